@@ -1,0 +1,3 @@
+//! The `logrecord` program.
+#![forbid(unsafe_code)]
+fn main() {}

@@ -1,0 +1,2 @@
+//! Sockets for Python LogRecords: listeners, senders, back-off, bounded queues, TLS.
+#![forbid(unsafe_code)]

@@ -1,0 +1,3 @@
+//! All automation of the workspace: `cargo xtask --help`.
+#![forbid(unsafe_code)]
+fn main() {}
