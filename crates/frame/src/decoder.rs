@@ -1,0 +1,520 @@
+//! Finding frames in a stream of bytes.
+//!
+//! The plain algorithm: collect four bytes, read them as the payload's length, refuse it when it is over the
+//! limit, collect that many bytes, hand them out. Departures, for speed and for memory:
+//!
+//! 1. A frame that lies whole in one chunk is handed out as a slice of that chunk; nothing is copied.
+//! 2. Of a frame that straddles chunks, each byte is copied into its place as soon as its chunk is used up, so
+//!    that a started frame keeps no chunk alive. The place grows with what has arrived, and never by what the
+//!    prefix announces.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::fmt;
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use crate::error::{Error, ErrorKind};
+use crate::{DEFAULT_MAX_FRAME_LEN, PREFIX_LEN};
+
+/// Finds the frames in a stream that arrives in pieces of any size.
+///
+/// The decoder is fed what was read and asked for frames; it does no I/O. How the input is cut into pieces never
+/// changes what comes out. See the [crate's example](crate).
+///
+/// Memory is what has been fed and not yet been taken, and for a started frame at most 1 KiB or twice what
+/// arrived of it, whichever is more. What a prefix announces costs nothing.
+///
+/// An error is final: where the next frame begins cannot be known any more, so every later call gives the same
+/// error and later input is let go, except for the first bytes that [`rejected`](Self::rejected) keeps.
+pub struct FrameDecoder {
+    max_frame_len: u32,
+    /// How many bytes of `prefix` have arrived. `body` and `declared` mean something only when it is 4.
+    prefix_len: usize,
+    prefix: [u8; PREFIX_LEN],
+    /// The payload length that `prefix` says; at most `max_frame_len`.
+    declared: usize,
+    /// What has arrived of a straddling payload: `body.len() < declared` between calls.
+    body: Vec<u8>,
+    /// The chunk at the front. All input that comes later is in `queue`, and then in `input`.
+    chunk: Bytes,
+    queue: VecDeque<Bytes>,
+    /// The sum of the lengths in `queue`.
+    queued: usize,
+    /// The buffer that a caller reads into.
+    input: BytesMut,
+    failed: Option<Error>,
+    /// After a failure: the refused bytes, from the prefix on.
+    rejected: Vec<u8>,
+}
+
+impl FrameDecoder {
+    /// A decoder that takes payloads of up to [`DEFAULT_MAX_FRAME_LEN`].
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_max_frame_len(DEFAULT_MAX_FRAME_LEN)
+    }
+
+    /// A decoder that takes payloads of up to `max_frame_len` bytes.
+    ///
+    /// The prefix alone is held against the limit: a frame that is over it ends the stream before a byte of its
+    /// payload is kept.
+    #[must_use]
+    pub fn with_max_frame_len(max_frame_len: u32) -> Self {
+        Self {
+            max_frame_len,
+            prefix_len: 0,
+            prefix: [0; PREFIX_LEN],
+            declared: 0,
+            body: Vec::new(),
+            chunk: Bytes::new(),
+            queue: VecDeque::new(),
+            queued: 0,
+            input: BytesMut::new(),
+            failed: None,
+            rejected: Vec::new(),
+        }
+    }
+
+    /// The longest payload that is taken.
+    #[must_use]
+    pub const fn max_frame_len(&self) -> u32 {
+        self.max_frame_len
+    }
+
+    /// Gives the decoder the next piece of the stream, without copying it.
+    ///
+    /// Frames that lie whole in `chunk` come out as slices of it.
+    pub fn feed(&mut self, chunk: Bytes) {
+        if chunk.is_empty() {
+            return;
+        }
+        if self.failed.is_some() {
+            self.keep_rejected(&chunk);
+            return;
+        }
+        self.take_input();
+        self.push(chunk);
+    }
+
+    /// Gives the decoder a copy of the next piece of the stream.
+    pub fn feed_slice(&mut self, piece: &[u8]) {
+        if self.failed.is_some() {
+            self.keep_rejected(piece);
+            return;
+        }
+        // Behind what was read into the same buffer: the order of the stream is kept.
+        self.input.extend_from_slice(piece);
+    }
+
+    /// The decoder's own buffer, with room for at least `additional` more bytes, to read into.
+    ///
+    /// What is appended here is the next piece of the stream, as if it had been given to [`feed`](Self::feed).
+    /// Once the frames that were cut out of it are dropped, the same memory is used again. Appending is all that
+    /// a caller should do: bytes that were read before may still be in front.
+    ///
+    /// ```
+    /// use logrecord_frame::FrameDecoder;
+    ///
+    /// let mut decoder = FrameDecoder::new();
+    /// decoder.spare(1024).extend_from_slice(b"\0\0\0\x02}.");
+    /// assert_eq!(decoder.next_frame()?.as_deref(), Some(&b"}."[..]));
+    /// # Ok::<(), logrecord_frame::Error>(())
+    /// ```
+    pub fn spare(&mut self, additional: usize) -> &mut BytesMut {
+        if self.failed.is_some() {
+            self.input.clear();
+        }
+        self.input.reserve(additional);
+        &mut self.input
+    }
+
+    /// The next payload, or `None` when more input is needed for it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TooLong`] when a prefix announces more than the limit; from then on always.
+    #[inline]
+    pub fn next_frame(&mut self) -> Result<Option<Bytes>, Error> {
+        // The hot path: nothing is started, and the chunk at hand holds a whole frame. After a failure the chunk
+        // is empty, so that this path needs no look at `failed`.
+        if self.prefix_len == 0
+            && let Some((prefix, rest)) = self.chunk.split_first_chunk::<PREFIX_LEN>()
+        {
+            let declared = u32::from_be_bytes(*prefix);
+            if declared <= self.max_frame_len
+                && let Ok(len) = usize::try_from(declared)
+                && len <= rest.len()
+            {
+                self.chunk.advance(PREFIX_LEN);
+                return Ok(Some(self.chunk.split_to(len)));
+            }
+        }
+        self.next_frame_straddling()
+    }
+
+    /// Says that the input has ended.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Truncated`] when it ended inside a frame, with the bytes that arrived and the bytes that
+    /// were to come; and the earlier error of a decoder that has failed. Whole frames that have not been taken
+    /// are no error.
+    pub fn finish(&self) -> Result<(), Error> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        let progress = self.progress();
+        match (progress.prefix_len, progress.declared) {
+            (0, _) => Ok(()),
+            (PREFIX_LEN, declared) => {
+                Err(Error::new(ErrorKind::Truncated, Error::count(progress.arrived), Error::count(declared)))
+            }
+            (have, _) => Err(Error::new(ErrorKind::Truncated, Error::count(have), Error::count(PREFIX_LEN))),
+        }
+    }
+
+    /// The bytes that have been fed and not been handed out, prefixes included.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        [self.prefix_len, self.body.len(), self.chunk.len(), self.queued, self.input.len()]
+            .into_iter()
+            .fold(0, usize::saturating_add)
+    }
+
+    /// Whether the input so far ends inside a frame (behind all whole frames, taken or not).
+    #[must_use]
+    pub fn is_mid_frame(&self) -> bool {
+        self.failed.is_none() && self.progress().prefix_len != 0
+    }
+
+    /// The payload length that the started frame announces, once its prefix is whole.
+    #[must_use]
+    pub fn declared(&self) -> Option<u32> {
+        let progress = self.progress();
+        (self.failed.is_none() && progress.prefix_len == PREFIX_LEN).then(|| Error::count(progress.declared))
+    }
+
+    /// How many bytes are missing until the started frame is whole: of its prefix, as long as that is not whole,
+    /// else of its payload. 0 between two frames and after a failure.
+    #[must_use]
+    pub fn missing(&self) -> usize {
+        let progress = self.progress();
+        match progress.prefix_len {
+            _ if self.failed.is_some() => 0,
+            0 => 0,
+            PREFIX_LEN => progress.declared.saturating_sub(progress.arrived),
+            have => PREFIX_LEN.saturating_sub(have),
+        }
+    }
+
+    /// After a failure, the first bytes of what was refused, at most 64, its prefix in front.
+    ///
+    /// Enough for [`Stranger::identify`](crate::Stranger::identify) and for a report. Empty before a failure.
+    #[must_use]
+    pub fn rejected(&self) -> &[u8] {
+        &self.rejected
+    }
+
+    /// The frames that straddle chunks, and everything that is not a frame.
+    fn next_frame_straddling(&mut self) -> Result<Option<Bytes>, Error> {
+        if let Some(error) = self.failed {
+            let late = self.input.split();
+            self.keep_rejected(&late);
+            return Err(error);
+        }
+        loop {
+            if self.chunk.is_empty() && !self.next_chunk() {
+                return Ok(None);
+            }
+            if self.prefix_len < PREFIX_LEN {
+                while self.prefix_len < PREFIX_LEN && self.chunk.has_remaining() {
+                    if let Some(slot) = self.prefix.get_mut(self.prefix_len) {
+                        *slot = self.chunk.get_u8();
+                    }
+                    self.prefix_len = self.prefix_len.saturating_add(1);
+                }
+                if self.prefix_len < PREFIX_LEN {
+                    continue;
+                }
+                let declared = u32::from_be_bytes(self.prefix);
+                // On a machine whose addresses have fewer than 32 bits, no memory holds such a frame either.
+                match usize::try_from(declared) {
+                    Ok(len) if declared <= self.max_frame_len => self.declared = len,
+                    _ => return Err(self.fail(declared)),
+                }
+            }
+            let missing = self.declared.saturating_sub(self.body.len());
+            if self.body.is_empty() && missing <= self.chunk.len() {
+                self.prefix_len = 0;
+                return Ok(Some(self.chunk.split_to(missing)));
+            }
+            let piece = self.chunk.split_to(missing.min(self.chunk.len()));
+            self.grow(piece.len());
+            self.body.extend_from_slice(&piece);
+            if self.body.len() == self.declared {
+                self.prefix_len = 0;
+                return Ok(Some(Bytes::from(core::mem::take(&mut self.body))));
+            }
+        }
+    }
+
+    /// Makes room for `arrived` more bytes of the started payload, and for at most as many again.
+    fn grow(&mut self, arrived: usize) {
+        let have = self.body.len();
+        let need = have.saturating_add(arrived);
+        if need > self.body.capacity() {
+            let capacity = have.saturating_mul(2).max(need).max(MIN_BODY_CAPACITY).min(self.declared);
+            self.body.reserve_exact(capacity.saturating_sub(have));
+        }
+    }
+
+    /// Moves the next chunk to the front; whether there was one.
+    fn next_chunk(&mut self) -> bool {
+        if let Some(chunk) = self.queue.pop_front() {
+            self.queued = self.queued.saturating_sub(chunk.len());
+            self.chunk = chunk;
+        } else if self.input.is_empty() {
+            // An empty slice may still hold the memory it was cut from.
+            self.chunk = Bytes::new();
+        } else {
+            self.chunk = self.input.split().freeze();
+        }
+        !self.chunk.is_empty()
+    }
+
+    fn push(&mut self, chunk: Bytes) {
+        if self.chunk.is_empty() && self.queue.is_empty() {
+            self.chunk = chunk;
+        } else {
+            self.queued = self.queued.saturating_add(chunk.len());
+            self.queue.push_back(chunk);
+        }
+    }
+
+    /// Puts what was read into the own buffer behind the chunks that came before it.
+    fn take_input(&mut self) {
+        if !self.input.is_empty() {
+            let chunk = self.input.split().freeze();
+            self.push(chunk);
+        }
+    }
+
+    #[cold]
+    fn fail(&mut self, declared: u32) -> Error {
+        let error = Error::new(ErrorKind::TooLong, declared, self.max_frame_len);
+        self.failed = Some(error);
+        let prefix = self.prefix;
+        self.keep_rejected(&prefix);
+        let chunk = core::mem::take(&mut self.chunk);
+        self.keep_rejected(&chunk);
+        for chunk in core::mem::take(&mut self.queue) {
+            self.keep_rejected(&chunk);
+        }
+        let input = core::mem::take(&mut self.input);
+        self.keep_rejected(&input);
+        self.queued = 0;
+        self.prefix_len = 0;
+        error
+    }
+
+    #[cold]
+    fn keep_rejected(&mut self, bytes: &[u8]) {
+        let room = MAX_REJECTED.saturating_sub(self.rejected.len());
+        self.rejected.extend(bytes.iter().take(room));
+    }
+
+    /// Where the input so far ends. Walks over the prefixes of frames that nobody has taken yet; there are none
+    /// of them after a `next_frame` that gave `None`.
+    fn progress(&self) -> Progress {
+        let mut at = Progress {
+            prefix: self.prefix,
+            prefix_len: self.prefix_len,
+            declared: self.declared,
+            arrived: self.body.len(),
+        };
+        at.pass(&self.chunk);
+        for chunk in &self.queue {
+            at.pass(chunk);
+        }
+        at.pass(&self.input);
+        at
+    }
+}
+
+impl Default for FrameDecoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for FrameDecoder {
+    /// Numbers only: what is held is a payload, and not for a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FrameDecoder")
+            .field("max_frame_len", &self.max_frame_len)
+            .field("buffered", &self.buffered())
+            .field("declared", &self.declared())
+            .field("failed", &self.failed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A position in a stream of frames: which part of which frame has arrived.
+struct Progress {
+    prefix: [u8; PREFIX_LEN],
+    prefix_len: usize,
+    declared: usize,
+    arrived: usize,
+}
+
+impl Progress {
+    fn pass(&mut self, mut bytes: &[u8]) {
+        loop {
+            if self.prefix_len == PREFIX_LEN {
+                let step = self.declared.saturating_sub(self.arrived).min(bytes.len());
+                self.arrived = self.arrived.saturating_add(step);
+                bytes = bytes.get(step..).unwrap_or_default();
+                if self.arrived < self.declared {
+                    return;
+                }
+                self.prefix_len = 0;
+            }
+            let Some((&byte, rest)) = bytes.split_first() else { return };
+            if let Some(slot) = self.prefix.get_mut(self.prefix_len) {
+                *slot = byte;
+            }
+            bytes = rest;
+            self.prefix_len = self.prefix_len.saturating_add(1);
+            if self.prefix_len == PREFIX_LEN {
+                self.declared = usize::try_from(u32::from_be_bytes(self.prefix)).unwrap_or(usize::MAX);
+                self.arrived = 0;
+            }
+        }
+    }
+}
+
+/// The smallest place for a straddling payload (smaller payloads get a smaller one): most log records fit, and
+/// so need one allocation.
+const MIN_BODY_CAPACITY: usize = 1024;
+
+/// How much of a refused stream is kept for the report.
+const MAX_REJECTED: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    fn wire(payloads: &[&[u8]]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for payload in payloads {
+            crate::encode_frame(payload, &mut out).unwrap();
+        }
+        out
+    }
+
+    #[test]
+    fn a_whole_frame_is_a_slice_of_its_chunk() {
+        let chunk = Bytes::from(wire(&[b"abc", b"", b"defg"]));
+        let inside = chunk.as_ptr_range();
+        let mut decoder = FrameDecoder::new();
+        decoder.feed(chunk);
+        for expected in [&b"abc"[..], b"", b"defg"] {
+            let frame = decoder.next_frame().unwrap().unwrap();
+            assert_eq!(frame, expected);
+            assert!(frame.is_empty() || inside.contains(&frame.as_ptr()));
+        }
+        assert_eq!(decoder.next_frame(), Ok(None));
+        assert_eq!(decoder.finish(), Ok(()));
+    }
+
+    #[test]
+    fn every_cut_of_a_stream_is_told() {
+        let whole = wire(&[b"abc", b"defgh"]);
+        for cut in 0..=whole.len() {
+            let mut decoder = FrameDecoder::new();
+            decoder.feed(Bytes::copy_from_slice(&whole[..cut]));
+            // Once with nothing taken, once with everything taken.
+            for _ in 0..2 {
+                let (mid, declared, missing) = match cut {
+                    0 | 7 | 16 => (false, None, 0),
+                    1..=3 => (true, None, 4 - cut),
+                    4..=6 => (true, Some(3), 7 - cut),
+                    8..=10 => (true, None, 11 - cut),
+                    _ => (true, Some(5), 16 - cut),
+                };
+                assert_eq!(
+                    (decoder.is_mid_frame(), decoder.declared(), decoder.missing()),
+                    (mid, declared, missing),
+                    "cut at {cut}"
+                );
+                assert_eq!(decoder.finish().is_err(), mid);
+                while decoder.next_frame().unwrap().is_some() {}
+            }
+        }
+    }
+
+    #[test]
+    fn truncation_says_how_much_there_was() {
+        let rows: [(&[u8], u32, u32); 3] = [(b"\0", 1, 4), (b"\0\0\0\x09", 0, 9), (b"\0\0\0\x09abc", 3, 9)];
+        for (input, found, limit) in rows {
+            let mut decoder = FrameDecoder::new();
+            decoder.feed_slice(input);
+            assert_eq!(decoder.next_frame(), Ok(None));
+            assert_eq!(decoder.finish(), Err(Error::new(ErrorKind::Truncated, found, limit)));
+        }
+    }
+
+    #[test]
+    fn an_announced_length_is_held_against_the_limit_at_once() {
+        let mut decoder = FrameDecoder::with_max_frame_len(5);
+        decoder.feed_slice(b"\0\0\0\x05abcde\0\0\0\x06");
+        assert_eq!(decoder.next_frame().unwrap().as_deref(), Some(&b"abcde"[..]));
+        let error = Error::new(ErrorKind::TooLong, 6, 5);
+        for _ in 0..2 {
+            assert_eq!(decoder.next_frame(), Err(error));
+            assert_eq!(decoder.finish(), Err(error));
+            decoder.feed(Bytes::from(vec![b'x'; 100]));
+            decoder.feed_slice(&[b'y'; 100]);
+            decoder.spare(10).extend_from_slice(b"zz");
+        }
+        assert_eq!(decoder.rejected().len(), 64);
+        assert!(decoder.rejected().starts_with(b"\0\0\0\x06xxx"));
+    }
+
+    #[test]
+    fn memory_follows_what_arrived() {
+        let mut decoder = FrameDecoder::with_max_frame_len(u32::MAX);
+        decoder.feed_slice(&u32::MAX.to_be_bytes());
+        assert_eq!(decoder.next_frame(), Ok(None));
+        assert_eq!(decoder.body.capacity(), 0);
+        let mut arrived = 0;
+        for step in [1, 10, 5000, 1, 70_000, 3] {
+            decoder.feed(Bytes::from(vec![7; step]));
+            assert_eq!(decoder.next_frame(), Ok(None));
+            arrived += step;
+            assert!(decoder.body.capacity() <= 1024.max(2 * arrived));
+            assert_eq!(decoder.buffered(), 4 + arrived);
+        }
+    }
+
+    #[test]
+    fn the_ways_of_feeding_keep_their_order() {
+        let whole = wire(&[b"one", b"two and more", b"", b"three"]);
+        let mut decoder = FrameDecoder::new();
+        for (at, byte) in whole.iter().enumerate() {
+            match at % 4 {
+                0 => decoder.feed(Bytes::copy_from_slice(&[*byte])),
+                1 => decoder.feed_slice(&[*byte]),
+                _ => decoder.spare(1).extend_from_slice(&[*byte]),
+            }
+        }
+        assert_eq!(decoder.buffered(), whole.len());
+        for expected in [&b"one"[..], b"two and more", b"", b"three"] {
+            assert_eq!(decoder.next_frame().unwrap().unwrap(), expected);
+        }
+        assert_eq!(decoder.next_frame(), Ok(None));
+        assert_eq!(decoder.buffered(), 0);
+    }
+}
