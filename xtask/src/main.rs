@@ -1,3 +1,48 @@
 //! All automation of the workspace: `cargo xtask --help`.
+//!
+//! Each subcommand is one module. Nothing here is published, and nothing here is needed to build or use the
+//! libraries: what continuous integration runs is `cargo xtask ci`, on any machine with Rust and, for the parts
+//! that compare with CPython, a Python.
 #![forbid(unsafe_code)]
-fn main() {}
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "xtask is a program whose output is for people"
+)]
+
+mod golden;
+mod manifest;
+mod process;
+mod python;
+mod seeds;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// All automation of the logrecord workspace.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Write testdata/ from every CPython found, and the seeds and dictionary of the fuzz targets.
+    Golden(golden::Options),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Task::Golden(options) => golden::run(&options),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
