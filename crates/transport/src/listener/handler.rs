@@ -1,0 +1,85 @@
+//! What a listener hands its frames to.
+use std::{
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    task::Poll,
+};
+
+use bytes::Bytes;
+
+use crate::{fault::Fault, source::Source};
+
+/// What is to become of a connection after a batch of frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// Read on.
+    Continue,
+    /// End the connection. Datagram listeners have none to end and read on.
+    Close,
+}
+
+/// Takes what a listener receives. One handler serves all connections of all its listeners.
+///
+/// The way of a frame has no channel in it: the task of a connection reads up to 64 KiB, finds the whole
+/// frames in them, and awaits [`frames`](Handler::frames) with the batch. While that future is pending,
+/// nothing more is read from this connection, so that a slow handler reaches the sender's socket. (Unix
+/// datagram sockets are the exception; see [`ListenerConfig::with_datagram_queue`](super::ListenerConfig::with_datagram_queue).)
+///
+/// A panic in a handler ends the connection it happened on and is reported as
+/// [`Fault::HandlerPanicked`].
+pub trait Handler: Send + Sync + 'static {
+    /// What the handler keeps of one connection; `()` if nothing.
+    type Connection: Send;
+
+    /// A connection was made. A datagram socket counts as one connection that never ends.
+    fn connected(&self, source: &Source) -> Self::Connection;
+
+    /// Whole frames arrived, in order; prefixes are gone. The payloads share the memory they were read
+    /// into. Whatever is left in `frames` afterwards is dropped.
+    ///
+    /// For datagrams `source` names the sender of this batch; all frames of a batch have the same.
+    fn frames(
+        &self,
+        connection: &mut Self::Connection,
+        source: &Source,
+        frames: &mut Vec<Bytes>,
+    ) -> impl Future<Output = Verdict> + Send;
+
+    /// Whether a frame of this connection has been accepted. It is asked at the start and after each
+    /// batch; as long as it says no, the connection has
+    /// [`authentication_timeout`](super::ListenerConfig::with_authentication_timeout) to live.
+    /// By default nobody has to authenticate.
+    fn is_authenticated(&self, connection: &Self::Connection) -> bool {
+        let _ = connection;
+        true
+    }
+
+    /// Something went wrong. It is called on the task that met it and must not block.
+    fn fault(&self, source: &Source, fault: Fault);
+
+    /// A connection ended, for whatever reason; a fault, if there was one, has been reported before.
+    fn disconnected(&self, source: &Source, connection: Self::Connection) {
+        let _ = (source, connection);
+    }
+}
+
+/// A handler panicked.
+pub(super) struct Panicked;
+
+/// Runs a piece of the handler's code and stops a panic there.
+pub(super) fn contain<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(|_| Panicked)
+}
+
+/// The same for a future: each poll is guarded.
+pub(super) async fn contain_future<F: Future>(future: F) -> Result<F::Output, Panicked> {
+    let mut future = pin!(future);
+    poll_fn(|context| match contain(|| future.as_mut().poll(context)) {
+        Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+        Ok(Poll::Pending) => Poll::Pending,
+        Err(panicked) => Poll::Ready(Err(panicked)),
+    })
+    .await
+}

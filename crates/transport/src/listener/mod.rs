@@ -1,0 +1,396 @@
+//! Listeners: bound sockets, their connections, and the frames that come out of them.
+//!
+//! A [`Listener`] is bound first and serves later, so that a program can say where it listens before the
+//! first frame arrives. Several listeners share one [`Handler`].
+//!
+//! ```
+//! use std::sync::{Arc, Mutex};
+//! use bytes::Bytes;
+//! use logrecord_transport::{Endpoint, Fault, Source, listener::{Handler, Listener, ListenerConfig, Verdict}};
+//! use tokio::{io::AsyncWriteExt, net::TcpStream, sync::oneshot};
+//!
+//! #[derive(Default)]
+//! struct Collect(Mutex<Vec<Bytes>>);
+//!
+//! impl Handler for Collect {
+//!     type Connection = ();
+//!     fn connected(&self, _: &Source) {}
+//!     async fn frames(&self, _: &mut (), _: &Source, frames: &mut Vec<Bytes>) -> Verdict {
+//!         self.0.lock().unwrap().append(frames);
+//!         Verdict::Continue
+//!     }
+//!     fn fault(&self, source: &Source, fault: Fault) {
+//!         panic!("{source}: {fault}");
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let listener = Listener::bind(&"tcp://127.0.0.1:0".parse()?, ListenerConfig::new())?;
+//! let port = listener.local_endpoint().port().unwrap();
+//! let handler = Arc::new(Collect::default());
+//! let (stop, stopped) = oneshot::channel::<()>();
+//! let serving = tokio::spawn(listener.serve(Arc::clone(&handler), async { drop(stopped.await) }));
+//!
+//! let mut client = TcpStream::connect(("127.0.0.1", port)).await?;
+//! client.write_all(b"\0\0\0\x02}.").await?;
+//! stop.send(()).unwrap();
+//! let summary = serving.await?;
+//! assert_eq!(summary.frames(), 1);
+//! assert_eq!(handler.0.lock().unwrap()[0], "}.");
+//! # Ok(()) }
+//! ```
+mod accept;
+mod config;
+mod datagram;
+mod handler;
+mod shared;
+mod stream;
+mod systemd;
+mod udp;
+#[cfg(unix)]
+mod unix;
+
+use std::{
+    future::Future,
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering},
+};
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::{sync::watch, time::Instant};
+
+use self::{
+    accept::Acceptor,
+    datagram::{serve_direct, serve_queued},
+    shared::{Counts, Shared},
+    udp::Udp,
+};
+pub use self::{
+    config::ListenerConfig,
+    handler::{Handler, Verdict},
+};
+use crate::{
+    endpoint::{Endpoint, Transport},
+    error::{Error, ErrorKind},
+    source::{Peer, Source},
+};
+
+/// How many connections may wait to be accepted; the kernel caps it by its own setting.
+const BACKLOG: i32 = 4096;
+/// What a datagram socket asks for by default.
+const DATAGRAM_RECV_BUFFER: usize = 4 * 1024 * 1024;
+
+#[derive(Debug)]
+enum Bound {
+    Tcp(std::net::TcpListener),
+    Udp(std::net::UdpSocket),
+    #[cfg(unix)]
+    Unix(std::os::unix::net::UnixListener, Option<unix::SocketFile>),
+    #[cfg(unix)]
+    UnixDatagram(std::os::unix::net::UnixDatagram, Option<unix::SocketFile>),
+}
+
+/// A bound socket, ready to serve.
+#[derive(Debug)]
+pub struct Listener {
+    bound: Bound,
+    endpoint: Endpoint,
+    config: ListenerConfig,
+}
+
+impl Listener {
+    /// Binds a socket and, for streams, begins to listen. Connections wait in the kernel until
+    /// [`serve`](Self::serve) runs.
+    ///
+    /// Where a name has several addresses, the first that can be bound is taken. A stale Unix socket is
+    /// replaced if nobody answers on it; a symbolic link, any other file and a living socket are refused.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Resolve`], [`ErrorKind::Bind`], [`ErrorKind::PathTaken`], and [`ErrorKind::Unsupported`]
+    /// where the platform has no such socket.
+    pub fn bind(endpoint: &Endpoint, config: ListenerConfig) -> Result<Self, Error> {
+        match endpoint.transport() {
+            Transport::Tcp => {
+                let socket = bind_net(endpoint, Type::STREAM, Protocol::TCP, &config)?;
+                Self::from_tcp(socket.into(), config)
+            }
+            Transport::Udp => {
+                let socket = bind_net(endpoint, Type::DGRAM, Protocol::UDP, &config)?;
+                Self::from_udp(socket.into(), config)
+            }
+            #[cfg(unix)]
+            Transport::Unix => {
+                let path = endpoint.path().ok_or(Error::new(ErrorKind::Endpoint))?;
+                let (socket, file) = unix::bind_stream(path, config.unix_mode, BACKLOG)?;
+                Ok(Self { bound: Bound::Unix(socket, Some(file)), endpoint: endpoint.clone(), config })
+            }
+            #[cfg(unix)]
+            Transport::UnixDatagram => {
+                let path = endpoint.path().ok_or(Error::new(ErrorKind::Endpoint))?;
+                let (socket, file) = unix::bind_datagram(path, config.unix_mode)?;
+                let mut listener = Self::from_unix_datagram(socket, config)?;
+                listener.endpoint = endpoint.clone();
+                if let Bound::UnixDatagram(_, place) = &mut listener.bound {
+                    *place = Some(file);
+                }
+                Ok(listener)
+            }
+            _ => Err(Error::new(ErrorKind::Unsupported)),
+        }
+    }
+
+    /// A listener on a TCP socket that somebody else has bound and set to listen.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Bind`] if the socket has no address or cannot be made non-blocking.
+    pub fn from_tcp(socket: std::net::TcpListener, config: ListenerConfig) -> Result<Self, Error> {
+        let failed = |error| Error::io(ErrorKind::Bind, error);
+        socket.set_nonblocking(true).map_err(failed)?;
+        let endpoint = Endpoint::from_socket_addr(Transport::Tcp, socket.local_addr().map_err(failed)?);
+        Ok(Self { bound: Bound::Tcp(socket), endpoint, config })
+    }
+
+    /// A listener on a UDP socket that somebody else has bound.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_tcp`](Self::from_tcp).
+    pub fn from_udp(socket: std::net::UdpSocket, config: ListenerConfig) -> Result<Self, Error> {
+        let failed = |error| Error::io(ErrorKind::Bind, error);
+        socket.set_nonblocking(true).map_err(failed)?;
+        grow_recv_buffer(&socket2::SockRef::from(&socket), &config);
+        let endpoint = Endpoint::from_socket_addr(Transport::Udp, socket.local_addr().map_err(failed)?);
+        Ok(Self { bound: Bound::Udp(socket), endpoint, config })
+    }
+
+    /// A listener on a Unix stream socket that somebody else has bound and set to listen. Its file is
+    /// left alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_tcp`](Self::from_tcp).
+    #[cfg(unix)]
+    pub fn from_unix(
+        socket: std::os::unix::net::UnixListener,
+        config: ListenerConfig,
+    ) -> Result<Self, Error> {
+        let failed = |error| Error::io(ErrorKind::Bind, error);
+        socket.set_nonblocking(true).map_err(failed)?;
+        let endpoint = unix_endpoint(Transport::Unix, &socket.local_addr().map_err(failed)?)?;
+        Ok(Self { bound: Bound::Unix(socket, None), endpoint, config })
+    }
+
+    /// A listener on a Unix datagram socket that somebody else has bound. Its file is left alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_tcp`](Self::from_tcp).
+    #[cfg(unix)]
+    pub fn from_unix_datagram(
+        socket: std::os::unix::net::UnixDatagram,
+        config: ListenerConfig,
+    ) -> Result<Self, Error> {
+        let failed = |error| Error::io(ErrorKind::Bind, error);
+        socket.set_nonblocking(true).map_err(failed)?;
+        grow_recv_buffer(&socket2::SockRef::from(&socket), &config);
+        let endpoint = unix_endpoint(Transport::UnixDatagram, &socket.local_addr().map_err(failed)?)?;
+        Ok(Self { bound: Bound::UnixDatagram(socket, None), endpoint, config })
+    }
+
+    /// Listeners on the sockets that systemd, or another parent that speaks its protocol, handed over in
+    /// `LISTEN_FDS`. TCP, UDP and both kinds of Unix sockets are taken; there are none if the variable is
+    /// not set or is meant for another process.
+    ///
+    /// Call it once, before other threads run: it removes the variables from the environment.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Systemd`] if a descriptor is none of these sockets or is not usable.
+    pub fn from_systemd(config: &ListenerConfig) -> Result<Vec<Self>, Error> {
+        systemd::listeners(config)
+    }
+
+    /// Where it listens. A port that was given as 0 is the real one here.
+    pub const fn local_endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Serves until `shutdown` completes, then drains: no longer accepts, reads what is there, delivers
+    /// every whole frame, and returns when all connections have ended, or when the
+    /// [drain timeout](ListenerConfig::with_drain_timeout) has passed.
+    ///
+    /// It must run within a tokio runtime that has its I/O and time drivers on; connections become tasks
+    /// of it. Dropping the future stops everything at once, without draining.
+    pub async fn serve<H: Handler>(
+        self,
+        handler: Arc<H>,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Summary {
+        let Self { bound, endpoint, config } = self;
+        let drain_timeout = config.drain_timeout;
+        let shared = Arc::new(Shared::new(handler, config));
+        let source = Source::new(endpoint, Peer::Unnamed, 0);
+        let (stop, stopped) = watch::channel(None);
+        let trigger = async move {
+            shutdown.await;
+            stop.send_replace(Some(Instant::now() + drain_timeout));
+            // The channel stays open until the listener is done.
+            stop.closed().await;
+        };
+        let serving = async {
+            let shared = Arc::clone(&shared);
+            let source = source.clone();
+            // The file of a Unix socket goes away when this block ends, and no sooner.
+            match bound {
+                Bound::Tcp(socket) => match tokio::net::TcpListener::from_std(socket) {
+                    Ok(socket) => Acceptor::new(shared, source, stopped).run(socket).await,
+                    Err(error) => dead(&shared, &source, error),
+                },
+                Bound::Udp(socket) => match tokio::net::UdpSocket::from_std(socket) {
+                    Ok(socket) => serve_direct(Udp::new(socket), shared, source, stopped).await,
+                    Err(error) => dead(&shared, &source, error),
+                },
+                #[cfg(unix)]
+                Bound::Unix(socket, _file) => match tokio::net::UnixListener::from_std(socket) {
+                    Ok(socket) => Acceptor::new(shared, source, stopped).run(socket).await,
+                    Err(error) => dead(&shared, &source, error),
+                },
+                #[cfg(unix)]
+                Bound::UnixDatagram(socket, _file) => match tokio::net::UnixDatagram::from_std(socket) {
+                    Ok(socket) => serve_queued(socket, shared, source, stopped).await,
+                    Err(error) => dead(&shared, &source, error),
+                },
+            }
+        };
+        tokio::join!(trigger, serving);
+        Summary::new(&shared.counts)
+    }
+}
+
+/// The runtime refused the socket; there is nothing to try again.
+fn dead<H: Handler>(shared: &Shared<H>, source: &Source, error: std::io::Error) {
+    shared.fault(source, crate::fault::Fault::Accept { error, retry_in: std::time::Duration::MAX });
+}
+
+/// What a listener did, from its first moment to its last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    connections: u64,
+    refused: u64,
+    frames: u64,
+    bytes: u64,
+    faults: u64,
+    frames_lost: u64,
+    undrained: u64,
+}
+
+impl Summary {
+    fn new(counts: &Counts) -> Self {
+        let load = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+        Self {
+            connections: load(&counts.connections),
+            refused: load(&counts.refused),
+            frames: load(&counts.frames),
+            bytes: load(&counts.bytes),
+            faults: load(&counts.faults),
+            frames_lost: load(&counts.frames_lost),
+            undrained: load(&counts.undrained),
+        }
+    }
+
+    /// Connections that were accepted and served.
+    pub const fn connections(&self) -> u64 {
+        self.connections
+    }
+
+    /// Connections that were closed at once because of a limit.
+    pub const fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// Whole frames that arrived. All of them were handed to the handler or are in a fault.
+    pub const fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// Their payload bytes.
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Faults that were reported.
+    pub const fn faults(&self) -> u64 {
+        self.faults
+    }
+
+    /// The sum of [`Fault::frames`](crate::Fault::frames) over them.
+    pub const fn frames_lost(&self) -> u64 {
+        self.frames_lost
+    }
+
+    /// Whether everything that was there could be read and handed over before the time to drain was over.
+    pub const fn is_drained(&self) -> bool {
+        self.undrained == 0
+    }
+}
+
+fn bind_net(
+    endpoint: &Endpoint,
+    kind: Type,
+    protocol: Protocol,
+    config: &ListenerConfig,
+) -> Result<Socket, Error> {
+    let mut last = Error::new(ErrorKind::Resolve);
+    for address in endpoint.resolve()? {
+        match bind_addr(address, kind, protocol, config) {
+            Ok(socket) => return Ok(socket),
+            Err(error) => last = Error::io(ErrorKind::Bind, error),
+        }
+    }
+    Err(last)
+}
+
+fn bind_addr(
+    address: SocketAddr,
+    kind: Type,
+    protocol: Protocol,
+    config: &ListenerConfig,
+) -> std::io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
+    if kind == Type::STREAM {
+        // A restart must not wait for old connections to time out. On Windows the option means something
+        // else: two programs on one port.
+        if cfg!(unix) {
+            socket.set_reuse_address(true)?;
+        }
+        if let Some(bytes) = config.recv_buffer {
+            // Accepted connections inherit it; it must stand before the listen call to widen the window.
+            socket.set_recv_buffer_size(bytes)?;
+        }
+    }
+    socket.bind(&address.into())?;
+    if kind == Type::STREAM {
+        socket.listen(BACKLOG)?;
+    }
+    Ok(socket)
+}
+
+/// Asks for a large buffer and takes what the kernel grants; an older buffer that is larger stays.
+fn grow_recv_buffer(socket: &Socket, config: &ListenerConfig) {
+    let wanted = config.recv_buffer.unwrap_or(DATAGRAM_RECV_BUFFER);
+    if config.recv_buffer.is_some() || socket.recv_buffer_size().is_ok_and(|now| now < wanted) {
+        drop(socket.set_recv_buffer_size(wanted));
+    }
+}
+
+#[cfg(unix)]
+fn unix_endpoint(transport: Transport, address: &std::os::unix::net::SocketAddr) -> Result<Endpoint, Error> {
+    let path = address.as_pathname().unwrap_or_else(|| std::path::Path::new("unnamed"));
+    match transport {
+        Transport::UnixDatagram => Endpoint::unix_datagram(path),
+        _ => Endpoint::unix(path),
+    }
+}

@@ -1,0 +1,312 @@
+//! What the tasks of one listener share: limits per peer, bytes in flight, the signal to stop, counts.
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
+
+use super::{
+    config::ListenerConfig,
+    handler::{Handler, contain},
+};
+use crate::{
+    fault::{Fault, Limit},
+    source::{Peer, Source},
+};
+
+/// Counts of one listener, read at its end.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) connections: AtomicU64,
+    pub(super) refused: AtomicU64,
+    pub(super) frames: AtomicU64,
+    pub(super) bytes: AtomicU64,
+    pub(super) faults: AtomicU64,
+    pub(super) frames_lost: AtomicU64,
+    pub(super) undrained: AtomicU64,
+}
+
+/// What tasks of one listener share.
+pub(super) struct Shared<H: Handler> {
+    pub(super) handler: Arc<H>,
+    pub(super) config: ListenerConfig,
+    pub(super) counts: Counts,
+    pub(super) flight: Flight,
+    pub(super) peers: Peers,
+}
+
+impl<H: Handler> Shared<H> {
+    pub(super) fn new(handler: Arc<H>, config: ListenerConfig) -> Self {
+        Self {
+            handler,
+            counts: Counts::default(),
+            flight: Flight::new(config.max_bytes_in_flight),
+            peers: Peers::default(),
+            config,
+        }
+    }
+
+    /// Reports a fault, and lives on if the report panics.
+    pub(super) fn fault(&self, source: &Source, fault: Fault) {
+        self.counts.faults.fetch_add(1, Ordering::Relaxed);
+        self.counts.frames_lost.fetch_add(fault.frames(), Ordering::Relaxed);
+        if contain(|| self.handler.fault(source, fault)).is_err() {
+            // A handler that cannot even take a report gets no second one about it.
+            self.counts.faults.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The signal to stop, seen by every task of a listener.
+pub(super) type Stop = watch::Receiver<Option<Instant>>;
+
+/// The time by which draining ends, once the listener stops.
+pub(super) async fn stopped(stop: &mut Stop) -> Instant {
+    match stop.wait_for(Option::is_some).await {
+        Ok(deadline) => deadline.unwrap_or_else(Instant::now),
+        // The listener itself is gone, so there is no time left.
+        Err(_) => Instant::now(),
+    }
+}
+
+/// Bytes that have been read and not yet been taken.
+pub(super) struct Flight {
+    bytes: AtomicUsize,
+    limit: usize,
+    room: Notify,
+}
+
+impl Flight {
+    pub(super) fn new(limit: usize) -> Self {
+        Self { bytes: AtomicUsize::new(0), limit, room: Notify::new() }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.bytes.load(Ordering::Acquire) >= self.limit
+    }
+
+    /// Waits until there is room. The limit may be passed by one read of each connection.
+    pub(super) async fn wait(&self) {
+        loop {
+            let room = self.room.notified();
+            if !self.is_full() {
+                return;
+            }
+            room.await;
+        }
+    }
+
+    fn add(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes, Ordering::AcqRel);
+    }
+
+    fn remove(&self, bytes: usize) {
+        let before = self.bytes.fetch_sub(bytes, Ordering::AcqRel);
+        if before >= self.limit && before - bytes < self.limit {
+            self.room.notify_waiters();
+        }
+    }
+}
+
+/// One connection's part of the bytes in flight, of its listener and its peer. What is left is given
+/// back at drop.
+pub(super) struct Share<'a> {
+    flight: &'a Flight,
+    peer: Option<&'a Flight>,
+    bytes: usize,
+}
+
+impl<'a> Share<'a> {
+    pub(super) fn new(flight: &'a Flight, peer: Option<&'a Flight>) -> Self {
+        Self { flight, peer, bytes: 0 }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.flight.is_full() || self.peer.is_some_and(Flight::is_full)
+    }
+
+    pub(super) async fn wait(&self) {
+        self.flight.wait().await;
+        if let Some(peer) = self.peer {
+            peer.wait().await;
+        }
+    }
+
+    /// Sets what this connection holds.
+    pub(super) fn set(&mut self, bytes: usize) {
+        for flight in [Some(self.flight), self.peer].into_iter().flatten() {
+            if bytes > self.bytes {
+                flight.add(bytes - self.bytes);
+            } else if bytes < self.bytes {
+                flight.remove(self.bytes - bytes);
+            }
+        }
+        self.bytes = bytes;
+    }
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        self.set(0);
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum PeerKey {
+    Ip(IpAddr),
+    Uid(u32),
+}
+
+/// What is known of one peer while it has connections, or has had one lately.
+pub(super) struct PeerState {
+    pub(super) flight: Flight,
+    connections: AtomicUsize,
+    rate: Mutex<Rate>,
+}
+
+/// All peers of a listener. Empty as long as no limit per peer is set.
+#[derive(Default)]
+pub(super) struct Peers {
+    table: Mutex<HashMap<PeerKey, Arc<PeerState>>>,
+}
+
+impl Peers {
+    /// Counts one more connection of `peer`.
+    pub(super) fn admit(
+        &self,
+        peer: &Peer,
+        config: &ListenerConfig,
+        now: Instant,
+    ) -> Result<Option<PeerSlot>, Limit> {
+        if config.max_connections_per_peer.is_none()
+            && config.accept_rate_per_peer.is_none()
+            && config.max_bytes_in_flight_per_peer.is_none()
+        {
+            return Ok(None);
+        }
+        let key = match peer {
+            Peer::Ip(addr) => PeerKey::Ip(addr.ip().to_canonical()),
+            Peer::Unix { uid, .. } => PeerKey::Uid(*uid),
+            Peer::Path(_) | Peer::Unnamed => return Ok(None),
+        };
+        let mut table = lock(&self.table);
+        // Peers without a connection are forgotten when the table grows, so that it is bounded by the
+        // connections and not by the addresses that ever came by.
+        if table.len() >= 2 * config.max_connections.max(512) {
+            table.retain(|_, state| state.connections.load(Ordering::Acquire) > 0);
+        }
+        let state = table.entry(key).or_insert_with(|| {
+            Arc::new(PeerState {
+                flight: Flight::new(config.max_bytes_in_flight_per_peer.unwrap_or(usize::MAX)),
+                connections: AtomicUsize::new(0),
+                rate: Mutex::new(Rate::new(config.accept_rate_per_peer.unwrap_or(u32::MAX), now)),
+            })
+        });
+        if config.max_connections_per_peer.is_some_and(|max| state.connections.load(Ordering::Acquire) >= max)
+        {
+            return Err(Limit::ConnectionsPerPeer);
+        }
+        if config.accept_rate_per_peer.is_some() && !lock(&state.rate).take(now) {
+            return Err(Limit::AcceptRatePerPeer);
+        }
+        state.connections.fetch_add(1, Ordering::AcqRel);
+        Ok(Some(PeerSlot { state: Arc::clone(state) }))
+    }
+}
+
+/// One connection's place among those of its peer.
+pub(super) struct PeerSlot {
+    pub(super) state: Arc<PeerState>,
+}
+
+impl Drop for PeerSlot {
+    fn drop(&mut self) {
+        self.state.connections.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// So many events a second, in bursts of at most one second's worth.
+pub(super) struct Rate {
+    per_second: f64,
+    tokens: f64,
+    last: Instant,
+}
+
+impl Rate {
+    pub(super) fn new(per_second: u32, now: Instant) -> Self {
+        let per_second = f64::from(per_second.max(1));
+        Self { per_second, tokens: per_second, last: now }
+    }
+
+    /// Takes one token, if there is one.
+    pub(super) fn take(&mut self, now: Instant) -> bool {
+        let passed = now.saturating_duration_since(self.last).as_secs_f64();
+        self.last = now;
+        self.tokens = (self.tokens + passed * self.per_second).min(self.per_second);
+        if self.tokens >= 1.0 {
+            self.tokens -= 1.0;
+            return true;
+        }
+        false
+    }
+
+    /// How long until there is a token again.
+    pub(super) fn wait(&self) -> std::time::Duration {
+        std::time::Duration::from_secs_f64(((1.0 - self.tokens) / self.per_second).clamp(0.0, 1.0))
+    }
+}
+
+/// Locks, and takes a lock that a panic left behind as it is: every state here is whole at every step.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rate_allows_one_second_of_burst_and_then_its_pace() {
+        let start = Instant::now();
+        let mut rate = Rate::new(10, start);
+        assert_eq!((0..20).filter(|_| rate.take(start)).count(), 10);
+        assert!(rate.wait() <= Duration::from_millis(100));
+        let later = start + Duration::from_millis(350);
+        assert_eq!((0..20).filter(|_| rate.take(later)).count(), 3);
+    }
+
+    #[test]
+    fn a_share_is_given_back_at_drop() {
+        let flight = Flight::new(100);
+        let mut share = Share::new(&flight, None);
+        share.set(150);
+        assert!(share.is_full());
+        share.set(20);
+        assert!(!share.is_full());
+        drop(share);
+        assert_eq!(flight.bytes.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn per_peer_limits_count_addresses_not_ports() {
+        let config = ListenerConfig::new().with_max_connections_per_peer(Some(2));
+        let peers = Peers::default();
+        let peer = |text: &str| Peer::Ip(text.parse().unwrap());
+        let now = Instant::now();
+        let first = peers.admit(&peer("10.0.0.1:1"), &config, now).unwrap();
+        let _second = peers.admit(&peer("[::ffff:10.0.0.1]:2"), &config, now).unwrap();
+        assert_eq!(peers.admit(&peer("10.0.0.1:3"), &config, now).err(), Some(Limit::ConnectionsPerPeer));
+        assert!(peers.admit(&peer("10.0.0.2:3"), &config, now).is_ok());
+        drop(first);
+        assert!(peers.admit(&peer("10.0.0.1:4"), &config, now).is_ok());
+    }
+}

@@ -1,0 +1,295 @@
+//! Stream listeners on loopback: limits, faults, fairness, stopping.
+#![cfg(feature = "tokio")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+mod common;
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use common::{Recorder, Running, frame};
+use logrecord_transport::{
+    Endpoint, Fault, Peer, Transport,
+    listener::{Listener, ListenerConfig},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::Semaphore,
+};
+
+fn tcp(config: ListenerConfig) -> Listener {
+    Listener::bind(&Endpoint::tcp("127.0.0.1:0").unwrap(), config).unwrap()
+}
+
+async fn connect(running: &Running) -> TcpStream {
+    TcpStream::connect(("127.0.0.1", running.port)).await.unwrap()
+}
+
+/// Waits until the other side has closed.
+async fn closed(stream: &mut TcpStream) {
+    let mut rest = Vec::new();
+    drop(tokio::time::timeout(Duration::from_secs(60), stream.read_to_end(&mut rest)).await.unwrap());
+}
+
+#[tokio::test]
+async fn frames_arrive_in_order_however_they_are_cut() {
+    let running = Running::start(tcp(ListenerConfig::new()), Recorder::default());
+    let payloads: Vec<Vec<u8>> = (0..300_usize).map(|i| vec![i as u8; (i * 37) % 3000]).collect();
+    let wire: Vec<u8> = payloads.iter().flat_map(|payload| frame(payload)).collect();
+    let mut client = connect(&running).await;
+    client.set_nodelay(true).unwrap();
+    let mut rest = &wire[..];
+    let mut step = 1;
+    while !rest.is_empty() {
+        let (piece, tail) = rest.split_at(step.min(rest.len()));
+        client.write_all(piece).await.unwrap();
+        rest = tail;
+        step = step * 7 % 5003 + 1;
+    }
+    running.recorder.until("all frames", |r| r.count() == 300).await;
+    assert_eq!(running.recorder.payloads(), payloads);
+    let source = running.recorder.frames.lock().unwrap()[0].0.clone();
+    assert_eq!(source.transport(), Transport::Tcp);
+    assert_eq!(source.peer(), &Peer::Ip(client.local_addr().unwrap()));
+    assert_eq!(source.connection(), 1);
+    drop(client);
+    running.recorder.until("end", |r| r.disconnected.load(Ordering::SeqCst) == 1).await;
+    let summary = running.stop().await;
+    assert_eq!((summary.frames(), summary.connections(), summary.faults()), (300, 1, 0));
+    assert!(summary.is_drained());
+}
+
+#[tokio::test]
+async fn a_connection_cut_at_every_byte_counts_its_frame_and_harms_nobody() {
+    let running = Running::start(tcp(ListenerConfig::new()), Recorder::default());
+    let wire = frame(b"0123456789");
+    for reset in [false, true] {
+        for cut in 0..wire.len() {
+            let mut client = connect(&running).await;
+            client.write_all(&frame(b"whole")).await.unwrap();
+            client.write_all(&wire[..cut]).await.unwrap();
+            if reset {
+                // Only after everything was read, because a reset may overtake what was sent.
+                let before = if cut == 0 { 0 } else { cut };
+                let _ = before;
+                let seen = running.recorder.count();
+                running.recorder.until("frame", |r| r.count() >= seen.max(1)).await;
+                socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
+            }
+            drop(client);
+        }
+    }
+    let connections = 2 * wire.len();
+    running.recorder.until("ends", |r| r.disconnected.load(Ordering::SeqCst) == connections).await;
+    let mut client = connect(&running).await;
+    client.write_all(&frame(b"last")).await.unwrap();
+    running.recorder.until("last", |r| r.payloads().iter().any(|p| p == "last")).await;
+    let faults = running.recorder.faults.lock().unwrap();
+    let mut seen = vec![false; wire.len()];
+    for (_, fault) in faults.iter() {
+        match fault {
+            Fault::Truncated { received, declared } => {
+                seen[*received as usize] = true;
+                assert_eq!(*declared, (*received >= 4).then_some(10));
+            }
+            Fault::Broken { .. } => {}
+            other => panic!("{other}"),
+        }
+    }
+    assert!(seen[1..].iter().all(|seen| *seen), "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_stranger_is_named_and_closed() {
+    let running = Running::start(tcp(ListenerConfig::new()), Recorder::default());
+    let mut client = connect(&running).await;
+    client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    closed(&mut client).await;
+    running.recorder.until("fault", |r| r.reasons() == ["oversized"]).await;
+    let faults = running.recorder.faults.lock().unwrap();
+    let Fault::Oversized { declared, head, stranger } = &faults[0].1 else { panic!() };
+    assert_eq!(*declared, u32::from_be_bytes(*b"GET "));
+    assert_eq!(&head[..], b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert!(stranger.unwrap().to_string().contains("HTTP"), "{stranger:?}");
+}
+
+#[tokio::test]
+async fn limits_on_connections_close_the_newcomer_only() {
+    for (config, reason) in [
+        (ListenerConfig::new().with_max_connections(2), "connections"),
+        (ListenerConfig::new().with_max_connections_per_peer(Some(2)), "connections per peer"),
+        (ListenerConfig::new().with_accept_rate_per_peer(Some(2)), "accept rate per peer"),
+    ] {
+        let running = Running::start(tcp(config), Recorder::default());
+        let mut first = connect(&running).await;
+        let mut second = connect(&running).await;
+        running.recorder.until("two", |r| r.connected.load(Ordering::SeqCst) == 2).await;
+        let mut third = connect(&running).await;
+        closed(&mut third).await;
+        first.write_all(&frame(b"1")).await.unwrap();
+        second.write_all(&frame(b"2")).await.unwrap();
+        running.recorder.until("both live", |r| r.count() == 2).await;
+        let faults = running.recorder.faults.lock().unwrap();
+        let Fault::Refused { limit } = faults[0].1 else { panic!() };
+        assert_eq!(limit.to_string(), reason);
+    }
+}
+
+#[tokio::test]
+async fn slow_frames_idle_and_unauthenticated_connections_end_on_time() {
+    let short = Duration::from_millis(100);
+    // A frame that is begun and not completed.
+    let running =
+        Running::start(tcp(ListenerConfig::new().with_frame_timeout(Some(short))), Recorder::default());
+    let mut client = connect(&running).await;
+    client.write_all(&frame(b"whole")).await.unwrap();
+    client.write_all(&[0, 0]).await.unwrap();
+    closed(&mut client).await;
+    running.recorder.until("slow", |r| r.reasons() == ["slow"]).await;
+    // Between frames there is no limit, unless one is set.
+    let running =
+        Running::start(tcp(ListenerConfig::new().with_idle_timeout(Some(short))), Recorder::default());
+    let mut client = connect(&running).await;
+    client.write_all(&frame(b"whole")).await.unwrap();
+    closed(&mut client).await;
+    running.recorder.until("idle", |r| r.reasons() == ["idle"]).await;
+    // A frame that is not accepted does not count; one that is ends the limit.
+    let config = ListenerConfig::new().with_authentication_timeout(short);
+    let recorder = Recorder::default();
+    recorder.authenticate.store(true, Ordering::SeqCst);
+    let running = Running::start(tcp(config), recorder);
+    let mut good = connect(&running).await;
+    good.write_all(&frame(b"password")).await.unwrap();
+    let mut bad = connect(&running).await;
+    bad.write_all(&frame(b"guess")).await.unwrap();
+    closed(&mut bad).await;
+    running.recorder.until("unauthenticated", |r| r.reasons() == ["unauthenticated"]).await;
+    good.write_all(&frame(b"later")).await.unwrap();
+    running.recorder.until("alive", |r| r.payloads().iter().any(|p| p == "later")).await;
+}
+
+#[tokio::test]
+async fn a_slow_sender_is_closed_even_if_it_never_rests() {
+    let config = ListenerConfig::new().with_frame_timeout(Some(Duration::from_millis(200)));
+    let running = Running::start(tcp(config), Recorder::default());
+    let mut client = connect(&running).await;
+    client.set_nodelay(true).unwrap();
+    let wire = frame(&[7; 100_000]);
+    let trickle = async {
+        for byte in wire {
+            if client.write_all(&[byte]).await.is_err() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("the frame was allowed to end");
+    };
+    tokio::time::timeout(Duration::from_secs(30), trickle).await.unwrap();
+    assert_eq!(running.recorder.reasons(), ["slow"]);
+}
+
+#[tokio::test]
+async fn a_stalled_handler_pushes_back_and_times_nobody_out() {
+    let recorder = Recorder { gate: Semaphore::new(0), ..Recorder::default() };
+    let config = ListenerConfig::new().with_frame_timeout(Some(Duration::from_millis(50)));
+    let running = Running::start(tcp(config), recorder);
+    let mut client = connect(&running).await;
+    let payload = vec![1; 100_000];
+    let wire = frame(&payload);
+    let mut sent = 0_usize;
+    // Without back pressure this would go on for good.
+    while tokio::time::timeout(Duration::from_millis(300), client.write_all(&wire)).await.is_ok() {
+        sent += 1;
+        assert!(sent < 10_000);
+    }
+    running.recorder.gate.add_permits(Semaphore::MAX_PERMITS / 2);
+    running.recorder.until("all", |r| r.count() >= sent).await;
+    assert!(!running.recorder.reasons().contains(&"panic"));
+}
+
+#[tokio::test]
+async fn a_panic_ends_one_connection_and_is_counted() {
+    let running = Running::start(tcp(ListenerConfig::new()), Recorder::default());
+    let mut bad = connect(&running).await;
+    let mut good = connect(&running).await;
+    bad.write_all(&[frame(b"a"), frame(b"panic"), frame(b"b")].concat()).await.unwrap();
+    closed(&mut bad).await;
+    good.write_all(&frame(b"good")).await.unwrap();
+    running.recorder.until("good", |r| r.payloads().iter().any(|p| p == "good")).await;
+    assert_eq!(running.recorder.reasons(), ["panic"]);
+    let summary = running.stop().await;
+    assert!(summary.is_drained());
+}
+
+#[tokio::test]
+async fn a_verdict_closes_and_counts_what_was_read_behind_it() {
+    let running = Running::start(tcp(ListenerConfig::new()), Recorder::default());
+    let mut client = connect(&running).await;
+    let mut wire = frame(b"close");
+    for _ in 0..300 {
+        wire.extend_from_slice(&frame(b"x"));
+    }
+    client.write_all(&wire).await.unwrap();
+    closed(&mut client).await;
+    running.recorder.until("end", |r| r.disconnected.load(Ordering::SeqCst) == 1).await;
+    let seen = running.recorder.count() as u64;
+    assert!(seen + running.recorder.frames_lost() <= 301);
+    assert!(seen <= 256);
+}
+
+#[tokio::test]
+async fn stopping_reads_what_was_sent_even_on_connections_not_yet_accepted() {
+    let listener = tcp(ListenerConfig::new());
+    let port = listener.local_endpoint().port().unwrap();
+    let mut clients = Vec::new();
+    for i in 0..20_u8 {
+        let mut client = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        for _ in 0..50 {
+            client.write_all(&frame(&[i; 500])).await.unwrap();
+        }
+        clients.push(client);
+    }
+    // It is told to stop before it accepts for the first time.
+    let running = Running::start(listener, Recorder::default());
+    let recorder = std::sync::Arc::clone(&running.recorder);
+    let summary = running.stop().await;
+    assert_eq!(summary.frames(), 1000);
+    assert_eq!(recorder.count(), 1000);
+    assert!(summary.is_drained());
+}
+
+#[tokio::test]
+async fn draining_ends_when_the_handler_hangs_and_says_what_is_lost() {
+    let recorder = Recorder { gate: Semaphore::new(0), ..Recorder::default() };
+    let running =
+        Running::start(tcp(ListenerConfig::new().with_drain_timeout(Duration::from_millis(200))), recorder);
+    let mut client = connect(&running).await;
+    client.write_all(&[frame(b"1"), frame(b"2"), frame(b"3")].concat()).await.unwrap();
+    running.recorder.until("connection", |r| r.connected.load(Ordering::SeqCst) == 1).await;
+    let recorder = std::sync::Arc::clone(&running.recorder);
+    let summary = running.stop().await;
+    assert!(!summary.is_drained());
+    assert_eq!(recorder.frames_lost(), 3);
+    assert_eq!(recorder.reasons(), ["drain"]);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn unix_streams_know_their_peer_and_remove_their_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log.sock");
+    let config = ListenerConfig::new().with_unix_mode(Some(0o600));
+    let listener = Listener::bind(&Endpoint::unix(&path).unwrap(), config).unwrap();
+    assert_eq!(listener.local_endpoint().to_string(), format!("unix://{}", path.display()));
+    let running = Running::start(listener, Recorder::default());
+    let mut client = tokio::net::UnixStream::connect(&path).await.unwrap();
+    client.write_all(&frame(b"hello")).await.unwrap();
+    running.recorder.until("hello", |r| r.count() == 1).await;
+    let source = running.recorder.frames.lock().unwrap()[0].0.clone();
+    let Peer::Unix { pid, .. } = source.peer() else { panic!("{source}") };
+    if cfg!(target_os = "linux") {
+        assert_eq!(pid.unwrap() as u32, std::process::id());
+    }
+    assert!(path.exists());
+    running.stop().await;
+    assert!(!path.exists());
+}
