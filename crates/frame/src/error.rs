@@ -2,7 +2,9 @@
 
 use core::fmt;
 
-/// What is wrong with a stream of frames, a datagram, or a payload to be framed.
+/// What is wrong with a stream of frames, a datagram, a payload to be framed, a key, or a stored replay state.
+///
+/// Why a message was refused by its envelope is a [`Refusal`](crate::envelope::Refusal).
 ///
 /// Small, `Copy` inside and without heap. It says which limit was met and by which number; never anything of a
 /// payload.
@@ -25,6 +27,22 @@ pub enum ErrorKind {
     LengthMismatch,
     /// A destination of fixed size has no room for the frame.
     NoRoom,
+    /// A key of fewer than 32 bytes.
+    KeyTooShort,
+    /// A key that is not one line of hexadecimal.
+    KeyNotHex,
+    /// A key id of no bytes, or of more than 32.
+    KeyIdLength,
+    /// Two keys of one id.
+    DuplicateKeyId,
+    /// An audience of more than 65,535 bytes.
+    AudienceTooLong,
+    /// A sealer that has used all of its numbers.
+    SequenceUsedUp,
+    /// A stored replay state of another version.
+    StateVersion,
+    /// A stored replay state that is not what was written.
+    StateDamaged,
 }
 
 impl ErrorKind {
@@ -36,6 +54,14 @@ impl ErrorKind {
             Self::Truncated => "truncated",
             Self::LengthMismatch => "length_mismatch",
             Self::NoRoom => "no_room",
+            Self::KeyTooShort => "key_too_short",
+            Self::KeyNotHex => "key_not_hex",
+            Self::KeyIdLength => "key_id_length",
+            Self::DuplicateKeyId => "duplicate_key_id",
+            Self::AudienceTooLong => "audience_too_long",
+            Self::SequenceUsedUp => "sequence_used_up",
+            Self::StateVersion => "state_version",
+            Self::StateDamaged => "state_damaged",
         }
     }
 }
@@ -90,6 +116,16 @@ impl fmt::Display for Error {
                 write!(f, "datagram holds {found} bytes after its prefix, which announces {limit}")
             }
             ErrorKind::NoRoom => write!(f, "destination has room for {found} bytes of {limit}"),
+            ErrorKind::KeyTooShort => write!(f, "key of {found} bytes is shorter than {limit}"),
+            ErrorKind::KeyNotHex => {
+                write!(f, "key is not one line of hexadecimal: character {found} of {limit}")
+            }
+            ErrorKind::KeyIdLength => write!(f, "key id of {found} bytes, where 1 to {limit} are allowed"),
+            ErrorKind::DuplicateKeyId => f.write_str("two keys have one id"),
+            ErrorKind::AudienceTooLong => write!(f, "audience of {found} bytes is over the limit of {limit}"),
+            ErrorKind::SequenceUsedUp => f.write_str("all numbers of the stream are used up"),
+            ErrorKind::StateVersion => write!(f, "replay state of version {found}, where {limit} is known"),
+            ErrorKind::StateDamaged => write!(f, "replay state of {found} bytes is damaged"),
         }
     }
 }

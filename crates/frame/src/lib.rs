@@ -51,6 +51,8 @@ mod codec;
 mod datagram;
 mod decoder;
 mod encoder;
+#[cfg(feature = "hmac")]
+pub mod envelope;
 mod error;
 #[cfg(feature = "std")]
 mod io;

@@ -1,0 +1,177 @@
+//! The HMAC envelope: who sent a payload, that nobody changed it, and that it has not been here before.
+//!
+//! Two forms, both inside an ordinary frame. The normative text is `docs/wire-format.md`; its sections are named
+//! beside the code.
+//!
+//! - **v1** ([`Sealer`], [`Opener`]): a header with key id, stream id, sequence number and time, the payload, and
+//!   a tag over all of it.
+//! - **plain** ([`PlainKey`]): the tag, then the body, for those who already do what Python's documentation
+//!   suggests. It knows no key ids and no replay.
+//!
+//! ```text
+//! FF 'L' 'R' 01 | alg | flags | key id length | key id | stream id | seq | time | payload | tag
+//!       4          1      1          1           1..32      16        8      8      0..      32
+//! ```
+//!
+//! What a receiver does, in this order, and nothing of the payload is looked at before the tag is right:
+//!
+//! 1. The frame decoder has already held the length against its limit.
+//! 2. Magic and lengths. A payload without the magic is [`Refusal::Unsigned`]: nothing is negotiated.
+//! 3. The key by its id. The algorithm belongs to the key; a message that says another one is refused.
+//! 4. The tag, in constant time.
+//! 5. Replay: a window of 1,024 numbers for each stream, and for streams that are not known yet the time.
+//!
+//! [`Opener`] does all of it. A receiver with many connections shares a [`SharedOpener`], or takes the parts:
+//! a [`Verifier`] (steps 2 to 4) needs no lock, and only the [`Replay`] state (step 5) stands behind one.
+//!
+//! The envelope gives integrity and origin. It does not hide anything, and whoever has the key can forge.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use logrecord_frame::envelope::{Key, KeyId, KeyRing, Opener, Policy, Refusal, Sealer};
+//!
+//! let id = KeyId::new(b"app")?;
+//! let secret = [7; 32]; // From a key file; `Key::from_hex` reads one.
+//! let start_ns = 1_700_000_000_000_000_000;
+//! let mut sealer = Sealer::new(&Key::new(id, &secret)?, b"central", [9; 16])?;
+//! let mut ring = KeyRing::new();
+//! ring.accept(Key::new(id, &secret)?)?;
+//! let mut opener = Opener::new(&ring, b"central", Policy::new(), start_ns)?;
+//!
+//! let now_ns = start_ns + 1_000_000;
+//! let mut sealed = Vec::new();
+//! sealer.seal_into(now_ns, b"}.", &mut sealed)?;
+//! let sealed = Bytes::from(sealed);
+//!
+//! let opened = opener.open(now_ns, sealed.clone()).unwrap();
+//! assert_eq!((&opened.payload[..], opened.seq, opened.gap), (&b"}."[..], 0, 0));
+//! assert_eq!(opener.open(now_ns, sealed), Err(Refusal::Replay));
+//! assert_eq!(opener.open(now_ns, Bytes::from_static(b"}.")), Err(Refusal::Unsigned));
+//! # Ok::<(), logrecord_frame::Error>(())
+//! ```
+//!
+//! # Limits
+//!
+//! | what | limit |
+//! |---|---|
+//! | key | at least 32 bytes |
+//! | key id | 1 to 32 bytes |
+//! | audience | at most 65,535 bytes |
+//! | overhead of an envelope | [`MAX_OVERHEAD`] bytes, 71 and the key id |
+//! | streams whose numbers are remembered | 16,384, settable: [`Policy::max_streams`] |
+//! | how far the time of a new stream may be off | 300 s, settable: [`Policy::max_skew`] |
+//! | reordering within a stream | [`WINDOW_LEN`] numbers |
+
+mod key;
+mod opener;
+mod plain;
+mod refusal;
+mod replay;
+mod seal;
+#[cfg(feature = "std")]
+mod shared;
+mod state;
+mod verify;
+
+use core::fmt;
+
+pub use self::key::{Algorithm, Key, KeyId, KeyRing, MIN_KEY_LEN};
+pub use self::opener::{Opened, Opener};
+pub use self::plain::PlainKey;
+pub use self::refusal::Refusal;
+pub use self::replay::{Policy, Replay, WINDOW_LEN};
+pub use self::seal::{Sealed, Sealer};
+#[cfg(feature = "std")]
+pub use self::shared::SharedOpener;
+pub use self::state::Snapshot;
+pub use self::verify::{Verified, Verifier};
+
+/// What an envelope of version 1 begins with. No pickle opcode is `FF`, and no text begins with it.
+pub const MAGIC: [u8; 4] = [0xFF, b'L', b'R', 0x01];
+
+/// The bytes of a tag. A tag is never truncated.
+pub const TAG_LEN: usize = 32;
+
+/// The most that sealing adds to a payload: 39 bytes of header, the key id, and the tag.
+pub const MAX_OVERHEAD: usize = 39 + 32 + TAG_LEN;
+
+/// The header without the key id.
+const FIXED_HEADER_LEN: usize = 39;
+
+/// What the tag's input begins with, so that no other use of the same key makes a tag that fits.
+const DOMAIN: &[u8; 22] = b"logrecord-envelope-v1\0";
+
+/// Whether a payload begins as an envelope of any version does.
+///
+/// For a listener without keys: what is signed is refused there, too, and deserves a better name than a bad
+/// pickle.
+///
+/// ```
+/// use logrecord_frame::envelope::is_envelope;
+/// assert!(is_envelope(b"\xffLR\x01..."));
+/// assert!(!is_envelope(b"}q\0."));
+/// ```
+#[must_use]
+pub fn is_envelope(payload: &[u8]) -> bool {
+    payload.starts_with(&[0xFF, b'L', b'R'])
+}
+
+/// What kind of payload a sender says that it has sealed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Content {
+    /// A pickled record, as the stock handlers make it.
+    #[default]
+    Pickle,
+    /// A JSON text.
+    Json,
+}
+
+impl Content {
+    const fn flags(self) -> u8 {
+        match self {
+            Self::Pickle => 0,
+            Self::Json => 1,
+        }
+    }
+
+    const fn from_flags(flags: u8) -> Option<Self> {
+        match flags {
+            0 => Some(Self::Pickle),
+            1 => Some(Self::Json),
+            _ => None,
+        }
+    }
+}
+
+/// The 16 random bytes that one sender numbers its messages under.
+///
+/// Every sender makes its own, and a new one in the child after a fork. Shown as hexadecimal.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId([u8; 16]);
+
+impl StreamId {
+    /// The bytes themselves.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl From<[u8; 16]> for StreamId {
+    fn from(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl fmt::Display for StreamId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for StreamId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StreamId({self})")
+    }
+}
