@@ -232,7 +232,8 @@ fn compare(manifest: &Manifest, files: &Files, python: &Python, written: &Writte
         match committed.remove(&(folder.as_str(), case.as_str(), ending.clone())) {
             Some(expected) if expected == bytes => {}
             Some(_) => {
-                found.push(format!("{folder}/{case} {ending}: CPython {} writes it differently", python.full))
+                found
+                    .push(format!("{folder}/{case} {ending}: CPython {} writes it differently", python.full));
             }
             None => found
                 .push(format!("{folder}/{case} {ending}: CPython {} writes it, none is kept", python.full)),

@@ -10,11 +10,13 @@
     reason = "xtask is a program whose output is for people"
 )]
 
+mod ci;
 mod golden;
 mod manifest;
 mod process;
 mod python;
 mod seeds;
+mod tidy;
 
 use std::process::ExitCode;
 
@@ -32,11 +34,17 @@ struct Arguments {
 enum Task {
     /// Write testdata/ from every CPython found, and the seeds and dictionary of the fuzz targets.
     Golden(golden::Options),
+    /// Everything that must hold before a change lands, beside `cargo test --workspace`.
+    Ci(ci::Options),
+    /// What the compiler and clippy do not check about the text of the workspace.
+    Tidy,
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Task::Golden(options) => golden::run(&options),
+        Task::Ci(options) => ci::run_all(&options),
+        Task::Tidy => tidy::run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,7 +5,6 @@
 //! begin with `# CPython` name the whole versions.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
@@ -70,13 +69,12 @@ impl Manifest {
             "# Made by `cargo xtask golden`: path, case, CPython versions, protocol, SHA-256.\n",
         );
         for full in self.pythons.values() {
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, "# CPython {full}");
+            text.push_str(&format!("# CPython {full}\n"));
         }
         for (path, entry) in &self.entries {
             let versions: Vec<String> = entry.versions.iter().map(Version::to_string).collect();
             let Entry { case, protocol, sha256, .. } = entry;
-            let _ = writeln!(text, "{path}\t{case}\t{}\t{protocol}\t{sha256}", versions.join(","));
+            text.push_str(&format!("{path}\t{case}\t{}\t{protocol}\t{sha256}\n", versions.join(",")));
         }
         text
     }
@@ -112,11 +110,7 @@ impl Manifest {
 
 /// SHA-256 in lower-case hexadecimal.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for byte in Sha256::digest(bytes) {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

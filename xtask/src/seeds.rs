@@ -1,7 +1,5 @@
 //! Seed corpora and the dictionary of the fuzz targets, chosen from the golden data.
 
-use std::fmt::Write as _;
-
 use anyhow::{Result, ensure};
 
 use crate::golden::Files;
@@ -181,8 +179,7 @@ fn dictionary() -> String {
     for opcode in opcodes.split_inclusive(|_| true).chain(sequences) {
         text.push('"');
         for byte in opcode {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "\\x{byte:02x}");
+            text.push_str(&format!("\\x{byte:02x}"));
         }
         text.push_str("\"\n");
     }

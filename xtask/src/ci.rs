@@ -1,0 +1,209 @@
+//! `cargo xtask ci`: everything that must hold before a change lands, `cargo test --workspace` apart.
+//!
+//! Every step runs even where an earlier one failed, so that one run shows all there is to mend; the table at
+//! the end says what each step found and took. The order keeps builds that share artefacts together.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use crate::process::{self, cargo, run};
+use crate::{golden, python, tidy};
+
+/// Options of `cargo xtask ci`.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Run only the steps whose name contains this text.
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+}
+
+/// What a step ended with.
+enum Outcome {
+    Passed,
+    /// Something that the step needs is not on this machine.
+    Skipped(&'static str),
+}
+
+type Step = (&'static str, fn() -> Result<Outcome>);
+
+const STEPS: [Step; 12] = [
+    ("fmt", fmt),
+    ("tidy", || tidy::run().map(passed)),
+    ("golden", || golden::check().map(passed)),
+    ("clippy, all features", clippy),
+    ("clippy, no default features", clippy_bare),
+    ("no_std build", no_std),
+    ("doc", doc),
+    ("test, all features", test_features),
+    ("benches in test mode", benches),
+    ("python tests", python_tests),
+    ("package", package),
+    ("deny", deny),
+];
+
+/// Runs every step and prints the table.
+///
+/// # Errors
+///
+/// When a step failed.
+pub(crate) fn run_all(options: &Options) -> Result<()> {
+    let mut table: Vec<(&str, Duration, Result<Outcome>)> = Vec::new();
+    for (name, step) in STEPS {
+        if options.only.as_ref().is_some_and(|text| !name.contains(text.as_str())) {
+            continue;
+        }
+        println!("== {name}");
+        let start = Instant::now();
+        let outcome = step();
+        if let Err(error) = &outcome {
+            println!("FAILED {name}: {error:#}");
+        }
+        table.push((name, start.elapsed(), outcome));
+    }
+    println!("\ncargo xtask ci");
+    let mut failed = 0;
+    for (name, took, outcome) in &table {
+        let word = match outcome {
+            Ok(Outcome::Passed) => "passed".to_owned(),
+            Ok(Outcome::Skipped(why)) => format!("skipped: {why}"),
+            Err(_) => {
+                failed += 1;
+                "FAILED".to_owned()
+            }
+        };
+        println!("  {name:<28} {:>6.1} s  {word}", took.as_secs_f64());
+    }
+    if failed > 0 {
+        bail!("ci: {failed} of {} steps failed", table.len());
+    }
+    println!("ci: {} steps, all well", table.len());
+    Ok(())
+}
+
+fn passed<T>(_: T) -> Outcome {
+    Outcome::Passed
+}
+
+fn fmt() -> Result<Outcome> {
+    run(cargo().args(["fmt", "--all", "--check"]))?;
+    run(cargo().args(["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"])).map(passed)
+}
+
+fn clippy() -> Result<Outcome> {
+    run(cargo().args([
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--all-features",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ]))
+    .map(passed)
+}
+
+/// Each library alone, so that no neighbour turns a feature on.
+fn clippy_bare() -> Result<Outcome> {
+    for package in ["pickle-codec", "logrecord-frame", "logrecord-model", "logrecord-transport", "logrecord"]
+    {
+        run(cargo().args([
+            "clippy",
+            "-p",
+            package,
+            "--no-default-features",
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ]))?;
+    }
+    Ok(Outcome::Passed)
+}
+
+/// A target without a standard library finds what a search for `std::` cannot.
+fn no_std() -> Result<Outcome> {
+    let sysroot = process::output(Command::new("rustc").args(["--print", "sysroot"]))?;
+    let targets = PathBuf::from(String::from_utf8_lossy(&sysroot).trim()).join("lib/rustlib");
+    let mut bare: Vec<String> = std::fs::read_dir(targets)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.contains("-none"))
+        .collect();
+    bare.sort();
+    let Some(target) = bare.first() else {
+        return Ok(Outcome::Skipped("no target without std is installed; tidy and clippy looked"));
+    };
+    for package in ["pickle-codec", "logrecord-frame"] {
+        run(cargo().args(["build", "-p", package, "--no-default-features", "--locked", "--target", target]))?;
+    }
+    Ok(Outcome::Passed)
+}
+
+fn doc() -> Result<Outcome> {
+    run(cargo()
+        .args(["doc", "--workspace", "--no-deps", "--all-features", "--locked"])
+        .env("RUSTDOCFLAGS", "-D warnings"))
+    .map(passed)
+}
+
+/// `cargo test --workspace` has run everything with the default features; here is what only other ones reach.
+fn test_features() -> Result<Outcome> {
+    let packages = ["-p", "pickle-codec", "-p", "logrecord-model", "-p", "logrecord-frame"];
+    run(cargo().args(["test", "--all-features", "--locked", "--quiet"]).args(packages)).map(passed)
+}
+
+/// Each benchmark once, in the profile of the tests: that it works, not how fast it is.
+fn benches() -> Result<Outcome> {
+    run(cargo().args(["test", "-p", "logrecord-benches", "--benches", "--locked", "--quiet"])).map(passed)
+}
+
+/// The Python side's own tests, on every CPython.
+fn python_tests() -> Result<Outcome> {
+    let pythons = python::find();
+    if pythons.is_empty() {
+        if python::required() {
+            bail!("no CPython found, and LOGRECORD_REQUIRE_PYTHON=1 asks for one");
+        }
+        return Ok(Outcome::Skipped("no CPython found"));
+    }
+    let folder = process::root().join("crates/frame/python");
+    for python in pythons {
+        println!("   CPython {}", python.full);
+        run(python
+            .command()
+            .current_dir(&folder)
+            .args(["-m", "unittest", "discover", "-s", "tests", "-t", "."]))?;
+    }
+    Ok(Outcome::Passed)
+}
+
+/// What would be published: every file that a crate needs is in its archive.
+fn package() -> Result<Outcome> {
+    let mut list = cargo();
+    list.args(["package", "--workspace", "--list", "--allow-dirty", "--locked"]);
+    for package in ["xtask", "logrecord-benches"] {
+        list.args(["--exclude", package]);
+    }
+    let listed = String::from_utf8_lossy(&process::output(&mut list)?).into_owned();
+    for file in ["README.md", "Cargo.toml"] {
+        let count = listed.lines().filter(|line| *line == file).count();
+        if count != 6 {
+            bail!("{count} of 6 crates would be published with {file}");
+        }
+    }
+    Ok(Outcome::Passed)
+}
+
+/// Licences, bans and sources, where cargo-deny is installed.
+fn deny() -> Result<Outcome> {
+    if process::output(cargo().args(["deny", "--version"])).is_err() {
+        return Ok(Outcome::Skipped("cargo-deny is not installed"));
+    }
+    run(cargo().args(["deny", "--offline", "check", "bans", "licenses", "sources"])).map(passed)
+}
