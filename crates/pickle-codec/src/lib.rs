@@ -1,2 +1,39 @@
-//! Python pickles as data: a decoder that can face a network, an encoder that writes CPython's bytes, a disassembler.
+//! Python pickles as data.
+//!
+//! A pickle is a program; this crate reads and writes it without ever running one. It never
+//! executes, imports or resolves anything, and never opens a file.
+#![no_std]
 #![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
+
+mod builder;
+mod decode;
+mod document;
+mod error;
+mod id;
+mod keys;
+mod known;
+mod memo;
+mod meter;
+mod number;
+mod object;
+mod opcode;
+mod options;
+mod reader;
+mod recycle;
+mod text;
+mod value;
+
+pub use decode::{Decoder, Documents, decode, decode_prefix};
+pub use document::{BigIntRef, Document, Items, Node, NodeRef, Pairs};
+pub use error::{Category, Error, ErrorKind, MAX_ERROR_NAME_LEN, Result};
+pub use id::NodeId;
+pub use known::KnownClass;
+pub use object::{Construct, Object};
+pub use opcode::{ArgumentKind, Opcode, StackObject};
+pub use options::{DecodeOptions, Globals, Limits, Py2Str, Surrogates};
+pub use text::Str;
+pub use value::{ObjectValue, Value};

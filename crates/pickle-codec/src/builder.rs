@@ -1,0 +1,545 @@
+//! Makes the nodes of a document, within the budgets. The decoder and the known types build through it.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use crate::document::{BytesRepr, Document, Seq, TextRepr};
+use crate::error::ErrorKind;
+use crate::id::{Kind, NodeId};
+use crate::keys::{self, KeyIndex, Work};
+use crate::meter::Meter;
+use crate::number;
+use crate::object::{Instance, ObjectRepr};
+use crate::options::Limits;
+
+/// Containers of up to this many keys are searched one by one.
+const SCAN_KEYS: usize = 8;
+
+/// A document in the making.
+#[derive(Debug)]
+pub(crate) struct Builder<'a> {
+    pub(crate) document: Document<'a>,
+    pub(crate) meter: Meter,
+    pub(crate) work: Work,
+    max_depth: u32,
+    /// A container that others already hold has grown deeper, so the depths are upper bounds only.
+    late: bool,
+    keys: Keys,
+}
+
+/// The key indexes: one for the container at hand, and those of containers that were reopened.
+#[derive(Debug, Default)]
+pub(crate) struct Keys {
+    owner: Option<NodeId>,
+    reopened: bool,
+    index: KeyIndex,
+    kept: BTreeMap<NodeId, KeyIndex>,
+    seed: u64,
+    charged: usize,
+}
+
+impl Keys {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { seed, ..Self::default() }
+    }
+
+    /// Forgets the last document but keeps the memory of the index.
+    fn clear(&mut self) {
+        self.owner = None;
+        self.reopened = false;
+        self.kept.clear();
+        self.charged = self.index.bytes();
+    }
+}
+
+#[inline]
+fn narrow(value: usize) -> Result<u32, ErrorKind> {
+    u32::try_from(value).map_err(|_| ErrorKind::Budget)
+}
+
+impl<'a> Builder<'a> {
+    pub(crate) fn new(mut document: Document<'a>, mut keys: Keys, limits: &Limits, input_len: usize) -> Self {
+        document.input_len = input_len;
+        keys.clear();
+        Self {
+            document,
+            meter: Meter::new(limits.memory(input_len), input_len),
+            work: Work::new(limits.expansion(input_len)),
+            max_depth: u32::try_from(limits.max_depth).unwrap_or(u32::MAX).min(Seq::DEPTH - 1),
+            late: false,
+            keys,
+        }
+    }
+
+    pub(crate) fn into_parts(self) -> (Document<'a>, Keys) {
+        (self.document, self.keys)
+    }
+
+    #[inline]
+    pub(crate) fn int(&mut self, value: i64) -> Result<NodeId, ErrorKind> {
+        if let Some(id) = NodeId::small(value) {
+            return Ok(id);
+        }
+        let id = NodeId::new(Kind::Int, self.document.ints.len())?;
+        self.meter.push(&mut self.document.ints, value)?;
+        Ok(id)
+    }
+
+    /// An integer from two's complement bytes in the input.
+    pub(crate) fn int_bytes(&mut self, bytes: &'a [u8]) -> Result<NodeId, ErrorKind> {
+        let bytes = number::minimal(bytes);
+        match number::small(bytes) {
+            Some(value) => self.int(value),
+            None => self.big(BytesRepr::Input(bytes)),
+        }
+    }
+
+    /// An integer from minimal two's complement bytes that are not in the input.
+    pub(crate) fn int_owned(&mut self, bytes: &[u8]) -> Result<NodeId, ErrorKind> {
+        let (start, len) = self.own_bytes(bytes)?;
+        self.big(BytesRepr::Owned { start, len })
+    }
+
+    fn big(&mut self, repr: BytesRepr<'a>) -> Result<NodeId, ErrorKind> {
+        let id = NodeId::new(Kind::Big, self.document.bigs.len())?;
+        self.meter.push(&mut self.document.bigs, repr)?;
+        Ok(id)
+    }
+
+    #[inline]
+    pub(crate) fn float(&mut self, value: f64) -> Result<NodeId, ErrorKind> {
+        let id = NodeId::new(Kind::Float, self.document.floats.len())?;
+        self.meter.push(&mut self.document.floats, value)?;
+        Ok(id)
+    }
+
+    /// Text that stands in the input.
+    #[inline]
+    pub(crate) fn str(&mut self, text: &'a str) -> Result<NodeId, ErrorKind> {
+        let id = NodeId::new(Kind::Str, self.document.strs.len())?;
+        self.meter.push(&mut self.document.strs, text)?;
+        Ok(id)
+    }
+
+    /// Text with surrogates that stands in the input as WTF-8.
+    pub(crate) fn wtf8(&mut self, bytes: &'a [u8]) -> Result<NodeId, ErrorKind> {
+        self.text(TextRepr::Wtf8(bytes))
+    }
+
+    /// Text that does not stand in the input.
+    pub(crate) fn owned_str(&mut self, text: &str) -> Result<NodeId, ErrorKind> {
+        self.meter.charge(text.len().saturating_mul(2))?;
+        let start = narrow(self.document.owned_text.len())?;
+        narrow(self.document.owned_text.len() + text.len())?;
+        self.document.owned_text.push_str(text);
+        self.text(TextRepr::Owned { start, len: narrow(text.len())? })
+    }
+
+    /// Text with surrogates that does not stand in the input.
+    pub(crate) fn owned_wtf8(&mut self, bytes: &[u8]) -> Result<NodeId, ErrorKind> {
+        let (start, len) = self.own_bytes(bytes)?;
+        self.text(TextRepr::OwnedWtf8 { start, len })
+    }
+
+    fn text(&mut self, repr: TextRepr<'a>) -> Result<NodeId, ErrorKind> {
+        let id = NodeId::new(Kind::Text, self.document.texts.len())?;
+        self.meter.push(&mut self.document.texts, repr)?;
+        Ok(id)
+    }
+
+    #[inline]
+    pub(crate) fn bytes(&mut self, bytes: &'a [u8]) -> Result<NodeId, ErrorKind> {
+        let id = NodeId::new(Kind::Bytes, self.document.bytes.len())?;
+        self.meter.push(&mut self.document.bytes, bytes)?;
+        Ok(id)
+    }
+
+    /// Bytes that do not stand in the input.
+    pub(crate) fn owned_bytes(&mut self, bytes: &[u8]) -> Result<NodeId, ErrorKind> {
+        let run = self.own_bytes(bytes)?;
+        let id = NodeId::new(Kind::Blob, self.document.blobs.len())?;
+        self.meter.push(&mut self.document.blobs, run)?;
+        Ok(id)
+    }
+
+    pub(crate) fn bytearray(&mut self, bytes: &'a [u8]) -> Result<NodeId, ErrorKind> {
+        self.bytearray_of(BytesRepr::Input(bytes))
+    }
+
+    /// A `bytearray` of bytes that do not stand in the input.
+    pub(crate) fn owned_bytearray(&mut self, bytes: &[u8]) -> Result<NodeId, ErrorKind> {
+        let (start, len) = self.own_bytes(bytes)?;
+        self.bytearray_of(BytesRepr::Owned { start, len })
+    }
+
+    pub(crate) fn bytearray_of(&mut self, repr: BytesRepr<'a>) -> Result<NodeId, ErrorKind> {
+        let id = NodeId::new(Kind::ByteArray, self.document.bytearrays.len())?;
+        self.meter.push(&mut self.document.bytearrays, repr)?;
+        Ok(id)
+    }
+
+    fn own_bytes(&mut self, bytes: &[u8]) -> Result<(u32, u32), ErrorKind> {
+        self.meter.charge(bytes.len().saturating_mul(2))?;
+        let start = narrow(self.document.owned_bytes.len())?;
+        narrow(self.document.owned_bytes.len() + bytes.len())?;
+        self.document.owned_bytes.extend_from_slice(bytes);
+        Ok((start, narrow(bytes.len())?))
+    }
+
+    pub(crate) fn empty_list(&mut self) -> Result<NodeId, ErrorKind> {
+        let id = NodeId::new(Kind::List, self.document.lists.len())?;
+        self.meter.push(&mut self.document.lists, Seq { meta: 1, ..Seq::default() })?;
+        Ok(id)
+    }
+
+    pub(crate) fn empty_dict(&mut self) -> Result<NodeId, ErrorKind> {
+        let id = NodeId::new(Kind::Dict, self.document.dicts.len())?;
+        self.meter.push(&mut self.document.dicts, Seq { meta: 1, ..Seq::default() })?;
+        Ok(id)
+    }
+
+    pub(crate) fn empty_set(&mut self) -> Result<NodeId, ErrorKind> {
+        let id = NodeId::new(Kind::Set, self.document.sets.len())?;
+        self.meter.push(&mut self.document.sets, Seq { meta: 1, ..Seq::default() })?;
+        Ok(id)
+    }
+
+    pub(crate) fn list(&mut self, items: &[NodeId]) -> Result<NodeId, ErrorKind> {
+        let id = self.empty_list()?;
+        self.extend(id, items)?;
+        Ok(id)
+    }
+
+    pub(crate) fn tuple(&mut self, items: &[NodeId]) -> Result<NodeId, ErrorKind> {
+        if items.is_empty() {
+            return Ok(NodeId::EMPTY_TUPLE);
+        }
+        let id = NodeId::new(Kind::Tuple, self.document.tuples.len())?;
+        self.meter.push(&mut self.document.tuples, Seq { meta: 1, ..Seq::default() })?;
+        self.extend(id, items)?;
+        Ok(id)
+    }
+
+    pub(crate) fn frozenset(&mut self, items: &[NodeId]) -> Result<NodeId, ErrorKind> {
+        let id = NodeId::new(Kind::FrozenSet, self.document.frozensets.len())?;
+        self.meter.push(&mut self.document.frozensets, Seq { meta: 1, ..Seq::default() })?;
+        self.add(id, items)?;
+        Ok(id)
+    }
+
+    pub(crate) fn object(&mut self, repr: ObjectRepr) -> Result<NodeId, ErrorKind> {
+        let id = NodeId::new(Kind::Object, self.document.objects.len())?;
+        self.meter.push(&mut self.document.objects, repr)?;
+        Ok(id)
+    }
+
+    /// An object with its parts, whose depth counts as one more than theirs.
+    pub(crate) fn instance(&mut self, mut instance: Instance) -> Result<NodeId, ErrorKind> {
+        let mut depth = 0;
+        for child in instance.children() {
+            depth = depth.max(self.hold(child));
+        }
+        instance.meta = depth + 1;
+        self.check_depth(depth + 1)?;
+        self.object(ObjectRepr::Instance(instance))
+    }
+
+    /// Puts one more part into an object; the caller has stored its id in the representation.
+    pub(crate) fn deepen(&mut self, id: NodeId, part: NodeId) -> Result<(), ErrorKind> {
+        let depth = self.hold(part) + 1;
+        self.raise(id, depth)
+    }
+
+    pub(crate) fn instance_mut(&mut self, id: NodeId) -> Option<&mut Instance> {
+        if id.kind() != Kind::Object {
+            return None;
+        }
+        match self.document.objects.get_mut(id.index()) {
+            Some(ObjectRepr::Instance(instance)) => Some(instance),
+            _ => None,
+        }
+    }
+
+    /// Appends items to a list, or slots to any container without looking for duplicates.
+    pub(crate) fn extend(&mut self, id: NodeId, items: &[NodeId]) -> Result<(), ErrorKind> {
+        let mut depth = 0;
+        for &item in items {
+            if item.is_container() {
+                depth = depth.max(self.hold(item));
+            }
+        }
+        self.append_slots(id, items)?;
+        self.raise(id, depth + 1)
+    }
+
+    #[inline]
+    fn append_slots(&mut self, id: NodeId, items: &[NodeId]) -> Result<(), ErrorKind> {
+        let Some(mut seq) = self.document.seq(id) else { return Err(ErrorKind::Type) };
+        let tail = narrow(self.document.pool.len())?;
+        let more = narrow(items.len())?;
+        let len = seq.len.checked_add(more).ok_or(ErrorKind::Budget)?;
+        if seq.len == 0 {
+            seq.start = tail;
+        }
+        if seq.start + seq.len == tail {
+            self.meter.reserve(&mut self.document.pool, items.len())?;
+            self.document.pool.extend_from_slice(items);
+            seq.meta &= !Seq::ROOMY;
+        } else if seq.meta & Seq::ROOMY != 0 && len <= seq.len.next_power_of_two() {
+            let start = (seq.start + seq.len) as usize;
+            if let Some(room) = self.document.pool.get_mut(start..start + items.len()) {
+                room.copy_from_slice(items);
+            }
+        } else {
+            // The run moves to the end with room for as much again, so appends stay amortised.
+            let room = len.checked_next_power_of_two().ok_or(ErrorKind::Budget)? as usize;
+            self.meter.reserve(&mut self.document.pool, room)?;
+            let start = seq.start as usize;
+            self.document.pool.extend_from_within(start..start + seq.len as usize);
+            self.document.pool.extend_from_slice(items);
+            self.document.pool.resize(tail as usize + room, NodeId::ABSENT);
+            seq.start = tail;
+            seq.meta |= Seq::ROOMY;
+        }
+        seq.len = len;
+        if let Some(place) = self.document.seq_mut(id) {
+            *place = seq;
+        }
+        Ok(())
+    }
+
+    /// Marks a node as held by another and returns its depth.
+    #[inline]
+    fn hold(&mut self, id: NodeId) -> u32 {
+        if id == NodeId::ABSENT {
+            return 0;
+        }
+        let meta = match id.kind() {
+            Kind::Object => match self.document.objects.get_mut(id.index()) {
+                Some(ObjectRepr::Instance(instance)) => &mut instance.meta,
+                _ => return 1,
+            },
+            _ => match self.document.seq_mut(id) {
+                Some(seq) => &mut seq.meta,
+                // `()` is as deep as `[]`.
+                None => return u32::from(id == NodeId::EMPTY_TUPLE),
+            },
+        };
+        *meta |= Seq::HELD;
+        *meta & Seq::DEPTH
+    }
+
+    /// Makes a container at least this deep.
+    #[inline]
+    fn raise(&mut self, id: NodeId, depth: u32) -> Result<(), ErrorKind> {
+        let meta = match id.kind() {
+            Kind::Object => match self.document.objects.get_mut(id.index()) {
+                Some(ObjectRepr::Instance(instance)) => &mut instance.meta,
+                _ => return Ok(()),
+            },
+            _ => match self.document.seq_mut(id) {
+                Some(seq) => &mut seq.meta,
+                None => return Ok(()),
+            },
+        };
+        if *meta & Seq::DEPTH >= depth {
+            return Ok(());
+        }
+        let depth = depth.min(Seq::DEPTH);
+        if *meta & Seq::HELD != 0 {
+            self.late = true;
+        }
+        *meta = (*meta & !Seq::DEPTH) | depth;
+        self.check_depth(depth)
+    }
+
+    #[inline]
+    fn check_depth(&self, depth: u32) -> Result<(), ErrorKind> {
+        // Depths that grew late may count a cycle again and again, so they wait for `measure_depth`.
+        if depth > self.max_depth && !self.late { Err(ErrorKind::Depth) } else { Ok(()) }
+    }
+
+    /// Stores pairs in a dict: a duplicate key keeps the first key and place and takes the last value.
+    pub(crate) fn set_items(&mut self, id: NodeId, pairs: &[NodeId]) -> Result<(), ErrorKind> {
+        let mut depth = 0;
+        let (pairs, _) = pairs.as_chunks::<2>();
+        let mut known = self.document.items(id).len() / 2;
+        let indexed = self.open_index(id, known, pairs.len(), 2)?;
+        for &[key, value] in pairs {
+            if value.is_container() {
+                depth = depth.max(self.hold(value));
+            }
+            if key.is_container() {
+                depth = depth.max(self.hold(key));
+            }
+            match self.find(id, key, known, 2, indexed)? {
+                Some(place) => {
+                    let start = self.document.seq(id).map_or(0, |seq| seq.start as usize);
+                    if let Some(slot) = self.document.pool.get_mut(start + place * 2 + 1) {
+                        *slot = value;
+                    }
+                }
+                None => {
+                    self.append_slots(id, &[key, value])?;
+                    known += 1;
+                }
+            }
+        }
+        self.raise(id, depth + 1)
+    }
+
+    /// Adds members to a set or frozenset; of equal ones the first stays.
+    pub(crate) fn add(&mut self, id: NodeId, members: &[NodeId]) -> Result<(), ErrorKind> {
+        let mut depth = 0;
+        let mut known = self.document.items(id).len();
+        let indexed = self.open_index(id, known, members.len(), 1)?;
+        for &member in members {
+            if self.find(id, member, known, 1, indexed)?.is_none() {
+                depth = depth.max(self.hold(member));
+                self.append_slots(id, &[member])?;
+                known += 1;
+            }
+        }
+        self.raise(id, depth + 1)
+    }
+
+    /// Prepares the index if the container may outgrow a scan; tells whether it is used.
+    #[inline]
+    fn open_index(
+        &mut self,
+        id: NodeId,
+        known: usize,
+        more: usize,
+        stride: usize,
+    ) -> Result<bool, ErrorKind> {
+        if known + more <= SCAN_KEYS {
+            return Ok(false);
+        }
+        if self.keys.owner == Some(id) {
+            return Ok(true);
+        }
+        if self.keys.reopened
+            && let Some(owner) = self.keys.owner
+        {
+            let index = core::mem::take(&mut self.keys.index);
+            self.keys.kept.insert(owner, index);
+            self.keys.charged = 0;
+        }
+        self.keys.owner = Some(id);
+        self.keys.reopened = known > 0;
+        if let Some(index) = self.keys.kept.remove(&id) {
+            self.keys.charged = index.bytes();
+            self.keys.index = index;
+            return Ok(true);
+        }
+        self.keys.index.reset(known + more);
+        for place in 0..known {
+            let key = self.document.items(id).get(place * stride).copied().unwrap_or(NodeId::NONE);
+            self.find_indexed(id, key, place, stride)?;
+        }
+        Ok(true)
+    }
+
+    #[inline]
+    fn find(
+        &mut self,
+        id: NodeId,
+        key: NodeId,
+        known: usize,
+        stride: usize,
+        indexed: bool,
+    ) -> Result<Option<usize>, ErrorKind> {
+        if indexed {
+            return self.find_indexed(id, key, known, stride);
+        }
+        // A text or a number is hashable; anything else has to be looked at.
+        if !matches!(key.kind(), Kind::Str | Kind::Small | Kind::Text | Kind::Int) {
+            keys::hash(&self.document, key, 0, &mut self.work)?;
+        }
+        let slots = self.document.items(id);
+        for (place, other) in slots.iter().step_by(stride).enumerate() {
+            if keys::equal(&self.document, key, *other, &mut self.work)? {
+                return Ok(Some(place));
+            }
+        }
+        Ok(None)
+    }
+
+    fn find_indexed(
+        &mut self,
+        id: NodeId,
+        key: NodeId,
+        place: usize,
+        stride: usize,
+    ) -> Result<Option<usize>, ErrorKind> {
+        let hash = keys::hash(&self.document, key, self.keys.seed, &mut self.work)?;
+        let slots = self.document.items(id);
+        let (document, work) = (&self.document, &mut self.work);
+        let found = self.keys.index.find_or_insert(hash, narrow(place)?, |other| {
+            match slots.get(other as usize * stride) {
+                Some(&other) => keys::equal(document, key, other, work),
+                None => Ok(false),
+            }
+        })?;
+        let bytes = self.keys.index.bytes();
+        if bytes > self.keys.charged {
+            self.meter.charge(bytes - self.keys.charged)?;
+            self.keys.charged = bytes;
+        }
+        Ok(found.map(|place| place as usize))
+    }
+
+    /// The exact depth check for documents in which a held container grew deeper.
+    ///
+    /// A walk over every container once, children first; a reference back to a container that is
+    /// still open closes a cycle and adds no depth.
+    pub(crate) fn measure_depth(&mut self, root: NodeId) -> Result<(), ErrorKind> {
+        if !self.late {
+            return Ok(());
+        }
+        let document = &self.document;
+        let mut measured: BTreeMap<NodeId, u32> = BTreeMap::new();
+        let mut open: Vec<(NodeId, u32, u32)> = Vec::new();
+        const OPEN: u32 = u32::MAX;
+        if root.is_container() {
+            measured.insert(root, OPEN);
+            open.push((root, 0, 0));
+        }
+        while let Some((id, next, deepest)) = open.last_mut() {
+            let place = *next as usize;
+            *next += 1;
+            let child = match document.objects.get(id.index()) {
+                Some(ObjectRepr::Instance(instance)) if id.kind() == Kind::Object => {
+                    instance.children().get(place).copied()
+                }
+                _ => document.items(*id).get(place).copied(),
+            };
+            let Some(child) = child else {
+                let depth = *deepest + 1;
+                if depth > self.max_depth {
+                    return Err(ErrorKind::Depth);
+                }
+                measured.insert(*id, depth);
+                open.pop();
+                if let Some((_, _, deepest)) = open.last_mut() {
+                    *deepest = (*deepest).max(depth);
+                }
+                continue;
+            };
+            if !child.is_container() || child == NodeId::ABSENT {
+                continue;
+            }
+            match measured.get(&child) {
+                Some(&OPEN) => {}
+                Some(&depth) => *deepest = (*deepest).max(depth),
+                None => {
+                    // Every container costs a tree entry and, on the way down, a place here.
+                    self.meter.charge(48)?;
+                    measured.insert(child, OPEN);
+                    open.push((child, 0, 0));
+                }
+            }
+        }
+        Ok(())
+    }
+}

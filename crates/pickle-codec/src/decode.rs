@@ -1,0 +1,964 @@
+//! The decoder: a stack machine over the opcodes, with `Modules/_pickle.c`'s rules and no recursion.
+//!
+//! The stack holds node ids; marks are heights of the stack on a stack of their own, and no opcode
+//! reaches below the last one (the "fence" of the C unpickler). Where CPython's own implementations
+//! or versions disagree about an input, it is refused.
+
+use alloc::vec::Vec;
+
+use crate::builder::{Builder, Keys};
+use crate::document::{Document, Root};
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{Kind, NodeId};
+use crate::known::{self, Constructed};
+use crate::memo::Memo;
+use crate::number::{self, Integer};
+use crate::object::{Construct, Instance, ObjectRepr};
+use crate::opcode::Opcode;
+use crate::options::{DecodeOptions, Globals, Py2Str, Surrogates};
+use crate::reader::{Reader, float8, int4, uint1, uint2, uint4, uint8};
+use crate::recycle::recycle;
+use crate::text::{is_wtf8, raw_unicode_escape, replace_surrogates, string_literal};
+
+/// The highest protocol that is read.
+const HIGHEST_PROTOCOL: u8 = 5;
+
+/// Decodes pickles into documents, and reuses its memory from one to the next.
+///
+/// ```
+/// use pickle_codec::{Decoder, Node};
+/// let mut decoder = Decoder::new();
+/// for input in [b"K\x01.", b"K\x02."] {
+///     let document = decoder.decode(input)?;
+///     assert!(matches!(document.root().view(), Node::Int(1 | 2)));
+///     decoder.recycle(document);
+/// }
+/// # Ok::<(), pickle_codec::Error>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct Decoder {
+    options: DecodeOptions,
+    scratch: Scratch,
+}
+
+#[derive(Debug, Default)]
+struct Scratch {
+    document: Document<'static>,
+    stack: Vec<NodeId>,
+    marks: Vec<u32>,
+    memo: Memo,
+    keys: Keys,
+}
+
+impl Decoder {
+    /// A decoder with the default options: no globals, default limits.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_options(DecodeOptions::new())
+    }
+
+    /// A decoder with these options.
+    #[must_use]
+    pub fn with_options(options: DecodeOptions) -> Self {
+        Self { options, scratch: Scratch { keys: Keys::new(seed()), ..Scratch::default() } }
+    }
+
+    /// The options it decodes with.
+    #[must_use]
+    pub const fn options(&self) -> &DecodeOptions {
+        &self.options
+    }
+
+    /// Decodes an input that is one pickle.
+    ///
+    /// # Errors
+    /// Any kind but `recursive` and `data`; `trailing` if bytes follow STOP.
+    pub fn decode<'a>(&mut self, input: &'a [u8]) -> Result<Document<'a>> {
+        let (document, end) = self.decode_prefix(input)?;
+        if end != input.len() {
+            return Err(Error::new(ErrorKind::Trailing, end, None));
+        }
+        Ok(document)
+    }
+
+    /// Decodes the pickle at the start of an input and says where its STOP ended.
+    ///
+    /// # Errors
+    /// Any kind but `trailing`, `recursive` and `data`.
+    pub fn decode_prefix<'a>(&mut self, input: &'a [u8]) -> Result<(Document<'a>, usize)> {
+        let limits = &self.options.limits;
+        if input.len() > limits.max_input_len {
+            return Err(Error::new(ErrorKind::Input, limits.max_input_len, None));
+        }
+        let document = recycle(core::mem::take(&mut self.scratch.document));
+        let keys = core::mem::take(&mut self.scratch.keys);
+        self.scratch.stack.clear();
+        self.scratch.marks.clear();
+        self.scratch.memo.clear();
+        let mut machine = Machine {
+            options: &self.options,
+            reader: Reader::new(input),
+            builder: Builder::new(document, keys, limits, input.len()),
+            stack: &mut self.scratch.stack,
+            marks: &mut self.scratch.marks,
+            memo: &mut self.scratch.memo,
+            fence: 0,
+            buffers: 0,
+        };
+        let outcome = machine.run();
+        let end = machine.reader.offset();
+        let (mut document, keys) = machine.builder.into_parts();
+        self.scratch.keys = keys;
+        match outcome {
+            Ok(root) => {
+                document.root = Root(root);
+                Ok((document, end))
+            }
+            Err(error) => {
+                self.recycle(document);
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes a document's memory back, so that the next decode allocates nothing.
+    pub fn recycle(&mut self, document: Document<'_>) {
+        self.scratch.document = recycle(document);
+    }
+
+    /// Decodes pickles that stand one after another. The iterator ends at the end of the input or
+    /// after the first error.
+    pub const fn documents<'d, 'a>(&'d mut self, input: &'a [u8]) -> Documents<'d, 'a> {
+        Documents { decoder: self, input, offset: 0, failed: false }
+    }
+}
+
+/// Decodes an input that is one pickle, with the default options.
+///
+/// # Errors
+/// As [`Decoder::decode`].
+///
+/// ```
+/// let error = pickle_codec::decode(b"cos\nsystem\n(S'id'\ntR.").unwrap_err();
+/// assert_eq!(error.kind(), pickle_codec::ErrorKind::Global);
+/// assert_eq!(error.global(), Some("os.system"));
+/// ```
+pub fn decode(input: &[u8]) -> Result<Document<'_>> {
+    Decoder::new().decode(input)
+}
+
+/// Decodes the pickle at the start of an input, with the default options, and says where its STOP
+/// ended.
+///
+/// # Errors
+/// As [`Decoder::decode_prefix`].
+pub fn decode_prefix(input: &[u8]) -> Result<(Document<'_>, usize)> {
+    Decoder::new().decode_prefix(input)
+}
+
+/// Iterates over pickles that stand one after another; made by [`Decoder::documents`].
+#[derive(Debug)]
+pub struct Documents<'d, 'a> {
+    decoder: &'d mut Decoder,
+    input: &'a [u8],
+    offset: usize,
+    failed: bool,
+}
+
+impl Documents<'_, '_> {
+    /// Where the next pickle starts.
+    #[must_use]
+    pub const fn offset(&self) -> usize {
+        self.offset
+    }
+
+    /// Takes a document's memory back.
+    pub fn recycle(&mut self, document: Document<'_>) {
+        self.decoder.recycle(document);
+    }
+}
+
+impl<'a> Iterator for Documents<'_, 'a> {
+    type Item = Result<Document<'a>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = self.input.get(self.offset..).filter(|rest| !rest.is_empty() && !self.failed)?;
+        match self.decoder.decode_prefix(rest) {
+            Ok((document, used)) => {
+                self.offset += used;
+                Some(Ok(document))
+            }
+            Err(error) => {
+                self.failed = true;
+                Some(Err(error.shifted(self.offset)))
+            }
+        }
+    }
+}
+
+/// A seed that a sender cannot know, where there is a standard library to ask for one.
+fn seed() -> u64 {
+    #[cfg(feature = "std")]
+    {
+        use core::hash::BuildHasher;
+        std::hash::RandomState::new().hash_one(0_u8)
+    }
+    #[cfg(not(feature = "std"))]
+    {
+        0x5851_f42d_4c95_7f2d
+    }
+}
+
+/// What an opcode's handler can fail with: a kind, and the global that was refused.
+struct Trouble {
+    kind: ErrorKind,
+    global: Option<alloc::boxed::Box<str>>,
+}
+
+impl From<ErrorKind> for Trouble {
+    #[inline]
+    fn from(kind: ErrorKind) -> Self {
+        Self { kind, global: None }
+    }
+}
+
+impl Trouble {
+    #[cold]
+    fn global(kind: ErrorKind, module: &str, name: &str) -> Self {
+        let mut full = alloc::format!("{module}.{name}");
+        let mut end = full.len().min(crate::error::MAX_ERROR_NAME_LEN);
+        while !full.is_char_boundary(end) {
+            end -= 1;
+        }
+        full.truncate(end);
+        Self { kind, global: Some(full.into_boxed_str()) }
+    }
+}
+
+type Step<T = ()> = core::result::Result<T, Trouble>;
+
+struct Machine<'m, 'a> {
+    options: &'m DecodeOptions,
+    reader: Reader<'a>,
+    builder: Builder<'a>,
+    stack: &'m mut Vec<NodeId>,
+    marks: &'m mut Vec<u32>,
+    memo: &'m mut Memo,
+    /// Height of the stack at the last mark: nothing below it may be taken.
+    fence: usize,
+    /// Out-of-band buffers met so far.
+    buffers: u32,
+}
+
+impl<'a> Machine<'_, 'a> {
+    fn run(&mut self) -> Result<NodeId> {
+        loop {
+            let offset = self.reader.offset();
+            let Some(byte) = self.reader.opcode_byte() else {
+                return Err(Error::new(ErrorKind::Eof, offset, None));
+            };
+            let Some(opcode) = Opcode::from_byte(byte) else {
+                return Err(Error::new(ErrorKind::Opcode, offset, None));
+            };
+            match self.step(opcode) {
+                Ok(None) => {}
+                Ok(Some(root)) => {
+                    return match self.builder.measure_depth(root) {
+                        Ok(()) => Ok(root),
+                        Err(kind) => Err(Error::new(kind, offset, Some(opcode))),
+                    };
+                }
+                Err(trouble) => {
+                    let error = Error::new(trouble.kind, offset, Some(opcode));
+                    return Err(match trouble.global {
+                        Some(name) => error.with_global(&name),
+                        None => error,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Carries out one opcode; gives the root at STOP.
+    #[inline]
+    fn step(&mut self, opcode: Opcode) -> Step<Option<NodeId>> {
+        let id = match opcode {
+            Opcode::Binunicode => {
+                let len = self.reader.argument(uint4)?;
+                self.utf8(u64::from(len))?
+            }
+            Opcode::Binput => {
+                let index = self.reader.argument(uint1)?;
+                self.put(u64::from(index))?;
+                return Ok(None);
+            }
+            Opcode::LongBinput => {
+                let index = self.reader.argument(uint4)?;
+                self.put(u64::from(index))?;
+                return Ok(None);
+            }
+            Opcode::Memoize => {
+                self.put(self.memo.entries() as u64)?;
+                return Ok(None);
+            }
+            Opcode::ShortBinunicode => {
+                let len = self.reader.argument(uint1)?;
+                self.utf8(u64::from(len))?
+            }
+            Opcode::Binunicode8 => {
+                let len = self.reader.argument(uint8)?;
+                self.utf8(len)?
+            }
+            Opcode::Binint1 => {
+                let value = self.reader.argument(uint1)?;
+                self.builder.int(i64::from(value))?
+            }
+            Opcode::Binint2 => {
+                let value = self.reader.argument(uint2)?;
+                self.builder.int(i64::from(value))?
+            }
+            Opcode::Binint => {
+                let value = self.reader.argument(int4)?;
+                self.builder.int(i64::from(value))?
+            }
+            Opcode::Binfloat => {
+                let value = self.reader.argument(float8)?;
+                self.builder.float(value)?
+            }
+            Opcode::None => NodeId::NONE,
+            Opcode::Newtrue => NodeId::TRUE,
+            Opcode::Newfalse => NodeId::FALSE,
+            Opcode::Binget => {
+                let index = self.reader.argument(uint1)?;
+                self.get(u64::from(index))?
+            }
+            Opcode::LongBinget => {
+                let index = self.reader.argument(uint4)?;
+                self.get(u64::from(index))?
+            }
+            Opcode::Mark => {
+                let height = u32::try_from(self.stack.len()).map_err(|_| ErrorKind::Budget)?;
+                self.builder.meter.push(self.marks, height)?;
+                self.fence = self.stack.len();
+                return Ok(None);
+            }
+            Opcode::EmptyDict => self.builder.empty_dict()?,
+            Opcode::EmptyList => self.builder.empty_list()?,
+            Opcode::EmptyTuple => NodeId::EMPTY_TUPLE,
+            Opcode::EmptySet => self.builder.empty_set()?,
+            Opcode::Setitems => {
+                let mark = self.pop_mark()?;
+                self.set_items(mark)?;
+                return Ok(None);
+            }
+            Opcode::Appends => {
+                let mark = self.pop_mark()?;
+                self.append(mark)?;
+                return Ok(None);
+            }
+            Opcode::Setitem => {
+                self.set_items(self.stack.len().checked_sub(2).ok_or(ErrorKind::Stack)?)?;
+                return Ok(None);
+            }
+            Opcode::Append => {
+                self.append(self.stack.len().checked_sub(1).ok_or(ErrorKind::Stack)?)?;
+                return Ok(None);
+            }
+            Opcode::Additems => {
+                let mark = self.pop_mark()?;
+                self.add_items(mark)?;
+                return Ok(None);
+            }
+            Opcode::Tuple1 => self.tuple(1)?,
+            Opcode::Tuple2 => self.tuple(2)?,
+            Opcode::Tuple3 => self.tuple(3)?,
+            Opcode::Tuple => {
+                let mark = self.pop_mark()?;
+                let id = self.builder.tuple(self.stack.get(mark..).unwrap_or_default())?;
+                self.stack.truncate(mark);
+                id
+            }
+            Opcode::List => {
+                let mark = self.pop_mark()?;
+                let id = self.builder.list(self.stack.get(mark..).unwrap_or_default())?;
+                self.stack.truncate(mark);
+                id
+            }
+            Opcode::Dict => {
+                let mark = self.pop_mark()?;
+                if (self.stack.len() - mark) % 2 != 0 {
+                    return Err(ErrorKind::Odd.into());
+                }
+                let id = self.builder.empty_dict()?;
+                self.builder.set_items(id, self.stack.get(mark..).unwrap_or_default())?;
+                self.stack.truncate(mark);
+                id
+            }
+            Opcode::Frozenset => {
+                let mark = self.pop_mark()?;
+                let id = self.builder.frozenset(self.stack.get(mark..).unwrap_or_default())?;
+                self.stack.truncate(mark);
+                id
+            }
+            Opcode::Long1 => {
+                let len = self.reader.argument(uint1)?;
+                let bytes = self.reader.counted(u64::from(len))?;
+                self.builder.int_bytes(bytes)?
+            }
+            Opcode::Long4 => {
+                let len = self.reader.argument(int4)?;
+                // A negative count is a length that no input holds.
+                let len = u64::try_from(len).map_err(|_| ErrorKind::Length)?;
+                let bytes = self.reader.counted(len)?;
+                self.builder.int_bytes(bytes)?
+            }
+            Opcode::ShortBinbytes => {
+                let len = self.reader.argument(uint1)?;
+                let bytes = self.reader.counted(u64::from(len))?;
+                self.builder.bytes(bytes)?
+            }
+            Opcode::Binbytes => {
+                let len = self.reader.argument(uint4)?;
+                let bytes = self.reader.counted(u64::from(len))?;
+                self.builder.bytes(bytes)?
+            }
+            Opcode::Binbytes8 => {
+                let len = self.reader.argument(uint8)?;
+                let bytes = self.reader.counted(len)?;
+                self.builder.bytes(bytes)?
+            }
+            Opcode::Bytearray8 => {
+                let len = self.reader.argument(uint8)?;
+                let bytes = self.reader.counted(len)?;
+                self.builder.bytearray(bytes)?
+            }
+            Opcode::Stop => {
+                let root = self.pop()?;
+                return Ok(Some(root));
+            }
+            Opcode::Proto => {
+                if self.reader.argument(uint1)? > HIGHEST_PROTOCOL {
+                    return Err(ErrorKind::Proto.into());
+                }
+                return Ok(None);
+            }
+            Opcode::Frame => {
+                let len = self.reader.argument(uint8)?;
+                self.reader.enter_frame(len)?;
+                return Ok(None);
+            }
+            _ => match self.rare_step(opcode)? {
+                Some(id) => id,
+                None => return Ok(None),
+            },
+        };
+        self.builder.meter.push(self.stack, id)?;
+        Ok(None)
+    }
+
+    /// The opcodes that no hot path meets: text of protocol 0, Python 2's strings, stack
+    /// shuffling, and everything that names or calls. Gives what is to be pushed.
+    #[inline(never)]
+    fn rare_step(&mut self, opcode: Opcode) -> Step<Option<NodeId>> {
+        let max_digits = self.options.limits.max_int_digits;
+        Ok(Some(match opcode {
+            Opcode::Int => {
+                let line = self.reader.line()?;
+                self.integer(number::int_line(line, max_digits)?)?
+            }
+            Opcode::Long => {
+                let line = self.reader.line()?;
+                self.integer(number::long_line(line, max_digits)?)?
+            }
+            Opcode::Float => {
+                let line = self.reader.line()?;
+                self.builder.float(number::float_line(line)?)?
+            }
+            Opcode::Unicode => {
+                let line = self.reader.line()?;
+                self.unicode_line(line)?
+            }
+            Opcode::String => {
+                let line = self.reader.line()?;
+                self.string_line(line)?
+            }
+            Opcode::ShortBinstring => {
+                let len = self.reader.argument(uint1)?;
+                let bytes = self.reader.counted(u64::from(len))?;
+                self.py2_str(bytes)?
+            }
+            Opcode::Binstring => {
+                let len = self.reader.argument(int4)?;
+                let len = u64::try_from(len).map_err(|_| ErrorKind::Length)?;
+                let bytes = self.reader.counted(len)?;
+                self.py2_str(bytes)?
+            }
+            Opcode::Get => {
+                let line = self.reader.line()?;
+                self.get(number::index_line(line, max_digits)?)?
+            }
+            Opcode::Put => {
+                let line = self.reader.line()?;
+                self.put(number::index_line(line, max_digits)?)?;
+                return Ok(None);
+            }
+            Opcode::Pop => {
+                // A mark on top of the stack is what POP takes.
+                if !self.marks.is_empty() && self.fence == self.stack.len() {
+                    self.pop_mark()?;
+                } else {
+                    self.pop()?;
+                }
+                return Ok(None);
+            }
+            Opcode::PopMark => {
+                let mark = self.pop_mark()?;
+                self.stack.truncate(mark);
+                return Ok(None);
+            }
+            Opcode::Dup => self.top()?,
+            _ => return self.naming_step(opcode),
+        }))
+    }
+
+    /// The opcodes that name or call things, under the policy.
+    fn naming_step(&mut self, opcode: Opcode) -> Step<Option<NodeId>> {
+        let policy = self.options.globals;
+        Ok(Some(match opcode {
+            Opcode::Global => {
+                let (module, name) = self.global_lines()?;
+                self.global(module, name)?
+            }
+            Opcode::Inst => {
+                let (module, name) = self.global_lines()?;
+                let class = self.global(module, name)?;
+                let mark = self.pop_mark()?;
+                let args = self.builder.tuple(self.stack.get(mark..).unwrap_or_default())?;
+                self.stack.truncate(mark);
+                self.construct(Construct::Call, class, args, NodeId::ABSENT)?
+            }
+            Opcode::StackGlobal => self.stack_global()?,
+            Opcode::Ext1 | Opcode::Ext2 | Opcode::Ext4 => {
+                let code = match opcode {
+                    Opcode::Ext1 => u32::from(self.reader.argument(uint1)?),
+                    Opcode::Ext2 => u32::from(self.reader.argument(uint2)?),
+                    _ => self.reader.argument(uint4)?,
+                };
+                // Codes are 1 to 2^31 - 1; what they stand for is known to the sender alone.
+                if policy != Globals::Inert || code == 0 || i32::try_from(code).is_err() {
+                    return Err(ErrorKind::Global.into());
+                }
+                self.builder.object(ObjectRepr::Extension(code))?
+            }
+            Opcode::Persid | Opcode::Binpersid if policy != Globals::Inert => {
+                return Err(ErrorKind::Persid.into());
+            }
+            Opcode::Persid => {
+                let line = self.reader.line()?;
+                let text = core::str::from_utf8(line).ok().filter(|text| text.is_ascii());
+                let value = self.builder.str(text.ok_or(ErrorKind::Persid)?)?;
+                self.builder.object(ObjectRepr::PersistentId(value))?
+            }
+            Opcode::Binpersid => {
+                let value = self.pop()?;
+                self.builder.object(ObjectRepr::PersistentId(value))?
+            }
+            Opcode::NextBuffer if policy != Globals::Inert => return Err(ErrorKind::Buffer.into()),
+            Opcode::NextBuffer => {
+                let index = self.buffers;
+                self.buffers = index.checked_add(1).ok_or(ErrorKind::Budget)?;
+                self.builder.object(ObjectRepr::Buffer(index, false))?
+            }
+            Opcode::ReadonlyBuffer => {
+                self.readonly_buffer()?;
+                return Ok(None);
+            }
+            _ if policy == Globals::Reject => return Err(ErrorKind::Call.into()),
+            Opcode::Reduce => {
+                let args = self.pop()?;
+                let class = self.pop()?;
+                self.construct(Construct::Call, class, args, NodeId::ABSENT)?
+            }
+            Opcode::Obj => {
+                let mark = self.pop_mark()?;
+                let Some((&class, args)) = self.stack.get(mark..).and_then(<[_]>::split_first) else {
+                    return Err(ErrorKind::Stack.into());
+                };
+                let args = self.builder.tuple(args)?;
+                self.stack.truncate(mark);
+                self.construct(Construct::Call, class, args, NodeId::ABSENT)?
+            }
+            Opcode::Newobj => {
+                let args = self.pop()?;
+                let class = self.pop()?;
+                self.construct(Construct::New, class, args, NodeId::ABSENT)?
+            }
+            Opcode::NewobjEx => {
+                let kwargs = self.pop()?;
+                let args = self.pop()?;
+                let class = self.pop()?;
+                if kwargs.kind() != Kind::Dict {
+                    return Err(ErrorKind::Call.into());
+                }
+                self.construct(Construct::New, class, args, kwargs)?
+            }
+            Opcode::Build => {
+                let state = self.pop()?;
+                self.build(state)?;
+                return Ok(None);
+            }
+            // `step` and `rare_step` carry out every other opcode.
+            _ => return Err(ErrorKind::Opcode.into()),
+        }))
+    }
+
+    #[inline]
+    fn put(&mut self, index: u64) -> Step {
+        let id = self.top()?;
+        self.memo.put(index, id, &mut self.builder.meter)?;
+        Ok(())
+    }
+
+    #[inline]
+    fn get(&self, index: u64) -> Step<NodeId> {
+        Ok(self.memo.get(index).ok_or(ErrorKind::Memo)?)
+    }
+
+    #[inline]
+    fn top(&self) -> Step<NodeId> {
+        match self.stack.last() {
+            Some(&id) if self.stack.len() > self.fence => Ok(id),
+            _ => Err(ErrorKind::Stack.into()),
+        }
+    }
+
+    #[inline]
+    fn pop(&mut self) -> Step<NodeId> {
+        let id = self.top()?;
+        self.stack.pop();
+        Ok(id)
+    }
+
+    /// Takes the last mark and gives the height of the stack at it.
+    #[inline]
+    fn pop_mark(&mut self) -> Step<usize> {
+        let mark = self.marks.pop().ok_or(ErrorKind::Mark)?;
+        self.fence = self.marks.last().map_or(0, |&mark| mark as usize);
+        Ok(mark as usize)
+    }
+
+    #[inline]
+    fn tuple(&mut self, len: usize) -> Step<NodeId> {
+        let start =
+            self.stack.len().checked_sub(len).filter(|&start| start >= self.fence).ok_or(ErrorKind::Stack)?;
+        let id = self.builder.tuple(self.stack.get(start..).unwrap_or_default())?;
+        self.stack.truncate(start);
+        Ok(id)
+    }
+
+    /// The container below `start`, where `start` is not below the fence.
+    #[inline]
+    fn target(&self, start: usize) -> Step<NodeId> {
+        match start.checked_sub(1).and_then(|place| self.stack.get(place)) {
+            Some(&id) if start > self.fence => Ok(id),
+            _ => Err(ErrorKind::Stack.into()),
+        }
+    }
+
+    #[inline]
+    fn append(&mut self, start: usize) -> Step {
+        let target = self.target(start)?;
+        let list = match target.kind() {
+            Kind::List => target,
+            _ => self.object_items(target)?,
+        };
+        self.builder.extend(list, self.stack.get(start..).unwrap_or_default())?;
+        self.stack.truncate(start);
+        if list != target {
+            self.builder.deepen(target, list)?;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn set_items(&mut self, start: usize) -> Step {
+        let target = self.target(start)?;
+        if (self.stack.len() - start) % 2 != 0 {
+            return Err(ErrorKind::Odd.into());
+        }
+        let dict = match target.kind() {
+            Kind::Dict => target,
+            _ => self.object_pairs(target)?,
+        };
+        self.builder.set_items(dict, self.stack.get(start..).unwrap_or_default())?;
+        self.stack.truncate(start);
+        if dict != target {
+            self.builder.deepen(target, dict)?;
+        }
+        Ok(())
+    }
+
+    fn add_items(&mut self, start: usize) -> Step {
+        let target = self.target(start)?;
+        if target.kind() == Kind::Set {
+            self.builder.add(target, self.stack.get(start..).unwrap_or_default())?;
+        } else {
+            let list = self.object_items(target)?;
+            self.builder.extend(list, self.stack.get(start..).unwrap_or_default())?;
+            self.builder.deepen(target, list)?;
+        }
+        self.stack.truncate(start);
+        Ok(())
+    }
+
+    /// The list in which an object keeps what it was given by APPENDS.
+    fn object_items(&mut self, target: NodeId) -> Step<NodeId> {
+        let Some(instance) = self.builder.instance_mut(target) else { return Err(ErrorKind::Type.into()) };
+        if instance.known.is_some_and(|known| !known.takes_items()) {
+            return Err(ErrorKind::Type.into());
+        }
+        if instance.items != NodeId::ABSENT {
+            return Ok(instance.items);
+        }
+        let list = self.builder.empty_list()?;
+        if let Some(instance) = self.builder.instance_mut(target) {
+            instance.items = list;
+        }
+        Ok(list)
+    }
+
+    /// The dict in which an object keeps what it was given by SETITEMS.
+    fn object_pairs(&mut self, target: NodeId) -> Step<NodeId> {
+        let Some(instance) = self.builder.instance_mut(target) else { return Err(ErrorKind::Type.into()) };
+        if instance.known.is_some_and(|known| !known.takes_pairs()) {
+            return Err(ErrorKind::Type.into());
+        }
+        if instance.pairs != NodeId::ABSENT {
+            return Ok(instance.pairs);
+        }
+        let dict = self.builder.empty_dict()?;
+        if let Some(instance) = self.builder.instance_mut(target) {
+            instance.pairs = dict;
+        }
+        Ok(dict)
+    }
+
+    fn integer(&mut self, integer: Integer) -> Step<NodeId> {
+        Ok(match integer {
+            Integer::Bool(true) => NodeId::TRUE,
+            Integer::Bool(false) => NodeId::FALSE,
+            Integer::Small(value) => self.builder.int(value)?,
+            Integer::Big(bytes) => self.builder.int_owned(&bytes)?,
+        })
+    }
+
+    #[inline]
+    fn utf8(&mut self, len: u64) -> Step<NodeId> {
+        let bytes = self.reader.counted(len)?;
+        match core::str::from_utf8(bytes) {
+            Ok(text) => Ok(self.builder.str(text)?),
+            Err(_) => self.surrogates(bytes),
+        }
+    }
+
+    #[cold]
+    fn surrogates(&mut self, bytes: &'a [u8]) -> Step<NodeId> {
+        if !is_wtf8(bytes) {
+            return Err(ErrorKind::Utf8.into());
+        }
+        Ok(match self.options.surrogates {
+            Surrogates::Strict => return Err(ErrorKind::Utf8.into()),
+            Surrogates::Replace => self.builder.owned_str(&replace_surrogates(bytes))?,
+            Surrogates::Keep => self.builder.wtf8(bytes)?,
+        })
+    }
+
+    fn unicode_line(&mut self, line: &'a [u8]) -> Step<NodeId> {
+        if line.is_ascii() && !line.contains(&b'\\') {
+            return Ok(self.builder.str(core::str::from_utf8(line).map_err(|_| ErrorKind::Utf8)?)?);
+        }
+        let bytes = raw_unicode_escape(line)?;
+        Ok(match core::str::from_utf8(&bytes) {
+            Ok(text) => self.builder.owned_str(text)?,
+            Err(_) => match self.options.surrogates {
+                Surrogates::Strict => return Err(ErrorKind::Utf8.into()),
+                Surrogates::Replace => self.builder.owned_str(&replace_surrogates(&bytes))?,
+                Surrogates::Keep => self.builder.owned_wtf8(&bytes)?,
+            },
+        })
+    }
+
+    fn string_line(&mut self, line: &'a [u8]) -> Step<NodeId> {
+        if let [b'\'' | b'"', body @ .., last] = line
+            && Some(last) == line.first()
+            && !body.contains(&b'\\')
+        {
+            return self.py2_str(body);
+        }
+        let bytes = string_literal(line)?;
+        Ok(match self.options.py2_str {
+            Py2Str::Bytes => self.builder.owned_bytes(&bytes)?,
+            Py2Str::Latin1 => self.builder.owned_str(&latin1(&bytes))?,
+            policy => match core::str::from_utf8(&bytes) {
+                Ok(text) => self.builder.owned_str(text)?,
+                Err(_) if policy == Py2Str::Utf8 => return Err(ErrorKind::Utf8.into()),
+                Err(_) => self.builder.owned_bytes(&bytes)?,
+            },
+        })
+    }
+
+    fn py2_str(&mut self, bytes: &'a [u8]) -> Step<NodeId> {
+        Ok(match self.options.py2_str {
+            Py2Str::Bytes => self.builder.bytes(bytes)?,
+            Py2Str::Latin1 if !bytes.is_ascii() => self.builder.owned_str(&latin1(bytes))?,
+            policy => match core::str::from_utf8(bytes) {
+                Ok(text) => self.builder.str(text)?,
+                Err(_) if policy == Py2Str::Utf8 => return Err(ErrorKind::Utf8.into()),
+                Err(_) => self.builder.bytes(bytes)?,
+            },
+        })
+    }
+
+    /// The two lines behind GLOBAL and INST.
+    fn global_lines(&mut self) -> Step<(&'a str, &'a str)> {
+        let module = self.reader.line()?;
+        let name = self.reader.line()?;
+        match (core::str::from_utf8(module), core::str::from_utf8(name)) {
+            (Ok(module), Ok(name)) if !module.is_empty() && !name.is_empty() => Ok((module, name)),
+            // A name that is no text, or none at all, names nothing that could be allowed.
+            _ => Err(ErrorKind::Global.into()),
+        }
+    }
+
+    fn global(&mut self, module: &'a str, name: &'a str) -> Step<NodeId> {
+        let known = self.judge(module, name)?;
+        let module = self.builder.str(module)?;
+        let name = self.builder.str(name)?;
+        Ok(self.builder.object(ObjectRepr::Global { module, name, known })?)
+    }
+
+    fn stack_global(&mut self) -> Step<NodeId> {
+        let name = self.pop()?;
+        let module = self.pop()?;
+        if !module.is_text() || !name.is_text() {
+            return Err(ErrorKind::Type.into());
+        }
+        let document = &self.builder.document;
+        let (Some(module_text), Some(name_text)) = (
+            document.text(module).and_then(|text| text.as_str()),
+            document.text(name).and_then(|text| text.as_str()),
+        ) else {
+            return Err(ErrorKind::Global.into());
+        };
+        let known = self.judge(module_text, name_text)?;
+        Ok(self.builder.object(ObjectRepr::Global { module, name, known })?)
+    }
+
+    /// Whether the policy lets a global stand, and how it is read.
+    fn judge(&self, module: &str, name: &str) -> Step<Option<known::KnownClass>> {
+        let refused = || Trouble::global(ErrorKind::Global, module, name);
+        if module.is_empty() || name.is_empty() {
+            return Err(refused());
+        }
+        match self.options.globals {
+            Globals::Reject => Err(refused()),
+            Globals::Known => match known::lookup(module, name) {
+                Some(known) => Ok(Some(known)),
+                None if self.options.is_allowed(module, name) => Ok(None),
+                None => Err(refused()),
+            },
+            Globals::Inert => Ok(known::lookup(module, name)),
+        }
+    }
+
+    /// An object from what is called and its arguments.
+    fn construct(
+        &mut self,
+        construct: Construct,
+        class: NodeId,
+        args: NodeId,
+        kwargs: NodeId,
+    ) -> Step<NodeId> {
+        if class.kind() != Kind::Object || (args.kind() != Kind::Tuple && args != NodeId::EMPTY_TUPLE) {
+            return Err(ErrorKind::Call.into());
+        }
+        let strict = self.options.globals == Globals::Known;
+        let mut instance = Instance {
+            class,
+            construct,
+            known: None,
+            args,
+            kwargs,
+            state: NodeId::ABSENT,
+            items: NodeId::ABSENT,
+            pairs: NodeId::ABSENT,
+            meta: 0,
+        };
+        match self.builder.document.objects.get(class.index()).copied() {
+            Some(ObjectRepr::Global { module, name, known: Some(known) }) => {
+                match known::construct(&mut self.builder, known, &mut instance)? {
+                    Constructed::Node(id) => return Ok(id),
+                    Constructed::Instance => {}
+                    Constructed::Unknown if strict => return Err(self.refused_call(module, name)),
+                    Constructed::Unknown => {}
+                }
+            }
+            // A name that the caller allowed, or any name under `Inert`.
+            Some(ObjectRepr::Global { .. }) => {}
+            // The result of a call is called, as by `getattr(a, "b")()`.
+            _ if strict => return Err(ErrorKind::Call.into()),
+            _ => {}
+        }
+        Ok(self.builder.instance(instance)?)
+    }
+
+    #[cold]
+    fn refused_call(&self, module: NodeId, name: NodeId) -> Trouble {
+        let document = &self.builder.document;
+        let text = |id| document.text(id).and_then(|text| text.as_str()).unwrap_or_default();
+        Trouble::global(ErrorKind::Call, text(module), text(name))
+    }
+
+    fn build(&mut self, state: NodeId) -> Step {
+        let target = self.top()?;
+        let strict = self.options.globals == Globals::Known;
+        let Some(instance) = self.builder.instance_mut(target).map(|instance| *instance) else {
+            return Err(ErrorKind::Call.into());
+        };
+        // A second state would hide the first.
+        if instance.state != NodeId::ABSENT {
+            return Err(ErrorKind::Call.into());
+        }
+        let reading = known::read_state(&mut self.builder, &instance, state)?;
+        if reading.is_none() && instance.known.is_some() && strict {
+            return Err(ErrorKind::Call.into());
+        }
+        if let Some(place) = self.builder.instance_mut(target) {
+            place.state = state;
+            place.known = reading;
+        }
+        self.builder.deepen(target, state)?;
+        Ok(())
+    }
+
+    fn readonly_buffer(&mut self) -> Step {
+        let top = self.top()?;
+        match self.options.globals {
+            // Bytes are read-only as they are.
+            Globals::Known | Globals::Inert if matches!(top.kind(), Kind::Bytes | Kind::Blob) => Ok(()),
+            Globals::Inert => match self.builder.document.objects.get_mut(top.index()) {
+                Some(ObjectRepr::Buffer(_, read_only)) if top.kind() == Kind::Object => {
+                    *read_only = true;
+                    Ok(())
+                }
+                _ => Err(ErrorKind::Buffer.into()),
+            },
+            _ => Err(ErrorKind::Buffer.into()),
+        }
+    }
+}
+
+/// Latin-1 bytes as text.
+pub(crate) fn latin1(bytes: &[u8]) -> alloc::string::String {
+    bytes.iter().map(|&byte| char::from(byte)).collect()
+}

@@ -1,0 +1,93 @@
+//! The memory budget of one decode: every table grows through it.
+
+use alloc::vec::Vec;
+
+use crate::error::ErrorKind;
+
+/// Counts the bytes of all tables and refuses what passes the limit.
+///
+/// Vectors double until they hold a quarter of what the input can fill (an opcode adds at most one
+/// entry to a table), then they jump to the whole. So the old and the new block together never
+/// pass 1.25 x the final size, which is what keeps the peak within 32 bytes an input byte.
+#[derive(Clone, Debug)]
+pub(crate) struct Meter {
+    limit: usize,
+    used: usize,
+    most_items: usize,
+}
+
+impl Meter {
+    pub(crate) const fn new(limit: usize, input_len: usize) -> Self {
+        Self { limit, used: 0, most_items: input_len }
+    }
+
+    /// Appends an item, growing the table within the budget.
+    #[inline]
+    pub(crate) fn push<T>(&mut self, table: &mut Vec<T>, item: T) -> Result<(), ErrorKind> {
+        if table.len() == table.capacity() {
+            self.grow(table, 1)?;
+        }
+        table.push(item);
+        Ok(())
+    }
+
+    /// Makes room for more items.
+    #[inline]
+    pub(crate) fn reserve<T>(&mut self, table: &mut Vec<T>, more: usize) -> Result<(), ErrorKind> {
+        if table.capacity() - table.len() < more {
+            self.grow(table, more)?;
+        }
+        Ok(())
+    }
+
+    /// Counts bytes that are kept outside the tables.
+    pub(crate) fn charge(&mut self, bytes: usize) -> Result<(), ErrorKind> {
+        let used = self.used.saturating_add(bytes);
+        if used > self.limit {
+            return Err(ErrorKind::Budget);
+        }
+        self.used = used;
+        Ok(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow<T>(&mut self, table: &mut Vec<T>, more: usize) -> Result<(), ErrorKind> {
+        let needed = table.len().saturating_add(more);
+        let doubled = table.capacity().saturating_mul(2).max(needed).max(16);
+        let wanted = if doubled > self.most_items / 4 && needed <= self.most_items {
+            self.most_items
+        } else {
+            doubled
+        };
+        let item = size_of::<T>().max(1);
+        let affordable = (self.limit - self.used) / item;
+        // Near the limit a table takes what is left, as long as that is enough for now.
+        let capacity = wanted.min(affordable);
+        if capacity < needed {
+            return Err(ErrorKind::Budget);
+        }
+        let old = table.capacity();
+        table.try_reserve_exact(capacity - table.len()).map_err(|_| ErrorKind::Budget)?;
+        self.used += table.capacity().saturating_sub(old) * item;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_stay_within_the_limit() {
+        let mut meter = Meter::new(1_000, 100_000);
+        let mut table: Vec<u32> = Vec::new();
+        let mut pushed = 0;
+        while meter.push(&mut table, 1).is_ok() {
+            pushed += 1;
+        }
+        assert!((100..=250).contains(&pushed), "{pushed}");
+        assert!(table.capacity() * 4 <= 1_000);
+        assert_eq!(meter.charge(1_000), Err(ErrorKind::Budget));
+    }
+}

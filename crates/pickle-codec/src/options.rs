@@ -1,0 +1,193 @@
+//! What a decoder may do and how far it may go: [`DecodeOptions`], [`Limits`] and the policies.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// What to do with opcodes that name or call things.
+///
+/// Nothing is ever imported, resolved or run under any of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Globals {
+    /// The first such opcode ends the decode.
+    #[default]
+    Reject,
+    /// A fixed table of standard-library types that are plain data gets a Rust reading; any name
+    /// that is neither in the table nor [allowed](DecodeOptions::allow) ends the decode where it stands.
+    Known,
+    /// As `Known`, and everything else becomes an inert description.
+    Inert,
+}
+
+/// How the text of Python 2's `str` (STRING, BINSTRING, SHORT_BINSTRING) is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Py2Str {
+    /// Text if it is UTF-8, else bytes.
+    #[default]
+    Auto,
+    /// Text; what is not UTF-8 is an error.
+    Utf8,
+    /// Text, a character a byte.
+    Latin1,
+    /// Bytes.
+    Bytes,
+}
+
+/// What happens to lone surrogates in text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Surrogates {
+    /// They are an error of kind `utf8`.
+    Strict,
+    /// Each becomes U+FFFD.
+    Replace,
+    /// They are kept: the text is WTF-8. CPython keeps them too.
+    #[default]
+    Keep,
+}
+
+/// How far a decoder goes. Every limit is on by default and none can be taken away by a cargo feature.
+///
+/// ```
+/// use pickle_codec::Limits;
+/// let limits = Limits::default();
+/// assert_eq!(limits.max_input_len, 256 << 20);
+/// assert_eq!(limits.max_depth, 1_000);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Longest input in bytes: 256 MiB.
+    pub max_input_len: usize,
+    /// Deepest nesting of a `Document`: 1,000. A scalar has depth 0, `[]` has depth 1.
+    pub max_depth: usize,
+    /// Deepest nesting of a `Value` and of what serde reads: 128, and never more than 1,024,
+    /// because their code recurses.
+    pub max_value_depth: usize,
+    /// Most digits of an integer in text: 4,300, as CPython's `sys.int_info.default_max_str_digits`.
+    pub max_int_digits: usize,
+    /// Most bytes that the tables of one decode may take; `None` is 64 KiB + 32 x the input.
+    pub max_memory: Option<usize>,
+    /// Most bytes that the expansion of shared nodes may produce; `None` is 64 MiB or 64 x the
+    /// input, whichever is more.
+    pub max_expansion: Option<usize>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_input_len: 256 << 20,
+            max_depth: 1_000,
+            max_value_depth: 128,
+            max_int_digits: 4_300,
+            max_memory: None,
+            max_expansion: None,
+        }
+    }
+}
+
+impl Limits {
+    /// The memory limit for an input of this length.
+    #[must_use]
+    pub fn memory(&self, input_len: usize) -> usize {
+        self.max_memory.unwrap_or_else(|| input_len.saturating_mul(32).saturating_add(64 << 10))
+    }
+
+    /// The expansion limit for an input of this length.
+    #[must_use]
+    pub fn expansion(&self, input_len: usize) -> usize {
+        self.max_expansion.unwrap_or_else(|| input_len.saturating_mul(64).max(64 << 20))
+    }
+
+    /// The depth limit of `Value` and serde.
+    #[must_use]
+    pub fn value_depth(&self) -> usize {
+        self.max_value_depth.min(1_024)
+    }
+}
+
+/// How to decode: policy, text handling and limits.
+///
+/// ```
+/// use pickle_codec::{DecodeOptions, Globals};
+/// let options = DecodeOptions::new().globals(Globals::Known).allow("mypkg.Status");
+/// assert!(options.is_allowed("mypkg", "Status"));
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct DecodeOptions {
+    pub(crate) globals: Globals,
+    pub(crate) py2_str: Py2Str,
+    pub(crate) surrogates: Surrogates,
+    pub(crate) limits: Limits,
+    allowed: Vec<String>,
+}
+
+impl DecodeOptions {
+    /// The defaults: no globals, Python 2 text by [`Py2Str::Auto`], surrogates kept, default limits.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the policy for opcodes that name or call things. Default: [`Globals::Reject`].
+    #[must_use]
+    pub fn globals(mut self, globals: Globals) -> Self {
+        self.globals = globals;
+        self
+    }
+
+    /// Allows one further global, as `module.name`; it becomes an inert node under
+    /// [`Globals::Known`]. Under [`Globals::Reject`] it has no effect.
+    #[must_use]
+    pub fn allow(mut self, name: impl Into<String>) -> Self {
+        let name = name.into();
+        if let Err(place) = self.allowed.binary_search(&name) {
+            self.allowed.insert(place, name);
+        }
+        self
+    }
+
+    /// Sets how Python 2's `str` is read. Default: [`Py2Str::Auto`].
+    #[must_use]
+    pub fn py2_str(mut self, py2_str: Py2Str) -> Self {
+        self.py2_str = py2_str;
+        self
+    }
+
+    /// Sets what happens to lone surrogates. Default: [`Surrogates::Keep`].
+    #[must_use]
+    pub fn surrogates(mut self, surrogates: Surrogates) -> Self {
+        self.surrogates = surrogates;
+        self
+    }
+
+    /// Sets the limits.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The limits that are set.
+    #[must_use]
+    pub fn limits_set(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The policy that is set.
+    #[must_use]
+    pub fn globals_set(&self) -> Globals {
+        self.globals
+    }
+
+    /// Whether [`allow`](Self::allow) was given this global.
+    #[must_use]
+    pub fn is_allowed(&self, module: &str, name: &str) -> bool {
+        self.allowed
+            .binary_search_by(|allowed| {
+                allowed.bytes().cmp(module.bytes().chain(core::iter::once(b'.')).chain(name.bytes()))
+            })
+            .is_ok()
+    }
+}

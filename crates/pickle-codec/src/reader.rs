@@ -1,0 +1,171 @@
+//! A cursor over the input that knows pickle FRAMEs, and the argument readers, which are nom's.
+//!
+//! The window is what the current opcode may read: the rest of the pickle FRAME, or of the input
+//! where no FRAME is open. An argument that crosses the end of the window is refused, as CPython
+//! does since 3.13.15 and 3.14.7.
+
+use memchr::memchr;
+use nom::IResult;
+use nom::bytes::complete::take;
+use nom::number::complete::{be_f64, le_i32, le_u8, le_u16, le_u32, le_u64};
+
+use crate::error::ErrorKind;
+
+/// What an argument reader gives; the error carries nothing because only its place matters.
+pub(crate) type Argument<'a, T> = IResult<&'a [u8], T, ()>;
+
+pub(crate) fn uint1(input: &[u8]) -> Argument<'_, u8> {
+    le_u8(input)
+}
+
+pub(crate) fn uint2(input: &[u8]) -> Argument<'_, u16> {
+    le_u16(input)
+}
+
+pub(crate) fn int4(input: &[u8]) -> Argument<'_, i32> {
+    le_i32(input)
+}
+
+pub(crate) fn uint4(input: &[u8]) -> Argument<'_, u32> {
+    le_u32(input)
+}
+
+pub(crate) fn uint8(input: &[u8]) -> Argument<'_, u64> {
+    le_u64(input)
+}
+
+pub(crate) fn float8(input: &[u8]) -> Argument<'_, f64> {
+    be_f64(input)
+}
+
+/// A cursor over one input.
+#[derive(Clone, Debug)]
+pub(crate) struct Reader<'a> {
+    /// What the current opcode may read.
+    window: &'a [u8],
+    /// What lies behind the open pickle FRAME.
+    after: &'a [u8],
+    len: usize,
+    in_frame: bool,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) const fn new(input: &'a [u8]) -> Self {
+        Self { window: input, after: &[], len: input.len(), in_frame: false }
+    }
+
+    /// Bytes read so far.
+    #[inline]
+    pub(crate) const fn offset(&self) -> usize {
+        self.len - self.window.len() - self.after.len()
+    }
+
+    /// The next opcode's byte; `None` at the end of the input.
+    #[inline]
+    pub(crate) fn opcode_byte(&mut self) -> Option<u8> {
+        if let Some((&byte, rest)) = self.window.split_first() {
+            self.window = rest;
+            return Some(byte);
+        }
+        self.leave_frame()
+    }
+
+    #[cold]
+    fn leave_frame(&mut self) -> Option<u8> {
+        self.in_frame = false;
+        self.window = core::mem::take(&mut self.after);
+        let (&byte, rest) = self.window.split_first()?;
+        self.window = rest;
+        Some(byte)
+    }
+
+    /// Reads an argument of fixed size.
+    #[inline]
+    pub(crate) fn argument<T>(
+        &mut self,
+        read: impl FnOnce(&'a [u8]) -> Argument<'a, T>,
+    ) -> Result<T, ErrorKind> {
+        match read(self.window) {
+            Ok((rest, value)) => {
+                self.window = rest;
+                Ok(value)
+            }
+            Err(_) => Err(self.cut(ErrorKind::Eof)),
+        }
+    }
+
+    /// Reads the bytes of a counted argument.
+    #[inline]
+    pub(crate) fn counted(&mut self, len: u64) -> Result<&'a [u8], ErrorKind> {
+        let Ok(len) = usize::try_from(len) else { return Err(ErrorKind::Length) };
+        if len > self.window.len() {
+            return Err(if len <= self.window.len() + self.after.len() {
+                ErrorKind::Frame
+            } else {
+                ErrorKind::Length
+            });
+        }
+        self.argument(take(len))
+    }
+
+    /// Reads a line of text without its line feed.
+    #[inline]
+    pub(crate) fn line(&mut self) -> Result<&'a [u8], ErrorKind> {
+        let Some(end) = memchr(b'\n', self.window) else { return Err(self.cut(ErrorKind::Eof)) };
+        let (line, rest) = self.window.split_at(end);
+        self.window = rest.get(1..).unwrap_or_default();
+        Ok(line)
+    }
+
+    /// Opens a pickle FRAME of this many bytes.
+    pub(crate) fn enter_frame(&mut self, len: u64) -> Result<(), ErrorKind> {
+        if self.in_frame && !self.window.is_empty() {
+            return Err(ErrorKind::Frame);
+        }
+        if self.window.is_empty() {
+            self.window = core::mem::take(&mut self.after);
+        }
+        let frame = usize::try_from(len).ok().and_then(|len| self.window.split_at_checked(len));
+        let Some((frame, after)) = frame else { return Err(ErrorKind::Frame) };
+        self.window = frame;
+        self.after = after;
+        self.in_frame = true;
+        Ok(())
+    }
+
+    /// An argument that is cut at the end of a pickle FRAME is the FRAME's fault.
+    #[cold]
+    fn cut(&self, kind: ErrorKind) -> ErrorKind {
+        if self.after.is_empty() { kind } else { ErrorKind::Frame }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_bounds_its_arguments() {
+        let mut reader = Reader::new(&[1, 2, 3, 4, 5]);
+        reader.enter_frame(3).unwrap();
+        assert_eq!(reader.argument(uint2), Ok(0x0201));
+        assert_eq!(reader.argument(uint2), Err(ErrorKind::Frame));
+        assert_eq!(reader.counted(3), Err(ErrorKind::Frame));
+        assert_eq!(reader.counted(4), Err(ErrorKind::Length));
+        assert_eq!(reader.opcode_byte(), Some(3));
+        assert_eq!(reader.opcode_byte(), Some(4));
+        assert_eq!(reader.offset(), 4);
+        assert_eq!(reader.argument(uint2), Err(ErrorKind::Eof));
+    }
+
+    #[test]
+    fn a_frame_opens_only_where_the_last_one_ended() {
+        let mut reader = Reader::new(&[1, 2, 3, 4]);
+        reader.enter_frame(2).unwrap();
+        assert_eq!(reader.enter_frame(1), Err(ErrorKind::Frame));
+        assert_eq!(reader.opcode_byte(), Some(1));
+        assert_eq!(reader.opcode_byte(), Some(2));
+        assert_eq!(reader.enter_frame(2), Ok(()));
+        assert_eq!(reader.opcode_byte(), Some(3));
+    }
+}
