@@ -4,7 +4,7 @@ use core::fmt;
 
 /// What is wrong with a stream of frames, a datagram, a payload to be framed, a key, or a stored replay state.
 ///
-/// Why a message was refused by its envelope is a [`Refusal`](crate::envelope::Refusal).
+/// Why a message was refused by its envelope is an `envelope::Refusal`.
 ///
 /// Small, `Copy` inside and without heap. It says which limit was met and by which number; never anything of a
 /// payload.

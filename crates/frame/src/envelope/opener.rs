@@ -1,5 +1,7 @@
 //! Opening: tag and replay together.
 
+use alloc::vec::Vec;
+
 use bytes::Bytes;
 
 use super::{Content, KeyId, KeyRing, Policy, Refusal, Replay, StreamId, Verifier};
@@ -10,6 +12,7 @@ use crate::error::Error;
 /// This is the form for a single thread; [`SharedOpener`](super::SharedOpener) is the one for many.
 #[derive(Clone, Debug)]
 pub struct Opener {
+    audience: Vec<u8>,
     verifier: Verifier,
     replay: Replay,
 }
@@ -22,13 +25,16 @@ impl Opener {
     ///
     /// [`ErrorKind::AudienceTooLong`](crate::ErrorKind::AudienceTooLong) above 65,535 bytes.
     pub fn new(ring: &KeyRing, audience: &[u8], policy: Policy, start_ns: i64) -> Result<Self, Error> {
-        Ok(Self::from_parts(Verifier::new(ring, audience)?, Replay::new(policy, start_ns)))
+        Self::with_replay(ring, audience, Replay::new(policy, start_ns))
     }
 
-    /// An opener that goes on with a replay state, such as a stored one.
-    #[must_use]
-    pub const fn from_parts(verifier: Verifier, replay: Replay) -> Self {
-        Self { verifier, replay }
+    /// An opener that goes on with a replay state, such as one from [`Replay::import`].
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn with_replay(ring: &KeyRing, audience: &[u8], replay: Replay) -> Result<Self, Error> {
+        Ok(Self { audience: audience.to_vec(), verifier: Verifier::new(ring, audience)?, replay })
     }
 
     /// Checks an envelope and gives its payload, as a slice of it.
@@ -43,9 +49,15 @@ impl Opener {
         self.replay.check(now_ns, verified)
     }
 
-    /// Takes other keys from now on. The replay windows stay, also those of keys that are gone.
-    pub fn set_keys(&mut self, verifier: Verifier) {
-        self.verifier = verifier;
+    /// Takes another ring of keys from now on, for the same audience. The replay windows stay, also those of keys
+    /// that are gone.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new); the keys stay as they were then.
+    pub fn set_keys(&mut self, ring: &KeyRing) -> Result<(), Error> {
+        self.verifier = Verifier::new(ring, &self.audience)?;
+        Ok(())
     }
 
     /// The replay state, to be stored.

@@ -103,18 +103,20 @@ impl Replay {
         let used = self.ticks;
         let (gap, fills_gap, new_stream) = if let Some(stream) = self.streams.get_mut(&name) {
             stream.check_seq(seq)?;
-            let trusted_from = match stream.trusted_from {
-                Some(from) if from <= seq => from,
-                other => {
-                    check_time(stream.floor_ns)?;
-                    other.unwrap_or(seq)
-                }
+            if stream.trusted_from.is_none_or(|from| seq < from) {
+                check_time(stream.floor_ns)?;
+            }
+            let (gap, fills_gap) = match stream.trusted_from {
+                Some(from) => (
+                    seq.saturating_sub(stream.highest).saturating_sub(1),
+                    (from..stream.highest).contains(&seq),
+                ),
+                // The numbers above the stored highest one may have arrived and not been stored: no gap is known.
+                None => (0, false),
             };
-            // Numbers between the stored state and the first message after a restart may have arrived unstored.
-            let was_trusted = stream.trusted_from.is_some();
-            let gap = if was_trusted { seq.saturating_sub(stream.highest).saturating_sub(1) } else { 0 };
-            let fills_gap = seq < stream.highest && was_trusted && trusted_from < seq;
-            stream.trusted_from = Some(trusted_from);
+            if stream.trusted_from.is_none() && seq > stream.highest {
+                stream.trusted_from = Some(seq);
+            }
             stream.accept(seq, time_ns, used);
             (gap, fills_gap, false)
         } else {
