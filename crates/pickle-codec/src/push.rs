@@ -30,10 +30,10 @@ use crate::options::{DecodeOptions, Globals};
 #[derive(Debug, Default)]
 pub struct PushDecoder {
     decoder: Decoder,
-    /// Bytes from the start of the pickle at hand.
+    /// What has arrived since the buffer was last moved.
     buffer: Vec<u8>,
-    /// Bytes at the start of the buffer that belong to the pickle handed out last.
-    used: usize,
+    /// Where the pickle at hand starts: everything before it has been handed out.
+    start: usize,
     /// Where the next instruction starts; everything before it has been looked at.
     scanned: usize,
     /// How far a line has been searched for its line feed.
@@ -42,7 +42,7 @@ pub struct PushDecoder {
     lines: usize,
     /// The pickle at hand ends here.
     complete: Option<usize>,
-    /// Bytes of earlier pickles, for the offsets of errors.
+    /// Bytes that left the buffer, for the offsets of errors.
     base: usize,
 }
 
@@ -72,7 +72,14 @@ impl PushDecoder {
     /// `input` if the pickle at hand grows past the limit; and what ends a decode at once: a byte
     /// that is no opcode, and under [`Globals::Reject`] an opcode that names or calls.
     pub fn feed(&mut self, chunk: &[u8]) -> Result<()> {
-        self.forget_used();
+        if self.start > 0 {
+            self.buffer.drain(..self.start);
+            self.base += self.start;
+            self.scanned -= self.start;
+            self.searched = self.searched.saturating_sub(self.start);
+            self.complete = self.complete.map(|end| end - self.start);
+            self.start = 0;
+        }
         self.buffer.extend_from_slice(chunk);
         self.scan()
     }
@@ -82,45 +89,31 @@ impl PushDecoder {
     /// # Errors
     /// As [`Decoder::decode_prefix`]; offsets count from the first byte that was fed.
     pub fn next_document(&mut self) -> Result<Option<Document<'_>>> {
-        self.forget_used();
         self.scan()?;
         let Some(end) = self.complete.take() else { return Ok(None) };
-        self.used = end;
-        let pickle = self.buffer.get(..end).unwrap_or_default();
-        let base = self.base;
+        let pickle = self.buffer.get(self.start..end).unwrap_or_default();
+        let base = self.base + self.start;
+        self.start = end;
         self.decoder.decode(pickle).map(Some).map_err(|error| error.shifted(base))
-    }
-
-    /// Takes a document's memory back; see [`Decoder::recycle`].
-    pub fn recycle(&mut self, document: Document<'static>) {
-        self.decoder.recycle(document);
     }
 
     /// Says that no more bytes come.
     ///
     /// # Errors
-    /// `eof` if they ended inside a pickle.
-    pub fn finish(&self) -> Result<()> {
-        if self.buffer.len() == self.used {
+    /// If they ended inside a pickle: what [`Decoder::decode`] says of the part that is there.
+    pub fn finish(&mut self) -> Result<()> {
+        let rest = self.buffer.get(self.start..).unwrap_or_default();
+        if rest.is_empty() {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::Eof, self.base + self.buffer.len(), None))
+        let base = self.base + self.start;
+        self.decoder.decode(rest).map(|_| ()).map_err(|error| error.shifted(base))
     }
 
     /// Bytes that wait for the rest of their pickle.
     #[must_use]
     pub const fn buffered(&self) -> usize {
-        self.buffer.len() - self.used
-    }
-
-    fn forget_used(&mut self) {
-        if self.used > 0 {
-            self.buffer.drain(..self.used);
-            self.base += self.used;
-            self.used = 0;
-            self.scanned = 0;
-            self.searched = 0;
-        }
+        self.buffer.len() - self.start
     }
 
     fn scan(&mut self) -> Result<()> {
@@ -143,7 +136,7 @@ impl PushDecoder {
                 }
             }
         }
-        if self.buffer.len() - self.used > self.decoder.options().limits_set().max_input_len
+        if self.buffered() > self.decoder.options().limits_set().max_input_len
             && self.complete.is_none()
         {
             return Err(Error::new(ErrorKind::Input, self.base + self.buffer.len(), None));
@@ -154,10 +147,10 @@ impl PushDecoder {
     /// The error that a whole decode ends with once the bytes so far are known to be refused.
     #[cold]
     fn decode_now(&mut self, end: usize, kind: ErrorKind, offset: usize, opcode: Option<Opcode>) -> Error {
-        let base = self.base;
-        match self.decoder.decode_prefix(self.buffer.get(..end).unwrap_or_default()) {
+        let base = self.base + self.start;
+        match self.decoder.decode_prefix(self.buffer.get(self.start..end).unwrap_or_default()) {
             Err(error) => error.shifted(base),
-            Ok(_) => Error::new(kind, base + offset, opcode),
+            Ok(_) => Error::new(kind, self.base + offset, opcode),
         }
     }
 
