@@ -176,9 +176,7 @@ class Replay(object):
         if stream is None:
             self._check_time(now_ns, time_ns, self.floor_ns)
             while len(self.streams) >= self.max_streams:
-                _, old = self.streams.popitem(last=False)
-                above = min(old["latest"] + 1, now_ns + self.max_skew_ns)
-                self.floor_ns = max(self.floor_ns, above)
+                self._forget(now_ns)
             self._check_time(now_ns, time_ns, self.floor_ns)
             stream = {"highest": seq, "first": seq, "seen": 0,
                       "floor": self.floor_ns, "latest": time_ns}
@@ -203,6 +201,16 @@ class Replay(object):
         stream["seen"] |= 1 << (stream["highest"] - seq)
         stream["latest"] = max(stream["latest"], time_ns)
         return gap
+
+    def _forget(self, now_ns):
+        """5.4: the longest quiet stream whose time is not ahead, or the first."""
+        quiet = next(iter(self.streams))
+        for name, stream in self.streams.items():
+            if stream["latest"] <= now_ns:
+                quiet = name
+                break
+        latest = self.streams.pop(quiet)["latest"]
+        self.floor_ns = max(self.floor_ns, latest + 1)
 
     def _check_time(self, now_ns, time_ns, floor_ns):
         if abs(time_ns - now_ns) > self.max_skew_ns:
