@@ -10,11 +10,15 @@
     reason = "xtask is a program whose output is for people"
 )]
 
+mod canon;
 mod ci;
+mod conformance;
+mod generate;
 mod golden;
 mod manifest;
 mod process;
 mod python;
+mod replay;
 mod seeds;
 mod tidy;
 
@@ -36,6 +40,8 @@ enum Task {
     Golden(golden::Options),
     /// Everything that must hold before a change lands, beside `cargo test --workspace`.
     Ci(ci::Options),
+    /// Compare the decoder with CPython's own unpickler, on generated streams or on those of a folder.
+    Conformance(conformance::Options),
     /// What the compiler and clippy do not check about the text of the workspace.
     Tidy,
 }
@@ -44,6 +50,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Task::Golden(options) => golden::run(&options),
         Task::Ci(options) => ci::run_all(&options),
+        Task::Conformance(options) => conformance::run(&options),
         Task::Tidy => tidy::run(),
     };
     match result {

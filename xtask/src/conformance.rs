@@ -1,0 +1,368 @@
+//! `cargo xtask conformance`: the decoder against CPython's own unpickler.
+//!
+//! Generated and mutated streams go to one long-lived process per CPython and to the decoder here; both must
+//! accept the same streams with the same values, save for what `conformance/divergences.txt` names. With `--dir`,
+//! sets of streams with known outcomes are decoded instead.
+
+use std::collections::BTreeMap;
+use std::io::{BufReader, BufWriter, Read as _, Write as _};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use clap::Args;
+use pickle_codec::{DecodeOptions, Decoder, Py2Str};
+
+use crate::generate::{Random, mutate, stream};
+use crate::python::{Python, Version};
+use crate::{canon, process, python, replay};
+
+/// Options of `cargo xtask conformance`.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Which CPythons: `all`, or versions with commas between them.
+    #[arg(long, default_value = "all", value_name = "VERSIONS")]
+    python: String,
+    /// Decode the streams of *.jsonl in this folder and its subfolders, which say what to expect.
+    #[arg(long, value_name = "PATH")]
+    dir: Option<PathBuf>,
+    /// Time for each CPython.
+    #[arg(long, default_value_t = 30, conflicts_with = "count")]
+    seconds: u64,
+    /// Streams for each CPython, instead of a time.
+    #[arg(long)]
+    count: Option<u64>,
+    /// The first number of the random sequence.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// Streams that go to CPython together, so that a pipe is not waited for each time.
+const BATCH: usize = 256;
+
+/// Runs the comparison or the replay.
+///
+/// # Errors
+///
+/// When there is a difference that has no name.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    if let Some(folder) = &options.dir {
+        return replay::run(folder);
+    }
+    let divergences = divergences()?;
+    let seeds = seeds()?;
+    let mut unnamed = 0;
+    for python in python::select(&options.python)? {
+        if python.version.major < 3 {
+            println!(
+                "CPython {}: left out, its unpickler knows neither bytes nor protocols above 2",
+                python.full
+            );
+            continue;
+        }
+        unnamed += against(&python, options, &divergences, &seeds)?;
+    }
+    ensure!(unnamed == 0, "conformance: {unnamed} differences without a name");
+    println!("conformance: every difference has a name");
+    Ok(())
+}
+
+/// What one side made of a stream.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Outcome {
+    /// The offset after STOP, and the canonical form where it is not too big.
+    Value(usize, Option<Vec<u8>>),
+    /// Why it was refused.
+    Reject(String),
+}
+
+/// What the decoder makes of a stream.
+pub(crate) fn ours(decoder: &mut Decoder, input: &[u8]) -> Outcome {
+    match decoder.decode_prefix(input) {
+        Ok((document, used)) => {
+            let form = canon::form(document.root(), canon::BUDGET);
+            decoder.recycle(document);
+            Outcome::Value(used, form.ok())
+        }
+        Err(error) => {
+            let opcode = error.opcode().map(|opcode| opcode.to_string()).unwrap_or_default();
+            Outcome::Reject(format!("{}:{opcode}", error.kind().as_str()))
+        }
+    }
+}
+
+fn against(python: &Python, options: &Options, divergences: &[Divergence], seeds: &[Vec<u8>]) -> Result<u64> {
+    let mut random = Random::new(options.seed);
+    let mut decoder = Decoder::with_options(DecodeOptions::new().py2_str(Py2Str::Latin1));
+    let mut worker = Worker::start(python)?;
+    let end = Instant::now() + Duration::from_secs(options.seconds);
+    let (mut streams, mut both, mut neither, mut unnamed) = (0_u64, 0_u64, 0_u64, 0_u64);
+    let mut named: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut shown: BTreeMap<String, u64> = BTreeMap::new();
+    while options.count.map_or_else(|| Instant::now() < end, |count| streams < count) {
+        let batch: Vec<Vec<u8>> = (0..BATCH).map(|_| input(&mut random, seeds)).collect();
+        worker.send(&batch)?;
+        // CPython works on the batch while the decoder here does.
+        let here: Vec<Outcome> = batch.iter().map(|input| ours(&mut decoder, input)).collect();
+        let there = match worker.receive(batch.len()) {
+            Ok(there) => there,
+            Err(_) => {
+                worker = Worker::start(python)?;
+                one_by_one(&mut worker, python, &batch)?
+            }
+        };
+        for ((input, here), there) in batch.iter().zip(&here).zip(&there) {
+            streams += 1;
+            match (here, there) {
+                (Outcome::Reject(_), Outcome::Reject(_)) => neither += 1,
+                (here, there) if alike(input, here, there) => both += 1,
+                _ => match divergences.iter().find(|known| known.matches(python.version, here, there)) {
+                    Some(known) => *named.entry(known.name.as_str()).or_default() += 1,
+                    None => {
+                        unnamed += 1;
+                        let sort = shown.entry(format!("{} | {}", word(here), word(there))).or_insert(0_u64);
+                        *sort += 1;
+                        // Two of each sort say what it is about.
+                        if *sort <= 2 {
+                            report(input, here, there);
+                        }
+                    }
+                },
+            }
+        }
+    }
+    println!(
+        "CPython {}: {streams} streams, {both} read alike, {neither} refused alike, {unnamed} without a name",
+        python.full
+    );
+    for (name, count) in named {
+        println!("  {count:>8} {name}");
+    }
+    for (sort, count) in shown {
+        println!("  {count:>8} without a name: {sort}");
+    }
+    Ok(unnamed)
+}
+
+/// Whether both made the same of it. CPython reads a FRAME as a whole, so that where STOP stood inside one
+/// cannot be seen from outside.
+fn alike(input: &[u8], here: &Outcome, there: &Outcome) -> bool {
+    match (here, there) {
+        (Outcome::Value(here_used, here), Outcome::Value(there_used, there)) => {
+            here == there && (here_used == there_used || input.contains(&0x95))
+        }
+        _ => false,
+    }
+}
+
+fn input(random: &mut Random, seeds: &[Vec<u8>]) -> Vec<u8> {
+    let mut seed = |random: &mut Random| seeds.get(random.below(seeds.len())).cloned().unwrap_or_default();
+    match random.below(10) {
+        0..=4 => stream(random),
+        5 | 6 => {
+            let (first, second) = (stream(random), stream(random));
+            mutate(random, &first, &second)
+        }
+        _ => {
+            let (first, second) = (seed(random), seed(random));
+            mutate(random, &first, &second)
+        }
+    }
+}
+
+/// The sort of outcome, as a line of divergences.txt names it.
+fn word(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Value(..) => "value".to_owned(),
+        Outcome::Reject(why) => {
+            format!("reject:{}", why.chars().filter(|c| !c.is_ascii_digit()).collect::<String>())
+        }
+    }
+}
+
+fn report(input: &[u8], here: &Outcome, there: &Outcome) {
+    let hex: String = input.iter().take(400).map(|byte| format!("{byte:02x}")).collect();
+    println!("  differs: {hex}");
+    for (side, outcome) in [("here", here), ("there", there)] {
+        match outcome {
+            Outcome::Value(used, Some(form)) => println!("    {side}: {used} bytes, {}", canon::shown(form)),
+            Outcome::Value(used, None) => println!("    {side}: {used} bytes, a large value"),
+            Outcome::Reject(why) => println!("    {side}: refused, {why}"),
+        }
+    }
+}
+
+/// Golden pickles that are small enough to mutate well.
+fn seeds() -> Result<Vec<Vec<u8>>> {
+    let folder = process::root().join("testdata/pickles");
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(&folder)
+        .with_context(|| format!("cannot read {}", folder.display()))?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|ending| ending == "pickle"))
+        .collect();
+    paths.sort();
+    let mut seeds = Vec::new();
+    for path in paths {
+        let bytes = std::fs::read(path)?;
+        if bytes.len() <= 1500 {
+            seeds.push(bytes);
+        }
+    }
+    ensure!(!seeds.is_empty(), "no golden pickles: cargo xtask golden");
+    Ok(seeds)
+}
+
+/// After a batch that ended the process: each of its streams in turn, to find the one that did.
+fn one_by_one(worker: &mut Worker, python: &Python, batch: &[Vec<u8>]) -> Result<Vec<Outcome>> {
+    let mut outcomes = Vec::new();
+    for input in batch {
+        let single = std::slice::from_ref(input);
+        let answer = worker.send(single).and_then(|()| worker.receive(1));
+        match answer {
+            Ok(answer) => outcomes.extend(answer),
+            Err(_) => {
+                *worker = Worker::start(python)?;
+                outcomes.push(Outcome::Reject("Died: the process ended".to_owned()));
+            }
+        }
+    }
+    Ok(outcomes)
+}
+
+/// One CPython that unpickles.
+struct Worker {
+    child: Child,
+    input: BufWriter<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+impl Worker {
+    fn start(python: &Python) -> Result<Self> {
+        let script = process::root().join("xtask/python/unpickle.py");
+        let mut command = python.command();
+        command.arg(script).arg("latin1").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().with_context(|| format!("cannot start CPython {}", python.full))?;
+        let input = BufWriter::new(child.stdin.take().context("no input")?);
+        let output = BufReader::new(child.stdout.take().context("no output")?);
+        Ok(Self { child, input, output })
+    }
+
+    fn send(&mut self, batch: &[Vec<u8>]) -> Result<()> {
+        self.input.write_all(&u32::try_from(batch.len())?.to_be_bytes())?;
+        for input in batch {
+            self.input.write_all(&u32::try_from(input.len())?.to_be_bytes())?;
+            self.input.write_all(input)?;
+        }
+        self.input.flush()?;
+        Ok(())
+    }
+
+    fn receive(&mut self, count: usize) -> Result<Vec<Outcome>> {
+        (0..count).map(|_| self.answer()).collect()
+    }
+
+    fn answer(&mut self) -> Result<Outcome> {
+        let mut length = [0; 4];
+        self.output.read_exact(&mut length)?;
+        let mut answer = vec![0; usize::try_from(u32::from_be_bytes(length))?];
+        self.output.read_exact(&mut answer)?;
+        let value = |rest: &[u8]| {
+            let (used, form) = rest.split_first_chunk::<4>().context("an answer is too short")?;
+            anyhow::Ok((usize::try_from(u32::from_be_bytes(*used))?, form.to_vec()))
+        };
+        match answer.split_first() {
+            Some((b'V', rest)) => value(rest).map(|(used, form)| Outcome::Value(used, Some(form))),
+            Some((b'B', rest)) => value(rest).map(|(used, _)| Outcome::Value(used, None)),
+            Some((b'R', why)) => Ok(Outcome::Reject(String::from_utf8_lossy(why).into_owned())),
+            _ => bail!("an answer that is none"),
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // Killing what has already ended fails, and that is as good.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// A difference that is known and meant.
+#[derive(Debug)]
+struct Divergence {
+    name: String,
+    here: String,
+    there: String,
+    versions: String,
+}
+
+impl Divergence {
+    fn matches(&self, version: Version, here: &Outcome, there: &Outcome) -> bool {
+        let side = |pattern: &str, outcome: &Outcome| match outcome {
+            Outcome::Value(..) => pattern == "value" || pattern == "*",
+            Outcome::Reject(why) => glob(pattern, &format!("reject:{why}")),
+        };
+        let version = match self.versions.split_at_checked(2) {
+            Some((">=", from)) => from.parse().is_ok_and(|from: Version| version >= from),
+            Some(("<=", to)) => to.parse().is_ok_and(|to: Version| version <= to),
+            _ => true,
+        };
+        version && side(&self.here, here) && side(&self.there, there)
+    }
+}
+
+/// Whether `text` matches a pattern in which `*` stands for anything.
+fn glob(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else { return false };
+    let mut parts: Vec<&str> = parts.collect();
+    let Some(last) = parts.pop() else { return rest.is_empty() };
+    for part in parts {
+        match rest.split_once(part) {
+            Some((_, after)) => rest = after,
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+fn divergences() -> Result<Vec<Divergence>> {
+    let text = include_str!("../conformance/divergences.txt");
+    let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    lines
+        .map(|line| {
+            let columns: Vec<&str> = line.split(" | ").collect();
+            let [name, here, there, versions, reason] = columns[..] else {
+                bail!("divergences.txt: five columns expected in {line:?}");
+            };
+            ensure!(reason.ends_with('.'), "divergences.txt: {name} has no reason that is a sentence");
+            let owned = str::to_owned;
+            Ok(Divergence {
+                name: owned(name),
+                here: owned(here),
+                there: owned(there),
+                versions: owned(versions),
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{divergences, glob};
+
+    #[test]
+    fn globs() {
+        assert!(glob("reject:frame:*", "reject:frame:FRAME"));
+        assert!(glob("*", "anything"));
+        assert!(glob("a*c*e", "abcde"));
+        assert!(!glob("reject:frame", "reject:frame:FRAME"));
+        assert!(!glob("a*c", "abd"));
+    }
+
+    #[test]
+    fn every_divergence_reads() {
+        assert!(!divergences().unwrap().is_empty());
+    }
+}
