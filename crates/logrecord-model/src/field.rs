@@ -1,0 +1,168 @@
+//! The attributes that CPython gives every LogRecord, by name.
+
+/// An attribute of a LogRecord. The order of the first 21 is the order in which CPython 3 sends them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+#[repr(u8)]
+pub enum Field {
+    /// `name`: the logger's name.
+    Name,
+    /// `msg`: the message, before or after its arguments are merged in.
+    Msg,
+    /// `args`: the arguments of the message.
+    Args,
+    /// `levelname`.
+    LevelName,
+    /// `levelno`.
+    LevelNo,
+    /// `pathname`: the source file.
+    PathName,
+    /// `filename`: the last part of `pathname`.
+    FileName,
+    /// `module`: `filename` without its extension.
+    Module,
+    /// `exc_info`: null in a record that was sent.
+    ExcInfo,
+    /// `exc_text`: the formatted exception.
+    ExcText,
+    /// `stack_info`: the formatted stack.
+    StackInfo,
+    /// `lineno`: the source line.
+    LineNo,
+    /// `funcName`.
+    FuncName,
+    /// `created`: seconds since the epoch.
+    Created,
+    /// `msecs`: the milliseconds of `created`.
+    Msecs,
+    /// `relativeCreated`: milliseconds since logging was loaded.
+    RelativeCreated,
+    /// `thread`: the thread's identifier.
+    Thread,
+    /// `threadName`.
+    ThreadName,
+    /// `processName`.
+    ProcessName,
+    /// `process`: the process id.
+    Process,
+    /// `taskName`: the asyncio task, from CPython 3.12 on.
+    TaskName,
+    /// `message`: what Python 2.7 keeps of a formatted record.
+    Message,
+    /// `asctime`: what a Formatter leaves behind.
+    AscTime,
+}
+
+/// How many attributes there are.
+pub(crate) const FIELDS: usize = 23;
+
+impl Field {
+    /// Every attribute, in order.
+    pub const ALL: [Self; FIELDS] = [
+        Self::Name,
+        Self::Msg,
+        Self::Args,
+        Self::LevelName,
+        Self::LevelNo,
+        Self::PathName,
+        Self::FileName,
+        Self::Module,
+        Self::ExcInfo,
+        Self::ExcText,
+        Self::StackInfo,
+        Self::LineNo,
+        Self::FuncName,
+        Self::Created,
+        Self::Msecs,
+        Self::RelativeCreated,
+        Self::Thread,
+        Self::ThreadName,
+        Self::ProcessName,
+        Self::Process,
+        Self::TaskName,
+        Self::Message,
+        Self::AscTime,
+    ];
+
+    /// Python's name of the attribute.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Msg => "msg",
+            Self::Args => "args",
+            Self::LevelName => "levelname",
+            Self::LevelNo => "levelno",
+            Self::PathName => "pathname",
+            Self::FileName => "filename",
+            Self::Module => "module",
+            Self::ExcInfo => "exc_info",
+            Self::ExcText => "exc_text",
+            Self::StackInfo => "stack_info",
+            Self::LineNo => "lineno",
+            Self::FuncName => "funcName",
+            Self::Created => "created",
+            Self::Msecs => "msecs",
+            Self::RelativeCreated => "relativeCreated",
+            Self::Thread => "thread",
+            Self::ThreadName => "threadName",
+            Self::ProcessName => "processName",
+            Self::Process => "process",
+            Self::TaskName => "taskName",
+            Self::Message => "message",
+            Self::AscTime => "asctime",
+        }
+    }
+
+    /// The attribute of a name.
+    #[must_use]
+    #[inline]
+    pub const fn from_name(name: &[u8]) -> Option<Self> {
+        Some(match name {
+            b"name" => Self::Name,
+            b"msg" => Self::Msg,
+            b"args" => Self::Args,
+            b"levelname" => Self::LevelName,
+            b"levelno" => Self::LevelNo,
+            b"pathname" => Self::PathName,
+            b"filename" => Self::FileName,
+            b"module" => Self::Module,
+            b"exc_info" => Self::ExcInfo,
+            b"exc_text" => Self::ExcText,
+            b"stack_info" => Self::StackInfo,
+            b"lineno" => Self::LineNo,
+            b"funcName" => Self::FuncName,
+            b"created" => Self::Created,
+            b"msecs" => Self::Msecs,
+            b"relativeCreated" => Self::RelativeCreated,
+            b"thread" => Self::Thread,
+            b"threadName" => Self::ThreadName,
+            b"processName" => Self::ProcessName,
+            b"process" => Self::Process,
+            b"taskName" => Self::TaskName,
+            b"message" => Self::Message,
+            b"asctime" => Self::AscTime,
+            _ => return None,
+        })
+    }
+
+    /// Its bit in a set of fields.
+    #[allow(clippy::as_conversions, reason = "the discriminant is below 23")]
+    pub(crate) const fn bit(self) -> u32 {
+        1 << self as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_fields_correspond() {
+        for (place, field) in Field::ALL.into_iter().enumerate() {
+            assert_eq!(Field::from_name(field.as_str().as_bytes()), Some(field));
+            assert_eq!(field.bit(), 1 << place);
+        }
+        assert_eq!(Field::from_name(b"user"), None);
+    }
+}

@@ -1,0 +1,141 @@
+//! Records from pickles: the general way, through a document, and the choice between the ways.
+
+use std::borrow::Cow;
+
+use pickle_codec::{DecodeOptions, Decoder, Document, Node, Value};
+
+use crate::convert::Converter;
+use crate::error::{Error, Result};
+use crate::field::Field;
+use crate::record::LogRecord;
+
+impl<'a> LogRecord<'a> {
+    /// Reads a record from the payload of a frame: a pickle of the record's `__dict__`.
+    ///
+    /// Nothing is imported or called; a pickle that names a global is refused. Text borrows from
+    /// the payload.
+    ///
+    /// # Errors
+    /// [`Pickle`](crate::ErrorKind::Pickle) if the payload is no pickle or is refused,
+    /// [`NotADict`](crate::ErrorKind::NotADict) if it is one of something else.
+    pub fn from_pickle(payload: &'a [u8]) -> Result<Self> {
+        RecordDecoder::new().decode(payload)
+    }
+
+    /// Reads a record with a policy for globals, Python 2's text and surrogates, and with limits.
+    ///
+    /// # Errors
+    /// As [`from_pickle`](Self::from_pickle).
+    pub fn from_pickle_with(payload: &'a [u8], options: &DecodeOptions) -> Result<Self> {
+        RecordDecoder::with_options(options.clone()).decode(payload)
+    }
+
+    /// Reads a record from a document that was decoded already.
+    ///
+    /// # Errors
+    /// [`NotADict`](crate::ErrorKind::NotADict) if the document is something else than a dict.
+    pub fn from_document(document: &Document<'a>, options: &DecodeOptions) -> Result<Self> {
+        let root = document.root();
+        let Node::Dict(pairs) = root.view() else { return Err(Error::not_a_dict(kind_of(root.view()))) };
+        let limits = options.limits_set();
+        let budget = limits.expansion(document.input_len());
+        let mut converter = Converter::new(budget, limits.value_depth());
+        let mut record = Self::EMPTY;
+        for (key, value) in pairs.iter() {
+            let value = converter.value(value);
+            let field = match key.view() {
+                Node::Str(name) => Field::from_name(name.as_bytes()),
+                _ => None,
+            };
+            match field {
+                Some(field) => record.store(field, value),
+                None => {
+                    let key = converter.value(key);
+                    record.push_extra(key, value);
+                }
+            }
+        }
+        Ok(record)
+    }
+}
+
+/// What a node is, for the error about a payload that is no dict.
+fn kind_of(node: Node<'_, '_>) -> &'static str {
+    match node {
+        Node::None => "None",
+        Node::Bool(_) => "a bool",
+        Node::Int(_) | Node::BigInt(_) => "an int",
+        Node::Float(_) => "a float",
+        Node::Str(_) => "text",
+        Node::Bytes(_) | Node::ByteArray(_) => "bytes",
+        Node::List(_) => "a list",
+        Node::Tuple(_) => "a tuple",
+        Node::Set(_) | Node::FrozenSet(_) => "a set",
+        _ => "an object",
+    }
+}
+
+/// Reads records and reuses its memory from one to the next.
+///
+/// ```
+/// use logrecord_model::RecordDecoder;
+/// use pickle_codec::{DecodeOptions, Globals};
+/// let mut decoder = RecordDecoder::with_options(DecodeOptions::new().globals(Globals::Known));
+/// for payload in [b"}X\x03\x00\x00\x00msgX\x01\x00\x00\x001s.", b"}X\x03\x00\x00\x00msgX\x01\x00\x00\x002s."] {
+///     assert!(["1", "2"].contains(&&*decoder.decode(payload)?.message().to_visible()));
+/// }
+/// # Ok::<(), logrecord_model::Error>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct RecordDecoder {
+    decoder: Decoder,
+}
+
+impl RecordDecoder {
+    /// A decoder with the default options: no globals, default limits.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_options(DecodeOptions::new())
+    }
+
+    /// A decoder with these options.
+    #[must_use]
+    pub fn with_options(options: DecodeOptions) -> Self {
+        Self { decoder: Decoder::with_options(options) }
+    }
+
+    /// The options it decodes with.
+    #[must_use]
+    pub const fn options(&self) -> &DecodeOptions {
+        self.decoder.options()
+    }
+
+    /// Reads a record.
+    ///
+    /// # Errors
+    /// As [`LogRecord::from_pickle`].
+    pub fn decode<'a>(&mut self, payload: &'a [u8]) -> Result<LogRecord<'a>> {
+        self.decode_general(payload)
+    }
+
+    /// Reads a record the general way, through a document, whatever its shape. Gives what
+    /// [`decode`](Self::decode) gives, for any input.
+    ///
+    /// # Errors
+    /// As [`LogRecord::from_pickle`].
+    pub fn decode_general<'a>(&mut self, payload: &'a [u8]) -> Result<LogRecord<'a>> {
+        let document = self.decoder.decode(payload)?;
+        let record = LogRecord::from_document(&document, self.decoder.options());
+        self.decoder.recycle(document);
+        record
+    }
+}
+
+/// The text of a message that has no arguments to merge in.
+pub(crate) fn borrowed_text<'r>(value: &'r Value<'_>) -> Option<&'r str> {
+    match value {
+        Value::Str(Cow::Borrowed(text)) => Some(text),
+        Value::Str(Cow::Owned(text)) => Some(text),
+        _ => None,
+    }
+}
