@@ -197,7 +197,7 @@ impl<'a> Iterator for Documents<'_, 'a> {
 }
 
 /// A seed that a sender cannot know, where there is a standard library to ask for one.
-fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     #[cfg(feature = "std")]
     {
         use core::hash::BuildHasher;
@@ -713,8 +713,10 @@ impl<'a> Machine<'_, 'a> {
 
     /// The list in which an object keeps what it was given by APPENDS.
     fn object_items(&mut self, target: NodeId) -> Step<NodeId> {
-        let Some(instance) = self.builder.instance_mut(target) else { return Err(ErrorKind::Type.into()) };
-        if instance.known.is_some_and(|known| !known.takes_items()) {
+        let Some(instance) = self.builder.instance_mut(target).copied() else {
+            return Err(ErrorKind::Type.into());
+        };
+        if !known::takes_items(&self.builder.document, &instance) {
             return Err(ErrorKind::Type.into());
         }
         if instance.items != NodeId::ABSENT {
@@ -729,8 +731,10 @@ impl<'a> Machine<'_, 'a> {
 
     /// The dict in which an object keeps what it was given by SETITEMS.
     fn object_pairs(&mut self, target: NodeId) -> Step<NodeId> {
-        let Some(instance) = self.builder.instance_mut(target) else { return Err(ErrorKind::Type.into()) };
-        if instance.known.is_some_and(|known| !known.takes_pairs()) {
+        let Some(instance) = self.builder.instance_mut(target).copied() else {
+            return Err(ErrorKind::Type.into());
+        };
+        if !known::takes_pairs(&self.builder.document, &instance) {
             return Err(ErrorKind::Type.into());
         }
         if instance.pairs != NodeId::ABSENT {
@@ -860,14 +864,13 @@ impl<'a> Machine<'_, 'a> {
         if module.is_empty() || name.is_empty() {
             return Err(refused());
         }
-        match self.options.globals {
-            Globals::Reject => Err(refused()),
-            Globals::Known => match known::lookup(module, name) {
-                Some(known) => Ok(Some(known)),
-                None if self.options.is_allowed(module, name) => Ok(None),
-                None => Err(refused()),
-            },
-            Globals::Inert => Ok(known::lookup(module, name)),
+        if self.options.globals == Globals::Reject {
+            return Err(refused());
+        }
+        let allowed = || self.options.is_allowed(module, name).then_some(known::KnownClass::Allowed);
+        match known::lookup(module, name).or_else(allowed) {
+            None if self.options.globals == Globals::Known => Err(refused()),
+            known => Ok(known),
         }
     }
 
@@ -903,7 +906,7 @@ impl<'a> Machine<'_, 'a> {
                     Constructed::Unknown => {}
                 }
             }
-            // A name that the caller allowed, or any name under `Inert`.
+            // Any name under `Inert`.
             Some(ObjectRepr::Global { .. }) => {}
             // The result of a call is called, as by `getattr(a, "b")()`.
             _ if strict => return Err(ErrorKind::Call.into()),

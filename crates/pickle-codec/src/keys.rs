@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use crate::document::Document;
 use crate::error::ErrorKind;
 use crate::id::{Kind, NodeId};
+use crate::known;
 use crate::object::ObjectRepr;
 
 /// What is left of the work that one decode may spend on keys, in bytes looked at.
@@ -160,10 +161,7 @@ fn hash_slow(
                 fold(sum ^ K0, K1)
             }
             Kind::List | Kind::Dict | Kind::Set | Kind::ByteArray => return Err(ErrorKind::Hash),
-            Kind::Object => {
-                push_object(document, id, &mut open)?;
-                K0
-            }
+            Kind::Object => push_object(document, id, &mut open)?,
             _ => match number(document, id) {
                 Some(Number::Int(value)) => fold(value as u64 ^ seed ^ K1, K0),
                 Some(Number::Big(bytes)) => {
@@ -181,21 +179,26 @@ fn hash_slow(
     Ok(hash)
 }
 
-/// Pushes what makes an object equal to another one of its class.
-fn push_object(document: &Document<'_>, id: NodeId, open: &mut Vec<NodeId>) -> Result<(), ErrorKind> {
+/// Pushes what makes an object equal to another one of its class; gives what else goes into the hash.
+fn push_object(document: &Document<'_>, id: NodeId, open: &mut Vec<NodeId>) -> Result<u64, ErrorKind> {
     match document.objects.get(id.index()) {
         Some(ObjectRepr::Instance(instance)) => {
             if instance.known.is_some_and(|known| !known.is_hashable()) {
                 return Err(ErrorKind::Hash);
             }
-            if instance.known.is_some() {
-                open.push(instance.args);
+            if let Some(parts) = known::equality_parts(document, instance) {
+                open.push(parts);
+                return Ok(K0);
             }
         }
-        Some(ObjectRepr::Global { module, name, .. }) => open.extend([*module, *name]),
+        Some(ObjectRepr::Global { module, name, .. }) => {
+            open.extend([*module, *name]);
+            return Ok(K0);
+        }
         _ => {}
     }
-    Ok(())
+    // Only being the same object makes these equal, so the id tells them apart.
+    Ok(fold(id.index() as u64 ^ K1, K0))
 }
 
 /// Whether two hashable nodes are equal as Python compares them.
@@ -258,12 +261,17 @@ fn equal_slow(
             (Kind::Object, Kind::Object) => {
                 match (document.objects.get(left.index()), document.objects.get(right.index())) {
                     (Some(ObjectRepr::Instance(left)), Some(ObjectRepr::Instance(right))) => {
-                        // Objects whose class is unknown are equal only to themselves, as in Python
-                        // where the class does not say otherwise.
-                        open.push((left.args, right.args));
-                        open.push((left.class, right.class));
-                        let bare = left.state == NodeId::ABSENT && right.state == NodeId::ABSENT;
-                        left.known.is_some() && left.known == right.known && bare
+                        let parts = |instance| known::equality_parts(document, instance);
+                        match (parts(left), parts(right)) {
+                            (Some(left_parts), Some(right_parts)) => {
+                                open.push((left_parts, right_parts));
+                                open.push((left.class, right.class));
+                                left.known == right.known
+                            }
+                            // Objects whose class is unknown are equal only to themselves, as in
+                            // Python where the class does not say otherwise.
+                            _ => false,
+                        }
                     }
                     (
                         Some(ObjectRepr::Global { module, name, .. }),

@@ -1,0 +1,286 @@
+//! The names of the known types, as both Pythons spell them.
+
+use super::KnownClass;
+use crate::text::Str;
+
+/// The built-in exceptions of CPython 2.7 and 3.6 to 3.13, sorted.
+const EXCEPTIONS: &[&str] = &[
+    "ArithmeticError",
+    "AssertionError",
+    "AttributeError",
+    "BaseException",
+    "BaseExceptionGroup",
+    "BlockingIOError",
+    "BrokenPipeError",
+    "BufferError",
+    "BytesWarning",
+    "ChildProcessError",
+    "ConnectionAbortedError",
+    "ConnectionError",
+    "ConnectionRefusedError",
+    "ConnectionResetError",
+    "DeprecationWarning",
+    "EOFError",
+    "EncodingWarning",
+    "EnvironmentError",
+    "Exception",
+    "ExceptionGroup",
+    "FileExistsError",
+    "FileNotFoundError",
+    "FloatingPointError",
+    "FutureWarning",
+    "GeneratorExit",
+    "IOError",
+    "ImportError",
+    "ImportWarning",
+    "IndentationError",
+    "IndexError",
+    "InterruptedError",
+    "IsADirectoryError",
+    "KeyError",
+    "KeyboardInterrupt",
+    "LookupError",
+    "MemoryError",
+    "ModuleNotFoundError",
+    "NameError",
+    "NotADirectoryError",
+    "NotImplementedError",
+    "OSError",
+    "OverflowError",
+    "PendingDeprecationWarning",
+    "PermissionError",
+    "ProcessLookupError",
+    "PythonFinalizationError",
+    "RecursionError",
+    "ReferenceError",
+    "ResourceWarning",
+    "RuntimeError",
+    "RuntimeWarning",
+    "StandardError",
+    "StopAsyncIteration",
+    "StopIteration",
+    "SyntaxError",
+    "SyntaxWarning",
+    "SystemError",
+    "SystemExit",
+    "TabError",
+    "TimeoutError",
+    "TypeError",
+    "UnboundLocalError",
+    "UnicodeDecodeError",
+    "UnicodeEncodeError",
+    "UnicodeError",
+    "UnicodeTranslateError",
+    "UnicodeWarning",
+    "UserWarning",
+    "ValueError",
+    "Warning",
+    "WindowsError",
+    "ZeroDivisionError",
+    "_IncompleteInputError",
+];
+
+/// The enums of the standard library of CPython 3.6 to 3.13 whose values are numbers or text.
+const ENUMS: &[(&str, &[&str])] = &[
+    ("ast", &["_Precedence"]),
+    ("asyncio.constants", &["_SendfileMode"]),
+    ("asyncio.locks", &["_BarrierState"]),
+    ("asyncio.runners", &["_State"]),
+    ("asyncio.sslproto", &["AppProtocolState", "SSLProtocolState"]),
+    ("asyncio.timeouts", &["_State"]),
+    ("calendar", &["Day", "Month"]),
+    ("enum", &["EnumCheck", "FlagBoundary"]),
+    ("http", &["HTTPMethod", "HTTPStatus"]),
+    ("inspect", &["BufferFlags", "_ParameterKind"]),
+    ("plistlib", &["PlistFormat"]),
+    ("pstats", &["SortKey"]),
+    ("py_compile", &["PycInvalidationMode"]),
+    ("re", &["RegexFlag"]),
+    ("signal", &["Handlers", "Sigmasks", "Signals"]),
+    ("socket", &["AddressFamily", "AddressInfo", "MsgFlag", "SocketKind"]),
+    (
+        "ssl",
+        &[
+            "AlertDescription",
+            "Options",
+            "SSLErrorNumber",
+            "TLSVersion",
+            "VerifyFlags",
+            "VerifyMode",
+            "_SSLMethod",
+            "_TLSAlertType",
+            "_TLSContentType",
+            "_TLSMessageType",
+        ],
+    ),
+    ("tkinter", &["EventType"]),
+    ("uuid", &["SafeUUID"]),
+];
+
+/// Members that CPython 3.6 to 3.10 pickles as a module's attribute: `signal.SIGINT` for
+/// `signal.Signals(2)`. The number is not in the pickle, so the name is all there is.
+const MEMBERS: &[(&str, &[&str])] = &[
+    ("signal", &["SIG"]),
+    ("socket", &["AF_", "AI_", "MSG_", "SOCK_"]),
+    ("ssl", &["ALERT_DESCRIPTION_", "CERT_", "OP_", "PROTOCOL_", "SSL_ERROR_", "VERIFY_"]),
+];
+
+/// The known class of a name, under Python 3's and Python 2's spelling.
+pub(crate) fn lookup(module: &str, name: &str) -> Option<KnownClass> {
+    match module {
+        "builtins" | "__builtin__" => builtin(name),
+        "exceptions" => exception(name),
+        "_codecs" => (name == "encode").then_some(KnownClass::Encode),
+        "copyreg" | "copy_reg" => (name == "_reconstructor").then_some(KnownClass::Reconstructor),
+        "collections" => match name {
+            "OrderedDict" => Some(KnownClass::OrderedDict),
+            "defaultdict" => Some(KnownClass::DefaultDict),
+            "Counter" => Some(KnownClass::Counter),
+            "deque" => Some(KnownClass::Deque),
+            _ => None,
+        },
+        "datetime" => match name {
+            "date" => Some(KnownClass::Date),
+            "time" => Some(KnownClass::Time),
+            "datetime" => Some(KnownClass::DateTime),
+            "timedelta" => Some(KnownClass::TimeDelta),
+            "timezone" => Some(KnownClass::TimeZone),
+            _ => None,
+        },
+        "decimal" => (name == "Decimal").then_some(KnownClass::Decimal),
+        "fractions" => (name == "Fraction").then_some(KnownClass::Fraction),
+        "pathlib" | "pathlib._local" => match name {
+            "Path" | "PurePath" | "PosixPath" | "PurePosixPath" => Some(KnownClass::PosixPath),
+            "WindowsPath" | "PureWindowsPath" => Some(KnownClass::WindowsPath),
+            _ => None,
+        },
+        "ipaddress" => match name {
+            "IPv4Address" => Some(KnownClass::Ipv4Address),
+            "IPv6Address" => Some(KnownClass::Ipv6Address),
+            "IPv4Network" => Some(KnownClass::Ipv4Network),
+            "IPv6Network" => Some(KnownClass::Ipv6Network),
+            "IPv4Interface" => Some(KnownClass::Ipv4Interface),
+            "IPv6Interface" => Some(KnownClass::Ipv6Interface),
+            _ => None,
+        },
+        "uuid" if name == "UUID" => Some(KnownClass::Uuid),
+        _ => enumeration(module, name),
+    }
+}
+
+fn builtin(name: &str) -> Option<KnownClass> {
+    Some(match name {
+        "bytes" => KnownClass::Bytes,
+        "bytearray" => KnownClass::ByteArray,
+        "set" => KnownClass::Set,
+        "frozenset" => KnownClass::FrozenSet,
+        "complex" => KnownClass::Complex,
+        "range" | "xrange" => KnownClass::Range,
+        "slice" => KnownClass::Slice,
+        "bool" | "dict" | "float" | "int" | "list" | "long" | "object" | "str" | "tuple" | "unicode" => {
+            KnownClass::Type
+        }
+        _ => return exception(name),
+    })
+}
+
+fn exception(name: &str) -> Option<KnownClass> {
+    EXCEPTIONS.binary_search(&name).is_ok().then_some(KnownClass::Exception)
+}
+
+fn enumeration(module: &str, name: &str) -> Option<KnownClass> {
+    let of = |table: &'static [(&'static str, &'static [&'static str])]| {
+        let place = table.binary_search_by_key(&module, |(module, _)| module).ok()?;
+        table.get(place).map(|(_, names)| *names)
+    };
+    if of(ENUMS)?.contains(&name) {
+        return Some(KnownClass::Enum);
+    }
+    let shouted = name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+    let member = shouted && of(MEMBERS)?.iter().any(|prefix| name.starts_with(prefix));
+    member.then_some(KnownClass::Member)
+}
+
+/// Whether a class that a caller allowed looks like an exception: PEP 8 asks for these endings.
+pub(crate) fn names_an_exception(name: &str) -> bool {
+    ["Error", "Exception", "Warning"].iter().any(|ending| name.ends_with(ending))
+}
+
+/// A class's name as Python 3 has it, where the class is known; any other name is left as it is.
+pub(crate) fn shown<'d>(known: Option<KnownClass>, module: Str<'d>, name: Str<'d>) -> (Str<'d>, Str<'d>) {
+    if known.is_none_or(|known| known == KnownClass::Allowed) {
+        return (module, name);
+    }
+    let (Some(plain_module), Some(plain_name)) = (module.as_str(), name.as_str()) else {
+        return (module, name);
+    };
+    match plain_module {
+        "__builtin__" | "builtins" | "exceptions" => {
+            let shown = match plain_name {
+                "unicode" => "str",
+                "long" => "int",
+                "xrange" => "range",
+                "StandardError" => "Exception",
+                "EnvironmentError" | "IOError" | "WindowsError" => "OSError",
+                other => other,
+            };
+            (Str::Utf8("builtins"), Str::Utf8(shown))
+        }
+        "copy_reg" => (Str::Utf8("copyreg"), name),
+        _ => (module, name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tables_are_sorted() {
+        assert!(EXCEPTIONS.is_sorted());
+        assert!(ENUMS.is_sorted_by_key(|(module, _)| module));
+        assert!(MEMBERS.is_sorted_by_key(|(module, _)| module));
+    }
+
+    #[test]
+    fn lookup_rows() {
+        let rows: &[(&str, &str, Option<KnownClass>)] = &[
+            ("__builtin__", "set", Some(KnownClass::Set)),
+            ("builtins", "ValueError", Some(KnownClass::Exception)),
+            ("exceptions", "StandardError", Some(KnownClass::Exception)),
+            ("exceptions", "set", None),
+            ("builtins", "eval", None),
+            ("builtins", "getattr", None),
+            ("builtins", "type", None),
+            ("os", "system", None),
+            ("_codecs", "decode", None),
+            ("http", "HTTPStatus", Some(KnownClass::Enum)),
+            ("http", "server", None),
+            ("socket", "AF_INET", Some(KnownClass::Member)),
+            ("socket", "socket", None),
+            ("socket", "SO_REUSEADDR", None),
+            ("signal", "SIGINT", Some(KnownClass::Member)),
+            ("signal", "signal", None),
+            ("uuid", "UUID", Some(KnownClass::Uuid)),
+            ("uuid", "SafeUUID", Some(KnownClass::Enum)),
+            ("uuid", "os.system", None),
+            ("collections", "namedtuple", None),
+            ("pathlib._local", "PosixPath", Some(KnownClass::PosixPath)),
+        ];
+        for (module, name, expected) in rows {
+            assert_eq!(lookup(module, name), *expected, "{module}.{name}");
+        }
+    }
+
+    #[test]
+    fn known_names_are_shown_as_in_python_3() {
+        let show = |known, module, name| {
+            let (module, name) = shown(known, Str::Utf8(module), Str::Utf8(name));
+            alloc::format!("{}.{}", module.to_string_lossy(), name.to_string_lossy())
+        };
+        assert_eq!(show(Some(KnownClass::Exception), "exceptions", "IOError"), "builtins.OSError");
+        assert_eq!(show(Some(KnownClass::Type), "__builtin__", "unicode"), "builtins.str");
+        assert_eq!(show(None, "__builtin__", "eval"), "__builtin__.eval");
+        assert_eq!(show(Some(KnownClass::Allowed), "__builtin__", "eval"), "__builtin__.eval");
+    }
+}

@@ -1,0 +1,297 @@
+//! Typed readings of known objects, computed from arguments that were checked at decode.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::net::{Ipv4Addr, Ipv6Addr};
+
+use num_bigint::BigInt;
+
+use super::calendar::{Date, Time, TimeDelta, UtcOffset, Zone};
+use super::{KnownClass, MAX_DIGITS, names, packed, path, small_int, unsigned, uuid_int, word};
+use crate::document::{Document, Items, NodeRef, Pairs};
+use crate::id::{Kind, NodeId};
+use crate::object::{Instance, Object, ObjectRepr};
+use crate::text::Str;
+
+/// What a known object is, in Rust's terms. Made by [`Object::known`].
+///
+/// Class names are `(module, name)` as Python 3 has them.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Known<'d, 'a> {
+    /// `complex`: real and imaginary part.
+    Complex(f64, f64),
+    /// `collections.OrderedDict`.
+    OrderedDict(Pairs<'d, 'a>),
+    /// `collections.defaultdict`: the global that makes missing values, and the pairs.
+    DefaultDict(Option<NodeRef<'d, 'a>>, Pairs<'d, 'a>),
+    /// `collections.Counter`.
+    Counter(Pairs<'d, 'a>),
+    /// `collections.deque`: the items, and the most that it holds.
+    Deque(Items<'d, 'a>, Option<u64>),
+    /// `datetime.date`.
+    Date(Date),
+    /// `datetime.time`.
+    Time(Time, Option<Zone<'d, 'a>>),
+    /// `datetime.datetime`.
+    DateTime(Date, Time, Option<Zone<'d, 'a>>),
+    /// `datetime.timedelta`.
+    TimeDelta(TimeDelta),
+    /// `datetime.timezone`: the offset, and the name if it was given one.
+    TimeZone(UtcOffset, Option<NodeRef<'d, 'a>>),
+    /// `decimal.Decimal`: the number as Python writes it.
+    Decimal(&'d str),
+    /// `fractions.Fraction`: numerator and denominator.
+    Fraction(BigInt, BigInt),
+    /// `uuid.UUID`: its number.
+    Uuid(u128),
+    /// A path of `pathlib`: its text, as WTF-8 because file names need not be Unicode.
+    Path(Vec<u8>),
+    /// An address, network or interface of `ipaddress`: its text.
+    Ip(String),
+    /// `range`: start, stop and step.
+    Range([NodeRef<'d, 'a>; 3]),
+    /// `slice`: start, stop and step.
+    Slice([NodeRef<'d, 'a>; 3]),
+    /// A built-in exception, or one whose class the caller allowed: class, arguments and state.
+    Exception((Str<'d>, Str<'d>), Items<'d, 'a>, Option<NodeRef<'d, 'a>>),
+    /// A member of an enum of the standard library, or of a class that the caller allowed: class and value.
+    Enum((Str<'d>, Str<'d>), NodeRef<'d, 'a>),
+    /// An instance of a subclass of a built-in type: class, value and state.
+    Instance((Str<'d>, Str<'d>), NodeRef<'d, 'a>, Option<NodeRef<'d, 'a>>),
+}
+
+impl<'d, 'a> Object<'d, 'a> {
+    /// What the object was read as.
+    #[must_use]
+    pub const fn known_class(self) -> Option<KnownClass> {
+        self.instance.known
+    }
+
+    /// Module and name of the class as Python 3 has them, where the class is a global; a name that
+    /// is not of the known types is as in the pickle.
+    #[must_use]
+    pub fn shown_class_name(self) -> Option<(Str<'d>, Str<'d>)> {
+        global_name(self.document, self.instance.class)
+    }
+
+    /// The typed reading of a known object; `None` for every other one.
+    ///
+    /// ```
+    /// use pickle_codec::{DecodeOptions, Decoder, Globals, Known, Node};
+    /// let mut decoder = Decoder::with_options(DecodeOptions::new().globals(Globals::Known));
+    /// let pickle = b"cdatetime\ndate\n(C\x04\x07\xea\x01\x02tR.";
+    /// let document = decoder.decode(pickle)?;
+    /// let Node::Object(object) = document.root().view() else { panic!("not an object") };
+    /// let Some(Known::Date(date)) = object.known() else { panic!("not a date") };
+    /// assert_eq!(date.to_string(), "2026-01-02");
+    /// # Ok::<(), pickle_codec::Error>(())
+    /// ```
+    #[must_use]
+    pub fn known(self) -> Option<Known<'d, 'a>> {
+        let document = self.document;
+        let instance = &self.instance;
+        let ids = document.items(instance.args);
+        let arg = |place: usize| ids.get(place).copied();
+        let three = || Some([0, 1, 2].map(|place| document.node(arg(place).unwrap_or(NodeId::NONE))));
+        let pairs = || Pairs { document, ids: document.items(instance.pairs) };
+        Some(match instance.known? {
+            KnownClass::Complex => Known::Complex(float(document, arg(0)?)?, float(document, arg(1)?)?),
+            KnownClass::OrderedDict => Known::OrderedDict(pairs()),
+            KnownClass::DefaultDict => {
+                let factory = arg(0).filter(|&factory| factory != NodeId::NONE);
+                Known::DefaultDict(factory.map(|factory| document.node(factory)), pairs())
+            }
+            KnownClass::Counter => Known::Counter(pairs()),
+            KnownClass::Deque => {
+                let maxlen = arg(1).and_then(|maxlen| u64::try_from(small_int(document, maxlen)?).ok());
+                let ids = document.items(instance.items);
+                // What is too much falls off at the left, as it would when Python appends.
+                let most = maxlen.and_then(|maxlen| usize::try_from(maxlen).ok()).unwrap_or(usize::MAX);
+                let ids = ids.get(ids.len().saturating_sub(most)..).unwrap_or_default();
+                Known::Deque(Items { document, ids }, maxlen)
+            }
+            KnownClass::Date => Known::Date(Date::read(packed(document, arg(0)?)?)?),
+            KnownClass::Time => Known::Time(time(document, arg(0)?)?, zone(document, arg(1))),
+            KnownClass::DateTime => {
+                let (date, time) = datetime(document, arg(0)?)?;
+                Known::DateTime(date, time, zone(document, arg(1)))
+            }
+            KnownClass::TimeDelta => Known::TimeDelta(timedelta(document, instance)?),
+            KnownClass::TimeZone => {
+                Known::TimeZone(offset(document, instance)?, arg(1).map(|name| document.node(name)))
+            }
+            KnownClass::Decimal => Known::Decimal(word(document, arg(0)?)?),
+            KnownClass::Fraction => match arg(1) {
+                Some(denominator) => {
+                    Known::Fraction(integer(document, arg(0)?)?, integer(document, denominator)?)
+                }
+                None => {
+                    let (numerator, denominator) = fraction_text(word(document, arg(0)?)?)?;
+                    Known::Fraction(numerator.parse().ok()?, denominator.parse().ok()?)
+                }
+            },
+            KnownClass::Uuid => Known::Uuid(unsigned(document, uuid_int(document, instance.state)?)?),
+            KnownClass::PosixPath | KnownClass::WindowsPath => {
+                let parts = ids.iter().filter_map(|&id| document.text(id)).map(Str::as_bytes);
+                Known::Path(match instance.known {
+                    Some(KnownClass::WindowsPath) => path::windows(parts),
+                    _ => path::posix(parts),
+                })
+            }
+            class @ (KnownClass::Ipv4Address
+            | KnownClass::Ipv6Address
+            | KnownClass::Ipv4Network
+            | KnownClass::Ipv6Network
+            | KnownClass::Ipv4Interface
+            | KnownClass::Ipv6Interface) => Known::Ip(ip(document, class, arg(0)?)?),
+            KnownClass::Range => Known::Range(three()?),
+            KnownClass::Slice => Known::Slice(three()?),
+            KnownClass::Exception => {
+                // State that is no dict is not what an exception has; the whole is an object then.
+                let state = self.state();
+                if state.is_some_and(|state| state.id != NodeId::NONE && state.id.kind() != Kind::Dict)
+                    || self.items().is_some()
+                    || self.pairs().is_some()
+                {
+                    return None;
+                }
+                let state = state.filter(|state| state.id != NodeId::NONE);
+                Known::Exception(self.shown_class_name()?, self.args(), state)
+            }
+            KnownClass::Enum => {
+                let bare = self.state().is_none() && self.items().is_none() && self.pairs().is_none();
+                Known::Enum(self.shown_class_name()?, document.node(arg(0).filter(|_| bare)?))
+            }
+            KnownClass::Instance => {
+                if self.items().is_some() || self.pairs().is_some() {
+                    return None;
+                }
+                Known::Instance(self.shown_class_name()?, document.node(arg(0)?), self.state())
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// The name of a global, as Python 3 has it if it is known.
+pub(crate) fn global_name<'d>(document: &'d Document<'_>, id: NodeId) -> Option<(Str<'d>, Str<'d>)> {
+    match document.objects.get(id.index()) {
+        Some(ObjectRepr::Global { module, name, known }) if id.kind() == Kind::Object => {
+            Some(names::shown(*known, document.text(*module)?, document.text(*name)?))
+        }
+        _ => None,
+    }
+}
+
+fn float(document: &Document<'_>, id: NodeId) -> Option<f64> {
+    match id.kind() {
+        Kind::Float => document.floats.get(id.index()).copied(),
+        _ => None,
+    }
+}
+
+fn integer(document: &Document<'_>, id: NodeId) -> Option<BigInt> {
+    match id.kind() {
+        Kind::Big => document.bigs.get(id.index()).map(|repr| crate::number::big(document.bytes_of(*repr))),
+        _ => small_int(document, id).map(BigInt::from),
+    }
+}
+
+/// A pickled time; the fold is in the hour's high bit.
+pub(super) fn time(document: &Document<'_>, id: NodeId) -> Option<Time> {
+    let mut bytes: [u8; 6] = packed(document, id)?;
+    let fold = bytes[0] & 0x80 != 0;
+    bytes[0] &= 0x7f;
+    Time::read(bytes, fold)
+}
+
+/// A pickled datetime; the fold is in the month's high bit.
+pub(super) fn datetime(document: &Document<'_>, id: NodeId) -> Option<(Date, Time)> {
+    let [high, low, month, day, hour, minute, second, micros @ ..]: [u8; 10] = packed(document, id)?;
+    let [high_micros, middle_micros, low_micros] = micros;
+    let date = Date::read([high, low, month & 0x7f, day])?;
+    let time = [hour, minute, second, high_micros, middle_micros, low_micros];
+    Some((date, Time::read(time, month & 0x80 != 0)?))
+}
+
+pub(super) fn timedelta(document: &Document<'_>, instance: &Instance) -> Option<TimeDelta> {
+    let [days, seconds, micros] = document.items(instance.args) else { return None };
+    TimeDelta::read(
+        small_int(document, *days)?,
+        small_int(document, *seconds)?,
+        small_int(document, *micros)?,
+    )
+}
+
+/// The offset of a `datetime.timezone`.
+pub(super) fn offset(document: &Document<'_>, instance: &Instance) -> Option<UtcOffset> {
+    let delta = *document.items(instance.args).first()?;
+    match document.objects.get(delta.index()) {
+        Some(ObjectRepr::Instance(delta_instance))
+            if delta.kind() == Kind::Object && delta_instance.known == Some(KnownClass::TimeDelta) =>
+        {
+            timedelta(document, delta_instance)?.to_utc_offset()
+        }
+        _ => None,
+    }
+}
+
+fn zone<'d, 'a>(document: &'d Document<'a>, id: Option<NodeId>) -> Option<Zone<'d, 'a>> {
+    let id = id.filter(|&id| id != NodeId::NONE)?;
+    let fixed = match document.objects.get(id.index()) {
+        Some(ObjectRepr::Instance(instance))
+            if id.kind() == Kind::Object && instance.known == Some(KnownClass::TimeZone) =>
+        {
+            offset(document, instance)
+        }
+        _ => None,
+    };
+    Some(fixed.map_or(Zone::Other(document.node(id)), Zone::Fixed))
+}
+
+/// `"3"` or `"-1/3"`, as numerator and denominator.
+pub(super) fn fraction_text(text: &str) -> Option<(&str, &str)> {
+    let (numerator, denominator) = text.split_once('/').unwrap_or((text, "1"));
+    let is_number = |text: &str| {
+        !text.is_empty() && text.len() <= MAX_DIGITS && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let sound = is_number(numerator.strip_prefix('-').unwrap_or(numerator))
+        && is_number(denominator)
+        && denominator.bytes().any(|byte| byte != b'0');
+    sound.then_some((numerator, denominator))
+}
+
+/// The text of an address, network or interface.
+pub(super) fn ip(document: &Document<'_>, class: KnownClass, id: NodeId) -> Option<String> {
+    let is_v4 =
+        matches!(class, KnownClass::Ipv4Address | KnownClass::Ipv4Network | KnownClass::Ipv4Interface);
+    let is_address = matches!(class, KnownClass::Ipv4Address | KnownClass::Ipv6Address);
+    if let Some(number) = unsigned(document, id) {
+        return match (is_address, is_v4) {
+            (false, _) => None,
+            (_, true) => u32::try_from(number).ok().map(|bits| Ipv4Addr::from_bits(bits).to_string()),
+            (_, false) => Some(Ipv6Addr::from_bits(number).to_string()),
+        };
+    }
+    let text = word(document, id).filter(|text| text.len() <= 128)?;
+    let (address, prefix) = match text.split_once('/') {
+        None if is_address => (text, None),
+        Some((address, prefix)) if !is_address => (address, Some(prefix)),
+        _ => return None,
+    };
+    let most = if is_v4 { 32 } else { 128 };
+    let prefix_fits = prefix.is_none_or(|prefix| {
+        let digits = (1..=3).contains(&prefix.len()) && prefix.bytes().all(|byte| byte.is_ascii_digit());
+        digits && prefix.parse::<u8>().is_ok_and(|prefix| prefix <= most)
+    });
+    let address_fits = if is_v4 {
+        address.parse::<Ipv4Addr>().is_ok()
+    } else {
+        let (address, scope) =
+            address.split_once('%').map_or((address, None), |(left, right)| (left, Some(right)));
+        let scope_fits = scope.is_none_or(|scope| !scope.is_empty() && !scope.contains('%'));
+        scope_fits && address.parse::<Ipv6Addr>().is_ok()
+    };
+    (prefix_fits && address_fits).then(|| String::from(text))
+}
