@@ -1,0 +1,156 @@
+//! The text forms of protocols 0 and 1: decimal integers, `repr` of floats, raw-unicode-escape.
+
+use alloc::string::String;
+use core::fmt::Write;
+
+/// A decimal number on the stack.
+pub(crate) struct Decimal {
+    buffer: [u8; 20],
+    start: usize,
+}
+
+impl Decimal {
+    pub(crate) fn new(value: i64) -> Self {
+        let mut decimal = Self { buffer: [0; 20], start: 20 };
+        let mut rest = value.unsigned_abs();
+        loop {
+            let [digit, ..] = (rest % 10).to_le_bytes();
+            decimal.push(b'0' + digit);
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        if value < 0 {
+            decimal.push(b'-');
+        }
+        decimal
+    }
+
+    fn push(&mut self, byte: u8) {
+        // Twenty places hold every i64 with its sign.
+        self.start = self.start.saturating_sub(1);
+        if let Some(place) = self.buffer.get_mut(self.start) {
+            *place = byte;
+        }
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.buffer.get(self.start..).unwrap_or_default()
+    }
+}
+
+/// `repr(value)` as CPython prints it: the shortest digits that read back as the same float,
+/// with an exponent below 1e-4 and from 1e16.
+pub(crate) fn float_repr(value: f64, out: &mut String) {
+    if value.is_nan() {
+        out.push_str("nan");
+        return;
+    }
+    if value.is_infinite() {
+        out.push_str(if value < 0.0 { "-inf" } else { "inf" });
+        return;
+    }
+    // Writing to a String does not fail.
+    let mut text = String::new();
+    if write!(text, "{value:e}").is_err() {
+        return;
+    }
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    if (-4..16).contains(&exponent) {
+        let start = out.len();
+        let written = write!(out, "{value}");
+        if written.is_ok() && !out.get(start..).is_some_and(|tail| tail.contains('.')) {
+            out.push_str(".0");
+        }
+        return;
+    }
+    out.push_str(digits);
+    let sign = if exponent < 0 { '-' } else { '+' };
+    let written = write!(out, "e{sign}{:02}", exponent.unsigned_abs());
+    debug_assert!(written.is_ok(), "a String takes every write");
+}
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// One code point as the argument of UNICODE has it. Gives the bytes and how many they are.
+pub(crate) fn escape(point: u32) -> ([u8; 10], usize) {
+    let mut out = [0; 10];
+    let digits = match point {
+        0x1_0000.. => 8,
+        0x100.. | 0 | 0x0a | 0x0d | 0x1a | 0x5c => 4,
+        _ => {
+            let [low, ..] = point.to_le_bytes();
+            out[0] = low;
+            return (out, 1);
+        }
+    };
+    out[0] = b'\\';
+    out[1] = if digits == 8 { b'U' } else { b'u' };
+    for place in 0..digits {
+        let nibble = (point >> (4 * (digits - 1 - place))) & 15;
+        out[place as usize + 2] = HEX[nibble as usize];
+    }
+    (out, digits as usize + 2)
+}
+
+/// Whether text stands in a UNICODE line as it is.
+pub(crate) fn is_plain(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| byte.is_ascii() && !matches!(byte, 0 | 0x0a | 0x0d | 0x1a | 0x5c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn float_rows() {
+        let rows: &[(f64, &str)] = &[
+            (0.0, "0.0"),
+            (-0.0, "-0.0"),
+            (1.5, "1.5"),
+            (1e16, "1e+16"),
+            (1e15, "1000000000000000.0"),
+            (123_456_789_012_345_680.0, "1.2345678901234568e+17"),
+            (0.0001, "0.0001"),
+            (0.00001, "1e-05"),
+            (5e-324, "5e-324"),
+            (1.7976931348623157e308, "1.7976931348623157e+308"),
+            (f64::INFINITY, "inf"),
+            (f64::NEG_INFINITY, "-inf"),
+            (f64::NAN, "nan"),
+            (-f64::NAN, "nan"),
+            (1_700_000_000.123, "1700000000.123"),
+        ];
+        for (value, expected) in rows {
+            let mut out = String::new();
+            float_repr(*value, &mut out);
+            assert_eq!(&out, expected);
+        }
+    }
+
+    #[test]
+    fn decimal_rows() {
+        for value in [0, 7, -7, i64::MAX, i64::MIN, 140_735_191_873_280] {
+            assert_eq!(Decimal::new(value).as_bytes(), alloc::format!("{value}").as_bytes());
+        }
+    }
+
+    #[test]
+    fn escape_rows() {
+        let rows: &[(u32, &[u8])] = &[
+            (0x61, b"a"),
+            (0xe9, b"\xe9"),
+            (0x0a, b"\\u000a"),
+            (0x5c, b"\\u005c"),
+            (0x20ac, b"\\u20ac"),
+            (0xd800, b"\\ud800"),
+            (0x1f600, b"\\U0001f600"),
+        ];
+        for (point, expected) in rows {
+            let (bytes, len) = escape(*point);
+            assert_eq!(&bytes[..len], *expected);
+        }
+    }
+}

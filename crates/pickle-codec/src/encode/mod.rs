@@ -1,0 +1,8 @@
+//! Values to pickles, byte for byte as CPython's C pickler writes them.
+
+pub(crate) mod encoder;
+mod literal;
+pub(crate) mod open;
+pub(crate) mod singles;
+pub(crate) mod sink;
+pub(crate) mod writer;

@@ -1,0 +1,72 @@
+//! A container whose items are being written, and where its batches begin and end.
+
+/// Items in one APPENDS, ADDITEMS or SETITEMS: `BATCHSIZE` in `Modules/_pickle.c`.
+pub(crate) const BATCH: u32 = 1_000;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// Around everything: holds one value.
+    Root,
+    List,
+    Dict,
+    /// A set of protocol 4 and up, with an opcode of its own.
+    Set,
+    FrozenSet,
+    Tuple,
+    /// The list in a call of `set` or `frozenset`, below protocol 4.
+    CalledSet,
+    CalledFrozenSet,
+    /// What an object iterates over for APPENDS and for SETITEMS.
+    Items,
+    Pairs,
+    /// The parts of a call, in any number.
+    Parts,
+}
+
+/// How the batch at hand was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Batch {
+    None,
+    /// Without a mark: ends with APPEND or SETITEM.
+    Single,
+    /// With a mark, or none needed.
+    Many,
+}
+
+/// One open container.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Open {
+    /// Items not yet given to a batch. Keys and values count as an item each.
+    pub(crate) left: u64,
+    /// Items left in the batch at hand.
+    pub(crate) run: u32,
+    /// Memo index of the container, or `NO_MEMO`.
+    pub(crate) memo: u32,
+    pub(crate) shape: Shape,
+    pub(crate) batch: Batch,
+    /// A batch has been opened before.
+    pub(crate) begun: bool,
+    /// The last batch was as large as batches get.
+    pub(crate) full: bool,
+    /// Items of a tuple, 4 standing for more.
+    pub(crate) arity: u8,
+}
+
+/// Stands for a value that is not in the memo.
+pub(crate) const NO_MEMO: u32 = u32::MAX;
+
+impl Open {
+    pub(crate) const fn new(shape: Shape, left: u64, memo: u32) -> Self {
+        Self { left, run: 0, memo, shape, batch: Batch::None, begun: false, full: false, arity: 0 }
+    }
+
+    pub(crate) const fn root() -> Self {
+        Self::new(Shape::Root, 1, NO_MEMO)
+    }
+
+    pub(crate) const fn parts() -> Self {
+        let mut open = Self::new(Shape::Parts, 0, NO_MEMO);
+        open.run = u32::MAX;
+        open
+    }
+}

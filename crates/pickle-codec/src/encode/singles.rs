@@ -1,0 +1,134 @@
+//! Memo entries of the objects that CPython has once: short text and bytes, classes, interned names.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+/// Names a single: text `''` and the 256 one-character texts, `b''` and the 256 one-byte bytes,
+/// then what the encoder writes by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Single(u16);
+
+const FIXED: u16 = 2 * 257;
+const SLOTS: usize = FIXED as usize + Name::COUNT;
+
+/// What the encoder names on its own account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub(crate) enum Name {
+    Latin1,
+    Encode,
+    Bytes,
+    ByteArray,
+    Set,
+    FrozenSet,
+    Complex,
+    NewObj,
+    NewObjEx,
+}
+
+impl Name {
+    const COUNT: usize = 9;
+}
+
+impl Single {
+    /// The single that a text is, if it is one. The text is WTF-8.
+    #[inline]
+    pub(crate) const fn text(bytes: &[u8]) -> Option<Self> {
+        match *bytes {
+            [] => Some(Self(0)),
+            [byte] => Some(Self(1 + byte as u16)),
+            // Two bytes with these leads are U+0080 to U+00FF.
+            [lead @ (0xc2 | 0xc3), tail] => Some(Self(1 + ((lead as u16 & 3) << 6 | tail as u16 & 0x3f))),
+            _ => None,
+        }
+    }
+
+    /// The single that bytes are, if they are one.
+    #[inline]
+    pub(crate) const fn bytes(bytes: &[u8]) -> Option<Self> {
+        match *bytes {
+            [] => Some(Self(257)),
+            [byte] => Some(Self(258 + byte as u16)),
+            _ => None,
+        }
+    }
+
+    pub(crate) const fn name(name: Name) -> Self {
+        Self(FIXED + name as u16)
+    }
+}
+
+/// The memo index of each single that has been written.
+#[derive(Debug, Default)]
+pub(crate) struct Singles {
+    /// Memo index + 1; empty until the first single is written.
+    slots: Vec<u32>,
+    touched: Vec<u16>,
+    names: BTreeMap<Vec<u8>, u32>,
+}
+
+impl Singles {
+    pub(crate) const fn new() -> Self {
+        Self { slots: Vec::new(), touched: Vec::new(), names: BTreeMap::new() }
+    }
+
+    /// Forgets all, in time that depends on what was stored.
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        for place in self.touched.drain(..) {
+            if let Some(slot) = self.slots.get_mut(usize::from(place)) {
+                *slot = 0;
+            }
+        }
+        self.names.clear();
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, single: Single) -> Option<u32> {
+        self.slots.get(usize::from(single.0)).and_then(|slot| slot.checked_sub(1))
+    }
+
+    pub(crate) fn set(&mut self, single: Single, index: u32) {
+        if self.slots.is_empty() {
+            self.slots.resize(SLOTS, 0);
+        }
+        if let Some(slot) = self.slots.get_mut(usize::from(single.0)) {
+            *slot = index.saturating_add(1);
+            self.touched.push(single.0);
+        }
+    }
+
+    /// The memo index of an interned name, or of a global as `module NUL name`.
+    pub(crate) fn interned(&self, name: &[u8]) -> Option<u32> {
+        self.names.get(name).copied()
+    }
+
+    pub(crate) fn intern(&mut self, name: Vec<u8>, index: u32) {
+        self.names.insert(name, index);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn singles_are_told_apart() {
+        let mut singles = Singles::new();
+        let mut next = 0;
+        for code in 0..=255_u8 {
+            let text = alloc::string::String::from(char::from(code));
+            for single in [Single::text(text.as_bytes()).unwrap(), Single::bytes(&[code]).unwrap()] {
+                assert_eq!(singles.get(single), None);
+                singles.set(single, next);
+                assert_eq!(singles.get(single), Some(next));
+                next += 1;
+            }
+        }
+        assert_eq!(Single::text("ā".as_bytes()), None);
+        assert_eq!(singles.get(Single::text(b"").unwrap()), None);
+        assert_eq!(singles.get(Single::bytes(b"").unwrap()), None);
+        singles.clear();
+        assert_eq!(singles.get(Single::bytes(b"x").unwrap()), None);
+    }
+}

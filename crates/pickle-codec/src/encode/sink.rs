@@ -1,0 +1,74 @@
+//! Where encoded bytes go: a `BufMut`, or segments that share the caller's memory.
+
+use alloc::vec::Vec;
+
+use bytes::BufMut;
+
+use crate::error::ErrorKind;
+
+/// Takes what the stage gives up.
+pub(crate) trait Sink<'v> {
+    /// Copies bytes.
+    fn put(&mut self, bytes: &[u8]) -> Result<(), ErrorKind>;
+
+    /// Takes bytes that live as long as the output; a sink that cannot keep them copies them.
+    fn share(&mut self, bytes: &'v [u8]) -> Result<(), ErrorKind> {
+        self.put(bytes)
+    }
+}
+
+/// A sink that copies into a `BufMut`.
+#[derive(Debug)]
+pub(crate) struct Copying<B>(pub(crate) B);
+
+impl<B: BufMut> Sink<'_> for Copying<B> {
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) -> Result<(), ErrorKind> {
+        // `put_slice` panics when the buffer is full, so the room is asked for first.
+        if self.0.remaining_mut() < bytes.len() {
+            return Err(ErrorKind::Budget);
+        }
+        self.0.put_slice(bytes);
+        Ok(())
+    }
+}
+
+/// A sink that hands every piece to a function, for writers.
+pub(crate) struct Calling<F>(pub(crate) F);
+
+impl<F: FnMut(&[u8]) -> Result<(), ErrorKind>> Sink<'_> for Calling<F> {
+    fn put(&mut self, bytes: &[u8]) -> Result<(), ErrorKind> {
+        (self.0)(bytes)
+    }
+}
+
+/// Memory that an encoder uses while it works, and that the next one can use again.
+///
+/// ```
+/// use pickle_codec::{Encoder, Protocol, Scratch};
+/// let mut scratch = Scratch::new();
+/// let mut out = Vec::new();
+/// for text in ["spam", "eggs"] {
+///     out.clear();
+///     let mut encoder = Encoder::with_scratch(&mut out, Protocol::V1, &mut scratch);
+///     encoder.str(text)?;
+///     encoder.finish()?;
+/// }
+/// assert_eq!(out, b"X\x04\x00\x00\x00eggsq\x00.");
+/// # Ok::<(), pickle_codec::Error>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct Scratch {
+    /// The frame at hand. Its whole length is initialised; the encoder keeps the position.
+    pub(crate) stage: Vec<u8>,
+    pub(crate) open: Vec<super::open::Open>,
+    pub(crate) singles: super::singles::Singles,
+}
+
+impl Scratch {
+    /// Empty scratch memory; it grows when it is used.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { stage: Vec::new(), open: Vec::new(), singles: super::singles::Singles::new() }
+    }
+}
