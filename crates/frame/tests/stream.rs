@@ -124,8 +124,8 @@ proptest! {
         ways in prop::collection::vec(any::<u8>(), 1..20),
     ) {
         let expected = model(&stream, max);
-        prop_assert_eq!(decode(&stream, max, &[usize::MAX], &[0]), expected.clone());
-        prop_assert_eq!(decode(&stream, max, &cuts, &ways), expected.clone());
+        prop_assert_eq!(&decode(&stream, max, &[usize::MAX], &[0]), &expected);
+        prop_assert_eq!(&decode(&stream, max, &cuts, &ways), &expected);
 
         let mut reader = FrameReader::with_max_frame_len(Cut { rest: &stream, cuts, turn: 0 }, max);
         let mut frames = Vec::new();
