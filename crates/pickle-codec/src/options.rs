@@ -175,6 +175,12 @@ impl DecodeOptions {
         &self.limits
     }
 
+    /// How Python 2's `str` is read.
+    #[must_use]
+    pub fn py2_str_set(&self) -> Py2Str {
+        self.py2_str
+    }
+
     /// The policy that is set.
     #[must_use]
     pub fn globals_set(&self) -> Globals {
