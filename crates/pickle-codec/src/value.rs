@@ -1,22 +1,48 @@
 //! Python values as a tree: owned or borrowed, for convenience.
 
+mod access;
+mod equality;
+mod from;
+
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use num_bigint::BigInt;
 
-use crate::text::Str;
+pub use access::ValueIndex;
 
 /// A Python value.
 ///
 /// Shared objects are written out at each place, and a cycle cannot be held; for those there is
-/// [`Document`](crate::Document). Nesting is capped (128 by default), so that code may recurse.
-#[derive(Clone, Debug)]
+/// [`Document`](crate::Document). Nesting is capped (128 by default, never more than 1,024), so
+/// that code that walks a decoded value may recurse.
+///
+/// # Memory
+/// A value takes 32 bytes where it stands, a pair of a dict 64. Text and bytes that stand in the
+/// input as they are take nothing more. So a pickle that shares nothing becomes a value of at most
+/// 64 times its length. Sharing is written out, and every place is charged its 32 bytes and the
+/// length of its text: the heap of a decoded value never passes 64 MiB or 64 times the input,
+/// whichever is more, or [`Limits::max_expansion`](crate::Limits::max_expansion). To this comes
+/// the document it is made from, for as long as it is made.
+///
+/// # Equality
+/// `==` is structural: `Int(1)` is neither `Float(1.0)` nor `Bool(true)`, a NaN equals nothing,
+/// and the order of a dict or set does not matter. [`py_eq`](Self::py_eq) is Python's `==`.
+///
+/// ```
+/// use pickle_codec::Value;
+/// let value = Value::from_slice(b"}X\x02\x00\x00\x00id]K\x07as.")?;
+/// assert_eq!(value["id"][0], Value::Int(7));
+/// assert_eq!(value["nothing"], Value::None);
+/// assert_eq!(value.to_string(), "{'id': [7]}");
+/// # Ok::<(), pickle_codec::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum Value<'a> {
     /// `None`.
+    #[default]
     None,
     /// A bool.
     Bool(bool),
@@ -44,8 +70,8 @@ pub enum Value<'a> {
     FrozenSet(Vec<Self>),
     /// A dict in insertion order.
     Dict(Vec<(Self, Self)>),
-    /// The bare name of a global, as `(module, name)`.
-    Global(Cow<'a, str>, Cow<'a, str>),
+    /// The bare name of a global.
+    Global(Box<GlobalName<'a>>),
     /// An object that the pickle describes.
     Object(Box<ObjectValue<'a>>),
     /// A persistent id.
@@ -54,6 +80,16 @@ pub enum Value<'a> {
     Extension(u32),
     /// The n-th out-of-band buffer.
     Buffer(u32),
+}
+
+/// The name of a global: what GLOBAL and STACK_GLOBAL say.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(clippy::exhaustive_structs, reason = "a global has a module and a name, and nothing else")]
+pub struct GlobalName<'a> {
+    /// The module, such as `collections`.
+    pub module: Cow<'a, str>,
+    /// The name in it, such as `OrderedDict`; with dots where it is an inner class.
+    pub name: Cow<'a, str>,
 }
 
 /// An object that a pickle describes: what [`Object`](crate::Object) is in a document.
@@ -75,25 +111,4 @@ pub struct ObjectValue<'a> {
     pub pairs: Option<Vec<(Value<'a>, Value<'a>)>>,
     /// The reading that class and arguments were checked for.
     pub known: Option<crate::KnownClass>,
-}
-
-impl<'a> From<Str<'a>> for Value<'a> {
-    fn from(text: Str<'a>) -> Self {
-        match text {
-            Str::Utf8(text) => Self::Str(Cow::Borrowed(text)),
-            Str::Wtf8(bytes) => Self::Wtf8(Cow::Borrowed(bytes)),
-        }
-    }
-}
-
-impl<'a> From<&'a str> for Value<'a> {
-    fn from(text: &'a str) -> Self {
-        Self::Str(Cow::Borrowed(text))
-    }
-}
-
-impl From<String> for Value<'_> {
-    fn from(text: String) -> Self {
-        Self::Str(Cow::Owned(text))
-    }
 }

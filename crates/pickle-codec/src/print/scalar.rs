@@ -1,0 +1,234 @@
+//! The `repr` of numbers, text and bytes.
+
+use alloc::string::String;
+use core::fmt::{self, Write};
+
+use num_bigint::BigInt;
+
+use super::{Printer, Stop};
+use crate::printable::is_printable;
+use crate::text::Str;
+
+type Outcome = Result<(), Stop>;
+
+/// Most digits of an integer that CPython prints: `sys.int_info.default_max_str_digits`.
+const MAX_DIGITS: u64 = 4_300;
+
+/// Writes a float as Python's `repr` does: the shortest digits that read back as the same float,
+/// in exponent form below 1e-4 and from 1e16 on.
+pub(crate) fn write_float(value: f64, out: &mut (impl Write + ?Sized)) -> fmt::Result {
+    if value.is_nan() {
+        return out.write_str("nan");
+    }
+    if value.is_infinite() {
+        return out.write_str(if value > 0.0 { "inf" } else { "-inf" });
+    }
+    // Rust's `{:e}` has the same shortest digits: `-1.2345e-7`.
+    let mut buffer = Buffer::default();
+    write!(buffer, "{value:e}")?;
+    let text = buffer.as_str();
+    let Some((mantissa, exponent)) = text.split_once('e') else { return out.write_str(text) };
+    let exponent: i32 = exponent.parse().map_err(|_| fmt::Error)?;
+    if !(-4..16).contains(&exponent) {
+        let sign = if exponent < 0 { '-' } else { '+' };
+        return write!(out, "{mantissa}e{sign}{:02}", exponent.unsigned_abs());
+    }
+    // Without an exponent, Rust's `{:?}` writes the same as Python: at least one decimal.
+    let mut buffer = Buffer::default();
+    write!(buffer, "{value}")?;
+    out.write_str(buffer.as_str())?;
+    if buffer.as_str().contains('.') { Ok(()) } else { out.write_str(".0") }
+}
+
+/// Room for one float: 17 digits, sign, point, exponent, and up to 15 zeros.
+struct Buffer {
+    bytes: [u8; 48],
+    len: usize,
+}
+
+impl Default for Buffer {
+    fn default() -> Self {
+        Self { bytes: [0; 48], len: 0 }
+    }
+}
+
+impl Buffer {
+    fn as_str(&self) -> &str {
+        core::str::from_utf8(self.bytes.get(..self.len).unwrap_or_default()).unwrap_or_default()
+    }
+}
+
+impl Write for Buffer {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.len + text.len();
+        self.bytes.get_mut(self.len..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
+        self.len = end;
+        Ok(())
+    }
+}
+
+impl<W: Write + ?Sized> Printer<'_, W> {
+    /// Writes what fits, and tells the cap from a writer that fails.
+    pub(super) fn format(&mut self, arguments: fmt::Arguments<'_>) -> Outcome {
+        let before = self.left;
+        match Write::write_fmt(self, arguments) {
+            Ok(()) => Ok(()),
+            Err(_) if self.left == 0 && before > 0 => Err(Stop::Cap),
+            Err(_) if before == 0 => Err(Stop::Cap),
+            Err(_) => Err(Stop::Writer),
+        }
+    }
+
+    pub(super) fn int(&mut self, value: i64) -> Outcome {
+        self.format(format_args!("{value}"))
+    }
+
+    pub(super) fn float(&mut self, value: f64) -> Outcome {
+        let mut buffer = Buffer::default();
+        // The longest float fits the buffer.
+        write_float(value, &mut buffer).map_err(|_| Stop::Writer)?;
+        self.write(buffer.as_str())
+    }
+
+    /// Decimal up to the digits that CPython prints, beyond that hexadecimal, which is linear.
+    pub(super) fn big(&mut self, value: &BigInt) -> Outcome {
+        // 4,300 digits are 14,285 bits at most.
+        if value.bits() <= MAX_DIGITS * 33_220 / 10_000 + 1 {
+            return self.write(&alloc::format!("{value}"));
+        }
+        if value.bits().div_ceil(4) > self.left as u64 {
+            // Not worth the digits: the cap comes first.
+            let sign = if value.sign() == num_bigint::Sign::Minus { "-0x..." } else { "0x..." };
+            self.write(sign)?;
+            return Err(Stop::Cap);
+        }
+        self.write(&alloc::format!("{value:#x}"))
+    }
+
+    /// Text in quotes.
+    pub(super) fn text(&mut self, text: Str<'_>) -> Outcome {
+        let bytes = text.as_bytes();
+        let quote = if bytes.contains(&b'\'') && !bytes.contains(&b'"') { '"' } else { '\'' };
+        self.write(if quote == '"' { "\"" } else { "'" })?;
+        match text {
+            Str::Utf8(text) => self.escaped(text, quote)?,
+            Str::Wtf8(mut bytes) => loop {
+                match core::str::from_utf8(bytes) {
+                    Ok(text) => {
+                        self.escaped(text, quote)?;
+                        break;
+                    }
+                    Err(error) => {
+                        let (valid, rest) = bytes.split_at(error.valid_up_to());
+                        self.escaped(core::str::from_utf8(valid).unwrap_or_default(), quote)?;
+                        let (surrogate, rest) = rest.split_at_checked(3).unwrap_or((rest, &[]));
+                        for point in Str::Wtf8(surrogate).code_points() {
+                            self.format(format_args!("\\u{point:04x}"))?;
+                        }
+                        bytes = rest;
+                    }
+                }
+            },
+        }
+        self.write(if quote == '"' { "\"" } else { "'" })
+    }
+
+    /// Text with what Python escapes escaped; runs of plain characters are written as one.
+    fn escaped(&mut self, text: &str, quote: char) -> Outcome {
+        let mut start = 0;
+        for (place, character) in text.char_indices() {
+            let point = u32::from(character);
+            let plain = match character {
+                '\\' => false,
+                ' '..='~' => character != quote,
+                _ if self.ascii => false,
+                _ => is_printable(point),
+            };
+            if plain {
+                continue;
+            }
+            self.write(text.get(start..place).unwrap_or_default())?;
+            start = place + character.len_utf8();
+            match character {
+                '\\' => self.write("\\\\")?,
+                '\n' => self.write("\\n")?,
+                '\r' => self.write("\\r")?,
+                '\t' => self.write("\\t")?,
+                '\'' => self.write("\\'")?,
+                _ if point <= 0xff => self.format(format_args!("\\x{point:02x}"))?,
+                _ if point <= 0xffff => self.format(format_args!("\\u{point:04x}"))?,
+                _ => self.format(format_args!("\\U{point:08x}"))?,
+            }
+        }
+        self.write(text.get(start..).unwrap_or_default())
+    }
+
+    /// `b'...'`.
+    pub(super) fn bytes(&mut self, bytes: &[u8]) -> Outcome {
+        let quote = if bytes.contains(&b'\'') && !bytes.contains(&b'"') { b'"' } else { b'\'' };
+        self.write(if quote == b'"' { "b\"" } else { "b'" })?;
+        let mut run = String::new();
+        for chunk in bytes.chunks(256) {
+            run.clear();
+            for &byte in chunk {
+                match byte {
+                    b'\\' => run.push_str("\\\\"),
+                    b'\n' => run.push_str("\\n"),
+                    b'\r' => run.push_str("\\r"),
+                    b'\t' => run.push_str("\\t"),
+                    _ if byte == quote => run.extend(['\\', char::from(byte)]),
+                    b' '..=b'~' => run.push(char::from(byte)),
+                    _ => {
+                        let digit = |value| char::from_digit(u32::from(value), 16).unwrap_or('0');
+                        run.extend(['\\', 'x', digit(byte >> 4), digit(byte & 15)]);
+                    }
+                }
+            }
+            self.write(&run)?;
+        }
+        self.write(if quote == b'"' { "\"" } else { "'" })
+    }
+
+    /// Text as it is, with U+FFFD for each lone surrogate.
+    pub(super) fn raw_text(&mut self, text: Str<'_>) -> Outcome {
+        match text {
+            Str::Utf8(text) => self.write(text),
+            Str::Wtf8(_) => self.write(&text.to_string_lossy()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn float_rows() {
+        let rows: &[(f64, &str)] = &[
+            (0.0, "0.0"),
+            (-0.0, "-0.0"),
+            (1.0, "1.0"),
+            (1.5, "1.5"),
+            (1e15, "1000000000000000.0"),
+            (1e16, "1e+16"),
+            (1.5e16, "1.5e+16"),
+            (9_999_999_999_999_998.0, "9999999999999998.0"),
+            (1e22, "1e+22"),
+            (1e100, "1e+100"),
+            (0.0001, "0.0001"),
+            (0.00001, "1e-05"),
+            (-1.2345e-7, "-1.2345e-07"),
+            (5e-324, "5e-324"),
+            (f64::MAX, "1.7976931348623157e+308"),
+            (0.1 + 0.2, "0.30000000000000004"),
+            (f64::INFINITY, "inf"),
+            (f64::NEG_INFINITY, "-inf"),
+            (f64::NAN, "nan"),
+        ];
+        for (value, expected) in rows {
+            let mut text = String::new();
+            write_float(*value, &mut text).unwrap();
+            assert_eq!(text, *expected);
+        }
+    }
+}

@@ -1,0 +1,393 @@
+//! What is printed: documents by node id, values by reference, and the walk over both.
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::Write;
+
+use num_bigint::BigInt;
+
+use super::{Printer, Stop};
+use crate::document::{Document, Node};
+use crate::id::NodeId;
+use crate::text::Str;
+use crate::value::Value;
+use crate::visit::{self, NodeSet};
+
+type Outcome = Result<(), Stop>;
+
+/// What can be printed. A handle names a node; asking again gives the same answer.
+pub(super) trait Tree {
+    type Id: Copy;
+
+    fn shape(&self, id: Self::Id) -> Shape<'_, Self::Id>;
+
+    /// The part of a container at a place; keys and values of a dict in turn.
+    fn child(&self, id: Self::Id, place: usize) -> Option<Self::Id>;
+
+    /// Opens a container; whether it was not open yet.
+    fn enter(&mut self, id: Self::Id, open: &[(Self::Id, u32)]) -> bool;
+
+    fn leave(&mut self, id: Self::Id);
+}
+
+/// How a node is printed.
+pub(super) enum Shape<'t, I> {
+    /// A word such as `None`, or a text that needs no escapes.
+    Word(Cow<'t, str>),
+    Int(i64),
+    Big(Cow<'t, BigInt>),
+    Float(f64),
+    Text(Str<'t>),
+    Bytes(&'t [u8]),
+    ByteArray(&'t [u8]),
+    /// A container with children by place: how many, and how they are fenced.
+    Items(Fence, usize),
+    /// An object: a head, some parts with a space before each, and a tail.
+    Parts(Cow<'t, str>, [Option<I>; 6], &'static str),
+}
+
+/// What stands around the children of a container.
+#[derive(Clone, Copy)]
+pub(super) struct Fence {
+    head: &'static str,
+    tail: &'static str,
+    /// Without any children.
+    empty: &'static str,
+    /// For a container inside itself.
+    cycle: &'static str,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Plain,
+    /// One item has a comma behind it.
+    Tuple,
+    /// Keys and values in turn.
+    Dict,
+}
+
+impl Fence {
+    pub(super) const LIST: Self =
+        Self { head: "[", tail: "]", empty: "[]", cycle: "[...]", kind: Kind::Plain };
+    pub(super) const TUPLE: Self =
+        Self { head: "(", tail: ")", empty: "()", cycle: "(...)", kind: Kind::Tuple };
+    pub(super) const DICT: Self =
+        Self { head: "{", tail: "}", empty: "{}", cycle: "{...}", kind: Kind::Dict };
+    pub(super) const SET: Self =
+        Self { head: "{", tail: "}", empty: "set()", cycle: "set(...)", kind: Kind::Plain };
+    pub(super) const FROZENSET: Self = Self {
+        head: "frozenset({",
+        tail: "})",
+        empty: "frozenset()",
+        cycle: "frozenset(...)",
+        kind: Kind::Plain,
+    };
+    const PERSID: Self = Self {
+        head: "<persistent id ",
+        tail: ">",
+        empty: "<persistent id>",
+        cycle: "<persistent id ...>",
+        kind: Kind::Plain,
+    };
+}
+
+/// Prints a tree as `str` does.
+pub(super) fn walk_str<T: Tree, W: Write + ?Sized>(
+    tree: T,
+    root: T::Id,
+    printer: &mut Printer<'_, W>,
+) -> Outcome {
+    if let Shape::Text(text) = tree.shape(root) {
+        return printer.raw_text(text);
+    }
+    walk(tree, root, printer)
+}
+
+/// Prints a tree as `repr` does.
+pub(super) fn walk<T: Tree, W: Write + ?Sized>(
+    mut tree: T,
+    root: T::Id,
+    printer: &mut Printer<'_, W>,
+) -> Outcome {
+    let mut open: Vec<(T::Id, u32)> = Vec::new();
+    let mut next = Some(root);
+    loop {
+        if let Some(id) = next.take() {
+            // The children come in the turns below; `enter` needs the tree for itself.
+            let (head, cycle) = match tree.shape(id) {
+                Shape::Items(fence, 0) => (Cow::Borrowed(fence.empty), None),
+                Shape::Items(fence, _) => (Cow::Borrowed(fence.head), Some(fence.cycle)),
+                Shape::Parts(head, ..) => (Cow::Owned(head.into_owned()), Some("<...>")),
+                scalar => {
+                    print_scalar(scalar, printer)?;
+                    (Cow::Borrowed(""), None)
+                }
+            };
+            match cycle {
+                Some(cycle) if !tree.enter(id, &open) => printer.write(cycle)?,
+                Some(_) => {
+                    printer.write(&head)?;
+                    open.push((id, 0));
+                }
+                None => printer.write(&head)?,
+            }
+        }
+        let Some((id, turn)) = open.last_mut() else { return Ok(()) };
+        let (id, place) = (*id, usize::try_from(*turn).unwrap_or(usize::MAX));
+        *turn = turn.saturating_add(1);
+        match tree.shape(id) {
+            Shape::Parts(_, parts, tail) => match parts.get(place) {
+                Some(Some(part)) => {
+                    printer.write(" ")?;
+                    next = Some(*part);
+                    continue;
+                }
+                Some(None) => continue,
+                None => printer.write(tail)?,
+            },
+            Shape::Items(fence, len) => {
+                if let Some(child) = tree.child(id, place) {
+                    if place > 0 {
+                        printer.write(if fence.kind == Kind::Dict && place % 2 == 1 { ": " } else { ", " })?;
+                    }
+                    next = Some(child);
+                    continue;
+                }
+                if fence.kind == Kind::Tuple && len == 1 {
+                    printer.write(",")?;
+                }
+                printer.write(fence.tail)?;
+            }
+            _ => {}
+        }
+        tree.leave(id);
+        open.pop();
+    }
+}
+
+fn print_scalar<I, W: Write + ?Sized>(shape: Shape<'_, I>, printer: &mut Printer<'_, W>) -> Outcome {
+    match shape {
+        Shape::Word(word) => printer.write(&word),
+        Shape::Int(value) => printer.int(value),
+        Shape::Big(value) => printer.big(&value),
+        Shape::Float(value) => printer.float(value),
+        Shape::Text(text) => printer.text(text),
+        Shape::Bytes(bytes) => printer.bytes(bytes),
+        Shape::ByteArray(bytes) => {
+            printer.write("bytearray(")?;
+            printer.bytes(bytes)?;
+            printer.write(")")
+        }
+        Shape::Items(..) | Shape::Parts(..) => Ok(()),
+    }
+}
+
+/// A name in a description, with what could forge a line escaped.
+fn name_text(text: Str<'_>) -> String {
+    let mut safe = String::new();
+    let mut printer = Printer { out: &mut safe, left: 1_000, ascii: false };
+    // A name that is cut is still a name.
+    if printer.text(text).is_err() {
+        safe.push_str("...'");
+    }
+    match safe.strip_prefix('\'').and_then(|safe| safe.strip_suffix('\'')) {
+        Some(bare) => String::from(bare),
+        None => safe,
+    }
+}
+
+fn global_text(module: Str<'_>, name: Str<'_>) -> String {
+    alloc::format!("<global '{}.{}'>", name_text(module), name_text(name))
+}
+
+fn object_head(class: Option<(Str<'_>, Str<'_>)>) -> Cow<'static, str> {
+    match class {
+        Some((module, name)) => {
+            Cow::Owned(alloc::format!("<{}.{} object", name_text(module), name_text(name)))
+        }
+        None => Cow::Borrowed("<object"),
+    }
+}
+
+/// A document; containers that are open are found among the last ones or, below, in a set.
+pub(super) struct DocumentTree<'d, 'a> {
+    document: &'d Document<'a>,
+    open: Option<NodeSet>,
+}
+
+/// How many open containers are searched one by one.
+const SCAN: usize = 64;
+
+impl<'d, 'a> DocumentTree<'d, 'a> {
+    pub(super) const fn new(document: &'d Document<'a>) -> Self {
+        Self { document, open: None }
+    }
+}
+
+impl Tree for DocumentTree<'_, '_> {
+    type Id = NodeId;
+
+    fn shape(&self, id: NodeId) -> Shape<'_, NodeId> {
+        match self.document.node(id).view() {
+            Node::None => Shape::Word(Cow::Borrowed("None")),
+            Node::Bool(true) => Shape::Word(Cow::Borrowed("True")),
+            Node::Bool(false) => Shape::Word(Cow::Borrowed("False")),
+            Node::Int(value) => Shape::Int(value),
+            Node::BigInt(value) => Shape::Big(Cow::Owned(value.to_bigint())),
+            Node::Float(value) => Shape::Float(value),
+            Node::Str(text) => Shape::Text(text),
+            Node::Bytes(bytes) => Shape::Bytes(bytes),
+            Node::ByteArray(bytes) => Shape::ByteArray(bytes),
+            Node::List(items) => Shape::Items(Fence::LIST, items.len()),
+            Node::Tuple(items) => Shape::Items(Fence::TUPLE, items.len()),
+            Node::Set(items) => Shape::Items(Fence::SET, items.len()),
+            Node::FrozenSet(items) => Shape::Items(Fence::FROZENSET, items.len()),
+            Node::Dict(pairs) => Shape::Items(Fence::DICT, pairs.len() * 2),
+            Node::Global(module, name) => Shape::Word(Cow::Owned(global_text(module, name))),
+            Node::Object(object) => {
+                let present = |id: NodeId| (id != NodeId::ABSENT).then_some(id);
+                let instance = object.instance;
+                let named = object.class_name();
+                Shape::Parts(
+                    object_head(named),
+                    [
+                        named.is_none().then_some(instance.class),
+                        present(instance.args).filter(|&args| args != NodeId::EMPTY_TUPLE),
+                        present(instance.kwargs),
+                        present(instance.state),
+                        present(instance.items),
+                        present(instance.pairs),
+                    ],
+                    ">",
+                )
+            }
+            Node::PersistentId(_) => Shape::Items(Fence::PERSID, 1),
+            Node::Extension(code) => Shape::Word(Cow::Owned(alloc::format!("<extension {code}>"))),
+            Node::Buffer(index, _) => Shape::Word(Cow::Owned(alloc::format!("<buffer {index}>"))),
+        }
+    }
+
+    fn child(&self, id: NodeId, place: usize) -> Option<NodeId> {
+        visit::child(self.document, id, place)
+    }
+
+    fn enter(&mut self, id: NodeId, open: &[(NodeId, u32)]) -> bool {
+        if open.len() < SCAN {
+            return open.iter().all(|&(other, _)| other != id);
+        }
+        let document = self.document;
+        let set = self.open.get_or_insert_with(|| {
+            let mut set = NodeSet::new(document);
+            for &(id, _) in open {
+                set.insert(id);
+            }
+            set
+        });
+        set.insert(id)
+    }
+
+    fn leave(&mut self, id: NodeId) {
+        if let Some(set) = &mut self.open {
+            set.remove(id);
+        }
+    }
+}
+
+/// A value; it cannot hold itself.
+pub(super) struct ValueTree<'v, 'a> {
+    marker: core::marker::PhantomData<&'v Value<'a>>,
+}
+
+impl ValueTree<'_, '_> {
+    pub(super) const fn new() -> Self {
+        Self { marker: core::marker::PhantomData }
+    }
+}
+
+/// A value, or a part of an object that is printed like one.
+#[derive(Clone, Copy)]
+pub(super) enum Piece<'v, 'a> {
+    Value(&'v Value<'a>),
+    List(&'v [Value<'a>]),
+    Tuple(&'v [Value<'a>]),
+    Dict(&'v [(Value<'a>, Value<'a>)]),
+}
+
+impl<'v, 'a> Tree for ValueTree<'v, 'a> {
+    type Id = Piece<'v, 'a>;
+
+    fn shape(&self, id: Piece<'v, 'a>) -> Shape<'_, Piece<'v, 'a>> {
+        let value = match id {
+            Piece::Value(value) => value,
+            Piece::List(items) => return Shape::Items(Fence::LIST, items.len()),
+            Piece::Tuple(items) => return Shape::Items(Fence::TUPLE, items.len()),
+            Piece::Dict(pairs) => return Shape::Items(Fence::DICT, pairs.len() * 2),
+        };
+        match value {
+            Value::None => Shape::Word(Cow::Borrowed("None")),
+            Value::Bool(true) => Shape::Word(Cow::Borrowed("True")),
+            Value::Bool(false) => Shape::Word(Cow::Borrowed("False")),
+            Value::Int(value) => Shape::Int(*value),
+            Value::BigInt(value) => Shape::Big(Cow::Borrowed(value)),
+            Value::Float(value) => Shape::Float(*value),
+            Value::Str(text) => Shape::Text(Str::Utf8(text)),
+            Value::Wtf8(bytes) => Shape::Text(Str::Wtf8(bytes)),
+            Value::Bytes(bytes) => Shape::Bytes(bytes),
+            Value::ByteArray(bytes) => Shape::ByteArray(bytes),
+            Value::List(items) => Shape::Items(Fence::LIST, items.len()),
+            Value::Tuple(items) => Shape::Items(Fence::TUPLE, items.len()),
+            Value::Set(items) => Shape::Items(Fence::SET, items.len()),
+            Value::FrozenSet(items) => Shape::Items(Fence::FROZENSET, items.len()),
+            Value::Dict(pairs) => Shape::Items(Fence::DICT, pairs.len() * 2),
+            Value::Global(global) => {
+                Shape::Word(Cow::Owned(global_text(Str::Utf8(&global.module), Str::Utf8(&global.name))))
+            }
+            Value::Object(object) => {
+                let named = object.class_name();
+                Shape::Parts(
+                    object_head(named.map(|(module, name)| (Str::Utf8(module), Str::Utf8(name)))),
+                    [
+                        named.is_none().then_some(Piece::Value(&object.class)),
+                        (!object.args.is_empty()).then_some(Piece::Tuple(&object.args)),
+                        object.kwargs.as_deref().map(Piece::Dict),
+                        object.state.as_ref().map(Piece::Value),
+                        object.items.as_deref().map(Piece::List),
+                        object.pairs.as_deref().map(Piece::Dict),
+                    ],
+                    ">",
+                )
+            }
+            Value::PersistentId(_) => Shape::Items(Fence::PERSID, 1),
+            Value::Extension(code) => Shape::Word(Cow::Owned(alloc::format!("<extension {code}>"))),
+            Value::Buffer(index) => Shape::Word(Cow::Owned(alloc::format!("<buffer {index}>"))),
+        }
+    }
+
+    fn child(&self, id: Piece<'v, 'a>, place: usize) -> Option<Piece<'v, 'a>> {
+        let item = |items: &'v [Value<'a>]| items.get(place).map(Piece::Value);
+        let pair = |pairs: &'v [(Value<'a>, Value<'a>)]| {
+            let (key, value) = pairs.get(place / 2)?;
+            Some(Piece::Value(if place % 2 == 0 { key } else { value }))
+        };
+        match id {
+            Piece::List(items) | Piece::Tuple(items) => item(items),
+            Piece::Dict(pairs) => pair(pairs),
+            Piece::Value(value) => match value {
+                Value::List(items) | Value::Tuple(items) | Value::Set(items) | Value::FrozenSet(items) => {
+                    item(items)
+                }
+                Value::Dict(pairs) => pair(pairs),
+                Value::PersistentId(value) if place == 0 => Some(Piece::Value(value)),
+                _ => None,
+            },
+        }
+    }
+
+    fn enter(&mut self, _: Piece<'v, 'a>, _: &[(Piece<'v, 'a>, u32)]) -> bool {
+        true
+    }
+
+    fn leave(&mut self, _: Piece<'v, 'a>) {}
+}

@@ -1,0 +1,364 @@
+//! Looking into values, and making them own what they borrow.
+
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::ops::Index;
+
+use num_bigint::BigInt;
+
+use super::{GlobalName, ObjectValue, Value};
+use crate::text::Str;
+
+static NONE: Value<'static> = Value::None;
+
+impl<'a> Value<'a> {
+    /// Whether it is `None`.
+    #[must_use]
+    pub const fn is_none(&self) -> bool {
+        matches!(self, Self::None)
+    }
+
+    /// The bool.
+    #[must_use]
+    pub const fn as_bool(&self) -> Option<bool> {
+        match self {
+            Self::Bool(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// The integer, if it fits. A bool is not one here.
+    #[must_use]
+    pub const fn as_i64(&self) -> Option<i64> {
+        match self {
+            Self::Int(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// The integer, if it fits. A bool is not one here.
+    #[must_use]
+    pub fn as_u64(&self) -> Option<u64> {
+        match self {
+            Self::Int(value) => u64::try_from(*value).ok(),
+            Self::BigInt(value) => u64::try_from(value.as_ref()).ok(),
+            _ => None,
+        }
+    }
+
+    /// The integer, if it fits. A bool is not one here.
+    #[must_use]
+    pub fn as_i128(&self) -> Option<i128> {
+        match self {
+            Self::Int(value) => Some(i128::from(*value)),
+            Self::BigInt(value) => i128::try_from(value.as_ref()).ok(),
+            _ => None,
+        }
+    }
+
+    /// The integer, whatever its size. A bool is not one here.
+    #[must_use]
+    pub fn to_bigint(&self) -> Option<BigInt> {
+        match self {
+            Self::Int(value) => Some(BigInt::from(*value)),
+            Self::BigInt(value) => Some(BigInt::clone(value)),
+            _ => None,
+        }
+    }
+
+    /// The float, or an integer of at most 53 bits as a float.
+    #[must_use]
+    #[allow(clippy::as_conversions, reason = "an integer of 53 bits is exact as a float")]
+    pub fn as_f64(&self) -> Option<f64> {
+        match self {
+            Self::Float(value) => Some(*value),
+            Self::Int(value) if value.unsigned_abs() <= 1 << 53 => Some(*value as f64),
+            _ => None,
+        }
+    }
+
+    /// The text, if it has no lone surrogates.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::Str(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The text, with or without lone surrogates.
+    #[must_use]
+    pub fn as_text(&self) -> Option<Str<'_>> {
+        match self {
+            Self::Str(text) => Some(Str::Utf8(text)),
+            Self::Wtf8(bytes) => Some(Str::Wtf8(bytes)),
+            _ => None,
+        }
+    }
+
+    /// The bytes of a `bytes` or `bytearray`.
+    #[must_use]
+    pub fn as_bytes(&self) -> Option<&[u8]> {
+        match self {
+            Self::Bytes(bytes) | Self::ByteArray(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// The items of a list.
+    #[must_use]
+    pub fn as_list(&self) -> Option<&[Self]> {
+        match self {
+            Self::List(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// The items of a tuple.
+    #[must_use]
+    pub fn as_tuple(&self) -> Option<&[Self]> {
+        match self {
+            Self::Tuple(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// The items of a list, tuple, set or frozenset.
+    #[must_use]
+    pub fn as_items(&self) -> Option<&[Self]> {
+        match self {
+            Self::List(items) | Self::Tuple(items) | Self::Set(items) | Self::FrozenSet(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// The pairs of a dict.
+    #[must_use]
+    pub fn as_dict(&self) -> Option<&[(Self, Self)]> {
+        match self {
+            Self::Dict(pairs) => Some(pairs),
+            _ => None,
+        }
+    }
+
+    /// The object that the pickle describes.
+    #[must_use]
+    pub fn as_object(&self) -> Option<&ObjectValue<'a>> {
+        match self {
+            Self::Object(object) => Some(object),
+            _ => None,
+        }
+    }
+
+    /// The value of a text key in a dict, or the item at a place of a list or tuple.
+    ///
+    /// ```
+    /// use pickle_codec::Value;
+    /// let value = Value::dict([("a", Value::list([1, 2]))]);
+    /// assert_eq!(value.get("a").and_then(|list| list.get(1)), Some(&Value::Int(2)));
+    /// assert_eq!(value.get("b"), None);
+    /// ```
+    pub fn get<K: ValueIndex>(&self, key: K) -> Option<&Self> {
+        key.index_into(self)
+    }
+
+    /// The value below a path of keys and places, as a JSON pointer writes it: `/users/0/name`.
+    /// `~1` stands for `/` in a key and `~0` for `~`. In a dict a step is a text key; in a list or
+    /// tuple it is a place.
+    ///
+    /// ```
+    /// use pickle_codec::Value;
+    /// let value = Value::dict([("a/b", Value::list([1, 2]))]);
+    /// assert_eq!(value.pointer("/a~1b/1"), Some(&Value::Int(2)));
+    /// assert_eq!(value.pointer("/a~1b/01"), None);
+    /// ```
+    #[must_use]
+    pub fn pointer(&self, path: &str) -> Option<&Self> {
+        if path.is_empty() {
+            return Some(self);
+        }
+        path.strip_prefix('/')?.split('/').try_fold(self, |value, step| match value {
+            Self::Dict(_) if step.contains('~') => {
+                value.get(step.replace("~1", "/").replace("~0", "~").as_str())
+            }
+            Self::Dict(_) => value.get(step),
+            _ if step.len() > 1 && step.starts_with('0') || step.starts_with('+') => None,
+            _ => value.get(step.parse::<usize>().ok()?),
+        })
+    }
+
+    /// Takes the value out and leaves `None`.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        core::mem::take(self)
+    }
+
+    /// Copies what is borrowed, so that the value outlives its input.
+    #[must_use]
+    pub fn into_owned(self) -> Value<'static> {
+        match self {
+            Self::None => Value::None,
+            Self::Bool(value) => Value::Bool(value),
+            Self::Int(value) => Value::Int(value),
+            Self::BigInt(value) => Value::BigInt(value),
+            Self::Float(value) => Value::Float(value),
+            Self::Str(text) => Value::Str(Cow::Owned(text.into_owned())),
+            Self::Wtf8(bytes) => Value::Wtf8(Cow::Owned(bytes.into_owned())),
+            Self::Bytes(bytes) => Value::Bytes(Cow::Owned(bytes.into_owned())),
+            Self::ByteArray(bytes) => Value::ByteArray(Cow::Owned(bytes.into_owned())),
+            Self::List(items) => Value::List(own_items(items)),
+            Self::Tuple(items) => Value::Tuple(own_items(items)),
+            Self::Set(items) => Value::Set(own_items(items)),
+            Self::FrozenSet(items) => Value::FrozenSet(own_items(items)),
+            Self::Dict(pairs) => Value::Dict(own_pairs(pairs)),
+            Self::Global(global) => Value::global(global.module.into_owned(), global.name.into_owned()),
+            Self::Object(object) => Value::Object(Box::new(object.into_owned())),
+            Self::PersistentId(id) => Value::PersistentId(Box::new(id.into_owned())),
+            Self::Extension(code) => Value::Extension(code),
+            Self::Buffer(index) => Value::Buffer(index),
+        }
+    }
+
+    /// The bytes of heap that the value holds, itself not counted: capacities, not lengths.
+    #[must_use]
+    pub fn heap_size(&self) -> usize {
+        match self {
+            Self::BigInt(value) => size_of::<BigInt>() + big_size(value),
+            Self::Str(Cow::Owned(text)) => text.capacity(),
+            Self::Wtf8(Cow::Owned(bytes))
+            | Self::Bytes(Cow::Owned(bytes))
+            | Self::ByteArray(Cow::Owned(bytes)) => bytes.capacity(),
+            Self::List(items) | Self::Tuple(items) | Self::Set(items) | Self::FrozenSet(items) => {
+                items_size(items)
+            }
+            Self::Dict(pairs) => pairs_size(pairs),
+            Self::Global(global) => {
+                let owned = |text: &Cow<'_, str>| match text {
+                    Cow::Owned(text) => text.capacity(),
+                    Cow::Borrowed(_) => 0,
+                };
+                size_of::<GlobalName<'_>>() + owned(&global.module) + owned(&global.name)
+            }
+            Self::Object(object) => {
+                size_of::<ObjectValue<'_>>()
+                    + object.class.heap_size()
+                    + items_size(&object.args)
+                    + object.kwargs.as_ref().map_or(0, pairs_size)
+                    + object.state.as_ref().map_or(0, Self::heap_size)
+                    + object.items.as_ref().map_or(0, items_size)
+                    + object.pairs.as_ref().map_or(0, pairs_size)
+            }
+            Self::PersistentId(id) => size_of::<Self>() + id.heap_size(),
+            _ => 0,
+        }
+    }
+}
+
+/// The digits of a big integer are words of 64 bits.
+fn big_size(value: &BigInt) -> usize {
+    usize::try_from(value.bits().div_ceil(64).saturating_mul(8)).unwrap_or(usize::MAX)
+}
+
+#[allow(clippy::ptr_arg, reason = "the capacity counts")]
+fn items_size(items: &Vec<Value<'_>>) -> usize {
+    items.capacity() * size_of::<Value<'_>>() + items.iter().map(Value::heap_size).sum::<usize>()
+}
+
+#[allow(clippy::ptr_arg, reason = "the capacity counts")]
+fn pairs_size(pairs: &Vec<(Value<'_>, Value<'_>)>) -> usize {
+    pairs.capacity() * size_of::<(Value<'_>, Value<'_>)>()
+        + pairs.iter().map(|(key, value)| key.heap_size() + value.heap_size()).sum::<usize>()
+}
+
+fn own_items(items: Vec<Value<'_>>) -> Vec<Value<'static>> {
+    items.into_iter().map(Value::into_owned).collect()
+}
+
+fn own_pairs(pairs: Vec<(Value<'_>, Value<'_>)>) -> Vec<(Value<'static>, Value<'static>)> {
+    pairs.into_iter().map(|(key, value)| (key.into_owned(), value.into_owned())).collect()
+}
+
+impl<'a> ObjectValue<'a> {
+    /// Module and name of the class, where it is a global.
+    #[must_use]
+    pub fn class_name(&self) -> Option<(&str, &str)> {
+        match &self.class {
+            Value::Global(global) => Some((&global.module, &global.name)),
+            _ => None,
+        }
+    }
+
+    /// Copies what is borrowed, so that the object outlives its input.
+    #[must_use]
+    pub fn into_owned(self) -> ObjectValue<'static> {
+        ObjectValue {
+            class: self.class.into_owned(),
+            construct: self.construct,
+            args: own_items(self.args),
+            kwargs: self.kwargs.map(own_pairs),
+            state: self.state.map(Value::into_owned),
+            items: self.items.map(own_items),
+            pairs: self.pairs.map(own_pairs),
+            known: self.known,
+        }
+    }
+}
+
+/// What a [`Value`] can be indexed with: a text key, or a place.
+pub trait ValueIndex: sealed::Sealed {
+    /// The value at this key or place.
+    #[doc(hidden)]
+    fn index_into<'v, 'a>(&self, value: &'v Value<'a>) -> Option<&'v Value<'a>>;
+}
+
+mod sealed {
+    /// Keeps [`ValueIndex`](super::ValueIndex) to the types of this file.
+    pub trait Sealed {}
+    impl Sealed for str {}
+    impl Sealed for usize {}
+    impl Sealed for alloc::string::String {}
+    impl<T: Sealed + ?Sized> Sealed for &T {}
+}
+
+impl ValueIndex for str {
+    fn index_into<'v, 'a>(&self, value: &'v Value<'a>) -> Option<&'v Value<'a>> {
+        let pairs = value.as_dict()?;
+        pairs.iter().find(|(key, _)| key.as_str() == Some(self)).map(|(_, value)| value)
+    }
+}
+
+impl ValueIndex for usize {
+    fn index_into<'v, 'a>(&self, value: &'v Value<'a>) -> Option<&'v Value<'a>> {
+        match value {
+            Value::List(items) | Value::Tuple(items) => items.get(*self),
+            _ => None,
+        }
+    }
+}
+
+impl ValueIndex for alloc::string::String {
+    fn index_into<'v, 'a>(&self, value: &'v Value<'a>) -> Option<&'v Value<'a>> {
+        self.as_str().index_into(value)
+    }
+}
+
+impl<T: ValueIndex + ?Sized> ValueIndex for &T {
+    fn index_into<'v, 'a>(&self, value: &'v Value<'a>) -> Option<&'v Value<'a>> {
+        (**self).index_into(value)
+    }
+}
+
+/// As in `serde_json`, what is not there is `None`.
+impl<'a, K: ValueIndex> Index<K> for Value<'a> {
+    type Output = Self;
+
+    fn index(&self, key: K) -> &Self {
+        key.index_into(self).unwrap_or(shorten(&NONE))
+    }
+}
+
+/// Values are covariant in what they borrow.
+fn shorten<'v, 'a>(value: &'v Value<'static>) -> &'v Value<'a> {
+    value
+}
