@@ -1,0 +1,106 @@
+//! The listing of `inspect` against `pickletools.dis`, over every golden pickle.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use pickle_codec::inspect::disassemble;
+
+/// Reads hexadecimal lines and answers each with the listing (or the error) in hexadecimal.
+const DIS: &str = r"
+import io, pickletools, sys
+for line in sys.stdin:
+    out = io.StringIO()
+    try:
+        pickletools.dis(bytes.fromhex(line), out)
+        text = out.getvalue()
+    except Exception as error:
+        text = 'error'
+    print(text.encode('utf-8', 'surrogatepass').hex())
+";
+
+fn listing(pickle: &[u8]) -> String {
+    let mut listing = String::new();
+    let verdict = disassemble(pickle, &mut |line: &str| {
+        listing.push_str(line);
+        listing.push('\n');
+        Ok::<(), std::convert::Infallible>(())
+    });
+    assert!(verdict.is_ok());
+    listing
+}
+
+fn python() -> Option<std::path::PathBuf> {
+    let listed = std::env::var_os("LOGRECORD_PYTHONS").unwrap_or_default();
+    let mut found: Vec<_> = std::env::split_paths(&listed).collect();
+    if let Some(home) = std::env::home_dir() {
+        for minor in (8..=13).rev() {
+            let versions = home.join(".pyenv/versions");
+            for entry in std::fs::read_dir(versions).into_iter().flatten().flatten() {
+                if entry.file_name().to_string_lossy().starts_with(&format!("3.{minor}.")) {
+                    found.push(entry.path().join("bin/python"));
+                }
+            }
+        }
+    }
+    found.push("python3".into());
+    found.into_iter().find(|python| {
+        Command::new(python)
+            .args(["-c", "import sys; sys.exit(sys.version_info < (3, 8))"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
+    })
+}
+
+#[test]
+fn the_listing_is_pickletools_own() {
+    let Some(python) = python() else {
+        assert!(std::env::var_os("LOGRECORD_REQUIRE_PYTHON").is_none(), "no Python 3.8 or later was found");
+        eprintln!("SKIPPED: no Python 3.8 or later was found");
+        return;
+    };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/pickles");
+    let mut pickles = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("testdata/pickles is there").flatten() {
+        if entry.path().extension().is_some_and(|ending| ending == "pickle") {
+            let pickle = std::fs::read(entry.path()).expect("a golden pickle can be read");
+            if pickle.len() < 200_000 {
+                pickles.push((entry.file_name(), pickle));
+            }
+        }
+    }
+    let input: String = pickles
+        .iter()
+        .map(|(_, pickle)| pickle.iter().map(|byte| format!("{byte:02x}")).collect::<String>() + "\n")
+        .collect();
+    let mut child = Command::new(python)
+        .args(["-c", DIS])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("Python starts");
+    let mut stdin = child.stdin.take().expect("it was piped");
+    let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
+    let output = child.wait_with_output().expect("Python ends");
+    writer.join().expect("the writer ends").expect("Python reads everything");
+    let listings = String::from_utf8(output.stdout).expect("hexadecimal");
+    let mut compared = 0;
+    for ((name, pickle), expected) in pickles.iter().zip(listings.lines()) {
+        let ours: String = listing(pickle).bytes().map(|byte| format!("{byte:02x}")).collect();
+        // `pickletools.dis` refuses memo entries that are stored twice, and more; we go on.
+        if expected != "6572726f72" {
+            assert_eq!(unhex(&ours), unhex(expected), "{name:?}");
+            compared += 1;
+        }
+    }
+    assert!(compared > pickles.len() / 2, "{compared} of {} listings", pickles.len());
+}
+
+fn unhex(hex: &str) -> String {
+    let bytes: Vec<u8> = (0..hex.len() / 2)
+        .map(|place| u8::from_str_radix(&hex[place * 2..place * 2 + 2], 16).expect("hexadecimal"))
+        .collect();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
