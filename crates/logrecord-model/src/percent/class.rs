@@ -1,0 +1,224 @@
+//! What Python says of a value's type, where a formatter needs to know it.
+
+use std::borrow::Cow;
+
+use num_bigint::{BigInt, Sign};
+use pickle_codec::Value;
+
+use super::error::FormatError;
+
+/// The name that Python's messages give a value's type.
+pub(crate) fn type_name<'v>(value: &'v Value<'_>) -> Cow<'v, str> {
+    Cow::Borrowed(match value {
+        Value::None => "NoneType",
+        Value::Bool(_) => "bool",
+        Value::Int(_) | Value::BigInt(_) => "int",
+        Value::Float(_) => "float",
+        Value::Str(_) | Value::Wtf8(_) => "str",
+        Value::Bytes(_) | Value::Buffer(_) => "bytes",
+        Value::ByteArray(_) => "bytearray",
+        Value::List(_) => "list",
+        Value::Tuple(_) => "tuple",
+        Value::Set(_) => "set",
+        Value::FrozenSet(_) => "frozenset",
+        Value::Dict(_) => "dict",
+        Value::Global(..) => "type",
+        Value::Object(object) => return object_type_name(&object.class),
+        _ => "object",
+    })
+}
+
+/// Types that are written in C say their module; classes written in Python do not.
+fn object_type_name<'v>(class: &'v Value<'_>) -> Cow<'v, str> {
+    let Value::Global(global) = class else { return Cow::Borrowed("object") };
+    match &*global.module {
+        "_decimal" => Cow::Owned(format!("decimal.{}", global.name)),
+        module @ ("datetime" | "decimal" | "collections") => Cow::Owned(format!("{module}.{}", global.name)),
+        _ => Cow::Borrowed(&global.name),
+    }
+}
+
+/// `bool(value)`: whether Python takes a value for true.
+pub(crate) fn is_true(value: &Value<'_>) -> bool {
+    match value {
+        Value::None => false,
+        Value::Bool(truth) => *truth,
+        Value::Int(number) => *number != 0,
+        Value::BigInt(number) => number.sign() != Sign::NoSign,
+        Value::Float(number) => *number != 0.0,
+        Value::Str(text) => !text.is_empty(),
+        Value::Wtf8(bytes) | Value::Bytes(bytes) | Value::ByteArray(bytes) => !bytes.is_empty(),
+        Value::List(items) | Value::Tuple(items) | Value::Set(items) | Value::FrozenSet(items) => {
+            !items.is_empty()
+        }
+        Value::Dict(pairs) => !pairs.is_empty(),
+        _ => true,
+    }
+}
+
+/// A Python integer.
+#[derive(Debug)]
+pub(crate) enum Integer<'v> {
+    Small(i64),
+    Big(Cow<'v, BigInt>),
+}
+
+impl<'v> Integer<'v> {
+    /// The integer that a value is; a bool is one.
+    pub(crate) fn of(value: &'v Value<'_>) -> Option<Self> {
+        match value {
+            Value::Bool(truth) => Some(Self::Small(i64::from(*truth))),
+            Value::Int(number) => Some(Self::Small(*number)),
+            Value::BigInt(number) => Some(Self::Big(Cow::Borrowed(number))),
+            _ => None,
+        }
+    }
+
+    /// `int(value)` of a number.
+    pub(crate) fn truncated(value: &'v Value<'_>) -> Result<Option<Self>, FormatError> {
+        let Value::Float(number) = value else { return Ok(Self::of(value)) };
+        if number.is_nan() {
+            return Err(FormatError::value_error("cannot convert float NaN to integer"));
+        }
+        if number.is_infinite() {
+            return Err(FormatError::overflow("cannot convert float infinity to integer"));
+        }
+        Ok(Some(Self::from_float(*number)))
+    }
+
+    /// The integer part of a finite float, exactly.
+    fn from_float(number: f64) -> Self {
+        let bits = number.to_bits();
+        let exponent = i64::try_from((bits >> 52) & 0x7ff).unwrap_or(0).saturating_sub(1075);
+        let mantissa = (bits & ((1 << 52) - 1)) | (1 << 52);
+        let magnitude = match u32::try_from(exponent) {
+            Ok(shift) => BigInt::from(mantissa) << shift,
+            Err(_) => {
+                let shift = u32::try_from(exponent.saturating_neg()).unwrap_or(u32::MAX);
+                BigInt::from(mantissa.checked_shr(shift).unwrap_or(0))
+            }
+        };
+        let signed = if number.is_sign_negative() { -magnitude } else { magnitude };
+        match i64::try_from(&signed) {
+            Ok(small) => Self::Small(small),
+            Err(_) => Self::Big(Cow::Owned(signed)),
+        }
+    }
+
+    pub(crate) fn is_negative(&self) -> bool {
+        match self {
+            Self::Small(number) => *number < 0,
+            Self::Big(number) => number.sign() == Sign::Minus,
+        }
+    }
+
+    /// The integer as `i64`, if it fits.
+    pub(crate) const fn small(&self) -> Option<i64> {
+        match self {
+            Self::Small(number) => Some(*number),
+            Self::Big(_) => None,
+        }
+    }
+
+    /// The digits of the magnitude in base 2, 8, 10 or 16, lower case.
+    ///
+    /// # Errors
+    ///
+    /// More than 4,300 decimal digits, as in CPython.
+    pub(crate) fn digits(&self, base: u32) -> Result<String, FormatError> {
+        match self {
+            Self::Small(number) => Ok(match base {
+                2 => format!("{:b}", number.unsigned_abs()),
+                8 => format!("{:o}", number.unsigned_abs()),
+                16 => format!("{:x}", number.unsigned_abs()),
+                _ => number.unsigned_abs().to_string(),
+            }),
+            Self::Big(number) => {
+                let magnitude = number.magnitude();
+                if base != 10 {
+                    return Ok(magnitude.to_str_radix(base));
+                }
+                // 10 ** 4300 has 14,285 bits.
+                if magnitude.bits() > 14_285 {
+                    return Err(FormatError::too_many_digits());
+                }
+                let digits = magnitude.to_str_radix(10);
+                if digits.len() > 4300 { Err(FormatError::too_many_digits()) } else { Ok(digits) }
+            }
+        }
+    }
+
+    /// `str(value)`.
+    pub(crate) fn decimal(&self) -> Result<String, FormatError> {
+        let digits = self.digits(10)?;
+        Ok(if self.is_negative() { format!("-{digits}") } else { digits })
+    }
+
+    /// `float(value)`, rounded half to even as Python does it.
+    pub(crate) fn to_float(&self) -> Result<f64, FormatError> {
+        match self {
+            #[allow(clippy::as_conversions, reason = "rounds to the nearest float, which is wanted")]
+            Self::Small(number) => Ok(*number as f64),
+            Self::Big(number) => {
+                let too_large = || FormatError::overflow("int too large to convert to float");
+                // The largest float is just below 2 ** 1024.
+                if number.bits() > 1024 {
+                    return Err(too_large());
+                }
+                // Reading decimal digits rounds once and to even.
+                let float: f64 = number.to_str_radix(10).parse().unwrap_or(f64::INFINITY);
+                if float.is_finite() { Ok(float) } else { Err(too_large()) }
+            }
+        }
+    }
+}
+
+/// `float(value)` for the directives that want a real number.
+///
+/// # Errors
+///
+/// TypeError for anything but a number, OverflowError for an integer that no float can hold.
+pub(crate) fn real(value: &Value<'_>) -> Result<f64, FormatError> {
+    if let Value::Float(number) = value {
+        return Ok(*number);
+    }
+    match Integer::of(value) {
+        Some(integer) => integer.to_float(),
+        None => Err(FormatError::type_error(format!("must be real number, not {:.200}", type_name(value)))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn floats_are_truncated_exactly() {
+        let rows = [
+            (0.0, "0"),
+            (-0.5, "0"),
+            (1.9, "1"),
+            (-1.9, "-1"),
+            (4_503_599_627_370_497.5, "4503599627370497"),
+            (1e22, "10000000000000000000000"),
+            (5e-324, "0"),
+            (-9_223_372_036_854_775_808.0, "-9223372036854775808"),
+        ];
+        for (number, expected) in rows {
+            let value = Value::Float(number);
+            let integer = Integer::truncated(&value).unwrap().unwrap();
+            assert_eq!(integer.decimal().unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn digits_have_a_limit_in_decimal_only() {
+        let at_limit = Value::BigInt(Box::new(BigInt::from(10).pow(4299)));
+        let above = Value::BigInt(Box::new(BigInt::from(10).pow(4300)));
+        assert_eq!(Integer::of(&at_limit).unwrap().decimal().unwrap().len(), 4300);
+        let integer = Integer::of(&above).unwrap();
+        assert_eq!(integer.decimal().unwrap_err(), FormatError::too_many_digits());
+        assert!(integer.digits(16).is_ok());
+        assert_eq!(integer.to_float().unwrap_err().python_type(), "OverflowError");
+    }
+}

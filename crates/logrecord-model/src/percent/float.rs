@@ -1,0 +1,247 @@
+//! Floats as C and Python write them: `e`, `f` and `g` with any precision, and Python's `repr`.
+
+/// Digits of a finite float and the place of its decimal point, counted from the first digit.
+struct Decimal {
+    digits: String,
+    point: i64,
+}
+
+/// What a float is written as.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FloatSpec {
+    /// One of `eEfFgG`, or `r` for the shortest text that reads back.
+    pub(crate) kind: char,
+    /// The precision: digits behind the point for `e` and `f`, significant ones for `g`.
+    pub(crate) precision: usize,
+    /// The flag `#`: keep the point and the trailing zeros.
+    pub(crate) alternate: bool,
+    /// Whether a whole number gets `.0`, as `repr` has it.
+    pub(crate) add_dot_0: bool,
+    /// Whether a zero loses its sign.
+    pub(crate) no_negative_zero: bool,
+    /// How many zeros are worth writing; more would be cut off anyway.
+    pub(crate) room: usize,
+}
+
+/// Behind this many digits an f64 has only zeros.
+const EXACT_DIGITS: usize = 1100;
+
+/// A float as `PyOS_double_to_string` writes it.
+pub(crate) fn float_text(value: f64, spec: FloatSpec) -> String {
+    let upper = spec.kind.is_ascii_uppercase();
+    let kind = spec.kind.to_ascii_lowercase();
+    if !value.is_finite() {
+        let text = match (value.is_nan(), value < 0.0) {
+            (true, _) => "nan",
+            (false, true) => "-inf",
+            (false, false) => "inf",
+        };
+        return if upper { text.to_uppercase() } else { text.to_owned() };
+    }
+    let magnitude = value.abs();
+    let (text, is_zero) = match kind {
+        'e' => {
+            let decimal = significant(magnitude, spec.precision.saturating_add(1));
+            let zero = is_zero(&decimal);
+            (exponent_form(&decimal, spec.precision, spec, upper), zero)
+        }
+        'f' => fixed(magnitude, spec),
+        _ => {
+            let precision = if kind == 'r' { 17 } else { spec.precision.max(1) };
+            let decimal = if kind == 'r' { shortest(magnitude) } else { significant(magnitude, precision) };
+            let zero = is_zero(&decimal);
+            (general(decimal, precision, kind == 'r', spec, upper), zero)
+        }
+    };
+    if value.is_sign_negative() && !(spec.no_negative_zero && is_zero) { format!("-{text}") } else { text }
+}
+
+/// A float as Python's `repr`.
+pub(crate) fn float_repr(value: f64) -> String {
+    float_text(
+        value,
+        FloatSpec {
+            kind: 'r',
+            precision: 0,
+            alternate: false,
+            add_dot_0: true,
+            no_negative_zero: false,
+            room: 0,
+        },
+    )
+}
+
+fn is_zero(decimal: &Decimal) -> bool {
+    decimal.digits.bytes().all(|digit| digit == b'0')
+}
+
+/// The first `count` significant digits, rounded half to even of the exact value.
+fn significant(magnitude: f64, count: usize) -> Decimal {
+    let places = count.saturating_sub(1).min(EXACT_DIGITS);
+    split_exponent(&format!("{magnitude:.places$e}"))
+}
+
+/// The fewest digits that read back as the same float.
+fn shortest(magnitude: f64) -> Decimal {
+    split_exponent(&format!("{magnitude:e}"))
+}
+
+fn split_exponent(text: &str) -> Decimal {
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((text, "0"));
+    let exponent: i64 = exponent.parse().unwrap_or(0);
+    Decimal { digits: mantissa.chars().filter(char::is_ascii_digit).collect(), point: exponent.saturating_add(1) }
+}
+
+fn fixed(magnitude: f64, spec: FloatSpec) -> (String, bool) {
+    let places = spec.precision.min(EXACT_DIGITS);
+    let mut text = format!("{magnitude:.places$}");
+    let zero = text.bytes().all(|byte| matches!(byte, b'0' | b'.'));
+    push_zeros(&mut text, spec.precision.saturating_sub(places).min(spec.room));
+    if spec.alternate && spec.precision == 0 {
+        text.push('.');
+    }
+    (text, zero)
+}
+
+/// `d.ddde+XX` with `places` digits behind the point.
+fn exponent_form(decimal: &Decimal, places: usize, spec: FloatSpec, upper: bool) -> String {
+    let (first, rest) = decimal.digits.split_at_checked(1).unwrap_or(("0", ""));
+    let mut text = String::from(first);
+    if places > 0 || spec.alternate {
+        text.push('.');
+    }
+    text.push_str(rest);
+    push_zeros(&mut text, places.saturating_sub(rest.len()).min(spec.room));
+    let exponent = if is_zero(decimal) { 0 } else { decimal.point.saturating_sub(1) };
+    text.push(if upper { 'E' } else { 'e' });
+    text.push(if exponent < 0 { '-' } else { '+' });
+    text.push_str(&format!("{:02}", exponent.unsigned_abs()));
+    text
+}
+
+/// `g` and `repr`: plain digits where the exponent is small, else with an exponent.
+fn general(mut decimal: Decimal, precision: usize, repr: bool, spec: FloatSpec, upper: bool) -> String {
+    if is_zero(&decimal) {
+        decimal.point = 1;
+    }
+    if !(spec.alternate && !repr) {
+        let kept = decimal.digits.trim_end_matches('0').len().max(1);
+        decimal.digits.truncate(kept);
+    }
+    let limit = match (repr, spec.add_dot_0) {
+        (true, _) => 16,
+        (false, true) => i64::try_from(precision).unwrap_or(i64::MAX).saturating_sub(1),
+        (false, false) => i64::try_from(precision).unwrap_or(i64::MAX),
+    };
+    // With `#`, `g` writes as many significant digits as were asked for.
+    let wanted = if spec.alternate && !repr { precision } else { decimal.digits.len() };
+    if decimal.point <= -4 || decimal.point > limit {
+        let places = wanted.saturating_sub(1).max(decimal.digits.len().saturating_sub(1));
+        return exponent_form(&decimal, places, spec, upper);
+    }
+    let mut text = String::new();
+    if decimal.point <= 0 {
+        text.push_str("0.");
+        push_zeros(&mut text, usize::try_from(decimal.point.saturating_neg()).unwrap_or(0));
+        text.push_str(&decimal.digits);
+        push_zeros(&mut text, wanted.saturating_sub(decimal.digits.len()).min(spec.room));
+        return text;
+    }
+    let whole = usize::try_from(decimal.point).unwrap_or(0);
+    match decimal.digits.split_at_checked(whole) {
+        Some((before, after)) => {
+            text.push_str(before);
+            let zeros = wanted.saturating_sub(decimal.digits.len()).min(spec.room);
+            if !after.is_empty() || zeros > 0 || spec.alternate {
+                text.push('.');
+                text.push_str(after);
+                push_zeros(&mut text, zeros);
+            }
+        }
+        None => {
+            text.push_str(&decimal.digits);
+            push_zeros(&mut text, whole.saturating_sub(decimal.digits.len()));
+            let zeros = wanted.saturating_sub(whole).min(spec.room);
+            if zeros > 0 || spec.alternate {
+                text.push('.');
+                push_zeros(&mut text, zeros);
+            }
+        }
+    }
+    if spec.add_dot_0 {
+        if text.ends_with('.') {
+            text.push('0');
+        } else if !text.contains('.') {
+            text.push_str(".0");
+        }
+    }
+    text
+}
+
+fn push_zeros(text: &mut String, count: usize) {
+    text.extend(std::iter::repeat_n('0', count));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(kind: char, precision: usize, alternate: bool) -> FloatSpec {
+        FloatSpec { kind, precision, alternate, add_dot_0: false, no_negative_zero: false, room: 1000 }
+    }
+
+    #[test]
+    fn float_rows() {
+        let rows = [
+            (1.5, 'f', 6, false, "1.500000"),
+            (-0.0, 'f', 0, false, "-0"),
+            (2.5, 'f', 0, false, "2"),
+            (2.5, 'f', 0, true, "2."),
+            (1e22, 'f', 1, false, "10000000000000000000000.0"),
+            (0.1, 'f', 20, false, "0.10000000000000000555"),
+            (123_456.0, 'e', 2, false, "1.23e+05"),
+            (0.0, 'e', 0, true, "0.e+00"),
+            (1e-310, 'E', 1, false, "1.0E-310"),
+            (100_000.0, 'g', 6, false, "100000"),
+            (1_000_000.0, 'g', 6, false, "1e+06"),
+            (0.0001, 'g', 6, false, "0.0001"),
+            (0.00001, 'g', 6, false, "1e-05"),
+            (1.0, 'g', 4, true, "1.000"),
+            (1e10, 'g', 3, true, "1.00e+10"),
+            (0.0, 'g', 3, true, "0.00"),
+            (12345.0, 'g', 0, false, "1e+04"),
+            (f64::INFINITY, 'G', 3, false, "INF"),
+            (f64::NEG_INFINITY, 'f', 3, false, "-inf"),
+            (f64::NAN, 'f', 3, false, "nan"),
+        ];
+        for (value, kind, precision, alternate, expected) in rows {
+            assert_eq!(float_text(value, spec(kind, precision, alternate)), expected, "{value} {kind}");
+        }
+    }
+
+    #[test]
+    fn repr_rows() {
+        let rows = [
+            (0.1, "0.1"),
+            (1.0, "1.0"),
+            (-0.0, "-0.0"),
+            (1e16, "1e+16"),
+            (1e15, "1000000000000000.0"),
+            (123_456_789_012_345_680.0, "1.2345678901234568e+17"),
+            (0.0001, "0.0001"),
+            (0.00001, "1e-05"),
+            (5e-324, "5e-324"),
+            (f64::MAX, "1.7976931348623157e+308"),
+        ];
+        for (value, expected) in rows {
+            assert_eq!(float_repr(value), expected);
+        }
+    }
+
+    #[test]
+    fn a_huge_precision_costs_what_it_may_write() {
+        let text = float_text(1.5, spec('f', usize::MAX, false));
+        assert!(text.len() <= EXACT_DIGITS + 1000 + 2);
+        assert!(float_text(1.5, spec('g', usize::MAX, true)).len() <= EXACT_DIGITS + 1000 + 2);
+    }
+}
