@@ -14,7 +14,7 @@ use std::borrow::Cow;
 
 use pickle_codec::Value;
 
-use crate::escape::{write_inner, write_str, write_text};
+use crate::quote::{write_inner, write_str, write_text};
 use crate::field::Field;
 use crate::record::LogRecord;
 use crate::tagged::write_value;

@@ -1,23 +1,32 @@
 //! Python LogRecords in Rust: read from and written to pickles, formatted as logging.Formatter does.
 #![forbid(unsafe_code)]
 
+mod brace;
 mod builder;
 mod convert;
 mod error;
 mod escape;
 mod field;
 mod json;
+mod loose;
 mod message;
+mod percent;
+mod quote;
 mod read;
 mod record;
+mod scan;
+mod stock;
 mod tagged;
 mod text;
 mod time;
 
 pub use builder::LogRecordBuilder;
 pub use error::{Error, ErrorKind, Result};
+pub use escape::escape_line;
 pub use field::Field;
 pub use json::SourceInfo;
+pub use percent::error::FormatError;
+pub use percent::{DEFAULT_MESSAGE_LIMIT, Fields, PercentFormat};
 pub use read::RecordDecoder;
 pub use record::{LogRecord, OwnedLogRecord};
 pub use text::Text;

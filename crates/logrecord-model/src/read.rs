@@ -1,13 +1,16 @@
 //! Records from pickles: the general way, through a document, and the choice between the ways.
 
-use std::borrow::Cow;
-
-use pickle_codec::{DecodeOptions, Decoder, Document, Node, Value};
+use pickle_codec::{DecodeOptions, Decoder, Document, Limits, Node, Py2Str};
 
 use crate::convert::Converter;
 use crate::error::{Error, Result};
 use crate::field::Field;
+use crate::loose::{self, Scratch};
 use crate::record::LogRecord;
+use crate::stock;
+
+/// The default limit of an input's length.
+const MAX_INPUT_LEN: usize = 256 << 20;
 
 impl<'a> LogRecord<'a> {
     /// Reads a record from the payload of a frame: a pickle of the record's `__dict__`.
@@ -19,6 +22,11 @@ impl<'a> LogRecord<'a> {
     /// [`Pickle`](crate::ErrorKind::Pickle) if the payload is no pickle or is refused,
     /// [`NotADict`](crate::ErrorKind::NotADict) if it is one of something else.
     pub fn from_pickle(payload: &'a [u8]) -> Result<Self> {
+        if payload.len() <= MAX_INPUT_LEN
+            && let Some(record) = stock::read(payload)
+        {
+            return Ok(record);
+        }
         RecordDecoder::new().decode(payload)
     }
 
@@ -37,9 +45,7 @@ impl<'a> LogRecord<'a> {
     pub fn from_document(document: &Document<'a>, options: &DecodeOptions) -> Result<Self> {
         let root = document.root();
         let Node::Dict(pairs) = root.view() else { return Err(Error::not_a_dict(kind_of(root.view()))) };
-        let limits = options.limits_set();
-        let budget = limits.expansion(document.input_len());
-        let mut converter = Converter::new(budget, limits.value_depth());
+        let mut converter = Converter::new(options.limits_set(), document.input_len());
         let mut record = Self::EMPTY;
         for (key, value) in pairs.iter() {
             let value = converter.value(value);
@@ -86,9 +92,20 @@ fn kind_of(node: Node<'_, '_>) -> &'static str {
 /// }
 /// # Ok::<(), logrecord_model::Error>(())
 /// ```
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct RecordDecoder {
     decoder: Decoder,
+    scratch: Scratch<'static>,
+    /// Payloads up to this length may be read without a document; 0 where the options forbid it.
+    max_fast_len: usize,
+    /// Whether Python 2's strings are text where they are UTF-8.
+    py2_text: bool,
+}
+
+impl Default for RecordDecoder {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl RecordDecoder {
@@ -101,7 +118,13 @@ impl RecordDecoder {
     /// A decoder with these options.
     #[must_use]
     pub fn with_options(options: DecodeOptions) -> Self {
-        Self { decoder: Decoder::with_options(options) }
+        let limits = options.limits_set();
+        // The fast ways check no limit but the length, because they never come near the default ones.
+        let mut usual = Limits::default();
+        usual.max_input_len = limits.max_input_len;
+        let max_fast_len = if *limits == usual { limits.max_input_len } else { 0 };
+        let py2_text = options.py2_str_set() == Py2Str::Auto;
+        Self { decoder: Decoder::with_options(options), scratch: Scratch::default(), max_fast_len, py2_text }
     }
 
     /// The options it decodes with.
@@ -115,6 +138,17 @@ impl RecordDecoder {
     /// # Errors
     /// As [`LogRecord::from_pickle`].
     pub fn decode<'a>(&mut self, payload: &'a [u8]) -> Result<LogRecord<'a>> {
+        if payload.len() <= self.max_fast_len {
+            if let Some(record) = stock::read(payload) {
+                return Ok(record);
+            }
+            let mut scratch = std::mem::take(&mut self.scratch).recycle();
+            let record = loose::read(payload, self.py2_text, &mut scratch);
+            self.scratch = scratch.recycle();
+            if let Some(record) = record {
+                return Ok(record);
+            }
+        }
         self.decode_general(payload)
     }
 
@@ -128,14 +162,5 @@ impl RecordDecoder {
         let record = LogRecord::from_document(&document, self.decoder.options());
         self.decoder.recycle(document);
         record
-    }
-}
-
-/// The text of a message that has no arguments to merge in.
-pub(crate) fn borrowed_text<'r>(value: &'r Value<'_>) -> Option<&'r str> {
-    match value {
-        Value::Str(Cow::Borrowed(text)) => Some(text),
-        Value::Str(Cow::Owned(text)) => Some(text),
-        _ => None,
     }
 }

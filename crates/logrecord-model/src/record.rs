@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use pickle_codec::Value;
 
-use crate::convert::into_owned;
 use crate::field::{FIELDS, Field};
 use crate::text::Text;
 
@@ -89,6 +88,12 @@ impl Order {
     #[inline]
     pub(crate) const fn len(&self) -> u8 {
         self.len
+    }
+
+    /// The set of the fields.
+    #[inline]
+    pub(crate) const fn present(&self) -> u32 {
+        self.present
     }
 
     #[inline]
@@ -528,14 +533,14 @@ impl<'a> LogRecord<'a> {
     pub fn into_owned(self) -> OwnedLogRecord {
         LogRecord {
             name: self.name.into_owned(),
-            msg: into_owned(self.msg),
-            args: into_owned(self.args),
+            msg: self.msg.into_owned(),
+            args: self.args.into_owned(),
             level_name: self.level_name.into_owned(),
             level_no: self.level_no,
             path_name: self.path_name.into_owned(),
             file_name: self.file_name.into_owned(),
             module: self.module.into_owned(),
-            exc_info: into_owned(self.exc_info),
+            exc_info: self.exc_info.into_owned(),
             exc_text: self.exc_text.into_owned(),
             stack_info: self.stack_info.into_owned(),
             line_no: self.line_no,
@@ -554,8 +559,8 @@ impl<'a> LogRecord<'a> {
                 .extra
                 .into_iter()
                 .map(|extra| Extra {
-                    key: into_owned(extra.key),
-                    value: into_owned(extra.value),
+                    key: extra.key.into_owned(),
+                    value: extra.value.into_owned(),
                     after: extra.after,
                 })
                 .collect(),

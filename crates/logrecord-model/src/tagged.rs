@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use pickle_codec::Value;
 
-use crate::escape::write_str;
+use crate::quote::write_str;
 use crate::json::{write_float, write_int};
 
 /// Appends a value. Recurses as deep as the value, whose depth is capped where it is read.
@@ -29,9 +29,9 @@ pub(crate) fn write_value(value: &Value<'_>, out: &mut Vec<u8>) {
         Value::Set(items) => write_tagged_items("$set", items, out),
         Value::FrozenSet(items) => write_tagged_items("$frozenset", items, out),
         Value::Dict(pairs) => write_dict(pairs, out),
-        Value::Global(module, name) => {
+        Value::Global(global) => {
             out.extend_from_slice(b"{\"$global\":");
-            write_str(&format!("{module}.{name}"), out);
+            write_str(&format!("{}.{}", global.module, global.name), out);
             out.push(b'}');
         }
         other => write_str(&format!("{other:?}"), out),
@@ -104,7 +104,15 @@ fn write_pairs(pairs: &[(Value<'_>, Value<'_>)], out: &mut Vec<u8>) {
     out.push(b']');
 }
 
+/// The longest `repr` of a key, in bytes.
+const MAX_REPR: usize = 64 << 10;
+
 /// The `repr` of a key.
 pub(crate) fn repr(value: &Value<'_>) -> String {
-    format!("{value:?}")
+    let mut text = String::new();
+    // A repr beyond the limit ends early and says so.
+    if value.py_repr(&mut text, MAX_REPR).is_err() {
+        text.push_str("...");
+    }
+    text
 }

@@ -1,0 +1,332 @@
+//! The second way to read a record: any order of attributes, any protocol from 1 on, Python 2's
+//! strings, BINGETs of text, and extras of lists, tuples and dicts; still without a document.
+//!
+//! A stack machine whose values are trees. It gives up, and leaves the payload to the decoder, at
+//! whatever makes a pickle a graph (fetching a container from the memo), at names and calls, at
+//! text that is not UTF-8, at keys that are not text, at duplicate keys and at large containers.
+
+use std::borrow::Cow;
+
+use pickle_codec::Value;
+
+use crate::record::LogRecord;
+use crate::scan::Cursor;
+use crate::stock::add;
+
+/// Containers in one record, which also bounds their depth.
+const MAX_CONTAINERS: usize = 64;
+
+/// Keys of a nested dict that are searched one by one for duplicates.
+const MAX_KEYS: usize = 16;
+
+/// Memo indexes may leave gaps of this size, as those of Python 2, which start at 1.
+const MAX_GAP: usize = 16;
+
+/// The memory of a read, which the next one uses again.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch<'a> {
+    stack: Vec<Value<'a>>,
+    marks: Vec<usize>,
+    memo: Vec<Option<&'a str>>,
+}
+
+impl Scratch<'_> {
+    /// Empties the tables and lets go of the payload that they borrowed from. A vector that is
+    /// collected from its own iterator keeps its memory.
+    pub(crate) fn recycle<'b>(mut self) -> Scratch<'b> {
+        self.stack.clear();
+        self.marks.clear();
+        self.memo.clear();
+        Scratch {
+            stack: self.stack.into_iter().map(|_| Value::None).collect(),
+            marks: self.marks,
+            memo: self.memo.into_iter().map(|_| None).collect(),
+        }
+    }
+}
+
+struct Machine<'m, 'a> {
+    cursor: Cursor<'a>,
+    record: LogRecord<'a>,
+    scratch: &'m mut Scratch<'a>,
+    containers: usize,
+    /// The memo has entries that were never stored.
+    gaps: bool,
+    py2_text: bool,
+}
+
+/// Reads a record; `None` if the payload is for the decoder. `py2_text` says whether Python 2's
+/// strings are text where they are UTF-8.
+pub(crate) fn read<'a>(payload: &'a [u8], py2_text: bool, scratch: &mut Scratch<'a>) -> Option<LogRecord<'a>> {
+    let mut machine = Machine {
+        cursor: Cursor::new(payload),
+        record: LogRecord::EMPTY,
+        scratch,
+        containers: 0,
+        gaps: false,
+        py2_text,
+    };
+    machine.start()?;
+    machine.run()?;
+    Some(machine.record)
+}
+
+impl<'a> Machine<'_, 'a> {
+    /// PROTO, a pickle FRAME that spans all of the rest, and the record's own EMPTY_DICT.
+    fn start(&mut self) -> Option<()> {
+        let mut opcode = self.cursor.byte()?;
+        if opcode == 0x80 {
+            if self.cursor.byte()? > 5 {
+                return None;
+            }
+            opcode = self.cursor.byte()?;
+        }
+        if opcode == 0x95 {
+            let len = u64::from_le_bytes(*self.cursor.chunk::<8>()?);
+            if usize::try_from(len) != Ok(self.cursor.rest.len()) {
+                return None;
+            }
+            opcode = self.cursor.byte()?;
+        }
+        if opcode != b'}' {
+            return None;
+        }
+        self.scratch.stack.reserve(64);
+        // It stands for the record; what is set in it goes into the record instead.
+        self.scratch.stack.push(Value::Dict(Vec::new()));
+        Some(())
+    }
+
+    fn run(&mut self) -> Option<()> {
+        loop {
+            let value = match self.cursor.byte()? {
+                b'X' => Value::Str(Cow::Borrowed(self.cursor.text4()?)),
+                b'q' => {
+                    let index = self.cursor.byte()?;
+                    self.put(usize::from(index))?;
+                    continue;
+                }
+                b'U' => {
+                    let len = self.cursor.byte()?;
+                    self.py2_str(u32::from(len))?
+                }
+                b'h' => {
+                    let index = self.cursor.byte()?;
+                    self.get(usize::from(index))?
+                }
+                0x8c => {
+                    let len = self.cursor.byte()?;
+                    let bytes = self.cursor.counted(u32::from(len))?;
+                    Value::Str(Cow::Borrowed(std::str::from_utf8(bytes).ok()?))
+                }
+                0x94 => {
+                    // MEMOIZE takes the number of entries, which gaps make less than the length.
+                    if self.gaps {
+                        return None;
+                    }
+                    self.put(self.scratch.memo.len())?;
+                    continue;
+                }
+                b'N' => Value::None,
+                b'G' => Value::Float(self.cursor.float8()?),
+                b'I' => self.cursor.bool_line()?,
+                0x88 => Value::Bool(true),
+                0x89 => Value::Bool(false),
+                opcode @ (b'K' | b'M' | b'J' | b'L') => Value::Int(self.cursor.int(opcode)?),
+                0x8a => self.long1()?,
+                b'(' => {
+                    self.scratch.marks.push(self.scratch.stack.len());
+                    continue;
+                }
+                b'u' => {
+                    let mark = self.scratch.marks.pop()?;
+                    self.set_items(mark)?;
+                    continue;
+                }
+                b's' => {
+                    let start = self.scratch.stack.len().checked_sub(2)?;
+                    self.above_mark(start)?;
+                    self.set_items(start)?;
+                    continue;
+                }
+                b'.' => {
+                    let done = self.cursor.rest.is_empty()
+                        && self.scratch.stack.len() == 1
+                        && self.scratch.marks.is_empty();
+                    return done.then_some(());
+                }
+                opcode => {
+                    self.container(opcode)?;
+                    continue;
+                }
+            };
+            self.scratch.stack.push(value);
+        }
+    }
+
+    /// The opcodes of nested containers, and those that are rarer still.
+    #[inline(never)]
+    fn container(&mut self, opcode: u8) -> Option<()> {
+        let value = match opcode {
+            b']' => self.made(Value::List(Vec::new()))?,
+            b'}' => self.made(Value::Dict(Vec::new()))?,
+            b')' => self.made(Value::Tuple(Vec::new()))?,
+            b't' => {
+                let mark = self.scratch.marks.pop()?;
+                let items = self.scratch.stack.drain(mark..).collect();
+                self.made(Value::Tuple(items))?
+            }
+            0x85..=0x87 => {
+                let len = usize::from(opcode - 0x84);
+                let start = self.scratch.stack.len().checked_sub(len)?;
+                self.above_mark(start)?;
+                let items = self.scratch.stack.drain(start..).collect();
+                self.made(Value::Tuple(items))?
+            }
+            b'e' => {
+                let mark = self.scratch.marks.pop()?;
+                return self.append(mark);
+            }
+            b'a' => {
+                let start = self.scratch.stack.len().checked_sub(1)?;
+                self.above_mark(start)?;
+                return self.append(start);
+            }
+            b'r' => {
+                let index = u32::from_le_bytes(*self.cursor.chunk::<4>()?);
+                return self.put(usize::try_from(index).ok()?);
+            }
+            b'j' => {
+                let index = u32::from_le_bytes(*self.cursor.chunk::<4>()?);
+                self.get(usize::try_from(index).ok()?)?
+            }
+            b'T' => {
+                let len = u32::from_le_bytes(*self.cursor.chunk::<4>()?);
+                if len > u32::MAX / 2 {
+                    return None;
+                }
+                self.py2_str(len)?
+            }
+            b'B' | b'C' => {
+                let len = match opcode {
+                    b'B' => u32::from_le_bytes(*self.cursor.chunk::<4>()?),
+                    _ => u32::from(self.cursor.byte()?),
+                };
+                Value::Bytes(Cow::Borrowed(self.cursor.counted(len)?))
+            }
+            _ => return None,
+        };
+        self.scratch.stack.push(value);
+        Some(())
+    }
+
+    /// Counts a container.
+    fn made(&mut self, value: Value<'a>) -> Option<Value<'a>> {
+        self.containers += 1;
+        (self.containers <= MAX_CONTAINERS).then_some(value)
+    }
+
+    /// Whether an opcode without a mark leaves what lies below the last mark alone.
+    #[inline]
+    fn above_mark(&self, start: usize) -> Option<()> {
+        (start >= self.scratch.marks.last().copied().unwrap_or_default()).then_some(())
+    }
+
+    /// The place of the container below `start`, which must not lie below the last mark either.
+    #[inline]
+    fn target(&self, start: usize) -> Option<usize> {
+        let target = start.checked_sub(1)?;
+        self.above_mark(target)?;
+        Some(target)
+    }
+
+    #[inline]
+    fn set_items(&mut self, start: usize) -> Option<()> {
+        let target = self.target(start)?;
+        if (self.scratch.stack.len().checked_sub(start)?) % 2 != 0 {
+            return None;
+        }
+        if target == 0 {
+            let mut items = self.scratch.stack.drain(start..);
+            while let (Some(key), Some(value)) = (items.next(), items.next()) {
+                let Value::Str(Cow::Borrowed(key)) = key else { return None };
+                add(&mut self.record, key, value)?;
+            }
+            return Some(());
+        }
+        let (below, items) = self.scratch.stack.split_at_mut_checked(start)?;
+        let Some(Value::Dict(pairs)) = below.last_mut() else { return None };
+        let (new, _) = items.as_chunks_mut::<2>();
+        if pairs.len() + new.len() > MAX_KEYS {
+            return None;
+        }
+        pairs.reserve_exact(new.len());
+        for [key, value] in new {
+            let Value::Str(Cow::Borrowed(key)) = key else { return None };
+            if pairs.iter().any(|(have, _)| matches!(have, Value::Str(have) if have == key)) {
+                return None;
+            }
+            pairs.push((Value::Str(Cow::Borrowed(key)), std::mem::replace(value, Value::None)));
+        }
+        self.scratch.stack.truncate(start);
+        Some(())
+    }
+
+    fn append(&mut self, start: usize) -> Option<()> {
+        self.target(start)?;
+        let (below, items) = self.scratch.stack.split_at_mut_checked(start)?;
+        let Some(Value::List(list)) = below.last_mut() else { return None };
+        list.extend(items.iter_mut().map(|item| std::mem::replace(item, Value::None)));
+        self.scratch.stack.truncate(start);
+        Some(())
+    }
+
+    /// Stores the top of the stack. Only text can be fetched again.
+    #[inline]
+    fn put(&mut self, index: usize) -> Option<()> {
+        let top = self.scratch.stack.len().checked_sub(1)?;
+        self.above_mark(top)?;
+        let entry = match self.scratch.stack.last() {
+            Some(Value::Str(Cow::Borrowed(text))) => Some(*text),
+            _ => None,
+        };
+        let memo = &mut self.scratch.memo;
+        if index == memo.len() {
+            memo.push(entry);
+        } else if let Some(slot) = memo.get_mut(index) {
+            *slot = entry;
+        } else if index - memo.len() <= MAX_GAP {
+            memo.resize(index, None);
+            self.gaps = true;
+            memo.push(entry);
+        } else {
+            return None;
+        }
+        Some(())
+    }
+
+    #[inline]
+    fn get(&self, index: usize) -> Option<Value<'a>> {
+        let text = self.scratch.memo.get(index).copied().flatten()?;
+        Some(Value::Str(Cow::Borrowed(text)))
+    }
+
+    #[inline]
+    fn py2_str(&mut self, len: u32) -> Option<Value<'a>> {
+        let bytes = self.cursor.counted(len)?;
+        if !self.py2_text {
+            return None;
+        }
+        Some(Value::Str(Cow::Borrowed(std::str::from_utf8(bytes).ok()?)))
+    }
+
+    /// LONG1 of an integer that fits `i64`.
+    fn long1(&mut self) -> Option<Value<'a>> {
+        let len = self.cursor.byte()?;
+        let bytes = self.cursor.counted(u32::from(len))?;
+        let negative = bytes.last().is_some_and(|top| *top >= 0x80);
+        let mut wide = if negative { [0xff; 8] } else { [0; 8] };
+        wide.get_mut(..bytes.len())?.copy_from_slice(bytes);
+        Some(Value::Int(i64::from_le_bytes(wide)))
+    }
+}

@@ -1,0 +1,135 @@
+//! A cursor over the few opcodes that log records are made of. Each reader gives `None` at anything
+//! else: that is no error, but a reason to read the payload another way.
+
+use pickle_codec::Value;
+
+/// What is left of a payload.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cursor<'a> {
+    pub(crate) rest: &'a [u8],
+}
+
+/// No text integer of this many digits overflows an `i64`.
+const SAFE_DIGITS: usize = 18;
+
+impl<'a> Cursor<'a> {
+    #[inline(always)]
+    pub(crate) const fn new(payload: &'a [u8]) -> Self {
+        Self { rest: payload }
+    }
+
+    /// Passes over exactly these bytes.
+    #[inline(always)]
+    pub(crate) fn exactly<const N: usize>(&mut self, wanted: &[u8; N]) -> Option<()> {
+        let (head, rest) = self.rest.split_first_chunk::<N>()?;
+        if head != wanted {
+            return None;
+        }
+        self.rest = rest;
+        Some(())
+    }
+
+    #[inline(always)]
+    pub(crate) fn byte(&mut self) -> Option<u8> {
+        let (&byte, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        Some(byte)
+    }
+
+    #[inline(always)]
+    pub(crate) fn chunk<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
+        let (chunk, rest) = self.rest.split_first_chunk::<N>()?;
+        self.rest = rest;
+        Some(chunk)
+    }
+
+    #[inline(always)]
+    #[allow(clippy::as_conversions, reason = "u32 fits usize on every supported target")]
+    pub(crate) fn counted(&mut self, len: u32) -> Option<&'a [u8]> {
+        let (bytes, rest) = self.rest.split_at_checked(len as usize)?;
+        self.rest = rest;
+        Some(bytes)
+    }
+
+    /// The argument of BINUNICODE.
+    #[inline(always)]
+    pub(crate) fn text4(&mut self) -> Option<&'a str> {
+        let len = u32::from_le_bytes(*self.chunk::<4>()?);
+        std::str::from_utf8(self.counted(len)?).ok()
+    }
+
+    /// The argument of BINFLOAT.
+    #[inline(always)]
+    pub(crate) fn float8(&mut self) -> Option<f64> {
+        Some(f64::from_be_bytes(*self.chunk::<8>()?))
+    }
+
+    /// The argument of LONG, `digits` `L` and a line feed, where it is short and canonical.
+    #[inline(always)]
+    pub(crate) fn long_line(&mut self) -> Option<i64> {
+        let mut value = 0_i64;
+        let mut len = 0;
+        for byte in self.rest.iter().take(SAFE_DIGITS + 1) {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                break;
+            }
+            value = value.wrapping_mul(10).wrapping_add(i64::from(digit));
+            len += 1;
+        }
+        // Leading zeros are for the decoder to judge.
+        if len == 0 || len > SAFE_DIGITS || (len > 1 && self.rest.first() == Some(&b'0')) {
+            return None;
+        }
+        let ([b'L', b'\n'], rest) = self.rest.get(len..)?.split_first_chunk::<2>()? else { return None };
+        self.rest = rest;
+        Some(value)
+    }
+
+    /// An integer by its opcode.
+    #[inline(always)]
+    pub(crate) fn int(&mut self, opcode: u8) -> Option<i64> {
+        Some(match opcode {
+            b'K' => i64::from(self.byte()?),
+            b'M' => i64::from(u16::from_le_bytes(*self.chunk::<2>()?)),
+            b'J' => i64::from(i32::from_le_bytes(*self.chunk::<4>()?)),
+            b'L' => self.long_line()?,
+            _ => return None,
+        })
+    }
+
+    /// The argument of INT where it is one of the two spellings of a bool.
+    #[inline(always)]
+    pub(crate) fn bool_line(&mut self) -> Option<Value<'static>> {
+        match self.chunk::<3>()? {
+            b"01\n" => Some(Value::Bool(true)),
+            b"00\n" => Some(Value::Bool(false)),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_integers() {
+        let rows: &[(&[u8], Option<i64>)] = &[
+            (b"140141592653589L\n", Some(140_141_592_653_589)),
+            (b"0L\n", Some(0)),
+            (b"999999999999999999L\n", Some(999_999_999_999_999_999)),
+            (b"1000000000000000000L\n", None),
+            (b"00L\n", None),
+            (b"07L\n", None),
+            (b"-7L\n", None),
+            (b"7\n", None),
+            (b"L\n", None),
+            (b"7L", None),
+            (b"", None),
+        ];
+        for (line, expected) in rows {
+            assert_eq!(Cursor::new(line).long_line(), *expected, "{}", line.escape_ascii());
+        }
+    }
+}
