@@ -36,9 +36,29 @@ impl<B: BufMut> Sink<'_> for Copying<B> {
 /// A sink that hands every piece to a function, for writers.
 pub(crate) struct Calling<F>(pub(crate) F);
 
-impl<F: FnMut(&[u8]) -> Result<(), ErrorKind>> Sink<'_> for Calling<F> {
+impl<F: FnMut(&[u8]) -> Result<(), ErrorKind> + ?Sized> Sink<'_> for Calling<&mut F> {
     fn put(&mut self, bytes: &[u8]) -> Result<(), ErrorKind> {
         (self.0)(bytes)
+    }
+}
+
+/// Runs an encoder whose bytes go to a writer, and tells the writer's errors from the encoder's.
+#[cfg(feature = "std")]
+pub(crate) fn through<W: std::io::Write>(
+    mut writer: W,
+    encode: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<(), ErrorKind>) -> crate::error::Result<()>,
+) -> std::io::Result<()> {
+    let mut failure = None;
+    let outcome = encode(&mut |bytes| {
+        writer.write_all(bytes).map_err(|error| {
+            failure = Some(error);
+            ErrorKind::Budget
+        })
+    });
+    match (failure, outcome) {
+        (Some(error), _) => Err(error),
+        (None, Err(error)) => Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, error)),
+        (None, Ok(())) => Ok(()),
     }
 }
 

@@ -871,6 +871,14 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         Ok(())
     }
 
+    /// A persistent id of protocol 0.
+    pub(crate) fn persid_line(&mut self, line: &[u8]) {
+        self.emit(*b"P");
+        self.emit_slice(line);
+        self.emit(*b"\n");
+        self.last = NO_MEMO;
+    }
+
     /// A text that CPython interns because it names something.
     pub(crate) fn interned(&mut self, text: Str<'_>) -> Result<()> {
         if let Some(index) = self.singles.interned(text.as_bytes()) {

@@ -1,0 +1,563 @@
+//! Documents to pickles: the graph is walked without recursion, and identity decides what is shared.
+
+use alloc::vec::Vec;
+
+use bytes::BufMut;
+
+use super::open::{NO_MEMO, Open, Shape};
+use super::options::EncodeOptions;
+use super::sink::{Calling, Copying, Scratch, Sink};
+use super::writer::Writer;
+use crate::document::{BytesRepr, Document, TextRepr};
+use crate::encode::singles::Name;
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{Kind, NodeId};
+use crate::object::{Construct, Instance, ObjectRepr};
+use crate::protocol::Protocol;
+use crate::text::Str;
+
+impl Document<'_> {
+    /// The pickle of this document: what CPython's C pickler writes for the same graph.
+    ///
+    /// Sharing and cycles are kept. Objects are written as the opcodes they came from: class,
+    /// arguments, REDUCE, NEWOBJ or NEWOBJ_EX, items, pairs, and the state at the end.
+    ///
+    /// # Errors
+    /// `data` if the protocol has no form for a node: text of 4 GiB or more below protocol 4, an
+    /// integer of more than 4,300 digits below protocol 2, out-of-band buffers below protocol 5 or
+    /// out of order, names with line breaks below protocol 4, and persistent ids in protocol 0
+    /// that are not ASCII text.
+    ///
+    /// ```
+    /// use pickle_codec::{Protocol, decode};
+    /// let document = decode(b"(lp0\nI1\nag0\na.")?;
+    /// assert_eq!(document.to_vec(Protocol::V2)?, b"\x80\x02]q\x00(K\x01h\x00e.");
+    /// # Ok::<(), pickle_codec::Error>(())
+    /// ```
+    pub fn to_vec(&self, protocol: Protocol) -> Result<Vec<u8>> {
+        self.to_vec_with(EncodeOptions::new(protocol))
+    }
+
+    /// The pickle, by these options.
+    ///
+    /// # Errors
+    /// As [`to_vec`](Self::to_vec).
+    pub fn to_vec_with(&self, options: EncodeOptions) -> Result<Vec<u8>> {
+        self.encode_into(Vec::new(), options)
+    }
+
+    /// Appends the pickle to a buffer and gives the buffer back.
+    ///
+    /// # Errors
+    /// As [`to_vec`](Self::to_vec); `budget` if the buffer has no room left.
+    pub fn encode_into<B: BufMut>(&self, buffer: B, options: EncodeOptions) -> Result<B> {
+        let writer = Writer::new(Copying(buffer), options.protocol, usize::MAX, Scratch::new());
+        let (sink, _) = encode(self, writer, options)?;
+        Ok(sink.0)
+    }
+
+    /// Writes the pickle.
+    ///
+    /// # Errors
+    /// As [`to_vec`](Self::to_vec), as [`std::io::ErrorKind::InvalidInput`]; or the writer's own.
+    #[cfg(feature = "std")]
+    pub fn to_writer<W: std::io::Write>(&self, writer: W, options: EncodeOptions) -> std::io::Result<()> {
+        super::sink::through(writer, |sink: &mut dyn FnMut(&[u8]) -> Result<(), ErrorKind>| {
+            let writer = Writer::new(Calling(sink), options.protocol, usize::MAX, Scratch::new());
+            encode(self, writer, options).map(|_| ())
+        })
+    }
+}
+
+/// Encodes a document and finishes the pickle.
+pub(crate) fn encode<'v, S: Sink<'v>>(
+    document: &'v Document<'_>,
+    writer: Writer<'v, S>,
+    options: EncodeOptions,
+) -> Result<(S, Scratch)> {
+    let slots = Slots::of(document);
+    let wanted = if options.lean { Some(Wanted::count(document, &slots)) } else { None };
+    let memo = alloc::vec![0; slots.len];
+    let mut walk = Walk { document, writer, slots, memo, wanted, open: Vec::new(), buffers: 0 };
+    walk.run(document.root.0)?;
+    walk.writer.finish()
+}
+
+/// Where each kind of node that can be memoized has its places in one flat table.
+#[derive(Clone, Copy)]
+struct Slots {
+    starts: [usize; 16],
+    len: usize,
+}
+
+impl Slots {
+    fn of(document: &Document<'_>) -> Self {
+        let tables = [
+            (Kind::Str, document.strs.len()),
+            (Kind::Text, document.texts.len()),
+            (Kind::Bytes, document.bytes.len()),
+            (Kind::Blob, document.blobs.len()),
+            (Kind::ByteArray, document.bytearrays.len()),
+            (Kind::List, document.lists.len()),
+            (Kind::Tuple, document.tuples.len()),
+            (Kind::Dict, document.dicts.len()),
+            (Kind::Set, document.sets.len()),
+            (Kind::FrozenSet, document.frozensets.len()),
+            (Kind::Object, document.objects.len()),
+        ];
+        let mut slots = Self { starts: [usize::MAX; 16], len: 0 };
+        for (kind, len) in tables {
+            slots.starts[kind as usize] = slots.len;
+            slots.len += len;
+        }
+        slots
+    }
+
+    /// The place of a node; `usize::MAX` for those that are never memoized.
+    #[inline]
+    fn of_node(&self, id: NodeId) -> usize {
+        self.starts[id.kind() as usize].saturating_add(id.index())
+    }
+}
+
+/// Which nodes are met more than once.
+struct Wanted(Vec<u8>);
+
+impl Wanted {
+    fn count(document: &Document<'_>, slots: &Slots) -> Self {
+        let mut visits = alloc::vec![0_u8; slots.len];
+        let mut open = alloc::vec![document.root.0];
+        while let Some(id) = open.pop() {
+            let Some(count) = visits.get_mut(slots.of_node(id)) else { continue };
+            *count = count.saturating_add(1);
+            if *count > 1 {
+                continue;
+            }
+            match document.objects.get(id.index()) {
+                Some(ObjectRepr::Instance(instance)) if id.kind() == Kind::Object => {
+                    open.extend([instance.class, instance.args, instance.kwargs, instance.state]);
+                    open.extend(document.items(instance.items));
+                    open.extend(document.items(instance.pairs));
+                }
+                Some(ObjectRepr::Global { module, name, .. }) if id.kind() == Kind::Object => {
+                    open.extend([*module, *name]);
+                }
+                Some(ObjectRepr::PersistentId(value)) if id.kind() == Kind::Object => open.push(*value),
+                _ => open.extend(document.items(id)),
+            }
+        }
+        Self(visits)
+    }
+}
+
+/// A node whose parts are being written.
+struct Visit {
+    id: NodeId,
+    next: u32,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The items of a container.
+    Items,
+    /// The value of a persistent id.
+    Pid,
+    // The parts of an object, in `save_reduce`'s order.
+    Class,
+    Args,
+    Kwargs,
+    Made,
+    GivenItems,
+    GivenPairs,
+    State,
+    Built,
+    /// The spelled-out call of `copyreg.__newobj__`: the class and the arguments as one tuple.
+    NewArgs,
+}
+
+struct Walk<'v, 'd, S> {
+    document: &'v Document<'d>,
+    writer: Writer<'v, S>,
+    slots: Slots,
+    /// Memo index + 1 by slot.
+    memo: Vec<u32>,
+    wanted: Option<Wanted>,
+    open: Vec<Visit>,
+    buffers: u32,
+}
+
+impl<'v, S: Sink<'v>> Walk<'v, '_, S> {
+    fn run(&mut self, root: NodeId) -> Result<()> {
+        self.visit(root)?;
+        while let Some(top) = self.open.last_mut() {
+            if top.stage == Stage::Items {
+                let id = top.id;
+                let place = top.next as usize;
+                top.next = top.next.saturating_add(1);
+                match self.document.items(id).get(place) {
+                    Some(&child) => self.visit(child)?,
+                    None => self.end(id)?,
+                }
+            } else {
+                self.step_object()?;
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn known(&self, id: NodeId) -> Option<u32> {
+        self.memo.get(self.slots.of_node(id)).and_then(|slot| slot.checked_sub(1))
+    }
+
+    /// Notes the memo entry of what was written last.
+    #[inline]
+    fn note(&mut self, id: NodeId) {
+        let last = self.writer.last;
+        if last != NO_MEMO
+            && let Some(slot) = self.memo.get_mut(self.slots.of_node(id))
+        {
+            *slot = last + 1;
+        }
+    }
+
+    /// Whether this node gets a memo opcode.
+    #[inline]
+    fn choose(&mut self, id: NodeId) {
+        if let Some(Wanted(visits)) = &self.wanted {
+            self.writer.memoize = visits.get(self.slots.of_node(id)).is_some_and(|&count| count > 1);
+        }
+    }
+
+    /// Writes a scalar or a known node, or opens a container.
+    fn visit(&mut self, id: NodeId) -> Result<()> {
+        if let Some(index) = self.known(id) {
+            return self.writer.get(index);
+        }
+        self.choose(id);
+        let document = self.document;
+        match id.kind() {
+            Kind::Constant => match id {
+                NodeId::FALSE => self.writer.bool(false),
+                NodeId::TRUE => self.writer.bool(true),
+                NodeId::EMPTY_TUPLE => {
+                    self.writer.begin_tuple(0)?;
+                    self.writer.end()
+                }
+                _ => self.writer.none(),
+            },
+            Kind::Small => self.writer.int(id.small_value()),
+            Kind::Int => self.writer.int(document.ints.get(id.index()).copied().unwrap_or_default()),
+            Kind::Big => {
+                let repr = document.bigs.get(id.index()).copied();
+                self.writer.int_le(repr.map_or(&[], |repr| document.bytes_of(repr)))
+            }
+            Kind::Float => self.writer.float(document.floats.get(id.index()).copied().unwrap_or_default()),
+            Kind::Str => {
+                let text: &'v str = document.strs.get(id.index()).copied().unwrap_or_default();
+                self.writer.text_shared(text.as_bytes())?;
+                self.note(id);
+                Ok(())
+            }
+            Kind::Text => {
+                let text: &'v [u8] = match document.texts.get(id.index()) {
+                    Some(TextRepr::Wtf8(bytes)) => bytes,
+                    _ => document.text(id).map_or(&[], |text| text.as_bytes()),
+                };
+                self.writer.text_shared(text)?;
+                self.note(id);
+                Ok(())
+            }
+            Kind::Bytes | Kind::Blob => {
+                let bytes: &'v [u8] = document.byte_string(id).unwrap_or_default();
+                self.writer.bytes_shared(bytes)?;
+                self.note(id);
+                Ok(())
+            }
+            Kind::ByteArray => {
+                let repr = document.bytearrays.get(id.index()).copied();
+                let bytes: &'v [u8] = repr.map_or(&[], |repr| match repr {
+                    BytesRepr::Input(bytes) => bytes,
+                    BytesRepr::Owned { .. } => document.bytes_of(repr),
+                });
+                self.writer.bytearray_shared(bytes)?;
+                self.note(id);
+                Ok(())
+            }
+            Kind::Object => self.visit_object(id),
+            kind => {
+                let len = document.items(id).len();
+                match kind {
+                    Kind::List => self.writer.begin_list(len)?,
+                    Kind::Tuple => self.writer.begin_tuple(len)?,
+                    Kind::Dict => self.writer.begin_dict(len / 2)?,
+                    Kind::Set => self.writer.begin_set(len)?,
+                    _ => self.writer.begin_frozenset(len)?,
+                }
+                // A list, dict or set is in the memo before its items.
+                self.note(id);
+                self.open.push(Visit { id, next: 0, stage: Stage::Items });
+                Ok(())
+            }
+        }
+    }
+
+    /// Closes a container, which may have met itself on the way.
+    fn end(&mut self, id: NodeId) -> Result<()> {
+        self.open.pop();
+        self.choose(id);
+        let known = match id.kind() {
+            Kind::List | Kind::Dict => None,
+            Kind::Set if self.writer.protocol() >= Protocol::V4 => None,
+            _ => self.known(id),
+        };
+        match known {
+            Some(index) if id.kind() == Kind::Tuple && self.writer.protocol() == Protocol::V0 => {
+                self.writer.end_text_tuple(self.document.items(id).len(), index)
+            }
+            known => {
+                self.writer.end_as(known)?;
+                self.note(id);
+                Ok(())
+            }
+        }
+    }
+
+    fn visit_object(&mut self, id: NodeId) -> Result<()> {
+        match self.document.objects.get(id.index()).copied() {
+            None => self.writer.none(),
+            Some(ObjectRepr::Global { module, name, .. }) => self.global(id, module, name),
+            Some(ObjectRepr::Extension(code)) => self.extension(code),
+            Some(ObjectRepr::Buffer(index, read_only)) => self.buffer(index, read_only),
+            Some(ObjectRepr::PersistentId(value)) => self.persistent_id(id, value),
+            Some(ObjectRepr::Instance(_)) => {
+                self.writer.item()?;
+                self.writer.push(Open::parts());
+                self.open.push(Visit { id, next: 0, stage: Stage::Class });
+                Ok(())
+            }
+        }
+    }
+
+    fn text_of(&self, id: NodeId) -> Str<'v> {
+        self.document.text(id).unwrap_or(Str::Utf8(""))
+    }
+
+    fn global(&mut self, id: NodeId, module: NodeId, name: NodeId) -> Result<()> {
+        let (module_text, name_text) = (self.text_of(module), self.text_of(name));
+        if self.writer.protocol() < Protocol::V4 {
+            self.writer.global(module_text, name_text)?;
+        } else {
+            self.writer.item()?;
+            if !self.writer.get_global(module_text, name_text) {
+                self.writer.push(Open::parts());
+                for (part, text) in [(module, module_text), (name, name_text)] {
+                    match self.known(part) {
+                        Some(index) => self.writer.get(index)?,
+                        None => {
+                            self.choose(part);
+                            self.writer.interned(text)?;
+                            self.note(part);
+                        }
+                    }
+                }
+                self.writer.pop();
+                self.choose(id);
+                self.writer.emit([0x93]);
+                self.writer.put_global(module_text, name_text);
+            }
+        }
+        self.note(id);
+        Ok(())
+    }
+
+    fn extension(&mut self, code: u32) -> Result<()> {
+        self.writer.item()?;
+        let [b0, b1, b2, b3] = code.to_le_bytes();
+        match code {
+            0..=0xff => self.writer.emit([0x82, b0]),
+            0x100..=0xffff => self.writer.emit([0x83, b0, b1]),
+            _ => self.writer.emit([0x84, b0, b1, b2, b3]),
+        }
+        self.writer.last = NO_MEMO;
+        Ok(())
+    }
+
+    fn buffer(&mut self, index: u32, read_only: bool) -> Result<()> {
+        if self.writer.protocol() < Protocol::V5 {
+            return Err(Error::message("out-of-band buffers need protocol 5"));
+        }
+        if index != self.buffers {
+            return Err(Error::message("a pickle names its buffers in order, each once"));
+        }
+        self.buffers += 1;
+        self.writer.item()?;
+        self.writer.emit([0x97]);
+        if read_only {
+            self.writer.emit([0x98]);
+        }
+        self.writer.last = NO_MEMO;
+        Ok(())
+    }
+
+    fn persistent_id(&mut self, id: NodeId, value: NodeId) -> Result<()> {
+        if self.writer.protocol() == Protocol::V0 {
+            let text = self.text_of(value);
+            let line = text
+                .as_str()
+                .filter(|line| value.is_text() && line.is_ascii() && !line.contains(['\n', '\r', '\0']));
+            let Some(line) = line else {
+                return Err(Error::message("persistent ids in protocol 0 must be lines of ASCII text"));
+            };
+            self.writer.item()?;
+            self.writer.persid_line(line.as_bytes());
+            return Ok(());
+        }
+        self.writer.item()?;
+        self.writer.push(Open::parts());
+        self.open.push(Visit { id, next: 0, stage: Stage::Pid });
+        self.visit(value)
+    }
+
+    fn instance(&self, id: NodeId) -> Option<Instance> {
+        match self.document.objects.get(id.index()) {
+            Some(ObjectRepr::Instance(instance)) if id.kind() == Kind::Object => Some(*instance),
+            _ => None,
+        }
+    }
+
+    /// The next part of the object on top.
+    fn step_object(&mut self) -> Result<()> {
+        let Some(top) = self.open.last_mut() else { return Ok(()) };
+        let (id, stage, place) = (top.id, top.stage, top.next as usize);
+        if stage == Stage::Pid {
+            self.open.pop();
+            self.writer.pop();
+            self.writer.emit(*b"Q");
+            self.writer.last = NO_MEMO;
+            return Ok(());
+        }
+        let Some(instance) = self.instance(id) else {
+            self.open.pop();
+            return Ok(());
+        };
+        let protocol = self.writer.protocol();
+        let lacks_kwargs = instance.kwargs == NodeId::ABSENT;
+        // The opcodes came with protocols 2 and 4; before, the call is spelled out.
+        let spelled = instance.construct == Construct::New
+            && (protocol < Protocol::V2 || (protocol < Protocol::V4 && !lacks_kwargs));
+        match stage {
+            Stage::Class if spelled => {
+                self.set_stage(Stage::NewArgs);
+                self.writer.item()?;
+                self.writer.name(if lacks_kwargs { Name::NewObj } else { Name::NewObjEx })?;
+                let len = if lacks_kwargs { 1 + self.document.items(instance.args).len() } else { 3 };
+                self.writer.begin_tuple(len)?;
+                self.visit(instance.class)
+            }
+            Stage::NewArgs => {
+                let child = if lacks_kwargs {
+                    self.document.items(instance.args).get(place).copied()
+                } else {
+                    [instance.args, instance.kwargs].get(place).copied()
+                };
+                match child {
+                    Some(child) => {
+                        if let Some(top) = self.open.last_mut() {
+                            top.next = top.next.saturating_add(1);
+                        }
+                        self.visit(child)
+                    }
+                    None => {
+                        self.writer.end()?;
+                        self.made(id, b'R')
+                    }
+                }
+            }
+            Stage::Class => {
+                self.set_stage(Stage::Args);
+                self.visit(instance.class)
+            }
+            Stage::Args => {
+                self.set_stage(if lacks_kwargs { Stage::Made } else { Stage::Kwargs });
+                let args = if instance.args == NodeId::ABSENT { NodeId::EMPTY_TUPLE } else { instance.args };
+                self.visit(args)
+            }
+            Stage::Kwargs => {
+                self.set_stage(Stage::Made);
+                self.visit(instance.kwargs)
+            }
+            Stage::Made => self.made(
+                id,
+                match (instance.construct, lacks_kwargs) {
+                    (Construct::Call, _) => b'R',
+                    (Construct::New, true) => 0x81,
+                    (Construct::New, false) => 0x92,
+                },
+            ),
+            Stage::GivenItems => self.given(instance.items, place, Stage::GivenPairs),
+            Stage::GivenPairs => self.given(instance.pairs, place, Stage::State),
+            Stage::State => {
+                self.set_stage(Stage::Built);
+                if instance.state == NodeId::ABSENT { Ok(()) } else { self.visit(instance.state) }
+            }
+            Stage::Built => {
+                if instance.state != NodeId::ABSENT {
+                    self.writer.emit(*b"b");
+                }
+                self.open.pop();
+                self.writer.pop();
+                self.writer.last = self.known(id).unwrap_or(NO_MEMO);
+                Ok(())
+            }
+            Stage::Items | Stage::Pid => Ok(()),
+        }
+    }
+
+    fn set_stage(&mut self, stage: Stage) {
+        if let Some(top) = self.open.last_mut() {
+            top.stage = stage;
+            top.next = 0;
+        }
+    }
+
+    /// The call itself. An object that has met itself in its arguments is taken from the memo, and
+    /// has got the rest there.
+    fn made(&mut self, id: NodeId, opcode: u8) -> Result<()> {
+        self.writer.emit([opcode]);
+        self.choose(id);
+        let known = self.known(id);
+        if self.writer.end_call(known) {
+            self.note(id);
+            self.set_stage(Stage::GivenItems);
+        } else {
+            self.open.pop();
+            self.writer.pop();
+        }
+        Ok(())
+    }
+
+    /// The next of the items or pairs that the object was given.
+    fn given(&mut self, list: NodeId, place: usize, after: Stage) -> Result<()> {
+        let items = self.document.items(list);
+        let Some(&child) = items.get(place) else {
+            if !items.is_empty() {
+                self.writer.end()?;
+            }
+            self.set_stage(after);
+            return Ok(());
+        };
+        if place == 0 {
+            if after == Stage::State {
+                self.writer.begin_given(Shape::Pairs, items.len() / 2);
+            } else {
+                self.writer.begin_given(Shape::Items, items.len());
+            }
+        }
+        if let Some(top) = self.open.last_mut() {
+            top.next = top.next.saturating_add(1);
+        }
+        self.visit(child)
+    }
+}
