@@ -21,7 +21,7 @@
 //! 4. The tag, in constant time.
 //! 5. Replay: a window of 1,024 numbers for each stream, and for streams that are not known yet the time.
 //!
-//! [`Opener`] does all of it. A receiver with many connections shares a [`SharedOpener`], or takes the parts:
+//! [`Opener`] does all of it. A receiver with many connections shares a `SharedOpener`, or takes the parts:
 //! a [`Verifier`] (steps 2 to 4) needs no lock, and only the [`Replay`] state (step 5) stands behind one.
 //!
 //! The envelope gives integrity and origin. It does not hide anything, and whoever has the key can forge.
@@ -73,6 +73,7 @@ mod shared;
 mod state;
 mod verify;
 
+use core::cmp::Ordering;
 use core::fmt;
 
 pub use self::key::{Algorithm, Key, KeyId, KeyRing, MIN_KEY_LEN};
@@ -147,8 +148,22 @@ impl Content {
 /// The 16 random bytes that one sender numbers its messages under.
 ///
 /// Every sender makes its own, and a new one in the child after a fork. Shown as hexadecimal.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct StreamId([u8; 16]);
+
+impl Ord for StreamId {
+    /// As the bytes, but in one comparison.
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        u128::from_be_bytes(self.0).cmp(&u128::from_be_bytes(other.0))
+    }
+}
+
+impl PartialOrd for StreamId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl StreamId {
     /// The bytes themselves.

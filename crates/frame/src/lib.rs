@@ -32,10 +32,15 @@
 //!
 //! # Features
 //!
-//! - `std` (default): [`FrameReader`] and [`FrameWriter`] over `std::io`. Without it the crate is
+//! - `std` (default): `FrameReader` and `FrameWriter` over `std::io`. Without it the crate is
 //!   `no_std + alloc`.
-//! - `hmac` (default): the [`envelope`] module.
-//! - `codec`: [`FrameCodec`] for `tokio_util::codec`.
+//! - `hmac` (default): the module `envelope`, with the HMAC envelope.
+//! - `codec`: `FrameCodec` for `tokio_util::codec`.
+//!
+//! # Panics
+//!
+//! None: no input makes a function of this crate panic. The one exception is the contract of [`bytes::Buf`]:
+//! `advance` beyond the end is the caller's mistake.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -76,3 +81,7 @@ pub const PREFIX_LEN: usize = 4;
 /// A stock record has about 600 bytes. The words that other protocols begin with read as lengths of 370 MB
 /// and more, so this cap also tells them apart from a sender of log records (see [`Stranger`]).
 pub const DEFAULT_MAX_FRAME_LEN: u32 = 1 << 20;
+
+#[cfg(all(doctest, feature = "std", feature = "hmac"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -174,6 +174,11 @@ impl Key {
         self.algorithm
     }
 
+    /// Whether a message means this key. Byte by byte: ids are too short for anything better.
+    pub(super) fn has_id(&self, id: &[u8]) -> bool {
+        usize::from(self.id.len) == id.len() && self.id.bytes.iter().zip(id).all(|(own, other)| own == other)
+    }
+
     /// Whether the key counts at `now_ns`.
     #[must_use]
     pub fn is_valid_at(&self, now_ns: i64) -> bool {
@@ -308,6 +313,13 @@ mod tests {
     use super::*;
     use alloc::format;
     use alloc::string::String;
+
+    #[test]
+    fn prepared_secrets_are_wiped_on_drop() {
+        // HMAC is two states of SHA-256 and a buffer; the states are what the secret has become.
+        fn wiped<T: zeroize::ZeroizeOnDrop>() {}
+        wiped::<sha2::block_api::Sha256VarCore>();
+    }
 
     #[test]
     fn key_ids_have_1_to_32_bytes() {

@@ -9,7 +9,7 @@ use crate::error::Error;
 
 /// Opens envelopes for one receiver.
 ///
-/// This is the form for a single thread; [`SharedOpener`](super::SharedOpener) is the one for many.
+/// This is the form for a single thread; `SharedOpener` (feature `std`) is the one for many.
 #[derive(Clone, Debug)]
 pub struct Opener {
     audience: Vec<u8>,

@@ -86,6 +86,7 @@ impl Replay {
     /// # Errors
     ///
     /// [`Refusal::Replay`], [`Refusal::TooOld`], [`Refusal::Skew`] and [`Refusal::BeforeStart`].
+    #[inline]
     pub fn check(&mut self, now_ns: i64, verified: Verified) -> Result<Opened, Refusal> {
         let Verified { seq, time_ns, .. } = verified;
         let name = (verified.stream_id, verified.key_id);
