@@ -220,6 +220,14 @@ impl<'a> Builder<'a> {
         Ok(id)
     }
 
+    /// A tuple whose items come later, by [`extend`](Self::extend), because they refer to it.
+    #[cfg(feature = "json")]
+    pub(crate) fn open_tuple(&mut self) -> Result<NodeId, ErrorKind> {
+        let id = NodeId::new(Kind::Tuple, self.document.tuples.len())?;
+        self.meter.push(&mut self.document.tuples, Seq { meta: 1, ..Seq::default() })?;
+        Ok(id)
+    }
+
     pub(crate) fn frozenset(&mut self, items: &[NodeId]) -> Result<NodeId, ErrorKind> {
         let id = NodeId::new(Kind::FrozenSet, self.document.frozensets.len())?;
         self.meter.push(&mut self.document.frozensets, Seq { meta: 1, ..Seq::default() })?;

@@ -11,8 +11,10 @@ mod path;
 mod reading;
 
 pub use calendar::{Date, Time, TimeDelta, UtcOffset, Zone};
-pub(crate) use names::{lookup, shown};
+pub(crate) use names::lookup;
 pub use reading::Known;
+#[cfg(feature = "json")]
+pub(crate) use reading::global_name;
 
 use crate::builder::Builder;
 use crate::document::{BytesRepr, Document};
@@ -116,6 +118,9 @@ const ITEM_WORK: usize = 32;
 /// The longest number in text that is read, as CPython's own limit.
 const MAX_DIGITS: usize = 4_300;
 
+/// The longest path that is read, because a shared part makes a long path of a short pickle.
+const MAX_PATH: usize = 1 << 20;
+
 /// Reads a call of a known class.
 pub(crate) fn construct(
     builder: &mut Builder<'_>,
@@ -139,6 +144,13 @@ pub(crate) fn construct(
     if !is_call {
         return Ok(Constructed::Unknown);
     }
+    // Looking at an argument takes time that a shared one costs at every call.
+    let text_len = |id| {
+        let text = builder.document.text(id).map(Str::as_bytes);
+        text.or_else(|| builder.document.byte_string(id)).map_or(0, <[u8]>::len)
+    };
+    let cost = text_len(args.first).saturating_add(text_len(args.second)).saturating_add(args.len * 8);
+    builder.work.charge(cost)?;
     match class {
         KnownClass::Encode => encode(builder, args),
         KnownClass::Bytes => match args.len {
@@ -284,8 +296,6 @@ enum Latin1<'a> {
 /// The Latin-1 bytes of a text, or `None` if it is no text or holds other characters.
 fn latin1_bytes<'a>(builder: &mut Builder<'a>, id: NodeId) -> Result<Option<Latin1<'a>>, ErrorKind> {
     let Some(text) = builder.document.text(id) else { return Ok(None) };
-    let len = text.as_bytes().len();
-    builder.work.charge(len)?;
     if id.kind() == Kind::Str
         && let Some(text) = builder.document.strs.get(id.index())
         && text.is_ascii()
@@ -537,7 +547,9 @@ fn is_sound(document: &Document<'_>, class: KnownClass, instance: &Instance, arg
             _ => false,
         },
         KnownClass::PosixPath | KnownClass::WindowsPath => {
-            items.iter().all(|&part| document.text(part).is_some())
+            let len = |part: &NodeId| document.text(*part).map(|text| text.as_bytes().len());
+            let whole = items.iter().try_fold(0_usize, |sum, part| sum.checked_add(len(part)?));
+            whole.is_some_and(|whole| whole <= MAX_PATH)
         }
         KnownClass::Ipv4Address
         | KnownClass::Ipv6Address

@@ -34,6 +34,8 @@ mod protocol;
 mod push;
 mod reader;
 mod recycle;
+#[cfg(feature = "json")]
+pub mod tagged;
 mod text;
 mod value;
 mod visit;

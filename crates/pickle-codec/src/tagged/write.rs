@@ -1,0 +1,689 @@
+//! The writer of tagged JSON: a stack of tasks instead of recursion, and a budget for what it writes.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::fmt::Display;
+
+use super::TaggedOptions;
+use super::json::{self, Count, Sink};
+use crate::document::{BigIntRef, Document, Node, NodeRef};
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{Kind, NodeId};
+use crate::known::{Known, Zone, global_name};
+use crate::object::{Instance, Object, ObjectRepr};
+use crate::text::Str;
+use crate::visit::{Layout, NodeSet, limit_or_cycle};
+
+/// What is written straight away; a longer text is counted first, so that a hostile document is
+/// refused before it takes much memory.
+const AT_ONCE: usize = 4 << 20;
+
+/// Writes a node at the end of a buffer, or leaves the buffer as it was.
+pub(super) fn write(node: NodeRef<'_, '_>, options: &TaggedOptions, out: &mut Vec<u8>) -> Result<()> {
+    let document = node.document;
+    let limit = options.limits.expansion(document.input_len());
+    let mut shares = Shares::default();
+    let finish = |stop| match stop {
+        Stop::Kind(kind) if options.refs => Error::plain(kind),
+        Stop::Kind(kind) => Error::plain(limit_or_cycle(kind, node)),
+        Stop::Full => Error::plain(ErrorKind::Budget),
+    };
+    if options.refs {
+        shares = Shares::find(document);
+        let mut count = Count::default();
+        Writer::new(document, &mut count, limit, usize::MAX, &mut shares).run(node.id).map_err(finish)?;
+        shares.begin();
+    }
+    let start = out.len();
+    let all = limit.saturating_add(start);
+    match Writer::new(document, out, all, start.saturating_add(AT_ONCE), &mut shares).run(node.id) {
+        Ok(()) => return Ok(()),
+        Err(Stop::Full) => out.truncate(start),
+        Err(stop) => {
+            out.truncate(start);
+            return Err(finish(stop));
+        }
+    }
+    let mut count = Count::default();
+    shares.begin();
+    Writer::new(document, &mut count, limit, usize::MAX, &mut shares).run(node.id).map_err(finish)?;
+    out.try_reserve_exact(count.len()).map_err(|_| Error::plain(ErrorKind::Budget))?;
+    shares.begin();
+    let outcome = Writer::new(document, out, all, usize::MAX, &mut shares).run(node.id);
+    outcome.map_err(|stop| {
+        out.truncate(start);
+        finish(stop)
+    })
+}
+
+/// Why a writer ended early.
+enum Stop {
+    Kind(ErrorKind),
+    /// More than what is written without counting first.
+    Full,
+}
+
+impl From<ErrorKind> for Stop {
+    fn from(kind: ErrorKind) -> Self {
+        Self::Kind(kind)
+    }
+}
+
+type Step = core::result::Result<(), Stop>;
+
+/// Which objects are met again, and the numbers they have been given.
+#[derive(Default)]
+struct Shares {
+    phase: Phase,
+    layout: Option<Layout>,
+    seen: Vec<u64>,
+    numbers: BTreeMap<NodeId, Option<u32>>,
+    next: u32,
+}
+
+#[derive(Clone, Copy, Default, PartialEq)]
+enum Phase {
+    /// Shared objects are written out at each place.
+    #[default]
+    Off,
+    /// The first pass finds what is met again.
+    Find,
+    /// Definitions and references are written.
+    Use,
+}
+
+impl Shares {
+    fn find(document: &Document<'_>) -> Self {
+        let layout = Layout::of(document);
+        let seen = alloc::vec![0; layout.len().div_ceil(64)];
+        Self { phase: Phase::Find, layout: Some(layout), seen, ..Self::default() }
+    }
+
+    /// Forgets the numbers, which every pass gives anew in order of appearance.
+    fn begin(&mut self) {
+        if self.phase == Phase::Off {
+            return;
+        }
+        self.phase = Phase::Use;
+        self.next = 0;
+        for number in self.numbers.values_mut() {
+            *number = None;
+        }
+    }
+
+    /// Notes a visit; whether it is the first.
+    fn visit(&mut self, id: NodeId) -> bool {
+        let Some(place) = self.layout.and_then(|layout| layout.place(id)) else { return true };
+        let Some(word) = self.seen.get_mut(place / 64) else { return true };
+        let bit = 1 << (place % 64);
+        if *word & bit == 0 {
+            *word |= bit;
+            return true;
+        }
+        self.numbers.insert(id, None);
+        false
+    }
+}
+
+/// What is still to be written. The last task is the next.
+enum Task<'d> {
+    Value(NodeId),
+    Text(&'static str),
+    /// The end of a container.
+    Close(NodeId, &'static str),
+    /// The items from a place on.
+    Items(&'d [NodeId], usize),
+    /// Keys and values as `[key,value]`, from a place on.
+    Pairs(&'d [NodeId], usize),
+    /// Keys and values as members of a JSON object, from a place on.
+    Members(&'d [NodeId], usize),
+}
+
+struct Writer<'w, 'd, 'a, S> {
+    document: &'d Document<'a>,
+    sink: &'w mut S,
+    /// Most bytes in the sink, plus `work`.
+    limit: usize,
+    /// Bytes in the sink at which the writer gives up for now.
+    at_once: usize,
+    /// Work that shows in no byte of output.
+    work: usize,
+    open: NodeSet,
+    shares: &'w mut Shares,
+    tasks: Vec<Task<'d>>,
+}
+
+impl<'w, 'd, 'a, S: Sink> Writer<'w, 'd, 'a, S> {
+    fn new(
+        document: &'d Document<'a>,
+        sink: &'w mut S,
+        limit: usize,
+        at_once: usize,
+        shares: &'w mut Shares,
+    ) -> Self {
+        let open = NodeSet::new(document);
+        Self { document, sink, limit, at_once, work: 0, open, shares, tasks: Vec::new() }
+    }
+
+    fn run(mut self, root: NodeId) -> Step {
+        self.tasks.push(Task::Value(root));
+        while let Some(task) = self.tasks.pop() {
+            self.charge(0)?;
+            match task {
+                Task::Value(id) => self.value(id)?,
+                Task::Text(text) => self.put(text),
+                Task::Close(id, text) => {
+                    self.open.remove(id);
+                    self.put(text);
+                }
+                Task::Items(ids, from) => self.items(ids, from)?,
+                Task::Pairs(ids, from) => self.pairs(ids, from)?,
+                Task::Members(ids, from) => self.members(ids, from)?,
+            }
+        }
+        self.charge(0)
+    }
+
+    fn put(&mut self, text: &str) {
+        self.sink.put(text.as_bytes());
+    }
+
+    /// Refuses what would pass the limit, before it is written.
+    fn charge(&self, more: usize) -> Step {
+        let produced = self.sink.len().saturating_add(more);
+        if produced.saturating_add(self.work) > self.limit {
+            return Err(Stop::Kind(ErrorKind::Budget));
+        }
+        if produced > self.at_once { Err(Stop::Full) } else { Ok(()) }
+    }
+
+    fn charge_work(&mut self, work: usize) -> Step {
+        self.work = self.work.saturating_add(work);
+        self.charge(0)
+    }
+
+    fn items(&mut self, ids: &'d [NodeId], from: usize) -> Step {
+        for (place, &id) in ids.iter().enumerate().skip(from) {
+            if place > 0 {
+                self.put(",");
+            }
+            if id.is_container() {
+                self.tasks.push(Task::Items(ids, place + 1));
+                return self.value(id);
+            }
+            self.scalar(id)?;
+        }
+        Ok(())
+    }
+
+    fn pairs(&mut self, ids: &'d [NodeId], from: usize) -> Step {
+        let Some(&[key, value, ..]) = ids.get(from..) else { return Ok(()) };
+        self.put(if from > 0 { ",[" } else { "[" });
+        self.tasks.extend([
+            Task::Pairs(ids, from + 2),
+            Task::Text("]"),
+            Task::Value(value),
+            Task::Text(","),
+            Task::Value(key),
+        ]);
+        Ok(())
+    }
+
+    fn members(&mut self, ids: &'d [NodeId], from: usize) -> Step {
+        let (pairs, _) = ids.as_chunks::<2>();
+        for (place, &[key, value]) in pairs.iter().enumerate().skip(from) {
+            if place > 0 {
+                self.put(",");
+            }
+            let text = self.document.text(key).and_then(Str::as_str).unwrap_or_default();
+            self.charge(text.len())?;
+            json::string(text, self.sink);
+            self.put(":");
+            if value.is_container() {
+                self.tasks.push(Task::Members(ids, place + 1));
+                return self.value(value);
+            }
+            self.scalar(value)?;
+        }
+        Ok(())
+    }
+
+    fn value(&mut self, id: NodeId) -> Step {
+        if !id.is_container() {
+            return self.scalar(id);
+        }
+        if let Some(ObjectRepr::Global { .. }) = self.object_repr(id) {
+            // A name is no container: it is the same wherever it stands.
+            return self.global(id);
+        }
+        if self.shares.phase != Phase::Off {
+            match self.share(id) {
+                Share::Done => return Ok(()),
+                Share::Define => self.tasks.push(Task::Text("]}")),
+                Share::Plain => {}
+            }
+        }
+        if !self.open.insert(id) {
+            // An empty tuple has one id wherever it stands, so it is never open.
+            return Err(Stop::Kind(ErrorKind::Recursive));
+        }
+        let ids = self.document.items(id);
+        match id.kind() {
+            Kind::List => self.container(id, "[", ids, "]"),
+            Kind::Tuple => self.container(id, "{\"$tuple\":[", ids, "]}"),
+            Kind::Set => self.container(id, "{\"$set\":[", ids, "]}"),
+            Kind::FrozenSet => self.container(id, "{\"$frozenset\":[", ids, "]}"),
+            Kind::Dict => self.dict(id, ids),
+            _ => return self.object(id),
+        }
+        Ok(())
+    }
+
+    fn object_repr(&self, id: NodeId) -> Option<&'d ObjectRepr> {
+        let document = self.document;
+        document.objects.get(id.index()).filter(|_| id.kind() == Kind::Object)
+    }
+
+    fn container(&mut self, id: NodeId, open: &str, ids: &'d [NodeId], close: &'static str) {
+        self.put(open);
+        self.tasks.extend([Task::Close(id, close), Task::Items(ids, 0)]);
+    }
+
+    fn paired(&mut self, id: NodeId, open: &str, ids: &'d [NodeId], close: &'static str) {
+        self.put(open);
+        self.tasks.extend([Task::Close(id, close), Task::Pairs(ids, 0)]);
+    }
+
+    fn dict(&mut self, id: NodeId, ids: &'d [NodeId]) {
+        let is_plain = |key: NodeId| {
+            let text = self.document.text(key).and_then(Str::as_str);
+            let shared = match self.shares.phase {
+                Phase::Off => false,
+                // The keys have to be visited to find out.
+                Phase::Find => true,
+                Phase::Use => self.shares.numbers.contains_key(&key),
+            };
+            text.is_some_and(|text| !text.starts_with('$')) && !shared
+        };
+        let (pairs, _) = ids.as_chunks::<2>();
+        if pairs.iter().all(|[key, _]| is_plain(*key)) {
+            self.put("{");
+            self.tasks.extend([Task::Close(id, "}"), Task::Members(ids, 0)]);
+        } else {
+            self.paired(id, "{\"$dict\":[", ids, "]}");
+        }
+    }
+
+    /// How an object that may be shared is to be written.
+    fn share(&mut self, id: NodeId) -> Share {
+        match self.shares.phase {
+            Phase::Off => Share::Plain,
+            Phase::Find => {
+                if self.shares.visit(id) {
+                    Share::Plain
+                } else {
+                    Share::Done
+                }
+            }
+            Phase::Use => match self.shares.numbers.get_mut(&id) {
+                None => Share::Plain,
+                Some(Some(number)) => {
+                    let number = *number;
+                    self.tag("ref", number);
+                    self.put("}");
+                    Share::Done
+                }
+                Some(number) => {
+                    *number = Some(self.shares.next);
+                    self.put("{\"$def\":[");
+                    json::display(self.shares.next, self.sink);
+                    self.put(",");
+                    self.shares.next += 1;
+                    Share::Define
+                }
+            },
+        }
+    }
+
+    /// Writes a value that holds no others, with its definition if it is shared.
+    fn scalar(&mut self, id: NodeId) -> Step {
+        if self.shares.phase == Phase::Off || !self.is_sharable(id) {
+            return self.bare_scalar(id);
+        }
+        match self.share(id) {
+            Share::Done => Ok(()),
+            Share::Plain => self.bare_scalar(id),
+            Share::Define => {
+                self.bare_scalar(id)?;
+                self.put("]}");
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether text or bytes are none of those that CPython has only once.
+    fn is_sharable(&self, id: NodeId) -> bool {
+        match id.kind() {
+            Kind::Str | Kind::Text => self.document.text(id).is_some_and(|text| {
+                let mut points = text.code_points();
+                match (points.next(), points.next()) {
+                    (None, _) => false,
+                    (Some(point), None) => point > 0xff,
+                    _ => true,
+                }
+            }),
+            Kind::Bytes | Kind::Blob => self.document.byte_string(id).is_some_and(|bytes| bytes.len() > 1),
+            Kind::ByteArray => true,
+            _ => false,
+        }
+    }
+
+    fn bare_scalar(&mut self, id: NodeId) -> Step {
+        match self.document.node(id).view() {
+            Node::Bool(true) => self.put("true"),
+            Node::Bool(false) => self.put("false"),
+            Node::Int(value) => json::display(value, self.sink),
+            Node::BigInt(value) => return self.big_int(value),
+            Node::Float(value) => json::float(value, self.sink),
+            Node::Str(text) => return self.text(text),
+            Node::Bytes(bytes) => return self.base64("{\"$bytes\":\"", bytes),
+            Node::ByteArray(bytes) => return self.base64("{\"$bytearray\":\"", bytes),
+            // `()` is the one container whose id holds it.
+            Node::Tuple(_) => self.put("{\"$tuple\":[]}"),
+            _ => self.put("null"),
+        }
+        self.charge(0)
+    }
+
+    fn text(&mut self, text: Str<'_>) -> Step {
+        self.charge(text.as_bytes().len())?;
+        match text {
+            Str::Utf8(text) => json::string(text, self.sink),
+            Str::Wtf8(bytes) => return self.base64("{\"$str\":\"", bytes),
+        }
+        Ok(())
+    }
+
+    fn base64(&mut self, open: &str, bytes: &[u8]) -> Step {
+        self.charge(bytes.len())?;
+        self.put(open);
+        self.sink.base64(bytes);
+        self.put("\"}");
+        Ok(())
+    }
+
+    fn big_int(&mut self, value: BigIntRef<'_>) -> Step {
+        self.charge_digits(value.as_signed_bytes_le().len())?;
+        self.quoted("int", value.to_bigint());
+        self.put("}");
+        Ok(())
+    }
+
+    /// Decimal digits take quadratic time, which is charged.
+    fn charge_digits(&mut self, len: usize) -> Step {
+        let limbs = len / 8;
+        self.charge_work(limbs.saturating_mul(limbs))
+    }
+
+    /// Writes `{"$tag":` and a number.
+    fn tag(&mut self, tag: &str, value: impl Display) {
+        self.put("{\"$");
+        self.put(tag);
+        self.put("\":");
+        json::display(value, self.sink);
+    }
+
+    /// Writes `{"$tag":"value"`.
+    fn quoted(&mut self, tag: &str, value: impl Display) {
+        self.put("{\"$");
+        self.put(tag);
+        self.put("\":\"");
+        json::display(value, self.sink);
+        self.put("\"");
+    }
+
+    fn global(&mut self, id: NodeId) -> Step {
+        if let Some(name) = global_name(self.document, id) {
+            self.put("{\"$global\":");
+            self.name(name)?;
+            self.put("}");
+        }
+        Ok(())
+    }
+
+    /// Writes `"module.name"`.
+    fn name(&mut self, (module, name): (Str<'_>, Str<'_>)) -> Step {
+        self.charge(module.as_bytes().len().saturating_add(name.as_bytes().len()))?;
+        self.put("\"");
+        json::escaped(module.as_str().unwrap_or_default(), self.sink);
+        self.put(".");
+        json::escaped(name.as_str().unwrap_or_default(), self.sink);
+        self.put("\"");
+        Ok(())
+    }
+
+    fn object(&mut self, id: NodeId) -> Step {
+        self.tasks.push(Task::Close(id, ""));
+        match self.object_repr(id) {
+            Some(ObjectRepr::Instance(instance)) => {
+                self.work = self.work.saturating_add(self.document.items(instance.args).len());
+                self.charge(0)?;
+                let object = Object { document: self.document, id, instance: *instance };
+                match object.known() {
+                    Some(known) => self.known(known, object),
+                    None => self.described(instance),
+                }
+            }
+            Some(ObjectRepr::PersistentId(value)) => {
+                self.put("{\"$persid\":");
+                self.tasks.extend([Task::Text("}"), Task::Value(*value)]);
+                Ok(())
+            }
+            Some(ObjectRepr::Extension(code)) => {
+                self.tag("ext", *code);
+                self.put("}");
+                Ok(())
+            }
+            Some(ObjectRepr::Buffer(index, _)) => {
+                self.tag("buffer", *index);
+                self.put("}");
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// An object as the pickle describes it.
+    fn described(&mut self, instance: &Instance) -> Step {
+        let document = self.document;
+        self.put("{\"$object\":{\"class\":");
+        let start = self.tasks.len();
+        match global_name(document, instance.class) {
+            Some(name) => self.name(name)?,
+            None => self.tasks.push(Task::Value(instance.class)),
+        }
+        let args = document.items(instance.args);
+        self.tasks.extend([Task::Text(",\"args\":["), Task::Items(args, 0), Task::Text("]")]);
+        if instance.kwargs != NodeId::ABSENT {
+            self.tasks.extend([Task::Text(",\"kwargs\":"), Task::Value(instance.kwargs)]);
+        }
+        if instance.state != NodeId::ABSENT {
+            self.tasks.extend([Task::Text(",\"state\":"), Task::Value(instance.state)]);
+        }
+        if instance.items != NodeId::ABSENT {
+            let items = document.items(instance.items);
+            self.tasks.extend([Task::Text(",\"items\":["), Task::Items(items, 0), Task::Text("]")]);
+        }
+        if instance.pairs != NodeId::ABSENT {
+            let pairs = document.items(instance.pairs);
+            self.tasks.extend([Task::Text(",\"pairs\":["), Task::Pairs(pairs, 0), Task::Text("]")]);
+        }
+        self.tasks.push(Task::Text("}}"));
+        self.in_order(start);
+        Ok(())
+    }
+
+    /// Turns round the tasks from a place on, which were pushed in the order in which they are to be done.
+    fn in_order(&mut self, start: usize) {
+        if let Some(tasks) = self.tasks.get_mut(start..) {
+            tasks.reverse();
+        }
+    }
+
+    fn known(&mut self, known: Known<'d, 'a>, object: Object<'d, 'a>) -> Step {
+        let start = self.tasks.len();
+        let state = object.state().map(|state| state.id);
+        match known {
+            Known::Complex(real, imaginary) => {
+                self.put("{\"$complex\":[");
+                json::float(real, self.sink);
+                self.put(",");
+                json::float(imaginary, self.sink);
+                self.put("]}");
+            }
+            Known::OrderedDict(pairs) => self.known_pairs("{\"$ordereddict\":[", pairs.ids, state),
+            Known::DefaultDict(_, pairs) => self.known_pairs("{\"$defaultdict\":[", pairs.ids, state),
+            Known::Counter(pairs) => self.known_pairs("{\"$counter\":[", pairs.ids, state),
+            Known::Deque(items, _) => {
+                self.put("{\"$deque\":[");
+                self.tasks.extend([Task::Items(items.ids, 0), Task::Text("]}")]);
+            }
+            Known::Date(date) => {
+                self.quoted("date", date);
+                self.put("}");
+            }
+            Known::Time(time, zone) => {
+                self.put("{\"$time\":\"");
+                self.clock(time.fold, time, zone);
+            }
+            Known::DateTime(date, time, zone) => {
+                self.quoted_start("datetime", date);
+                self.put("T");
+                self.clock(time.fold, time, zone);
+            }
+            Known::TimeDelta(delta) => {
+                self.tag("timedelta", "[");
+                json::display(delta.days, self.sink);
+                self.put(",");
+                json::display(delta.seconds, self.sink);
+                self.put(",");
+                json::display(delta.microseconds, self.sink);
+                self.put("]}");
+            }
+            Known::TimeZone(offset, _) => {
+                self.quoted("timezone", offset);
+                self.put("}");
+            }
+            Known::Decimal(text) => {
+                self.charge(text.len())?;
+                self.quoted("decimal", text);
+                self.put("}");
+            }
+            Known::Fraction(numerator, denominator) => {
+                for part in [&numerator, &denominator] {
+                    self.charge_digits(usize::try_from(part.bits() / 8).unwrap_or(usize::MAX))?;
+                }
+                self.quoted_start("fraction", numerator);
+                self.put("/");
+                json::display(denominator, self.sink);
+                self.put("\"}");
+            }
+            Known::Uuid(number) => {
+                self.put("{\"$uuid\":\"");
+                let hex = alloc::format!("{number:032x}");
+                for (place, digit) in hex.chars().enumerate() {
+                    if matches!(place, 8 | 12 | 16 | 20) {
+                        self.put("-");
+                    }
+                    json::display(digit, self.sink);
+                }
+                self.put("\"}");
+            }
+            Known::Path(path) => {
+                self.put("{\"$path\":");
+                self.text(core::str::from_utf8(&path).map_or(Str::Wtf8(&path), Str::Utf8))?;
+                self.put("}");
+            }
+            Known::Ip(text) => {
+                self.put("{\"$ip\":");
+                json::string(&text, self.sink);
+                self.put("}");
+            }
+            Known::Range(parts) => self.three("{\"$range\":[", parts),
+            Known::Slice(parts) => self.three("{\"$slice\":[", parts),
+            Known::Exception(class, args, state) => {
+                self.put("{\"$exception\":{\"class\":");
+                self.name(class)?;
+                self.put(",\"args\":[");
+                self.tasks.extend([Task::Items(args.ids, 0), Task::Text("]")]);
+                self.state(state.map(|state| state.id));
+                self.tasks.push(Task::Text("}}"));
+            }
+            Known::Enum(class, value) => {
+                self.put("{\"$enum\":{\"class\":");
+                self.name(class)?;
+                self.tasks.extend([Task::Text(",\"value\":"), Task::Value(value.id), Task::Text("}}")]);
+            }
+            Known::Instance(class, value, state) => {
+                self.put("{\"$instance\":{\"class\":");
+                self.name(class)?;
+                self.tasks.extend([Task::Text(",\"value\":"), Task::Value(value.id)]);
+                self.state(state.map(|state| state.id));
+                self.tasks.push(Task::Text("}}"));
+            }
+        }
+        self.in_order(start);
+        self.charge(0)
+    }
+
+    fn known_pairs(&mut self, open: &str, ids: &'d [NodeId], state: Option<NodeId>) {
+        self.put(open);
+        self.tasks.extend([Task::Pairs(ids, 0), Task::Text("]")]);
+        self.state(state);
+        self.tasks.push(Task::Text("}"));
+    }
+
+    fn state(&mut self, state: Option<NodeId>) {
+        if let Some(state) = state {
+            self.tasks.extend([Task::Text(",\"state\":"), Task::Value(state)]);
+        }
+    }
+
+    fn three(&mut self, open: &str, parts: [NodeRef<'d, 'a>; 3]) {
+        self.put(open);
+        let [first, second, third] = parts.map(|part| Task::Value(part.id));
+        self.tasks.extend([first, Task::Text(","), second, Task::Text(","), third, Task::Text("]}")]);
+    }
+
+    fn quoted_start(&mut self, tag: &str, value: impl Display) {
+        self.put("{\"$");
+        self.put(tag);
+        self.put("\":\"");
+        json::display(value, self.sink);
+    }
+
+    /// The time of day and what follows it.
+    fn clock(&mut self, fold: bool, time: impl Display, zone: Option<Zone<'d, 'a>>) {
+        json::display(time, self.sink);
+        if let Some(Zone::Fixed(offset)) = zone {
+            json::display(offset, self.sink);
+        }
+        self.put(if fold { "\",\"fold\":1" } else { "\"" });
+        match zone {
+            Some(Zone::Other(zone)) => {
+                self.put(",\"tz\":");
+                self.tasks.extend([Task::Value(zone.id), Task::Text("}")]);
+            }
+            _ => self.put("}"),
+        }
+    }
+}
+
+enum Share {
+    /// It is written out.
+    Plain,
+    /// A reference has been written.
+    Done,
+    /// The start of a definition has been written.
+    Define,
+}

@@ -1,0 +1,96 @@
+//! Golden pickles of nine CPython versions, decoded and written as tagged JSON.
+#![cfg(feature = "json")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use pickle_codec::tagged::{self, TaggedOptions};
+use pickle_codec::{DecodeOptions, Decoder, Globals};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/pickles")
+}
+
+/// A case's name, and its golden pickles.
+fn cases() -> BTreeMap<String, Vec<PathBuf>> {
+    let mut cases: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+    for entry in fs::read_dir(folder()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|ending| ending == "pickle") {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            cases.entry(name.split('.').next().unwrap().to_owned()).or_default().push(path);
+        }
+    }
+    cases
+}
+
+/// The order of a set is the process's own, and floats differ in spelling from one writer to another.
+fn normal(value: &serde_json::Value) -> serde_json::Value {
+    use serde_json::Value;
+    match value {
+        Value::Object(members) if members.len() == 1 => {
+            let (tag, inner) = members.iter().next().unwrap();
+            let mut inner = normal(inner);
+            if tag == "$set" || tag == "$frozenset" {
+                inner.as_array_mut().unwrap().sort_by_key(ToString::to_string);
+            }
+            Value::Object([(tag.clone(), inner)].into_iter().collect())
+        }
+        Value::Object(members) => {
+            members.iter().map(|(key, value)| (key.clone(), normal(value))).collect::<serde_json::Map<_, _>>().into()
+        }
+        Value::Array(items) => items.iter().map(normal).collect(),
+        other => other.clone(),
+    }
+}
+
+#[test]
+fn golden_pickles_are_written_as_their_golden_json() {
+    let cases = cases();
+    assert!(cases.len() > 200, "{} cases", cases.len());
+    let mut decoder = Decoder::with_options(DecodeOptions::new().globals(Globals::Known));
+    let (mut failures, mut exact) = (Vec::new(), 0);
+    for (name, paths) in &cases {
+        let golden = fs::read_to_string(folder().join(format!("{name}.json"))).unwrap();
+        let golden = golden.trim_end();
+        let refs = golden.contains("\"$ref\":");
+        let expected: serde_json::Value = serde_json::from_str(golden).unwrap();
+        for path in paths {
+            let pickle = fs::read(path).unwrap();
+            let got = decoder.decode(&pickle).and_then(|document| {
+                tagged::to_string(&document, &TaggedOptions::new().refs(refs))
+            });
+            let got = match got {
+                Ok(got) => got,
+                Err(error) => {
+                    failures.push(format!("{}: {error}", path.display()));
+                    continue;
+                }
+            };
+            exact += usize::from(got == golden);
+            let value: serde_json::Value = serde_json::from_str(&got).unwrap();
+            if normal(&value) != normal(&expected) {
+                let cut = |text: &str| text.chars().take(300).collect::<String>();
+                failures.push(format!("{}:\n  got      {}\n  expected {}", path.display(), cut(&got), cut(golden)));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{} failures, {exact} exact:\n{}", failures.len(), failures.join("\n"));
+}
+
+#[test]
+fn what_the_encoder_takes_is_read_back() {
+    let mut decoder = Decoder::with_options(DecodeOptions::new().globals(Globals::Known));
+    let options = TaggedOptions::new().refs(true);
+    for (name, paths) in &cases() {
+        if name.starts_with("known_") {
+            continue;
+        }
+        let pickle = fs::read(&paths[0]).unwrap();
+        let document = decoder.decode(&pickle).unwrap();
+        let text = tagged::to_string(&document, &options).unwrap();
+        let again = tagged::from_str(&text, &options).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(tagged::to_string(&again, &options).unwrap(), text, "{name}");
+    }
+}
