@@ -1,14 +1,23 @@
 //! Sockets for Python LogRecords: listeners, senders, back-off, bounded queues, TLS.
 #![forbid(unsafe_code)]
 
+mod backoff;
 mod endpoint;
 mod error;
 mod fault;
 #[cfg(feature = "tokio")]
 pub mod listener;
+pub mod sender;
 mod source;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(all(feature = "tls", feature = "tokio"))]
+mod tls_stream;
 
+#[cfg(feature = "tls")]
+pub use crate::tls::{TlsClient, TlsServer};
 pub use crate::{
+    backoff::Backoff,
     endpoint::{Endpoint, Transport},
     error::{Error, ErrorKind},
     fault::{Fault, Limit},

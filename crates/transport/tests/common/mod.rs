@@ -1,5 +1,10 @@
 //! A handler that writes down what it sees, and small helpers.
-#![allow(dead_code, unreachable_pub, missing_debug_implementations, reason = "each test file uses a part of this")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_debug_implementations,
+    reason = "each test file uses a part of this"
+)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 use std::{
     sync::{
