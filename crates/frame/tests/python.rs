@@ -256,6 +256,58 @@ fn a_forked_child_has_a_stream_and_a_connection_of_its_own() {
     }
 }
 
+/// The block of Python in docs/wire-format.md that holds `text`.
+fn documented(text: &str) -> String {
+    let document = std::fs::read_to_string(workspace("docs/wire-format.md")).unwrap();
+    let blocks = document.split("```python\n").skip(1).map(|block| block.split("```").next().unwrap());
+    blocks.filter(|block| block.contains(text)).collect()
+}
+
+#[test]
+fn the_handlers_in_the_document_work() {
+    let rows = [
+        (
+            "class SealedHandler",
+            "handler = SealedHandler('127.0.0.1', PORT, KEY, b'app', 'b\\u00fcro'.encode())",
+        ),
+        ("class PlainHandler", "handler = PlainHandler('127.0.0.1', PORT)"),
+    ];
+    for python in pythons() {
+        // They are written in the language of today, and use time.time_ns.
+        let is_new = Command::new(&python)
+            .args(["-c", "import sys; sys.exit(sys.version_info < (3, 7))"])
+            .status()
+            .unwrap()
+            .success();
+        if !is_new {
+            continue;
+        }
+        for (class, make) in rows {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let program = format!(
+                "import hashlib, hmac, logging.handlers, struct\n\
+                 PORT = {port}\nKEY = bytes.fromhex('{HEX}')\n{}\n{make}\n\
+                 logger = logging.getLogger('app')\nlogger.addHandler(handler)\n\
+                 for number in range(20): logger.warning('record %d', number)\nhandler.close()\n",
+                documented(class)
+            );
+            let child = Command::new(&python).args(["-c", &program]).spawn().unwrap();
+            let (stream, _) = listener.accept().unwrap();
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            if class == "class SealedHandler" {
+                check(&read_all(stream, &mut opener("büro")), &python);
+            } else {
+                let key = PlainKey::from_hex(HEX.as_bytes()).unwrap();
+                let opened = FrameReader::new(stream)
+                    .filter(|frame| key.open(frame.as_ref().unwrap().clone()).is_ok());
+                assert_eq!(opened.count(), 20, "{}", python.display());
+            }
+            finish(child, &python);
+        }
+    }
+}
+
 #[test]
 fn the_tests_of_the_module_pass() {
     for python in pythons() {
