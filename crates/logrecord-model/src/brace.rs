@@ -215,7 +215,10 @@ fn render(
         Cow::Borrowed(field.spec)
     };
     match converted {
-        Some(text) if spec.is_empty() => write_plain(text, output),
+        Some(text) if spec.is_empty() => {
+            write_plain(text, output);
+            Ok(())
+        }
         Some(text) => format_value(Cow::Owned(text.into_value()), &spec, output),
         None => format_value(value, &spec, output),
     }

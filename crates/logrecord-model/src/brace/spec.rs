@@ -12,7 +12,7 @@ use crate::percent::code_point;
 use crate::percent::error::FormatError;
 use crate::percent::float::{FloatSpec, float_text};
 use crate::percent::output::{Output, Place};
-use crate::percent::show::{Conversion, show, show_cow};
+use crate::percent::show::{Conversion, show_cow};
 use crate::percent::split_sign;
 
 /// Writes `format(value, spec)`.
@@ -23,7 +23,8 @@ pub(crate) fn format_value<'v>(
 ) -> Result<(), FormatError> {
     if spec.is_empty() {
         let text = show_cow(value, Conversion::Str, output.room())?;
-        return write_plain(text, output);
+        write_plain(text, output);
+        return Ok(());
     }
     match &*value {
         Value::Str(_) | Value::Wtf8(_) => {
@@ -53,13 +54,12 @@ pub(crate) fn format_value<'v>(
 }
 
 /// Writes text without a specification.
-pub(crate) fn write_plain(text: Text<'_>, output: &mut Output<'_>) -> Result<(), FormatError> {
+pub(crate) fn write_plain(text: Text<'_>, output: &mut Output<'_>) {
     if matches!(text, Text::Utf8(Cow::Owned(_))) {
         output.charge(text.as_bytes().len());
     }
     let text = output.convert(text);
     output.push_text(&text);
-    Ok(())
 }
 
 /// A specification, read.
@@ -383,11 +383,6 @@ fn group(digits: &str, separator: char, size: usize, least: usize, room: usize) 
         in_group += 1;
     }
     reversed.chars().rev().collect()
-}
-
-/// A value's text as `str.format` wants it after a conversion.
-pub(crate) fn convert<'v>(value: &'v Value<'_>, conversion: Conversion, room: usize) -> Result<Text<'v>, FormatError> {
-    show(value, conversion, room)
 }
 
 #[cfg(test)]

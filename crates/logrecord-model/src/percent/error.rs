@@ -47,6 +47,11 @@ impl FormatError {
     }
 
     #[cold]
+    pub(crate) fn os_error(message: impl Into<Cow<'static, str>>) -> Self {
+        Self { python_type: "OSError", message: message.into() }
+    }
+
+    #[cold]
     pub(crate) fn key(message: impl Into<Cow<'static, str>>) -> Self {
         Self { python_type: "KeyError", message: message.into() }
     }

@@ -1,0 +1,113 @@
+//! A `%` format read once: the everyday directives, so that a record costs no parsing.
+
+use crate::Text;
+use crate::percent::Fields;
+use crate::percent::class::Integer;
+use crate::percent::error::FormatError;
+use crate::percent::output::{Output, Place};
+use crate::percent::show::{Conversion, repr_str, show_cow};
+
+/// A piece of a format.
+#[derive(Clone, Debug)]
+pub(super) enum Piece {
+    Literal(Box<str>),
+    Field(Directive),
+}
+
+/// `%(name)-8.3s` or `%(name)5d`.
+#[derive(Clone, Debug)]
+pub(super) struct Directive {
+    pub(super) name: Box<str>,
+    left: bool,
+    width: usize,
+    precision: Option<usize>,
+    integer: bool,
+}
+
+/// Reads a format whose directives are all everyday ones; None if one is not.
+pub(super) fn compile(format: &str) -> Option<Vec<Piece>> {
+    let mut pieces = Vec::new();
+    let mut literal = String::new();
+    let mut rest = format;
+    while let Some((before, after)) = rest.split_once('%') {
+        literal.push_str(before);
+        if let Some(after) = after.strip_prefix('%') {
+            literal.push('%');
+            rest = after;
+            continue;
+        }
+        let (name, after) = after.strip_prefix('(')?.split_once(')')?;
+        if name.contains('(') {
+            return None;
+        }
+        let (left, after) = match after.strip_prefix('-') {
+            Some(after) => (true, after),
+            None => (false, after),
+        };
+        if after.starts_with('0') {
+            return None;
+        }
+        let (width, after) = number(after)?;
+        let (precision, after) = match after.strip_prefix('.') {
+            Some(after) => {
+                let (precision, after) = number(after)?;
+                (Some(precision), after)
+            }
+            None => (None, after),
+        };
+        let (kind, after) = after.split_at_checked(1)?;
+        let integer = match kind {
+            "s" => false,
+            "d" if precision.is_none() => true,
+            _ => return None,
+        };
+        if !literal.is_empty() {
+            pieces.push(Piece::Literal(std::mem::take(&mut literal).into()));
+        }
+        pieces.push(Piece::Field(Directive { name: name.into(), left, width, precision, integer }));
+        rest = after;
+    }
+    literal.push_str(rest);
+    if !literal.is_empty() {
+        pieces.push(Piece::Literal(literal.into()));
+    }
+    Some(pieces)
+}
+
+fn number(text: &str) -> Option<(usize, &str)> {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, rest) = text.split_at_checked(end)?;
+    if digits.is_empty() { Some((0, rest)) } else { Some((digits.parse().ok()?, rest)) }
+}
+
+impl Directive {
+    /// Writes the field.
+    pub(super) fn write(&self, fields: &dyn Fields, output: &mut Output<'_>) -> Result<(), FormatError> {
+        let value = fields.field(&self.name).ok_or_else(|| FormatError::key(repr_str(&self.name)))?;
+        let text = if self.integer {
+            let integer = Integer::truncated(&value)?;
+            let integer = integer.ok_or_else(|| {
+                FormatError::type_error(format!(
+                    "%d format: a real number is required, not {:.200}",
+                    crate::percent::class::type_name(&value)
+                ))
+            })?;
+            Text::from(integer.decimal()?)
+        } else {
+            let text = show_cow(value, Conversion::Str, output.room())?;
+            return self.write_text(&output.convert(text), output);
+        };
+        self.write_text(&text, output)
+    }
+
+    #[allow(clippy::unnecessary_wraps, reason = "ends both branches of its only caller")]
+    fn write_text(&self, text: &Text<'_>, output: &mut Output<'_>) -> Result<(), FormatError> {
+        if self.width == 0 && self.precision.is_none() {
+            output.push_text(text);
+        } else {
+            let place = if self.left { Place::Left } else { Place::Right };
+            output.push_field(text, ' ', place, self.width, self.precision);
+        }
+        Ok(())
+    }
+}

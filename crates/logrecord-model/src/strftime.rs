@@ -1,0 +1,415 @@
+//! `strftime` as glibc writes it in the C locale, which is what Python's `time.strftime` prints on
+//! Linux: every directive, the flags `_ - 0 ^ # +`, widths, and the modifiers `E` and `O`.
+
+mod zone;
+
+pub use self::zone::Zone;
+
+use crate::percent::error::FormatError;
+
+const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+
+/// A broken-down time: C's `struct tm`, but months count from 1 and years from year 0.
+#[derive(Clone, Debug)]
+pub(crate) struct Tm {
+    pub(crate) timestamp: i64,
+    pub(crate) year: i64,
+    pub(crate) month: i64,
+    pub(crate) day: i64,
+    pub(crate) hour: i64,
+    pub(crate) minute: i64,
+    pub(crate) second: i64,
+    /// Days since Sunday.
+    weekday: i64,
+    /// Days since 1 January.
+    yearday: i64,
+    offset: i64,
+    zone: Box<str>,
+}
+
+impl Tm {
+    /// The fields of a time under an offset from UTC.
+    fn new(timestamp: i64, offset: i64, _is_dst: bool, zone: &str) -> Self {
+        let local = timestamp.saturating_add(offset);
+        let (days, second) = (local.div_euclid(86_400), local.rem_euclid(86_400));
+        let (year, month, day) = civil(days);
+        Self {
+            timestamp,
+            year,
+            month,
+            day,
+            hour: second / 3600,
+            minute: second / 60 % 60,
+            second: second % 60,
+            // 1 January 1970 was a Thursday.
+            weekday: (days.rem_euclid(7) + 4) % 7,
+            yearday: days.saturating_sub(days_before(year)),
+            offset,
+            zone: zone.into(),
+        }
+    }
+
+    fn hour12(&self) -> i64 {
+        match self.hour % 12 {
+            0 => 12,
+            hour => hour,
+        }
+    }
+
+    /// Year and week by ISO 8601.
+    fn iso_week(&self) -> (i64, i64) {
+        let from_monday = (self.weekday + 6) % 7;
+        // The day of the year of this week's Thursday decides.
+        let thursday = self.yearday - from_monday + 3;
+        let (year, yearday) = if thursday < 0 {
+            let before = self.year.saturating_sub(1);
+            (before, thursday + year_len(before))
+        } else if thursday >= year_len(self.year) {
+            (self.year.saturating_add(1), thursday - year_len(self.year))
+        } else {
+            (self.year, thursday)
+        };
+        (year, yearday / 7 + 1)
+    }
+}
+
+/// Year, month and day of a day since 1970-01-01, in the Gregorian calendar without an end.
+fn civil(days: i64) -> (i64, i64, i64) {
+    // Years begin in March here, so that the leap day is the last.
+    let shifted = days.saturating_add(719_468);
+    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let place = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * place + 2) / 5 + 1;
+    let month = if place < 10 { place + 3 } else { place - 9 };
+    let year = era.saturating_mul(400).saturating_add(year_of_era + i64::from(month <= 2));
+    (year, month, day)
+}
+
+/// Days from 1970-01-01 to a year's 1 January.
+fn days_before(year: i64) -> i64 {
+    let last = year.saturating_sub(1);
+    let leap_days = last.div_euclid(4) - last.div_euclid(100) + last.div_euclid(400);
+    last.saturating_mul(365).saturating_add(leap_days).saturating_sub(719_162)
+}
+
+fn year_len(year: i64) -> i64 {
+    days_before(year.saturating_add(1)).saturating_sub(days_before(year))
+}
+
+/// Writes `YYYY-MM-DD HH:MM:SS`, the default of a formatter, if the year has four digits.
+pub(crate) fn default_time(tm: &Tm, out: &mut String) -> bool {
+    if !(1000..=9999).contains(&tm.year) {
+        return false;
+    }
+    let mut text = *b"0000-00-00 00:00:00";
+    let parts =
+        [(0, tm.year / 100), (2, tm.year % 100), (5, tm.month), (8, tm.day), (11, tm.hour), (14, tm.minute), (17, tm.second)];
+    for (at, value) in parts {
+        if let (Some([tens, ones]), Ok(value)) = (text.get_mut(at..at + 2), u8::try_from(value)) {
+            *tens = b'0' + value / 10;
+            *ones = b'0' + value % 10;
+        }
+    }
+    out.push_str(str::from_utf8(&text).unwrap_or_default());
+    true
+}
+
+/// Writes a time as `format` says.
+///
+/// # Errors
+///
+/// ValueError for a NUL in the format, as in Python.
+pub(crate) fn strftime(format: &str, tm: &Tm, zone: &Zone) -> Result<String, FormatError> {
+    if format.contains('\0') {
+        return Err(FormatError::value_error("embedded null byte"));
+    }
+    // Python doubles its buffer from 1,024 bytes to the first size of at least 256 times the
+    // format, and takes what does not fit for empty.
+    let most = format.len().saturating_mul(256);
+    let mut size = 1024_usize;
+    while size < most {
+        size = size.saturating_mul(2);
+    }
+    let mut writer = Writer { out: String::new(), size, full: false };
+    writer.format(format, tm, zone);
+    Ok(if writer.full { String::new() } else { writer.out })
+}
+
+/// Output within the size that Python gives C.
+struct Writer {
+    out: String,
+    size: usize,
+    full: bool,
+}
+
+/// A directive's flags, width and modifier.
+#[derive(Clone, Copy)]
+struct Flags {
+    pad: Option<char>,
+    upper: bool,
+    change_case: bool,
+    width: usize,
+    modifier: Option<char>,
+}
+
+impl Writer {
+    fn format(&mut self, format: &str, tm: &Tm, zone: &Zone) {
+        let mut rest = format;
+        while let Some(at) = rest.find('%') {
+            self.push(rest.get(..at).unwrap_or_default());
+            let directive = rest.get(at..).unwrap_or_default();
+            rest = self.directive(directive, tm, zone);
+            if self.full {
+                return;
+            }
+        }
+        self.push(rest);
+    }
+
+    fn push(&mut self, text: &str) {
+        // The terminating NUL needs room too.
+        if self.out.len().saturating_add(text.len()) >= self.size {
+            self.full = true;
+        } else {
+            self.out.push_str(text);
+        }
+    }
+
+    fn fill(&mut self, fill: char, count: usize) {
+        if self.out.len().saturating_add(count) >= self.size {
+            self.full = true;
+        } else {
+            self.out.extend(std::iter::repeat_n(fill, count));
+        }
+    }
+
+    /// Writes the directive that `text` begins with and gives what follows it.
+    fn directive<'f>(&mut self, text: &'f str, tm: &Tm, zone: &Zone) -> &'f str {
+        let mut chars = text.chars();
+        chars.next();
+        let mut flags = Flags { pad: None, upper: false, change_case: false, width: 0, modifier: None };
+        let mut before = chars.as_str();
+        let mut next = chars.next();
+        while let Some(flag @ ('_' | '-' | '0' | '+' | '^' | '#')) = next {
+            match flag {
+                '^' => flags.upper = true,
+                '#' => flags.change_case = true,
+                pad => flags.pad = Some(pad),
+            }
+            before = chars.as_str();
+            next = chars.next();
+        }
+        while let Some(digit) = next.and_then(|c| c.to_digit(10)) {
+            let digit = usize::try_from(digit).unwrap_or(0);
+            flags.width = flags.width.saturating_mul(10).saturating_add(digit).min(0x7fff_ffff);
+            before = chars.as_str();
+            next = chars.next();
+        }
+        if let Some(modifier @ ('E' | 'O')) = next {
+            flags.modifier = Some(modifier);
+            before = chars.as_str();
+            next = chars.next();
+        }
+        let Some(kind) = next else {
+            // A `%` that nothing follows stands for itself.
+            self.text(text, flags);
+            return "";
+        };
+        let rest = before.get(kind.len_utf8()..).unwrap_or_default();
+        if !self.write(kind, flags, tm, zone) {
+            let len = text.len().saturating_sub(rest.len());
+            self.text(text.get(..len).unwrap_or_default(), flags);
+        }
+        rest
+    }
+
+    /// Writes one directive; false if the C library has none of this name.
+    fn write(&mut self, kind: char, flags: Flags, tm: &Tm, zone: &Zone) -> bool {
+        let allowed = match flags.modifier {
+            Some('E') => matches!(kind, 'c' | 'C' | 'x' | 'X' | 'y' | 'Y' | 'z' | 'Z' | 'n' | 't' | 'p' | 'P' | 'R' | 'r' | 's' | 'T' | 'u'),
+            Some(_) => !matches!(kind, '%' | 'a' | 'A' | 'c' | 'D' | 'F' | 'x' | 'X' | 'Y'),
+            None => true,
+        };
+        if !allowed {
+            return false;
+        }
+        let month = usize::try_from(tm.month.saturating_sub(1)).ok().and_then(|month| MONTHS.get(month));
+        let day = usize::try_from(tm.weekday).ok().and_then(|day| DAYS.get(day));
+        let (month, day) = (month.copied().unwrap_or("?"), day.copied().unwrap_or("?"));
+        let short = |name: &'static str| name.get(..3).unwrap_or(name);
+        let named = Flags { upper: flags.upper || flags.change_case, ..flags };
+        match kind {
+            '%' => self.text("%", flags),
+            'n' => self.text("\n", flags),
+            't' => self.text("\t", flags),
+            'a' => self.text(short(day), named),
+            'A' => self.text(day, named),
+            'b' | 'h' => self.text(short(month), named),
+            'B' => self.text(month, named),
+            'c' => self.nested("%a %b %e %H:%M:%S %Y", flags, tm, zone),
+            'D' | 'x' => self.nested("%m/%d/%y", flags, tm, zone),
+            'F' => self.nested("%Y-%m-%d", flags, tm, zone),
+            'R' => self.nested("%H:%M", flags, tm, zone),
+            'r' => self.nested("%I:%M:%S %p", flags, tm, zone),
+            'T' | 'X' => self.nested("%H:%M:%S", flags, tm, zone),
+            'C' => self.number(1, tm.year.div_euclid(100), flags),
+            'd' => self.number(2, tm.day, flags),
+            'e' => self.spaced(2, tm.day, flags),
+            'H' => self.number(2, tm.hour, flags),
+            'I' => self.number(2, tm.hour12(), flags),
+            'k' => self.spaced(2, tm.hour, flags),
+            'l' => self.spaced(2, tm.hour12(), flags),
+            'j' => self.number(3, tm.yearday + 1, flags),
+            'M' => self.number(2, tm.minute, flags),
+            'm' => self.number(2, tm.month, flags),
+            'S' => self.number(2, tm.second, flags),
+            's' => self.number(1, zone.mktime(tm), flags),
+            'p' | 'P' => {
+                let upper = if tm.hour >= 12 { "PM" } else { "AM" };
+                let lower = if tm.hour >= 12 { "pm" } else { "am" };
+                let is_lower = kind == 'P' || flags.change_case;
+                self.text(if is_lower { lower } else { upper }, Flags { upper: flags.upper && !is_lower, ..flags });
+            }
+            'u' => self.number(1, (tm.weekday + 6) % 7 + 1, flags),
+            'w' => self.number(1, tm.weekday, flags),
+            'U' => self.number(2, (tm.yearday - tm.weekday + 7) / 7, flags),
+            'W' => self.number(2, (tm.yearday - (tm.weekday + 6) % 7 + 7) / 7, flags),
+            'V' => self.number(2, tm.iso_week().1, flags),
+            'G' => self.number(1, tm.iso_week().0, flags),
+            'g' => self.number(2, tm.iso_week().0.rem_euclid(100), flags),
+            'Y' => self.number(1, tm.year, flags),
+            'y' => self.number(2, tm.year.rem_euclid(100), flags),
+            'Z' => {
+                let name = if flags.change_case { tm.zone.to_ascii_lowercase() } else { tm.zone.to_string() };
+                self.text(&name, Flags { upper: flags.upper && !flags.change_case, ..flags });
+            }
+            'z' => {
+                self.text(if tm.offset < 0 { "-" } else { "+" }, flags);
+                let minutes = tm.offset.saturating_abs() / 60;
+                self.number(4, minutes / 60 * 100 + minutes % 60, flags);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// Writes text within the width.
+    fn text(&mut self, text: &str, flags: Flags) {
+        let missing = flags.width.saturating_sub(text.len());
+        self.fill(if flags.pad == Some('0') { '0' } else { ' ' }, missing);
+        if flags.upper {
+            self.push(&text.to_ascii_uppercase());
+        } else {
+            self.push(text);
+        }
+    }
+
+    /// Writes a directive that stands for several.
+    fn nested(&mut self, format: &str, flags: Flags, tm: &Tm, zone: &Zone) {
+        let mut inner = Self { out: String::new(), size: self.size, full: false };
+        inner.format(format, tm, zone);
+        self.text(&inner.out, flags);
+    }
+
+    fn spaced(&mut self, digits: usize, value: i64, flags: Flags) {
+        let pad = match flags.pad {
+            Some(pad @ ('0' | '-')) => pad,
+            _ => '_',
+        };
+        self.number(digits, value, Flags { pad: Some(pad), ..flags });
+    }
+
+    fn number(&mut self, digits: usize, value: i64, flags: Flags) {
+        let mut text = value.unsigned_abs().to_string();
+        let negative = value < 0;
+        let mut width = flags.width;
+        let missing = digits.saturating_sub(text.len().saturating_add(usize::from(negative)));
+        match flags.pad {
+            Some('-') => {}
+            Some('_') => {
+                self.fill(' ', missing);
+                width = width.saturating_sub(missing);
+            }
+            _ => {
+                if missing > 0 {
+                    text.insert_str(0, &"0".repeat(missing));
+                }
+            }
+        }
+        if negative {
+            text.insert(0, '-');
+        }
+        self.text(&text, Flags { width, ..flags });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directives() {
+        let zone = Zone::utc();
+        let rows = [
+            ("%Y-%m-%d %H:%M:%S", "2026-01-02 03:04:05"),
+            ("%a %A %b %B %h", "Fri Friday Jan January Jan"),
+            ("%c|%x|%X|%D|%F|%R|%r|%T", "Fri Jan  2 03:04:05 2026|01/02/26|03:04:05|01/02/26|2026-01-02|03:04|03:04:05 AM|03:04:05"),
+            ("%C %y %g %G %V %U %W %u %w %j", "20 26 26 2026 01 00 00 5 5 002"),
+            ("%-d %_d %e %k %l %-m %05d", "2  2  2  3  3 1 00002"),
+            ("%^a %#Z %^b %#p %P %p", "FRI utc JAN am am AM"),
+            ("%z %Z %%%n%t", "+0000 UTC %\n\t"),
+            ("%Ey %Od %EY %Q %", "26 02 2026 %Q %"),
+            ("%10a|%010a|%_5d|%-5d", "       Fri|0000000Fri|    2|    2"),
+        ];
+        for (format, expected) in rows {
+            assert_eq!(zone.strftime(format, 1_767_323_045.9).unwrap(), expected, "{format}");
+        }
+    }
+
+    #[test]
+    fn weeks_and_years_at_the_edges() {
+        let zone = Zone::utc();
+        let rows = [
+            (-1.0, "1969-12-31 23:59:59 1970-W01-3 365"),
+            (1_609_459_200.0, "2021-01-01 00:00:00 2020-W53-5 001"),
+            (-62_135_596_800.0, "1-01-01 00:00:00 1-W01-1 001"),
+            (253_402_300_800.0, "10000-01-01 00:00:00 9999-W52-6 001"),
+        ];
+        for (seconds, expected) in rows {
+            assert_eq!(zone.strftime("%Y-%m-%d %H:%M:%S %G-W%V-%u %j", seconds).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn times_that_are_none() {
+        let zone = Zone::utc();
+        for (seconds, python_type) in
+            [(f64::NAN, "ValueError"), (f64::INFINITY, "OverflowError"), (1e300, "OverflowError"), (1e18, "OSError")]
+        {
+            assert_eq!(zone.strftime("%Y", seconds).unwrap_err().python_type(), python_type);
+        }
+        assert_eq!(zone.strftime("a\0", 0.0).unwrap_err().to_string(), "embedded null byte");
+    }
+
+    #[test]
+    fn a_width_is_no_way_to_memory() {
+        assert_eq!(Zone::utc().strftime("%999999999d", 0.0).unwrap(), "");
+        assert_eq!(Zone::utc().strftime("%2000d|%2000d", 0.0).unwrap(), "");
+    }
+}
