@@ -85,6 +85,20 @@ impl<'a> NodeRef<'_, 'a> {
     }
 }
 
+/// Converts a part of what is read otherwise, on the same budget.
+#[cfg(feature = "serde")]
+pub(crate) fn to_value_within<'a>(
+    node: NodeRef<'_, 'a>,
+    budget: &core::cell::Cell<usize>,
+    max_depth: usize,
+    depth: usize,
+) -> Result<Value<'a>> {
+    let mut converter = Converter { left: budget.get(), max_depth };
+    let value = converter.value(node, depth);
+    budget.set(converter.left);
+    value.map_err(|kind| Error::plain(visit::limit_or_cycle(kind, node)))
+}
+
 /// Bytes of a place in a value.
 pub(crate) const SLOT: usize = size_of::<Value<'_>>();
 

@@ -12,6 +12,8 @@ extern crate std;
 mod builder;
 mod compare;
 mod convert;
+#[cfg(feature = "serde")]
+mod de;
 mod decode;
 mod document;
 mod document_builder;
@@ -41,6 +43,8 @@ mod value;
 mod visit;
 
 pub use convert::decode_value;
+#[cfg(feature = "serde")]
+pub use de::{from_document, from_node, from_node_with, from_slice, from_slice_with, from_value};
 pub use decode::{Decoder, Documents, decode, decode_prefix};
 pub use document::{BigIntRef, Document, Items, Node, NodeRef, Pairs};
 pub use document_builder::DocumentBuilder;

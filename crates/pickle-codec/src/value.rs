@@ -3,6 +3,7 @@
 mod access;
 mod equality;
 mod from;
+mod reading;
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
