@@ -15,7 +15,9 @@ mod tls;
 mod tls_stream;
 
 #[cfg(feature = "tls")]
-pub use crate::tls::{TlsClient, TlsServer};
+pub use crate::tls::TlsClient;
+#[cfg(all(feature = "tls", feature = "tokio"))]
+pub use crate::tls::TlsServer;
 pub use crate::{
     backoff::Backoff,
     endpoint::{Endpoint, Transport},

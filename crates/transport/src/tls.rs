@@ -4,11 +4,12 @@
 use std::{fmt, fs, io, path::Path, sync::Arc};
 
 use rustls::{
-    ClientConfig, RootCertStore, ServerConfig,
+    ClientConfig, RootCertStore,
     crypto::CryptoProvider,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
-    server::WebPkiClientVerifier,
 };
+#[cfg(feature = "tokio")]
+use rustls::{ServerConfig, server::WebPkiClientVerifier};
 
 use crate::error::{Error, ErrorKind};
 
@@ -42,11 +43,13 @@ fn roots(pem: &[u8]) -> Result<RootCertStore, Error> {
 }
 
 /// The TLS side of a listener.
+#[cfg(feature = "tokio")]
 #[derive(Clone)]
 pub struct TlsServer {
     pub(crate) config: Arc<ServerConfig>,
 }
 
+#[cfg(feature = "tokio")]
 impl TlsServer {
     /// A server with a certificate chain and its key. With `client_ca`, only clients that show a
     /// certificate of one of these authorities get in.
@@ -89,6 +92,7 @@ impl TlsServer {
     }
 }
 
+#[cfg(feature = "tokio")]
 impl fmt::Debug for TlsServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TlsServer")

@@ -3,12 +3,14 @@
 //! Running out of file descriptors is ordinary. The loop then waits (0.1 s, growing to 1 s) instead of
 //! asking again at once, reports it, and lives on; connections that stand are not touched.
 use std::{
-    future::Future,
+    future::{Future, ready},
     io,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
+#[cfg(feature = "tls")]
+use logrecord_frame::Stranger;
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
@@ -20,28 +22,45 @@ use super::{
     shared::{Rate, Shared, Stop, stopped},
     stream::{Connection, Stream},
 };
+#[cfg(feature = "tls")]
+use crate::tls_stream::TlsStream;
 use crate::{
     fault::{Fault, Limit},
     source::{Peer, Source},
 };
+#[cfg(feature = "tls")]
+use tokio::time::timeout;
 
 /// Waits after a failed accept: the first, and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 /// How long a listener that stops is given to show connections that are already made.
 const GRACE: Duration = Duration::from_millis(20);
 
+/// How long a handshake may go on once the listener stops.
+const HANDSHAKE_GRACE: Duration = Duration::from_millis(500);
+
 /// A socket that accepts.
 pub(super) trait Accept: Send + 'static {
+    type Raw: Send + 'static;
     type Stream: Stream;
 
-    fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, Peer)>> + Send;
+    fn accept(&self) -> impl Future<Output = io::Result<(Self::Raw, Peer)>> + Send;
 
     /// Sets the options of a fresh connection. A failure means that the connection is gone already,
     /// which its first read will say.
-    fn prepare(stream: &Self::Stream, keepalive: Option<Duration>);
+    fn prepare(stream: &Self::Raw, keepalive: Option<Duration>);
+
+    /// Makes a stream of frames' bytes out of a fresh connection, on the connection's own task. `peer`
+    /// talks at its own pace here, so the time is limited.
+    fn establish(
+        &self,
+        raw: Self::Raw,
+        limit: Duration,
+    ) -> impl Future<Output = Result<Self::Stream, Fault>> + Send + 'static;
 }
 
 impl Accept for TcpListener {
+    type Raw = TcpStream;
     type Stream = TcpStream;
 
     async fn accept(&self) -> io::Result<(TcpStream, Peer)> {
@@ -56,13 +75,82 @@ impl Accept for TcpListener {
             drop(socket2::SockRef::from(stream).set_tcp_keepalive(&options));
         }
     }
+
+    fn establish(
+        &self,
+        raw: TcpStream,
+        _: Duration,
+    ) -> impl Future<Output = Result<TcpStream, Fault>> + Send + 'static {
+        ready(Ok(raw))
+    }
+}
+
+/// A TCP socket whose connections speak TLS.
+#[cfg(feature = "tls")]
+pub(super) struct TlsListener {
+    pub(super) tcp: TcpListener,
+    pub(super) config: Arc<rustls::ServerConfig>,
+}
+
+#[cfg(feature = "tls")]
+impl Accept for TlsListener {
+    type Raw = TcpStream;
+    type Stream = TlsStream;
+
+    async fn accept(&self) -> io::Result<(TcpStream, Peer)> {
+        Accept::accept(&self.tcp).await
+    }
+
+    fn prepare(stream: &TcpStream, keepalive: Option<Duration>) {
+        TcpListener::prepare(stream, keepalive);
+    }
+
+    fn establish(
+        &self,
+        raw: TcpStream,
+        limit: Duration,
+    ) -> impl Future<Output = Result<TlsStream, Fault>> + Send + 'static {
+        let config = Arc::clone(&self.config);
+        async move {
+            let mut head = [0; 64];
+            let mut seen = 0;
+            let shaking = async {
+                // What a peer says first, so that one that speaks something else can be named.
+                seen = raw.peek(&mut head).await?;
+                let tls = rustls::ServerConnection::new(config).map_err(io::Error::other)?;
+                TlsStream::establish(raw, tls.into()).await
+            };
+            let outcome = match timeout(limit, shaking).await {
+                Ok(outcome) => outcome,
+                Err(_) => Err(io::ErrorKind::TimedOut.into()),
+            };
+            outcome.map_err(|error| {
+                let head = head.get(..seen).unwrap_or_default();
+                // A hello that was refused for its content is TLS, and no stranger.
+                let stranger = Stranger::identify(head).filter(|_| head.first() != Some(&22));
+                Fault::Handshake { error, stranger }
+            })
+        }
+    }
+}
+
+#[cfg(feature = "tls")]
+impl Stream for TlsStream {
+    async fn readable(&self) -> io::Result<()> {
+        Self::readable(self).await
+    }
+
+    fn try_read(&mut self, buffer: &mut bytes::BytesMut) -> io::Result<usize> {
+        Self::try_read(self, buffer)
+    }
 }
 
 #[cfg(unix)]
 impl Accept for tokio::net::UnixListener {
+    type Raw = tokio::net::UnixStream;
     type Stream = tokio::net::UnixStream;
 
-    async fn accept(&self) -> io::Result<(Self::Stream, Peer)> {
+    async fn accept(&self) -> io::Result<(Self::Raw, Peer)> {
         let (stream, _) = Self::accept(self).await?;
         let peer = match stream.peer_cred() {
             Ok(cred) => Peer::Unix { pid: cred.pid(), uid: cred.uid(), gid: cred.gid() },
@@ -71,7 +159,15 @@ impl Accept for tokio::net::UnixListener {
         Ok((stream, peer))
     }
 
-    fn prepare(_: &Self::Stream, _: Option<Duration>) {}
+    fn prepare(_: &Self::Raw, _: Option<Duration>) {}
+
+    fn establish(
+        &self,
+        raw: Self::Raw,
+        _: Duration,
+    ) -> impl Future<Output = Result<Self::Stream, Fault>> + Send + 'static {
+        ready(Ok(raw))
+    }
 }
 
 /// The accept loop of one listener.
@@ -112,7 +208,7 @@ impl<H: Handler> Acceptor<H> {
             match accepted {
                 Ok((stream, peer)) => {
                     retry = RETRY.0;
-                    self.admit::<A>(stream, peer);
+                    self.admit(&listener, stream, peer);
                 }
                 Err(error) if is_about_one_connection(&error) => {}
                 Err(error) => {
@@ -130,7 +226,7 @@ impl<H: Handler> Acceptor<H> {
         while let Ok(Ok((stream, peer))) =
             timeout_at(deadline.min(Instant::now() + GRACE), listener.accept()).await
         {
-            self.admit::<A>(stream, peer);
+            self.admit(&listener, stream, peer);
             if Instant::now() >= deadline {
                 break;
             }
@@ -152,7 +248,7 @@ impl<H: Handler> Acceptor<H> {
         }
     }
 
-    fn admit<A: Accept>(&mut self, stream: A::Stream, peer: Peer) {
+    fn admit<A: Accept>(&mut self, listener: &A, raw: A::Raw, peer: Peer) {
         let shared = &self.shared;
         let config = &shared.config;
         let admitted = if self.tasks.len() >= config.max_connections {
@@ -169,13 +265,30 @@ impl<H: Handler> Acceptor<H> {
                 return;
             }
         };
-        A::prepare(&stream, config.keepalive);
+        A::prepare(&raw, config.keepalive);
         shared.counts.connections.fetch_add(1, Ordering::Relaxed);
         self.last_id += 1;
         let source = Source::new(self.source.listener().clone(), peer, self.last_id);
-        let connection =
-            Connection { stream, source, shared: Arc::clone(shared), slot, stop: self.stop.clone() };
-        self.tasks.spawn(connection.run());
+        let establishing = listener.establish(raw, config.handshake_timeout);
+        let shared = Arc::clone(shared);
+        let mut stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            let established = tokio::select! {
+                biased;
+                established = establishing => established,
+                // A listener that stops does not wait for newcomers for long.
+                () = async { stopped(&mut stop).await; sleep(HANDSHAKE_GRACE).await } => {
+                    Err(Fault::Handshake { error: io::ErrorKind::TimedOut.into(), stranger: None })
+                }
+            };
+            match established {
+                Ok(stream) => Connection { stream, source, shared, slot, stop }.run().await,
+                Err(fault) => {
+                    shared.fault(&source, fault);
+                    drop(slot);
+                }
+            }
+        });
     }
 }
 

@@ -37,6 +37,8 @@ pub struct ListenerConfig {
     pub(crate) unix_mode: Option<u32>,
     pub(crate) datagram_queue_frames: usize,
     pub(crate) datagram_queue_bytes: usize,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<crate::tls::TlsServer>,
 }
 
 impl Default for ListenerConfig {
@@ -66,6 +68,8 @@ impl ListenerConfig {
             unix_mode: None,
             datagram_queue_frames: 65_536,
             datagram_queue_bytes: 64 * 1024 * 1024,
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 
@@ -196,5 +200,23 @@ impl ListenerConfig {
         self.datagram_queue_frames = frames;
         self.datagram_queue_bytes = bytes;
         self
+    }
+
+    /// The certificate of a TLS listener, and whom it lets in.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn with_tls(mut self, tls: crate::tls::TlsServer) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    #[cfg(feature = "tls")]
+    pub(super) const fn speaks_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    #[cfg(not(feature = "tls"))]
+    pub(super) const fn speaks_tls(&self) -> bool {
+        false
     }
 }

@@ -108,10 +108,21 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Resolve`], [`ErrorKind::Bind`], [`ErrorKind::PathTaken`], and [`ErrorKind::Unsupported`]
-    /// where the platform has no such socket.
+    /// [`ErrorKind::Resolve`], [`ErrorKind::Bind`], [`ErrorKind::PathTaken`], [`ErrorKind::Unsupported`]
+    /// where the platform or build has no such socket, and [`ErrorKind::Tls`] if a TLS endpoint comes without
+    /// a TLS configuration, or a plain one with it.
     pub fn bind(endpoint: &Endpoint, config: ListenerConfig) -> Result<Self, Error> {
         match endpoint.transport() {
+            // Whether a TCP socket speaks TLS must be said twice, so that neither is an accident.
+            #[cfg(feature = "tls")]
+            Transport::Tls if config.tls.is_none() => Err(Error::new(ErrorKind::Tls)),
+            #[cfg(feature = "tls")]
+            Transport::Tcp if config.tls.is_some() => Err(Error::new(ErrorKind::Tls)),
+            #[cfg(feature = "tls")]
+            Transport::Tls => {
+                let socket = bind_net(endpoint, Type::STREAM, Protocol::TCP, &config)?;
+                Self::from_tcp(socket.into(), config)
+            }
             Transport::Tcp => {
                 let socket = bind_net(endpoint, Type::STREAM, Protocol::TCP, &config)?;
                 Self::from_tcp(socket.into(), config)
@@ -137,11 +148,13 @@ impl Listener {
                 }
                 Ok(listener)
             }
+            #[cfg(not(all(unix, feature = "tls")))]
             _ => Err(Error::new(ErrorKind::Unsupported)),
         }
     }
 
-    /// A listener on a TCP socket that somebody else has bound and set to listen.
+    /// A listener on a TCP socket that somebody else has bound and set to listen. Its connections speak TLS
+    /// if the configuration has it.
     ///
     /// # Errors
     ///
@@ -149,7 +162,8 @@ impl Listener {
     pub fn from_tcp(socket: std::net::TcpListener, config: ListenerConfig) -> Result<Self, Error> {
         let failed = |error| Error::io(ErrorKind::Bind, error);
         socket.set_nonblocking(true).map_err(failed)?;
-        let endpoint = Endpoint::from_socket_addr(Transport::Tcp, socket.local_addr().map_err(failed)?);
+        let transport = if config.speaks_tls() { Transport::Tls } else { Transport::Tcp };
+        let endpoint = Endpoint::from_socket_addr(transport, socket.local_addr().map_err(failed)?);
         Ok(Self { bound: Bound::Tcp(socket), endpoint, config })
     }
 
@@ -231,6 +245,8 @@ impl Listener {
     ) -> Summary {
         let Self { bound, endpoint, config } = self;
         let drain_timeout = config.drain_timeout;
+        #[cfg(feature = "tls")]
+        let tls = config.tls.clone();
         let shared = Arc::new(Shared::new(handler, config));
         let source = Source::new(endpoint, Peer::Unnamed, 0);
         let (stop, stopped) = watch::channel(None);
@@ -246,7 +262,16 @@ impl Listener {
             // The file of a Unix socket goes away when this block ends, and no sooner.
             match bound {
                 Bound::Tcp(socket) => match tokio::net::TcpListener::from_std(socket) {
-                    Ok(socket) => Acceptor::new(shared, source, stopped).run(socket).await,
+                    #[cfg(feature = "tls")]
+                    Ok(tcp) => match tls {
+                        Some(tls) => {
+                            let listener = accept::TlsListener { tcp, config: tls.config };
+                            Acceptor::new(shared, source, stopped).run(listener).await;
+                        }
+                        None => Acceptor::new(shared, source, stopped).run(tcp).await,
+                    },
+                    #[cfg(not(feature = "tls"))]
+                    Ok(tcp) => Acceptor::new(shared, source, stopped).run(tcp).await,
                     Err(error) => dead(&shared, &source, error),
                 },
                 Bound::Udp(socket) => match tokio::net::UdpSocket::from_std(socket) {

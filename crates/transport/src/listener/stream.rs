@@ -8,14 +8,12 @@ use std::{
     future::Future,
     io, mem,
     sync::{Arc, atomic::Ordering},
-    task::{Context, Poll, Waker},
     time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
 use logrecord_frame::{FrameDecoder, Stranger};
 use tokio::{
-    io::{AsyncRead, ReadBuf},
     net::TcpStream,
     time::{Instant, sleep_until, timeout_at},
 };
@@ -65,28 +63,6 @@ impl Stream for tokio::net::UnixStream {
 
     fn try_read(&mut self, buffer: &mut BytesMut) -> io::Result<usize> {
         self.try_read_buf(buffer)
-    }
-}
-
-/// Reads from an [`AsyncRead`] once, without waiting for it.
-#[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only TLS streams are read this way"))]
-pub(super) fn poll_read_now<R: AsyncRead + Unpin>(
-    stream: &mut R,
-    buffer: &mut BytesMut,
-) -> io::Result<usize> {
-    // The waker does nothing: the caller waits for the socket below, whose readiness is kept apart.
-    let mut context = Context::from_waker(Waker::noop());
-    let start = buffer.len();
-    let room = buffer.spare_capacity_mut().len().min(KEEP);
-    buffer.resize(start + room, 0);
-    let mut target = ReadBuf::new(&mut buffer[start..]);
-    let outcome = std::pin::Pin::new(stream).poll_read(&mut context, &mut target);
-    let read = target.filled().len();
-    buffer.truncate(start + read);
-    match outcome {
-        Poll::Ready(Ok(())) => Ok(read),
-        Poll::Ready(Err(error)) => Err(error),
-        Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
     }
 }
 

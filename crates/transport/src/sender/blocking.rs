@@ -494,3 +494,31 @@ pub(super) fn check(endpoint: &Endpoint, config: &SenderConfig) -> Result<(), Er
         _ => Err(Error::new(ErrorKind::Unsupported)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_process_is_refused_before_any_lock() {
+        let endpoint = Endpoint::tcp("127.0.0.1:9").unwrap();
+        let sender = Sender::new(endpoint.clone(), SenderConfig::new()).unwrap();
+        // As after a fork: the same memory, another process, and a lock that a lost thread holds.
+        let child = Sender {
+            handle: Arc::new(Handle {
+                shared: Arc::clone(&sender.handle.shared),
+                process: process::id().wrapping_add(1),
+                full: FullPolicy::Block(DAY),
+                drop_timeout: DAY,
+                endpoint,
+            }),
+        };
+        let held = sender.lock();
+        assert_eq!(child.send(&b"x"[..]).unwrap_err().kind(), ErrorKind::Forked);
+        assert_eq!(child.flush(DAY).unwrap_err().kind(), ErrorKind::Forked);
+        assert_eq!(child.close(DAY), SenderStats::default());
+        drop(child);
+        drop(held);
+        assert_eq!(sender.stats().accepted, 0);
+    }
+}

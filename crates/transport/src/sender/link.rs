@@ -262,7 +262,9 @@ pub(super) fn connect_unix(endpoint: &Endpoint, kind: socket2::Type) -> Result<O
 }
 
 #[cfg(feature = "tls")]
-pub(super) use tls::{HANDSHAKE, RECORD, TlsLink};
+pub(super) use tls::TlsLink;
+#[cfg(all(feature = "tls", feature = "tokio"))]
+pub(super) use tls::{HANDSHAKE, RECORD};
 
 #[cfg(feature = "tls")]
 mod tls {
