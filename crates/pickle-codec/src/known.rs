@@ -11,7 +11,7 @@ mod path;
 mod reading;
 
 pub use calendar::{Date, Time, TimeDelta, UtcOffset, Zone};
-pub(crate) use names::lookup;
+pub(crate) use names::{lookup, shown};
 pub use reading::Known;
 #[cfg(feature = "json")]
 pub(crate) use reading::global_name;

@@ -3,6 +3,7 @@
 //! The walk keeps its own stack, so depth costs memory and no recursion; every place where an
 //! object stands is printed, and what is printed is counted against a cap.
 
+mod known;
 mod scalar;
 mod tree;
 
@@ -11,6 +12,8 @@ use core::fmt;
 use crate::document::{Document, NodeRef};
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::Value;
+#[cfg(feature = "serde")]
+pub(crate) use known::uuid;
 pub(crate) use scalar::write_float;
 use tree::{DocumentTree, Piece, Tree, ValueTree};
 
@@ -159,20 +162,20 @@ impl<W: fmt::Write + ?Sized> fmt::Write for Printer<'_, W> {
 }
 
 fn print<T: Tree, W: fmt::Write + ?Sized>(
-    tree: T,
+    mut tree: T,
     root: T::Id,
     out: &mut W,
     max_len: usize,
     ascii: bool,
 ) -> core::result::Result<(), Stop> {
-    tree::walk(tree, root, &mut Printer { out, left: max_len, ascii })
+    tree::walk(&mut tree, root, &mut Printer { out, left: max_len, ascii })
 }
 
 fn print_str<T: Tree, W: fmt::Write + ?Sized>(
-    tree: T,
+    mut tree: T,
     root: T::Id,
     out: &mut W,
     max_len: usize,
 ) -> core::result::Result<(), Stop> {
-    tree::walk_str(tree, root, &mut Printer { out, left: max_len, ascii: false })
+    tree::walk_str(&mut tree, root, &mut Printer { out, left: max_len, ascii: false })
 }

@@ -13,6 +13,7 @@ use crate::document::{Items, Node, NodeRef, Pairs};
 use crate::error::Result;
 use crate::known::{Known, KnownClass, Zone};
 use crate::object::Object;
+use crate::print::uuid;
 use crate::text::Str;
 use crate::value::{ObjectValue, Value};
 
@@ -367,13 +368,6 @@ fn plain<'d, 'de>(known: &Known<'_, '_>) -> Option<Shape<'d, 'de>> {
         Known::Ip(address) => text(address.clone()),
         _ => None,
     }
-}
-
-/// `12345678-1234-1234-1234-123456789abc`.
-pub(crate) fn uuid(number: u128) -> String {
-    let hex = format!("{number:032x}");
-    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
-    format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
 }
 
 fn open_value<'d, 'de>(mut value: Value<'de>, want: Want) -> Shape<'d, 'de> {

@@ -23,21 +23,31 @@ pub(crate) fn write_float(value: f64, out: &mut (impl Write + ?Sized)) -> fmt::R
     if value.is_infinite() {
         return out.write_str(if value > 0.0 { "inf" } else { "-inf" });
     }
-    // Rust's `{:e}` has the same shortest digits: `-1.2345e-7`.
-    let mut buffer = Buffer::default();
-    write!(buffer, "{value:e}")?;
-    let text = buffer.as_str();
+    // Rust's `{:e}` has the same number of digits: `-1.2345e-7`. Where two texts of that length are
+    // equally near, Python takes the one that rounding half to even gives, and Rust the other.
+    let mut shortest = Buffer::default();
+    write!(shortest, "{value:e}")?;
+    let mut rounded = Buffer::default();
+    let digits = shortest.as_str().bytes().take_while(|byte| *byte != b'e').filter(u8::is_ascii_digit).count();
+    write!(rounded, "{value:.*e}", digits.saturating_sub(1))?;
+    let reads_back = rounded.as_str().parse::<f64>().is_ok_and(|read| read.to_bits() == value.to_bits());
+    let text = if reads_back { rounded.as_str() } else { shortest.as_str() };
     let Some((mantissa, exponent)) = text.split_once('e') else { return out.write_str(text) };
     let exponent: i32 = exponent.parse().map_err(|_| fmt::Error)?;
     if !(-4..16).contains(&exponent) {
         let sign = if exponent < 0 { '-' } else { '+' };
         return write!(out, "{mantissa}e{sign}{:02}", exponent.unsigned_abs());
     }
-    // Without an exponent, Rust's `{:?}` writes the same as Python: at least one decimal.
-    let mut buffer = Buffer::default();
-    write!(buffer, "{value}")?;
-    out.write_str(buffer.as_str())?;
-    if buffer.as_str().contains('.') { Ok(()) } else { out.write_str(".0") }
+    // Without an exponent there is at least one decimal; the digits are those of above.
+    let decimals = i32::try_from(digits).unwrap_or(0) - 1 - exponent;
+    let decimals = usize::try_from(decimals).unwrap_or(0);
+    if decimals == 0 {
+        return write!(out, "{value}.0");
+    }
+    if reads_back {
+        return write!(out, "{value:.decimals$}");
+    }
+    write!(out, "{value}")
 }
 
 /// Room for one float: 17 digits, sign, point, exponent, and up to 15 zeros.

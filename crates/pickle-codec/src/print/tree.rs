@@ -7,11 +7,14 @@ use core::fmt::Write;
 
 use num_bigint::BigInt;
 
+use super::known::{Parts, Segment};
 use super::{Printer, Stop};
-use crate::document::{Document, Node};
+use crate::document::{Document, Node, NodeRef};
 use crate::id::NodeId;
+use crate::known::{self, Known, KnownClass};
+use crate::object::Object;
 use crate::text::Str;
-use crate::value::Value;
+use crate::value::{ObjectValue, Value};
 use crate::visit::{self, NodeSet};
 
 type Outcome = Result<(), Stop>;
@@ -29,6 +32,9 @@ pub(super) trait Tree {
     fn enter(&mut self, id: Self::Id, open: &[(Self::Id, u32)]) -> bool;
 
     fn leave(&mut self, id: Self::Id);
+
+    /// What `str` prints of an object, where it is not its `repr`.
+    fn str_segments(&self, id: Self::Id) -> Option<Vec<Segment<Self::Id>>>;
 }
 
 /// How a node is printed.
@@ -43,8 +49,22 @@ pub(super) enum Shape<'t, I> {
     ByteArray(&'t [u8]),
     /// A container with children by place: how many, and how they are fenced.
     Items(Fence, usize),
-    /// An object: a head, some parts with a space before each, and a tail.
-    Parts(Cow<'t, str>, [Option<I>; 6], &'static str),
+    /// An object: a head, some parts and a tail.
+    Parts(Joint, Cow<'t, str>, [Option<I>; 6], Cow<'t, str>),
+}
+
+/// What stands before the parts of an object.
+#[derive(Clone, Copy)]
+pub(super) struct Joint {
+    first: &'static str,
+    other: &'static str,
+}
+
+impl Joint {
+    /// `Name(a, b)`.
+    pub(super) const CALL: Self = Self { first: "", other: ", " };
+    /// `<Name a b>`.
+    const WORDS: Self = Self { first: " ", other: " " };
 }
 
 /// What stands around the children of a container.
@@ -95,19 +115,33 @@ impl Fence {
 
 /// Prints a tree as `str` does.
 pub(super) fn walk_str<T: Tree, W: Write + ?Sized>(
-    tree: T,
+    tree: &mut T,
     root: T::Id,
     printer: &mut Printer<'_, W>,
 ) -> Outcome {
-    if let Shape::Text(text) = tree.shape(root) {
-        return printer.raw_text(text);
+    // An exception's only argument is printed by `str` again, and that may be an exception.
+    let mut open = Vec::from([Segment::Str(root)]);
+    while let Some(segment) = open.pop() {
+        match segment {
+            Segment::Text(text) => printer.write(&text)?,
+            Segment::Repr(id) => walk(tree, id, printer)?,
+            Segment::Str(id) => {
+                if let Some(segments) = tree.str_segments(id) {
+                    open.extend(segments.into_iter().rev());
+                } else if let Shape::Text(text) = tree.shape(id) {
+                    printer.raw_text(text)?;
+                } else {
+                    walk(tree, id, printer)?;
+                }
+            }
+        }
     }
-    walk(tree, root, printer)
+    Ok(())
 }
 
 /// Prints a tree as `repr` does.
 pub(super) fn walk<T: Tree, W: Write + ?Sized>(
-    mut tree: T,
+    tree: &mut T,
     root: T::Id,
     printer: &mut Printer<'_, W>,
 ) -> Outcome {
@@ -119,7 +153,7 @@ pub(super) fn walk<T: Tree, W: Write + ?Sized>(
             let (head, cycle) = match tree.shape(id) {
                 Shape::Items(fence, 0) => (Cow::Borrowed(fence.empty), None),
                 Shape::Items(fence, _) => (Cow::Borrowed(fence.head), Some(fence.cycle)),
-                Shape::Parts(head, ..) => (Cow::Owned(head.into_owned()), Some("<...>")),
+                Shape::Parts(_, head, ..) => (Cow::Owned(head.into_owned()), Some("<...>")),
                 scalar => {
                     print_scalar(scalar, printer)?;
                     (Cow::Borrowed(""), None)
@@ -138,14 +172,15 @@ pub(super) fn walk<T: Tree, W: Write + ?Sized>(
         let (id, place) = (*id, usize::try_from(*turn).unwrap_or(usize::MAX));
         *turn = turn.saturating_add(1);
         match tree.shape(id) {
-            Shape::Parts(_, parts, tail) => match parts.get(place) {
+            Shape::Parts(joint, _, parts, tail) => match parts.get(place) {
                 Some(Some(part)) => {
-                    printer.write(" ")?;
+                    let is_first = parts.iter().take(place).all(Option::is_none);
+                    printer.write(if is_first { joint.first } else { joint.other })?;
                     next = Some(*part);
                     continue;
                 }
                 Some(None) => continue,
-                None => printer.write(tail)?,
+                None => printer.write(&tail)?,
             },
             Shape::Items(fence, len) => {
                 if let Some(child) = tree.child(id, place) {
@@ -198,8 +233,20 @@ fn name_text(text: Str<'_>) -> String {
     }
 }
 
-fn global_text(module: Str<'_>, name: Str<'_>) -> String {
-    alloc::format!("<global '{}.{}'>", name_text(module), name_text(name))
+fn global_text(known: Option<KnownClass>, module: Str<'_>, name: Str<'_>) -> String {
+    let (module, name) = known::shown(known, module, name);
+    let full = match module {
+        Str::Utf8("builtins") => name_text(name),
+        _ => alloc::format!("{}.{}", name_text(module), name_text(name)),
+    };
+    // What a name stands for is certain only where the name is known.
+    let is_class = !matches!(
+        known,
+        None | Some(
+            KnownClass::Allowed | KnownClass::Member | KnownClass::Encode | KnownClass::Reconstructor
+        )
+    );
+    alloc::format!("<{} '{full}'>", if is_class { "class" } else { "global" })
 }
 
 fn object_head(class: Option<(Str<'_>, Str<'_>)>) -> Cow<'static, str> {
@@ -245,12 +292,18 @@ impl Tree for DocumentTree<'_, '_> {
             Node::Set(items) => Shape::Items(Fence::SET, items.len()),
             Node::FrozenSet(items) => Shape::Items(Fence::FROZENSET, items.len()),
             Node::Dict(pairs) => Shape::Items(Fence::DICT, pairs.len() * 2),
-            Node::Global(module, name) => Shape::Word(Cow::Owned(global_text(module, name))),
+            Node::Global(module, name) => {
+                Shape::Word(Cow::Owned(global_text(self.document.known_class(id), module, name)))
+            }
             Node::Object(object) => {
+                if let Some(shape) = DocumentParts::of(object).and_then(|parts| super::known::repr(&parts)) {
+                    return shape;
+                }
                 let present = |id: NodeId| (id != NodeId::ABSENT).then_some(id);
                 let instance = object.instance;
                 let named = object.class_name();
                 Shape::Parts(
+                    Joint::WORDS,
                     object_head(named),
                     [
                         named.is_none().then_some(instance.class),
@@ -260,7 +313,7 @@ impl Tree for DocumentTree<'_, '_> {
                         present(instance.items),
                         present(instance.pairs),
                     ],
-                    ">",
+                    Cow::Borrowed(">"),
                 )
             }
             Node::PersistentId(_) => Shape::Items(Fence::PERSID, 1),
@@ -292,6 +345,67 @@ impl Tree for DocumentTree<'_, '_> {
         if let Some(set) = &mut self.open {
             set.remove(id);
         }
+    }
+
+    fn str_segments(&self, id: NodeId) -> Option<Vec<Segment<NodeId>>> {
+        match self.document.node(id).view() {
+            Node::Object(object) => super::known::str_segments(&DocumentParts::of(object)?),
+            _ => None,
+        }
+    }
+}
+
+/// The parts of a known object of a document.
+struct DocumentParts<'d, 'a> {
+    object: Object<'d, 'a>,
+    class: KnownClass,
+}
+
+impl<'d, 'a> DocumentParts<'d, 'a> {
+    fn of(object: Object<'d, 'a>) -> Option<Self> {
+        Some(Self { object, class: object.known_class()? })
+    }
+}
+
+impl Parts<NodeId> for DocumentParts<'_, '_> {
+    fn class(&self) -> KnownClass {
+        self.class
+    }
+
+    fn name(&self) -> (Cow<'_, str>, Cow<'_, str>) {
+        let (module, name) = self.object.shown_class_name().unwrap_or((Str::Utf8(""), Str::Utf8("")));
+        (Cow::Owned(name_text(module)), Cow::Owned(name_text(name)))
+    }
+
+    fn arg(&self, place: usize) -> Option<NodeId> {
+        self.object.args().get(place).map(NodeRef::id)
+    }
+
+    fn args_len(&self) -> usize {
+        self.object.args().len()
+    }
+
+    fn args(&self) -> NodeId {
+        self.object.instance.args
+    }
+
+    fn items(&self) -> Option<NodeId> {
+        self.object.items().filter(|items| !items.is_empty()).map(|_| self.object.instance.items)
+    }
+
+    fn pairs(&self) -> Option<NodeId> {
+        self.object.pairs().filter(|pairs| !pairs.is_empty()).map(|_| self.object.instance.pairs)
+    }
+
+    fn int(&self, place: usize) -> Option<i64> {
+        match self.object.args().get(place)?.view() {
+            Node::Int(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    fn with_known<R>(&self, read: impl FnOnce(Known<'_, '_>) -> R) -> Option<R> {
+        self.object.known().map(read)
     }
 }
 
@@ -342,11 +456,17 @@ impl<'v, 'a> Tree for ValueTree<'v, 'a> {
             Value::FrozenSet(items) => Shape::Items(Fence::FROZENSET, items.len()),
             Value::Dict(pairs) => Shape::Items(Fence::DICT, pairs.len() * 2),
             Value::Global(global) => {
-                Shape::Word(Cow::Owned(global_text(Str::Utf8(&global.module), Str::Utf8(&global.name))))
+                let (module, name) = (Str::Utf8(&global.module), Str::Utf8(&global.name));
+                let known = known::lookup(&global.module, &global.name);
+                Shape::Word(Cow::Owned(global_text(known, module, name)))
             }
             Value::Object(object) => {
+                if let Some(shape) = ValueParts::of(object).and_then(|parts| super::known::repr(&parts)) {
+                    return shape;
+                }
                 let named = object.class_name();
                 Shape::Parts(
+                    Joint::WORDS,
                     object_head(named.map(|(module, name)| (Str::Utf8(module), Str::Utf8(name)))),
                     [
                         named.is_none().then_some(Piece::Value(&object.class)),
@@ -356,7 +476,7 @@ impl<'v, 'a> Tree for ValueTree<'v, 'a> {
                         object.items.as_deref().map(Piece::List),
                         object.pairs.as_deref().map(Piece::Dict),
                     ],
-                    ">",
+                    Cow::Borrowed(">"),
                 )
             }
             Value::PersistentId(_) => Shape::Items(Fence::PERSID, 1),
@@ -390,4 +510,63 @@ impl<'v, 'a> Tree for ValueTree<'v, 'a> {
     }
 
     fn leave(&mut self, _: Piece<'v, 'a>) {}
+
+    fn str_segments(&self, id: Piece<'v, 'a>) -> Option<Vec<Segment<Piece<'v, 'a>>>> {
+        match id {
+            Piece::Value(Value::Object(object)) => super::known::str_segments(&ValueParts::of(object)?),
+            _ => None,
+        }
+    }
+}
+
+/// The parts of a known object of a value.
+struct ValueParts<'v, 'a> {
+    object: &'v ObjectValue<'a>,
+    class: KnownClass,
+}
+
+impl<'v, 'a> ValueParts<'v, 'a> {
+    fn of(object: &'v ObjectValue<'a>) -> Option<Self> {
+        Some(Self { object, class: object.known? })
+    }
+}
+
+impl<'v, 'a> Parts<Piece<'v, 'a>> for ValueParts<'v, 'a> {
+    fn class(&self) -> KnownClass {
+        self.class
+    }
+
+    fn name(&self) -> (Cow<'_, str>, Cow<'_, str>) {
+        let (module, name) = self.object.class_name().unwrap_or_default();
+        let (module, name) = known::shown(known::lookup(module, name), Str::Utf8(module), Str::Utf8(name));
+        (Cow::Owned(name_text(module)), Cow::Owned(name_text(name)))
+    }
+
+    fn arg(&self, place: usize) -> Option<Piece<'v, 'a>> {
+        self.object.args.get(place).map(Piece::Value)
+    }
+
+    fn args_len(&self) -> usize {
+        self.object.args.len()
+    }
+
+    fn args(&self) -> Piece<'v, 'a> {
+        Piece::Tuple(&self.object.args)
+    }
+
+    fn items(&self) -> Option<Piece<'v, 'a>> {
+        self.object.items.as_deref().filter(|items| !items.is_empty()).map(Piece::List)
+    }
+
+    fn pairs(&self) -> Option<Piece<'v, 'a>> {
+        self.object.pairs.as_deref().filter(|pairs| !pairs.is_empty()).map(Piece::Dict)
+    }
+
+    fn int(&self, place: usize) -> Option<i64> {
+        self.object.args.get(place)?.as_i64()
+    }
+
+    fn with_known<R>(&self, read: impl FnOnce(Known<'_, '_>) -> R) -> Option<R> {
+        self.object.with_known(read)
+    }
 }
