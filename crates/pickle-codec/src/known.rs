@@ -127,14 +127,14 @@ pub(crate) fn construct(
     class: KnownClass,
     instance: &mut Instance,
 ) -> Result<Constructed, ErrorKind> {
-    if instance.kwargs != NodeId::ABSENT {
-        return Ok(Constructed::Unknown);
-    }
     let is_call = instance.construct == Construct::Call;
     let args = Args::of(&builder.document, instance.args);
     if class == KnownClass::Allowed {
         instance.known = if is_call { allowed_reading(&builder.document, instance, args) } else { None };
         return Ok(Constructed::Instance);
+    }
+    if instance.kwargs != NodeId::ABSENT {
+        return Ok(Constructed::Unknown);
     }
     if class == KnownClass::Uuid && !is_call && args.len == 0 {
         // The number comes with BUILD.
@@ -149,8 +149,8 @@ pub(crate) fn construct(
         let text = builder.document.text(id).map(Str::as_bytes);
         text.or_else(|| builder.document.byte_string(id)).map_or(0, <[u8]>::len)
     };
-    let cost = text_len(args.first).saturating_add(text_len(args.second)).saturating_add(args.len * 8);
-    builder.work.charge(cost)?;
+    let texts = text_len(args.first).saturating_add(text_len(args.second));
+    builder.work.charge(texts.saturating_mul(4).saturating_add(args.len * 8))?;
     match class {
         KnownClass::Encode => encode(builder, args),
         KnownClass::Bytes => match args.len {

@@ -37,9 +37,11 @@ fn normal(value: &serde_json::Value) -> serde_json::Value {
             }
             Value::Object([(tag.clone(), inner)].into_iter().collect())
         }
-        Value::Object(members) => {
-            members.iter().map(|(key, value)| (key.clone(), normal(value))).collect::<serde_json::Map<_, _>>().into()
-        }
+        Value::Object(members) => members
+            .iter()
+            .map(|(key, value)| (key.clone(), normal(value)))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
         Value::Array(items) => items.iter().map(normal).collect(),
         other => other.clone(),
     }
@@ -55,12 +57,11 @@ fn golden_pickles_are_written_as_their_golden_json() {
         let golden = fs::read_to_string(folder().join(format!("{name}.json"))).unwrap();
         let golden = golden.trim_end();
         let refs = golden.contains("\"$ref\":");
-        let expected: serde_json::Value = serde_json::from_str(golden).unwrap();
         for path in paths {
             let pickle = fs::read(path).unwrap();
-            let got = decoder.decode(&pickle).and_then(|document| {
-                tagged::to_string(&document, &TaggedOptions::new().refs(refs))
-            });
+            let got = decoder
+                .decode(&pickle)
+                .and_then(|document| tagged::to_string(&document, &TaggedOptions::new().refs(refs)));
             let got = match got {
                 Ok(got) => got,
                 Err(error) => {
@@ -68,11 +69,19 @@ fn golden_pickles_are_written_as_their_golden_json() {
                     continue;
                 }
             };
-            exact += usize::from(got == golden);
-            let value: serde_json::Value = serde_json::from_str(&got).unwrap();
-            if normal(&value) != normal(&expected) {
+            if got == golden {
+                exact += 1;
+                continue;
+            }
+            let read = |text| serde_json::from_str(text).map(|value| normal(&value)).ok();
+            if read(&got).is_none() || read(&got) != read(golden) {
                 let cut = |text: &str| text.chars().take(300).collect::<String>();
-                failures.push(format!("{}:\n  got      {}\n  expected {}", path.display(), cut(&got), cut(golden)));
+                failures.push(format!(
+                    "{}:\n  got      {}\n  expected {}",
+                    path.display(),
+                    cut(&got),
+                    cut(golden)
+                ));
             }
         }
     }

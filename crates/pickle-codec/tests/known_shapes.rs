@@ -1,0 +1,265 @@
+//! Shapes that no CPython writes: what is refused under `Known`, and inert under `Inert`.
+#![cfg(feature = "json")]
+
+use std::time::{Duration, Instant};
+
+use pickle_codec::tagged::{self, TaggedOptions};
+use pickle_codec::{DecodeOptions, Decoder, ErrorKind, Globals, Known, Node};
+
+fn options() -> DecodeOptions {
+    DecodeOptions::new().globals(Globals::Known)
+}
+
+fn json(pickle: &[u8], options: DecodeOptions) -> Result<String, (ErrorKind, Option<String>)> {
+    Decoder::with_options(options)
+        .decode(pickle)
+        .and_then(|document| tagged::to_string(&document, &TaggedOptions::new()))
+        .map_err(|error| (error.kind(), error.global().map(str::to_owned)))
+}
+
+#[test]
+fn other_shapes_are_calls() {
+    let rows: &[(&[u8], &str)] = &[
+        // A length, which no input may choose.
+        (b"c__builtin__\nbytearray\n(J\x00\x00\x00\x40tR.", "__builtin__.bytearray"),
+        (b"cbuiltins\nbytes\n(J\x00\x00\x00\x40tR.", "builtins.bytes"),
+        (b"c__builtin__\nbytearray\n(X\x01\x00\x00\x00aX\x05\x00\x00\x00utf-8tR.", "__builtin__.bytearray"),
+        (b"c_codecs\nencode\n(X\x01\x00\x00\x00aX\x05\x00\x00\x00utf-8tR.", "_codecs.encode"),
+        (b"c_codecs\nencode\n(X\x01\x00\x00\x00aX\x03\x00\x00\x00hextR.", "_codecs.encode"),
+        (b"c_codecs\nencode\n(X\x03\x00\x00\x00\xe2\x82\xacX\x06\x00\x00\x00latin1tR.", "_codecs.encode"),
+        (b"c_codecs\nencode\n(X\x01\x00\x00\x00atR.", "_codecs.encode"),
+        (b"c_codecs\nencode\n(K\x01X\x06\x00\x00\x00latin1tR.", "_codecs.encode"),
+        (b"c__builtin__\nset\n(K\x01tR.", "__builtin__.set"),
+        (b"c__builtin__\nset\n(]]tR.", "__builtin__.set"),
+        (b"c__builtin__\nset\n(X\x01\x00\x00\x00atR.", "__builtin__.set"),
+        (b"cdecimal\nDecimal\n(X\x05\x00\x00\x001 + 1tR.", "decimal.Decimal"),
+        (b"cdecimal\nDecimal\n(K\x01tR.", "decimal.Decimal"),
+        (b"cfractions\nFraction\n(K\x01K\x00tR.", "fractions.Fraction"),
+        (b"cfractions\nFraction\n(X\x03\x00\x00\x001/0tR.", "fractions.Fraction"),
+        (b"cfractions\nFraction\n(X\x03\x00\x00\x000x1tR.", "fractions.Fraction"),
+        (b"cdatetime\ndate\n(C\x04\x07\xea\x0d\x01tR.", "datetime.date"),
+        (b"cdatetime\ndate\n(C\x03\x07\xea\x01tR.", "datetime.date"),
+        (b"cdatetime\ndate\n(M\xea\x07K\x01K\x01tR.", "datetime.date"),
+        (b"cdatetime\ndatetime\n(C\x0a\x07\xea\x01\x02\x18\x00\x00\x00\x00\x00tR.", "datetime.datetime"),
+        (b"cdatetime\ndatetime\n(C\x0a\x07\xea\x01\x02\x03\x00\x00\x00\x00\x00K\x01tR.", "datetime.datetime"),
+        (b"cdatetime\ntimedelta\n(K\x00J\x00\x00\x01\x00K\x00tR.", ""),
+        (b"cdatetime\ntimedelta\n(K\x00J\x80\x51\x01\x00K\x00tR.", "datetime.timedelta"),
+        (b"cdatetime\ntimezone\n(K\x00tR.", "datetime.timezone"),
+        (b"cbuiltins\nrange\n(K\x00X\x01\x00\x00\x00aK\x01tR.", "builtins.range"),
+        (b"cbuiltins\nrange\n(K\x00K\x05K\x00tR.", "builtins.range"),
+        (b"cbuiltins\nslice\n(K\x00tR.", "builtins.slice"),
+        (b"cbuiltins\ncomplex\n(X\x01\x00\x00\x00jtR.", "builtins.complex"),
+        (b"cuuid\nUUID\n(X\x01\x00\x00\x00atR.", "uuid.UUID"),
+        (b"cipaddress\nIPv4Address\n(L4294967296L\ntR.", "ipaddress.IPv4Address"),
+        (b"cipaddress\nIPv4Network\n(X\x0b\x00\x00\x0010.0.0.0/33tR.", "ipaddress.IPv4Network"),
+        (b"cpathlib\nPosixPath\n(K\x01tR.", "pathlib.PosixPath"),
+        (b"ccollections\nOrderedDict\n(((K\x01K\x02K\x03tltR.", "collections.OrderedDict"),
+        (b"ccollections\ndefaultdict\n(K\x01tR.", "collections.defaultdict"),
+        (b"ccollections\ndeque\n(]K\x05K\x05tR.", "collections.deque"),
+        (b"ccollections\nCounter\n(]tR.", "collections.Counter"),
+        (b"chttp\nHTTPStatus\n(]tR.", "http.HTTPStatus"),
+        (b"chttp\nHTTPStatus\n(K\x01K\x02tR.", "http.HTTPStatus"),
+        (b"c__builtin__\nlist\n(]tR.", "__builtin__.list"),
+        (b"csignal\nSIGINT\n)R.", "signal.SIGINT"),
+        (b"\x80\x02cdatetime\ndate\nC\x04\x07\xea\x01\x02\x85\x81.", "datetime.date"),
+        (b"\x80\x04\x8c\x08datetime\x8c\x04date\x93C\x04\x07\xea\x01\x02\x85}\x92.", "datetime.date"),
+        (b"ccopyreg\n_reconstructor\n(cdatetime\ndate\nc__builtin__\nobject\nNtR.", "copyreg._reconstructor"),
+        (
+            b"ccopyreg\n_reconstructor\n(cuuid\nUUID\nc__builtin__\nstr\nX\x01\x00\x00\x00atR.",
+            "copyreg._reconstructor",
+        ),
+    ];
+    for (pickle, global) in rows {
+        let shown = pickle.escape_ascii();
+        if global.is_empty() {
+            assert!(json(pickle, options()).is_ok(), "{shown}");
+            continue;
+        }
+        assert_eq!(json(pickle, options()), Err((ErrorKind::Call, Some((*global).to_owned()))), "{shown}");
+        // The same is a description where everything is inert.
+        let inert = json(pickle, DecodeOptions::new().globals(Globals::Inert));
+        assert!(inert.as_ref().is_ok_and(|json| json.contains("$object")), "{shown}: {inert:?}");
+    }
+}
+
+#[test]
+fn states_are_checked() {
+    let rows: &[&[u8]] = &[
+        b"cuuid\nUUID\n)\x81}X\x03\x00\x00\x00intJ\xff\xff\xff\xffsb.",
+        b"cuuid\nUUID\n)\x81}b.",
+        b"cuuid\nUUID\n)\x81K\x01b.",
+        b"cdatetime\ndate\n(C\x04\x07\xea\x01\x02tR}b.",
+        b"cbuiltins\nValueError\n)RK\x01b.",
+        b"ccollections\nOrderedDict\n)RK\x01b.",
+        b"ccollections\nOrderedDict\n)R}b}b.",
+    ];
+    for pickle in rows {
+        assert_eq!(
+            json(pickle, options()).map_err(|(kind, _)| kind),
+            Err(ErrorKind::Call),
+            "{}",
+            pickle.escape_ascii()
+        );
+    }
+    // Nor can items go where no items are taken.
+    for pickle in [&b"cbuiltins\nValueError\n)RK\x01a."[..], b"ccollections\ndeque\n)RK\x01K\x02s."] {
+        assert_eq!(json(pickle, options()).map_err(|(kind, _)| kind), Err(ErrorKind::Type));
+    }
+    for pickle in [
+        &b"c__builtin__\nset\n(]]atR."[..],
+        b"c__builtin__\nfrozenset\n(]}atR.",
+        b"}ccollections\ndeque\n)RNs.",
+    ] {
+        assert_eq!(json(pickle, options()).map_err(|(kind, _)| kind), Err(ErrorKind::Hash));
+    }
+}
+
+#[test]
+fn names_outside_the_table_are_refused_where_they_stand() {
+    for (pickle, name) in [
+        (&b"cos\nsystem\n\xff"[..], "os.system"),
+        (b"cbuiltins\ngetattr\n\xff", "builtins.getattr"),
+        (b"c__builtin__\neval\n\xff", "__builtin__.eval"),
+        (b"\x80\x04\x8c\x04http\x8c\x11server.HTTPServer\x93\xff", "http.server.HTTPServer"),
+        (b"cfunctools\npartial\n\xff", "functools.partial"),
+        (b"i__builtin__\ncompile\n\xff", "__builtin__.compile"),
+    ] {
+        assert_eq!(json(pickle, options()), Err((ErrorKind::Global, Some(name.to_owned()))));
+    }
+}
+
+#[test]
+fn what_the_caller_allows_is_inert() {
+    let allow = || options().allow("m.Status").allow("m.AppError").allow("m.Name").allow("m.tz");
+    let rows: &[(&[u8], &str)] = &[
+        (b"cm\nStatus\n(K\x01tR.", r#"{"$enum":{"class":"m.Status","value":1}}"#),
+        (b"cm\nStatus\n.", r#"{"$global":"m.Status"}"#),
+        (b"cm\nStatus\n)R.", r#"{"$object":{"class":"m.Status","args":[]}}"#),
+        (b"cm\nStatus\n(]tR.", r#"{"$object":{"class":"m.Status","args":[[]]}}"#),
+        (b"cm\nStatus\n(K\x01tR}b.", r#"{"$object":{"class":"m.Status","args":[1],"state":{}}}"#),
+        (b"cm\nStatus\n(K\x01tRK\x02a.", r#"{"$object":{"class":"m.Status","args":[1],"items":[2]}}"#),
+        (
+            b"cm\nStatus\n(K\x01tRK\x02K\x03s.",
+            r#"{"$object":{"class":"m.Status","args":[1],"pairs":[[2,3]]}}"#,
+        ),
+        (b"cm\nAppError\n(X\x01\x00\x00\x00atR.", r#"{"$exception":{"class":"m.AppError","args":["a"]}}"#),
+        (
+            b"cm\nAppError\n)R}X\x01\x00\x00\x00aK\x01sb.",
+            r#"{"$exception":{"class":"m.AppError","args":[],"state":{"a":1}}}"#,
+        ),
+        (b"cm\nAppError\n)RK\x01b.", r#"{"$object":{"class":"m.AppError","args":[],"state":1}}"#),
+        (
+            b"ccopy_reg\n_reconstructor\n(cm\nName\nc__builtin__\nunicode\nX\x01\x00\x00\x00atR.",
+            r#"{"$instance":{"class":"m.Name","value":"a"}}"#,
+        ),
+        (
+            b"ccopy_reg\n_reconstructor\n(cm\nName\nc__builtin__\ndict\n}tR}b.",
+            r#"{"$instance":{"class":"m.Name","value":{},"state":{}}}"#,
+        ),
+        (
+            b"ccopy_reg\n_reconstructor\n(cm\nName\nc__builtin__\nobject\nNtR}X\x01\x00\x00\x00aK\x01sb.",
+            r#"{"$object":{"class":"m.Name","args":[],"state":{"a":1}}}"#,
+        ),
+        (b"cm\nName\n(X\x01\x00\x00\x00at\x81.", r#"{"$object":{"class":"m.Name","args":["a"]}}"#),
+        (
+            b"cm\nName\n)}X\x01\x00\x00\x00aK\x01s\x92.",
+            r#"{"$object":{"class":"m.Name","args":[],"kwargs":{"a":1}}}"#,
+        ),
+        (
+            b"cdatetime\ndatetime\n(C\x0a\x07\xea\x81\x02\x03\x00\x00\x00\x00\x00cm\ntz\n)RtR.",
+            r#"{"$datetime":"2026-01-02T03:00:00","fold":1,"tz":{"$object":{"class":"m.tz","args":[]}}}"#,
+        ),
+    ];
+    for (pickle, expected) in rows {
+        assert_eq!(json(pickle, allow()).as_deref(), Ok(*expected), "{}", pickle.escape_ascii());
+    }
+}
+
+#[test]
+fn everything_is_a_description_under_inert() {
+    let inert = || DecodeOptions::new().globals(Globals::Inert);
+    let rows: &[(&[u8], &str)] = &[
+        (b"cos\nsystem\n(X\x02\x00\x00\x00idtR.", r#"{"$object":{"class":"os.system","args":["id"]}}"#),
+        (b"cos\nsystem\n.", r#"{"$global":"os.system"}"#),
+        (b"Pabc\n.", r#"{"$persid":"abc"}"#),
+        (b"K\x05Q.", r#"{"$persid":5}"#),
+        (b"\x82\x05.", r#"{"$ext":5}"#),
+        (b"\x97.", r#"{"$buffer":0}"#),
+        (b"]\x97a\x97\x98a.", r#"[{"$buffer":0},{"$buffer":1}]"#),
+        (
+            b"c__builtin__\ngetattr\n(cm\nC\nX\x01\x00\x00\x00ftR(K\x01tR.",
+            r#"{"$object":{"class":{"$object":{"class":"__builtin__.getattr","args":[{"$global":"m.C"},"f"]}},"args":[1]}}"#,
+        ),
+        (b"c__builtin__\nlist\n(]tR.", r#"{"$object":{"class":"builtins.list","args":[[]]}}"#),
+        (b"cm\nC\n)\x81}b.", r#"{"$object":{"class":"m.C","args":[],"state":{}}}"#),
+    ];
+    for (pickle, expected) in rows {
+        assert_eq!(json(pickle, inert()).as_deref(), Ok(*expected), "{}", pickle.escape_ascii());
+    }
+}
+
+#[test]
+fn a_list_that_is_taken_again_and_again_is_charged() {
+    // A list of one member many times is memoized; every call copies it and ends with one member.
+    let mut pickle = b"](".to_vec();
+    pickle.extend(b"K\x01".repeat(20_000));
+    pickle.extend_from_slice(b"eq\x000c__builtin__\nset\nq\x010(");
+    pickle.extend(b"h\x01h\x00\x85R0".repeat(20_000));
+    pickle.extend_from_slice(b"t.");
+    let start = Instant::now();
+    assert_eq!(json(&pickle, options()).map_err(|(kind, _)| kind), Err(ErrorKind::Budget));
+    assert!(start.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn a_text_that_is_read_again_and_again_is_charged() {
+    let digits = "1".repeat(1 << 20);
+    let mut pickle = b"X\x00\x00\x10\x00".to_vec();
+    pickle.extend_from_slice(digits.as_bytes());
+    pickle.extend_from_slice(b"q\x000cdecimal\nDecimal\nq\x010(");
+    pickle.extend(b"h\x01h\x00\x85R0".repeat(100_000));
+    pickle.extend_from_slice(b"t.");
+    let start = Instant::now();
+    assert_eq!(json(&pickle, options()).map_err(|(kind, _)| kind), Err(ErrorKind::Budget));
+    assert!(start.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn many_known_keys_stay_apart() {
+    // UUIDs differ in their state alone, and inert objects in nothing but who they are.
+    let mut pickle = b"}(".to_vec();
+    for number in 0..1_000_u16 {
+        pickle.extend_from_slice(b"cuuid\nUUID\n)\x81}X\x03\x00\x00\x00intM");
+        pickle.extend_from_slice(&number.to_le_bytes());
+        pickle.extend_from_slice(b"sbN");
+        pickle.extend_from_slice(b"cm\nKey\n)\x81N");
+        pickle.extend_from_slice(b"cbuiltins\nValueError\n)RN");
+    }
+    pickle.extend_from_slice(b"u.");
+    let mut decoder = Decoder::with_options(options().allow("m.Key"));
+    let document = decoder.decode(&pickle).unwrap();
+    let Node::Dict(pairs) = document.root().view() else { panic!("not a dict") };
+    assert_eq!(pairs.len(), 3_000);
+    // Equal ones are one key.
+    let twice =
+        b"}(cdatetime\ndate\n(C\x04\x07\xea\x01\x02tRK\x01cdatetime\ndate\n(C\x04\x07\xea\x01\x02tRK\x02u.";
+    assert_eq!(json(twice, options()).as_deref(), Ok(r#"{"$dict":[[{"$date":"2026-01-02"},2]]}"#));
+}
+
+#[test]
+fn a_deque_keeps_no_more_than_it_holds() {
+    let pickle = b"ccollections\ndeque\n()K\x02tR(K\x01K\x02K\x03e.";
+    let mut decoder = Decoder::with_options(options());
+    let document = decoder.decode(pickle).unwrap();
+    let Node::Object(object) = document.root().view() else { panic!("not an object") };
+    let Some(Known::Deque(items, Some(2))) = object.known() else { panic!("not a deque") };
+    assert_eq!(items.len(), 2);
+    assert!(matches!(items.get(0).unwrap().view(), Node::Int(2)));
+}
+
+#[test]
+fn a_container_that_is_copied_does_not_see_what_comes_later() {
+    // The list is memoized, taken by deque(), and only then given an item.
+    let pickle = b"(](K\x01eq\x00ccollections\ndeque\n(h\x00tRh\x00K\x02at.";
+    assert_eq!(json(pickle, options()).as_deref(), Ok(r#"{"$tuple":[[1,2],{"$deque":[1]},[1,2]]}"#));
+}
