@@ -168,6 +168,12 @@ pub(crate) fn percent(
         };
         output.push_str(rest.get(..literal).unwrap_or_default());
         cursor.at = cursor.at.saturating_add(literal).saturating_add(1);
+        if format.get(cursor.at..).is_some_and(|rest| rest.starts_with('%')) {
+            // Only here a percent sign stands for itself: `%5%` is an error.
+            output.push('%');
+            cursor.at = cursor.at.saturating_add(1);
+            continue;
+        }
         let directive = Directive::read(&mut cursor, &mut state)?;
         directive.write(&mut state, &cursor, output)?;
         output.charge(0);
@@ -406,10 +412,6 @@ impl Directive {
         cursor: &Cursor<'_>,
         output: &mut Output<'_>,
     ) -> Result<(), FormatError> {
-        if self.kind == '%' {
-            output.push('%');
-            return Ok(());
-        }
         let value = state.next()?;
         match self.kind {
             's' | 'r' | 'a' => {

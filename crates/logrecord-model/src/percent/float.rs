@@ -82,8 +82,15 @@ fn significant(magnitude: f64, count: usize) -> Decimal {
 }
 
 /// The fewest digits that read back as the same float.
+///
+/// Of two texts that are as short and as near, Rust and Python choose differently: Python takes
+/// the one that rounding to this many digits gives, half to even.
 fn shortest(magnitude: f64) -> Decimal {
-    split_exponent(&format!("{magnitude:e}"))
+    let short = format!("{magnitude:e}");
+    let places = short.bytes().take_while(|byte| *byte != b'e').filter(u8::is_ascii_digit).count().saturating_sub(1);
+    let rounded = format!("{magnitude:.places$e}");
+    let reads_back = rounded.parse::<f64>().is_ok_and(|read| read.to_bits() == magnitude.to_bits());
+    split_exponent(if reads_back { &rounded } else { &short })
 }
 
 fn split_exponent(text: &str) -> Decimal {
@@ -232,6 +239,7 @@ mod tests {
             (0.00001, "1e-05"),
             (5e-324, "5e-324"),
             (f64::MAX, "1.7976931348623157e+308"),
+            (12_701.196_411_132_812_5, "12701.196411132812"),
         ];
         for (value, expected) in rows {
             assert_eq!(float_repr(value), expected);

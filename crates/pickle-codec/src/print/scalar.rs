@@ -175,6 +175,17 @@ impl<W: Write + ?Sized> Printer<'_, W> {
 
     /// `b'...'`.
     pub(super) fn bytes(&mut self, bytes: &[u8]) -> Outcome {
+        self.quoted_bytes(bytes, false)
+    }
+
+    /// `bytearray(b'...')`, in which an apostrophe is escaped whatever the quotes are.
+    pub(super) fn bytearray(&mut self, bytes: &[u8]) -> Outcome {
+        self.write("bytearray(")?;
+        self.quoted_bytes(bytes, true)?;
+        self.write(")")
+    }
+
+    fn quoted_bytes(&mut self, bytes: &[u8], escape_apostrophe: bool) -> Outcome {
         let quote = if bytes.contains(&b'\'') && !bytes.contains(&b'"') { b'"' } else { b'\'' };
         self.write(if quote == b'"' { "b\"" } else { "b'" })?;
         let mut run = String::new();
@@ -186,7 +197,7 @@ impl<W: Write + ?Sized> Printer<'_, W> {
                     b'\n' => run.push_str("\\n"),
                     b'\r' => run.push_str("\\r"),
                     b'\t' => run.push_str("\\t"),
-                    _ if byte == quote => run.extend(['\\', char::from(byte)]),
+                    _ if byte == quote || byte == b'\'' && escape_apostrophe => run.extend(['\\', char::from(byte)]),
                     b' '..=b'~' => run.push(char::from(byte)),
                     _ => {
                         let digit = |value| char::from_digit(u32::from(value), 16).unwrap_or('0');

@@ -1,0 +1,138 @@
+//! CPython processes that say what CPython prints, and a seeded source of questions.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test support")]
+#![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use serde_json::{Value as Json, json};
+
+/// One long-lived interpreter.
+pub(crate) struct Python {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+    /// The minor version of Python 3.
+    pub(crate) minor: u32,
+}
+
+/// What Python says: text, or the name and text of an exception.
+pub(crate) type Answer = Result<String, (String, String)>;
+
+impl Python {
+    fn start(path: &Path) -> Option<Self> {
+        let version = Command::new(path)
+            .args(["-c", "import sys; print(*sys.version_info[:2])"])
+            .output()
+            .ok()
+            .filter(|output| output.status.success())?;
+        let version = String::from_utf8(version.stdout).ok()?;
+        let (major, minor) = version.trim().split_once(' ')?;
+        let minor: u32 = minor.parse().ok()?;
+        if major != "3" || minor < 8 {
+            return None;
+        }
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/formatter_python/oracle.py");
+        let mut child = Command::new(path)
+            .arg(script)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .ok()?;
+        let input = child.stdin.take()?;
+        let output = BufReader::new(child.stdout.take()?);
+        Some(Self { child, input, output, minor })
+    }
+
+    /// All interpreters of 3.8 and later that can be found, one of each minor version.
+    pub(crate) fn all() -> Vec<Self> {
+        let mut found: Vec<Self> = Vec::new();
+        for path in candidates() {
+            if let Some(python) = Self::start(&path)
+                && found.iter().all(|have| have.minor != python.minor)
+            {
+                found.push(python);
+            }
+        }
+        if found.is_empty() {
+            assert!(
+                std::env::var_os("LOGRECORD_REQUIRE_PYTHON").is_none_or(|value| value != "1"),
+                "no Python 3.8 or later was found, and one is required"
+            );
+            eprintln!("SKIPPED: no Python 3.8 or later was found; nothing was compared");
+        }
+        found
+    }
+
+    /// Asks one question.
+    pub(crate) fn ask(&mut self, question: &Json) -> Answer {
+        writeln!(self.input, "{question}").unwrap();
+        let mut line = String::new();
+        self.output.read_line(&mut line).unwrap();
+        let answer: Json = serde_json::from_str(&line).unwrap();
+        let text = answer["text"].as_str().unwrap().to_owned();
+        match answer["error"].as_str() {
+            None => Ok(text),
+            Some(error) => Err((error.to_owned(), text)),
+        }
+    }
+
+    /// The pickle of a record's attributes, after `makeLogRecord`.
+    pub(crate) fn payload(&mut self, record: &str) -> Vec<u8> {
+        let hex = self.ask(&json!({"ask": "payload", "record": record})).unwrap();
+        let digits: Vec<u8> = hex.bytes().map(|digit| char::from(digit).to_digit(16).unwrap().try_into().unwrap()).collect();
+        digits.chunks(2).map(|pair| pair[0] * 16 + pair[1]).collect()
+    }
+}
+
+impl Drop for Python {
+    fn drop(&mut self) {
+        // The process ends by itself when its input is closed; this is for one that hangs.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn candidates() -> Vec<PathBuf> {
+    if let Some(listed) = std::env::var_os("LOGRECORD_PYTHONS") {
+        return std::env::split_paths(&listed).collect();
+    }
+    let mut paths = Vec::new();
+    if let Some(home) = std::env::var_os("HOME")
+        && let Ok(versions) = std::fs::read_dir(Path::new(&home).join(".pyenv/versions"))
+    {
+        paths.extend(versions.flatten().map(|version| version.path().join("bin/python")));
+        paths.sort();
+    }
+    paths.push(PathBuf::from("python3"));
+    paths
+}
+
+/// A seeded generator: the same questions in every run.
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
+        usize::try_from(self.next() % u64::try_from(limit).unwrap()).unwrap()
+    }
+
+    pub(crate) fn pick<T: Copy>(&mut self, items: &[T]) -> T {
+        items[self.below(items.len())]
+    }
+
+    pub(crate) fn chance(&mut self, percent: usize) -> bool {
+        self.below(100) < percent
+    }
+}
