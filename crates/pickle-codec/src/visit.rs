@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use crate::document::{Document, NodeRef, TextRepr};
 use crate::error::ErrorKind;
 use crate::id::{Kind, NodeId};
+use crate::known::KnownClass;
 use crate::object::ObjectRepr;
 
 /// The part of a node at a place: items, or keys and values in turn, or an object's parts, of
@@ -27,6 +28,14 @@ pub(crate) fn global_names(node: NodeRef<'_, '_>) -> [NodeId; 2] {
     match node.document.objects.get(node.id.index()) {
         Some(ObjectRepr::Global { module, name, .. }) if node.id.kind() == Kind::Object => [*module, *name],
         _ => [NodeId::NONE; 2],
+    }
+}
+
+/// What a global's name stands for.
+pub(crate) fn global_class(document: &Document<'_>, id: NodeId) -> Option<KnownClass> {
+    match document.objects.get(id.index()) {
+        Some(ObjectRepr::Global { known, .. }) if id.kind() == Kind::Object => *known,
+        _ => None,
     }
 }
 

@@ -45,8 +45,12 @@ pub(super) fn repr<'t, I: Copy>(object: &impl Parts<I>) -> Option<Shape<'t, I>> 
     let name = object.name().1.into_owned();
     let bare = String::from(name.rsplit('.').next().unwrap_or_default());
     match object.class() {
-        KnownClass::OrderedDict | KnownClass::Counter => match object.pairs() {
-            Some(pairs) => call(&bare, one(pairs), close()),
+        class @ (KnownClass::OrderedDict | KnownClass::Counter) => match object.pairs() {
+            Some(pairs) => {
+                let joint = if class == KnownClass::Counter { Joint::COUNTER } else { Joint::CALL };
+                let head = Cow::Owned(format!("{bare}("));
+                Some(Shape::Parts(joint, head, one(pairs), Cow::Borrowed(")")))
+            }
             None => Some(Shape::Word(Cow::Owned(format!("{bare}()")))),
         },
         KnownClass::DefaultDict => {
@@ -74,6 +78,14 @@ pub(super) fn repr<'t, I: Copy>(object: &impl Parts<I>) -> Option<Shape<'t, I>> 
         KnownClass::Slice => {
             call("slice", [object.arg(0), object.arg(1), object.arg(2), None, None, None], close())
         }
+        // The file names of an OSError are not among its arguments.
+        KnownClass::Exception if is_os_error(&name) && (2..=5).contains(&object.args_len()) => {
+            let name = match object.int(0) {
+                Some(number) if name == "OSError" => os_error(number),
+                _ => bare.as_str(),
+            };
+            call(name, [object.arg(0), object.arg(1), None, None, None, None], close())
+        }
         KnownClass::Exception => match object.args_len() {
             len @ 0..=6 => {
                 let parts = [0, 1, 2, 3, 4, 5].map(|place| object.arg(place).filter(|_| place < len));
@@ -93,8 +105,10 @@ pub(super) fn repr<'t, I: Copy>(object: &impl Parts<I>) -> Option<Shape<'t, I>> 
             object.with_known(|known| match known {
                 Known::Date(date) => Some(word(format!("datetime.date({})", date_fields(date)))),
                 Known::DateTime(date, time, tz) => {
-                    let fields = format!("{}, {}", date_fields(date), time_fields(time));
-                    Some(zoned("datetime", &fields, time.fold, zone.filter(|_| tz.is_some())))
+                    // The C implementation writes the fold before the zone here, and behind it in `time`.
+                    let fold = if time.fold { ", fold=1" } else { "" };
+                    let fields = format!("{}, {}{fold}", date_fields(date), time_fields(time));
+                    Some(zoned("datetime", &fields, false, zone.filter(|_| tz.is_some())))
                 }
                 Known::Time(time, tz) => {
                     Some(zoned("time", &time_fields(time), time.fold, zone.filter(|_| tz.is_some())))
@@ -155,6 +169,12 @@ fn scalar_repr(known: &Known<'_, '_>, name: &str) -> Option<String> {
         Known::Uuid(number) => format!("UUID('{}')", uuid(*number)),
         Known::Path(bytes) => {
             let name = if name == "Path" || name == "PurePath" { "PosixPath" } else { name };
+            if name.ends_with("WindowsPath") {
+                // `repr` shows these with slashes.
+                let slashed: Vec<u8> =
+                    bytes.iter().map(|&byte| if byte == b'\\' { b'/' } else { byte }).collect();
+                return Some(format!("{name}({})", quoted(text_of(&slashed))));
+            }
             format!("{name}({})", quoted(text_of(bytes)))
         }
         Known::Ip(address) => format!("{name}({})", quoted(Str::Utf8(address))),
@@ -203,6 +223,27 @@ fn exception_segments<I: Copy>(object: &impl Parts<I>) -> Vec<Segment<I>> {
             segments
         }
         _ => Vec::from([Segment::Repr(object.args())]),
+    }
+}
+
+/// What `OSError(number, text)` makes, by Linux's numbers.
+const fn os_error(number: i64) -> &'static str {
+    match number {
+        1 | 13 => "PermissionError",
+        2 => "FileNotFoundError",
+        3 => "ProcessLookupError",
+        4 => "InterruptedError",
+        10 => "ChildProcessError",
+        11 | 114 | 115 => "BlockingIOError",
+        17 => "FileExistsError",
+        20 => "NotADirectoryError",
+        21 => "IsADirectoryError",
+        32 | 108 => "BrokenPipeError",
+        103 => "ConnectionAbortedError",
+        104 => "ConnectionResetError",
+        110 => "TimeoutError",
+        111 => "ConnectionRefusedError",
+        _ => "OSError",
     }
 }
 

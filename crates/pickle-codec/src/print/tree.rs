@@ -3,6 +3,7 @@
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 use core::fmt::Write;
 
 use num_bigint::BigInt;
@@ -33,6 +34,9 @@ pub(super) trait Tree {
 
     fn leave(&mut self, id: Self::Id);
 
+    /// The number at a place of a dict's children; `None` for a NaN.
+    fn count(&self, id: Self::Id, place: usize) -> Option<Count>;
+
     /// What `str` prints of an object, where it is not its `repr`.
     fn str_segments(&self, id: Self::Id) -> Option<Vec<Segment<Self::Id>>>;
 }
@@ -58,13 +62,17 @@ pub(super) enum Shape<'t, I> {
 pub(super) struct Joint {
     first: &'static str,
     other: &'static str,
+    /// Whether the pairs of the dict stand by their counts, the highest first.
+    counts: bool,
 }
 
 impl Joint {
     /// `Name(a, b)`.
-    pub(super) const CALL: Self = Self { first: "", other: ", " };
+    pub(super) const CALL: Self = Self { first: "", other: ", ", counts: false };
+    /// `Counter({'a': 2, 'b': 1})`.
+    pub(super) const COUNTER: Self = Self { first: "", other: ", ", counts: true };
     /// `<Name a b>`.
-    const WORDS: Self = Self { first: " ", other: " " };
+    const WORDS: Self = Self { first: " ", other: " ", counts: false };
 }
 
 /// What stands around the children of a container.
@@ -147,6 +155,9 @@ pub(super) fn walk<T: Tree, W: Write + ?Sized>(
 ) -> Outcome {
     let mut open: Vec<(T::Id, u32)> = Vec::new();
     let mut next = Some(root);
+    // The dicts among the open ones that are printed in another order, by their height.
+    let mut orders: Vec<(usize, Vec<u32>)> = Vec::new();
+    let mut counts = false;
     loop {
         if let Some(id) = next.take() {
             // The children come in the turns below; `enter` needs the tree for itself.
@@ -164,10 +175,16 @@ pub(super) fn walk<T: Tree, W: Write + ?Sized>(
                 Some(_) => {
                     printer.write(&head)?;
                     open.push((id, 0));
+                    if core::mem::take(&mut counts)
+                        && let Some(order) = by_count(tree, id)
+                    {
+                        orders.push((open.len(), order));
+                    }
                 }
                 None => printer.write(&head)?,
             }
         }
+        let height_now = open.len();
         let Some((id, turn)) = open.last_mut() else { return Ok(()) };
         let (id, place) = (*id, usize::try_from(*turn).unwrap_or(usize::MAX));
         *turn = turn.saturating_add(1);
@@ -177,13 +194,21 @@ pub(super) fn walk<T: Tree, W: Write + ?Sized>(
                     let is_first = parts.iter().take(place).all(Option::is_none);
                     printer.write(if is_first { joint.first } else { joint.other })?;
                     next = Some(*part);
+                    counts = joint.counts;
                     continue;
                 }
                 Some(None) => continue,
                 None => printer.write(&tail)?,
             },
             Shape::Items(fence, len) => {
-                if let Some(child) = tree.child(id, place) {
+                let sorted = match orders.last() {
+                    Some((height, order)) if *height == height_now => {
+                        let pair = order.get(place / 2).map_or(u32::MAX, |&pair| pair);
+                        usize::try_from(pair).unwrap_or(usize::MAX).saturating_mul(2).saturating_add(place % 2)
+                    }
+                    _ => place,
+                };
+                if let Some(child) = tree.child(id, sorted) {
                     if place > 0 {
                         printer.write(if fence.kind == Kind::Dict && place % 2 == 1 { ": " } else { ", " })?;
                     }
@@ -198,8 +223,44 @@ pub(super) fn walk<T: Tree, W: Write + ?Sized>(
             _ => {}
         }
         tree.leave(id);
+        if orders.last().is_some_and(|(height, _)| *height == height_now) {
+            orders.pop();
+        }
         open.pop();
     }
+}
+
+/// What a `Counter` counts with.
+#[derive(Clone, Copy)]
+pub(super) enum Count {
+    Int(i64),
+    Float(f64),
+}
+
+impl Count {
+    /// The higher one first.
+    #[allow(clippy::as_conversions, reason = "counts beyond 2^53 beside floats are as good as equal")]
+    fn order(self, other: Self) -> Ordering {
+        match (self, other) {
+            (Self::Int(left), Self::Int(right)) => right.cmp(&left),
+            (Self::Int(left), Self::Float(right)) => right.total_cmp(&(left as f64)),
+            (Self::Float(left), Self::Int(right)) => (right as f64).total_cmp(&left),
+            (Self::Float(left), Self::Float(right)) => right.total_cmp(&left),
+        }
+    }
+}
+
+/// The pairs of a dict by their counts, the highest first, if all counts are numbers.
+fn by_count<T: Tree>(tree: &T, id: T::Id) -> Option<Vec<u32>> {
+    let mut order: Vec<(Count, u32)> = Vec::new();
+    while let Some(place) = order.len().checked_mul(2)
+        && tree.child(id, place).is_some()
+    {
+        order.push((tree.count(id, place + 1)?, u32::try_from(order.len()).ok()?));
+    }
+    // The sort is stable, as Python's.
+    order.sort_by(|(left, _), (right, _)| left.order(*right));
+    Some(order.into_iter().map(|(_, place)| place).collect())
 }
 
 fn print_scalar<I, W: Write + ?Sized>(shape: Shape<'_, I>, printer: &mut Printer<'_, W>) -> Outcome {
@@ -210,11 +271,7 @@ fn print_scalar<I, W: Write + ?Sized>(shape: Shape<'_, I>, printer: &mut Printer
         Shape::Float(value) => printer.float(value),
         Shape::Text(text) => printer.text(text),
         Shape::Bytes(bytes) => printer.bytes(bytes),
-        Shape::ByteArray(bytes) => {
-            printer.write("bytearray(")?;
-            printer.bytes(bytes)?;
-            printer.write(")")
-        }
+        Shape::ByteArray(bytes) => printer.bytearray(bytes),
         Shape::Items(..) | Shape::Parts(..) => Ok(()),
     }
 }
@@ -293,7 +350,7 @@ impl Tree for DocumentTree<'_, '_> {
             Node::FrozenSet(items) => Shape::Items(Fence::FROZENSET, items.len()),
             Node::Dict(pairs) => Shape::Items(Fence::DICT, pairs.len() * 2),
             Node::Global(module, name) => {
-                Shape::Word(Cow::Owned(global_text(self.document.known_class(id), module, name)))
+                Shape::Word(Cow::Owned(global_text(visit::global_class(self.document, id), module, name)))
             }
             Node::Object(object) => {
                 if let Some(shape) = DocumentParts::of(object).and_then(|parts| super::known::repr(&parts)) {
@@ -344,6 +401,14 @@ impl Tree for DocumentTree<'_, '_> {
     fn leave(&mut self, id: NodeId) {
         if let Some(set) = &mut self.open {
             set.remove(id);
+        }
+    }
+
+    fn count(&self, id: NodeId, place: usize) -> Option<Count> {
+        match self.document.node(self.child(id, place)?).view() {
+            Node::Int(value) => Some(Count::Int(value)),
+            Node::Float(value) if !value.is_nan() => Some(Count::Float(value)),
+            _ => None,
         }
     }
 
@@ -510,6 +575,14 @@ impl<'v, 'a> Tree for ValueTree<'v, 'a> {
     }
 
     fn leave(&mut self, _: Piece<'v, 'a>) {}
+
+    fn count(&self, id: Piece<'v, 'a>, place: usize) -> Option<Count> {
+        match self.child(id, place)? {
+            Piece::Value(Value::Int(value)) => Some(Count::Int(*value)),
+            Piece::Value(Value::Float(value)) if !value.is_nan() => Some(Count::Float(*value)),
+            _ => None,
+        }
+    }
 
     fn str_segments(&self, id: Piece<'v, 'a>) -> Option<Vec<Segment<Piece<'v, 'a>>>> {
         match id {
