@@ -174,12 +174,12 @@ class Replay(object):
         name = (stream_id, key_id)
         stream = self.streams.get(name)
         if stream is None:
-            self._check_time(now_ns, time_ns, self.floor_ns)
+            floor_ns = self.floor_ns
+            self._check_time(now_ns, time_ns, floor_ns)
             while len(self.streams) >= self.max_streams:
                 self._forget(now_ns)
-            self._check_time(now_ns, time_ns, self.floor_ns)
             stream = {"highest": seq, "first": seq, "seen": 0,
-                      "floor": self.floor_ns, "latest": time_ns}
+                      "floor": floor_ns, "latest": time_ns}
         else:
             below = stream["highest"] - seq
             if below >= WINDOW_LEN:

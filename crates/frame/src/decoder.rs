@@ -430,6 +430,25 @@ mod tests {
     }
 
     #[test]
+    fn a_payload_that_is_a_whole_chunk_is_not_copied() {
+        let payload = Bytes::from(vec![1; 600]);
+        let mut decoder = FrameDecoder::new();
+        decoder.feed_slice(&600_u32.to_be_bytes());
+        assert_eq!(decoder.next_frame(), Ok(None));
+        decoder.feed(payload.clone());
+        let frame = decoder.next_frame().unwrap().unwrap();
+        assert_eq!((frame.as_ptr(), frame.len()), (payload.as_ptr(), 600));
+    }
+
+    #[test]
+    fn a_small_straddling_frame_gets_a_place_of_its_size() {
+        let mut decoder = FrameDecoder::new();
+        decoder.feed_slice(b"\0\0\0\x0aabc");
+        assert_eq!(decoder.next_frame(), Ok(None));
+        assert_eq!(decoder.body.capacity(), 10);
+    }
+
+    #[test]
     fn every_cut_of_a_stream_is_told() {
         let whole = wire(&[b"abc", b"defgh"]);
         for cut in 0..=whole.len() {

@@ -150,9 +150,9 @@ fn a_vectored_write_needs_no_copy() {
 
 #[test]
 fn keys_change_without_losing_a_window() {
-    let mut opener = Opener::new(&ring(&[(b"old", 1)]), b"", Policy::new(), START).unwrap();
-    let mut old = Sealer::new(&key(b"old", 1), b"", [1; 16]).unwrap();
-    let mut new = Sealer::new(&key(b"new", 2), b"", [2; 16]).unwrap();
+    let mut opener = Opener::new(&ring(&[(b"old", 1)]), b"here", Policy::new(), START).unwrap();
+    let mut old = Sealer::new(&key(b"old", 1), b"here", [1; 16]).unwrap();
+    let mut new = Sealer::new(&key(b"new", 2), b"here", [2; 16]).unwrap();
     let (first, early) = (seal(&mut old, NOW, b"1"), seal(&mut new, NOW, b"2"));
     assert!(opener.open(NOW, first.clone()).is_ok());
     assert_eq!(opener.open(NOW, early.clone()), Err(Refusal::UnknownKey));
@@ -271,9 +271,11 @@ fn a_restart_lets_no_replay_in() {
 fn a_damaged_state_is_refused() {
     let keys = ring(&[(b"a", 1)]);
     let mut opener = Opener::new(&keys, b"", Policy::new(), START).unwrap();
-    for stream in 0..3 {
+    let mut last = Bytes::new();
+    for stream in [2, 0, 1] {
         let mut sealer = Sealer::new(&key(b"a", 1), b"", [stream; 16]).unwrap();
-        opener.open(NOW, seal(&mut sealer, NOW, b"}.")).unwrap();
+        last = seal(&mut sealer, NOW, b"}.");
+        opener.open(NOW, last.clone()).unwrap();
     }
     let state = opener.replay().export(Snapshot::Final);
     let import =
@@ -292,6 +294,12 @@ fn a_damaged_state_is_refused() {
     // A smaller table keeps what was used last, and its floor covers the rest.
     let small = Replay::import(Policy::new().max_streams(1), &state, NOW).unwrap();
     assert_eq!((small.streams(), small.floor_ns()), (1, NOW + 1));
+    let mut small = Opener::with_replay(&keys, b"", small).unwrap();
+    assert_eq!(small.open(NOW, last), Err(Refusal::Replay));
+    // More than was counted, under a checksum that is right.
+    let mut longer = [&state[..state.len() - 32], b"\0"].concat();
+    longer.extend_from_slice(&<sha2::Sha256 as sha2::Digest>::digest(&longer));
+    assert_eq!(import(&longer).unwrap_err(), ErrorKind::StateDamaged);
 }
 
 /// What a receiver has to remember, without any bound: the rules of wire-format 5.2 and 5.3.

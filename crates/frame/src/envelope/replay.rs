@@ -124,12 +124,9 @@ impl Replay {
             check_time(floor_ns)?;
             if self.streams.len() >= self.policy.max_streams {
                 self.forget(now_ns);
-                // The floor may have risen above the message at hand.
-                if time_ns < self.floor_ns {
-                    return Err(Refusal::BeforeStart);
-                }
             }
-            let stream = Stream::new(seq, time_ns, self.floor_ns, used);
+            // The floor from before: what was forgotten just now is another stream than this one.
+            let stream = Stream::new(seq, time_ns, floor_ns, used);
             self.streams.insert(name, stream);
             (0, false, true)
         };
@@ -361,6 +358,45 @@ mod tests {
                 assert_eq!(result, Err(expected), "{earlier} after {stream}");
             }
         }
+    }
+
+    #[test]
+    fn what_was_quiet_for_longest_is_forgotten_first() {
+        let mut replay = Replay::new(Policy::new().max_streams(2), START);
+        for (stream, seq, second) in [(1, 0, 0), (2, 0, 1), (1, 1, 2), (3, 0, 3)] {
+            assert!(run(&mut replay, stream, seq, START + second * SECOND).is_ok());
+        }
+        // Stream 2 is gone, and the floor covers it; stream 1 was used in between.
+        assert_eq!(replay.floor_ns(), START + SECOND + 1);
+        assert_eq!(run(&mut replay, 1, 0, START), Err(Refusal::Replay));
+        assert_eq!(run(&mut replay, 2, 0, START + SECOND), Err(Refusal::BeforeStart));
+    }
+
+    #[test]
+    fn forgetting_another_stream_does_not_refuse_the_message_at_hand() {
+        let mut replay = Replay::new(Policy::new().max_streams(1), START);
+        assert!(run(&mut replay, 1, 0, START + 5 * SECOND).is_ok());
+        let now = START + 6 * SECOND;
+        assert!(replay.check(now, message(2, 0, START + 4 * SECOND)).is_ok());
+        assert_eq!(replay.floor_ns(), START + 5 * SECOND + 1);
+        assert_eq!(replay.check(now, message(3, 0, START + 4 * SECOND)), Err(Refusal::BeforeStart));
+    }
+
+    #[test]
+    fn a_number_below_the_stored_highest_does_not_make_a_stream_trusted() {
+        let mut replay = Replay::new(Policy::new(), START);
+        for seq in [0, 1, 3, 4] {
+            assert!(run(&mut replay, 1, seq, START).is_ok());
+        }
+        let stored = replay.export(crate::envelope::Snapshot::Running);
+        assert!(run(&mut replay, 1, 5, START + 1).is_ok());
+        let restart = START + SECOND;
+        let mut replay = Replay::import(Policy::new(), &stored, restart).unwrap();
+        assert_eq!(run(&mut replay, 1, 2, restart), Ok((0, false, false)));
+        assert_eq!(run(&mut replay, 1, 5, START + 1), Err(Refusal::BeforeStart));
+        assert_eq!(run(&mut replay, 1, 9, restart), Ok((0, false, false)));
+        assert_eq!(run(&mut replay, 1, 11, START), Ok((1, false, false)));
+        assert_eq!(run(&mut replay, 1, 5, START + 1), Err(Refusal::BeforeStart));
     }
 
     #[test]
