@@ -39,30 +39,17 @@ impl<'a> LogRecord<'a> {
         levelno: i64,
         message: impl Into<Text<'a>>,
     ) -> LogRecordBuilder<'a> {
-        let mut record = Self {
-            name: name.into(),
-            msg: message.into().into_value(),
-            level_name: level_name(levelno),
-            level_no: levelno,
-            process_name: Text::from("MainProcess"),
-            thread_name: Text::from("MainThread"),
-            order: Order::STOCK_WITH_TASK,
-            ..Self::EMPTY
-        };
-        for field in [
-            Field::Name,
-            Field::Msg,
-            Field::LevelName,
-            Field::LevelNo,
-            Field::PathName,
-            Field::FileName,
-            Field::Module,
-            Field::LineNo,
-            Field::ProcessName,
-            Field::ThreadName,
-        ] {
-            record.set |= field.bit();
+        let mut record = Self { order: Order::STOCK_WITH_TASK, ..Self::EMPTY };
+        record.store(Field::Name, name.into().into_value());
+        record.store(Field::Msg, message.into().into_value());
+        record.store(Field::LevelName, level_name(levelno).into_value());
+        record.store(Field::LevelNo, Value::Int(levelno));
+        record.store(Field::LineNo, Value::Int(0));
+        for field in [Field::PathName, Field::FileName, Field::Module] {
+            record.store(field, Value::from(""));
         }
+        record.store(Field::ThreadName, Value::from("MainThread"));
+        record.store(Field::ProcessName, Value::from("MainProcess"));
         LogRecordBuilder { record }
     }
 }
@@ -94,12 +81,11 @@ fn file_of(path: &str) -> (usize, usize) {
 }
 
 macro_rules! setters {
-    ($($(#[$doc:meta])* $method:ident($type:ty) $slot:ident $field:ident;)*) => {
+    ($($(#[$doc:meta])* $method:ident($type:ty) $field:ident $wrap:expr;)*) => {
         $(
             $(#[$doc])*
             pub fn $method(mut self, value: impl Into<$type>) -> Self {
-                self.record.$slot = value.into();
-                self.record.set |= Field::$field.bit();
+                self.record.store(Field::$field, $wrap(value.into()));
                 self
             }
         )*
@@ -109,29 +95,29 @@ macro_rules! setters {
 impl<'a> LogRecordBuilder<'a> {
     setters! {
         /// The level's name, where it is none of Python's own.
-        levelname(Text<'a>) level_name LevelName;
+        levelname(Text<'a>) LevelName Text::into_value;
         /// The module; else it follows from [`pathname`](Self::pathname).
-        module(Text<'a>) module Module;
+        module(Text<'a>) Module Text::into_value;
         /// The source line.
-        lineno(i64) line_no LineNo;
+        lineno(i64) LineNo Value::Int;
         /// The function.
-        func_name(Text<'a>) func_name FuncName;
+        func_name(Text<'a>) FuncName Text::into_value;
         /// The formatted exception.
-        exc_text(Text<'a>) exc_text ExcText;
+        exc_text(Text<'a>) ExcText Text::into_value;
         /// The formatted stack.
-        stack_info(Text<'a>) stack_info StackInfo;
+        stack_info(Text<'a>) StackInfo Text::into_value;
         /// Milliseconds from the program's start to the record.
-        relative_created(f64) relative_created RelativeCreated;
+        relative_created(f64) RelativeCreated Value::Float;
         /// The thread's identifier.
-        thread(i64) thread Thread;
+        thread(i64) Thread Value::Int;
         /// The thread's name; `MainThread` where none is given.
-        thread_name(Text<'a>) thread_name ThreadName;
+        thread_name(Text<'a>) ThreadName Text::into_value;
         /// The process's name; `MainProcess` where none is given.
-        process_name(Text<'a>) process_name ProcessName;
+        process_name(Text<'a>) ProcessName Text::into_value;
         /// The process id.
-        process(i64) process Process;
+        process(i64) Process Value::Int;
         /// The asyncio task's name, or what corresponds to it.
-        task_name(Text<'a>) task_name TaskName;
+        task_name(Text<'a>) TaskName Text::into_value;
     }
 
     /// The source file, from which `filename` and `module` follow as in Python.
@@ -139,19 +125,21 @@ impl<'a> LogRecordBuilder<'a> {
         let path = path.into();
         let visible = path.to_visible();
         let (start, end) = file_of(&visible);
-        self.record.file_name = Text::from(visible.get(start..).unwrap_or_default().to_owned());
-        self.record.module = Text::from(visible.get(start..end).unwrap_or_default().to_owned());
+        let file = visible.get(start..).unwrap_or_default().to_owned();
+        let module = visible.get(start..end).unwrap_or_default().to_owned();
         drop(visible);
-        self.record.path_name = path;
+        self.record.store(Field::PathName, path.into_value());
+        self.record.store(Field::FileName, Value::from(file));
+        self.record.store(Field::Module, Value::from(module));
         self
     }
 
     /// When the record was made, in seconds since the epoch; `msecs` follows from it.
     pub fn created(mut self, seconds: f64) -> Self {
-        self.record.created = seconds;
         // Python 3.10 and later keep whole milliseconds.
-        self.record.msecs = ((seconds - seconds.floor()) * 1000.0).floor();
-        self.record.set |= Field::Created.bit() | Field::Msecs.bit();
+        let msecs = ((seconds - seconds.floor()) * 1000.0).floor();
+        self.record.store(Field::Created, Value::Float(seconds));
+        self.record.store(Field::Msecs, Value::Float(msecs));
         self
     }
 
@@ -159,9 +147,8 @@ impl<'a> LogRecordBuilder<'a> {
     /// from `time.time_ns()`.
     #[allow(clippy::as_conversions, reason = "nanoseconds become float seconds, as in Python")]
     pub fn created_at(mut self, since_epoch: Duration) -> Self {
-        self.record.created = since_epoch.as_nanos() as f64 / 1e9;
-        self.record.msecs = f64::from(since_epoch.subsec_millis());
-        self.record.set |= Field::Created.bit() | Field::Msecs.bit();
+        self.record.store(Field::Created, Value::Float(since_epoch.as_nanos() as f64 / 1e9));
+        self.record.store(Field::Msecs, Value::Float(f64::from(since_epoch.subsec_millis())));
         self
     }
 

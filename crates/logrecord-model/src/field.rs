@@ -53,6 +53,24 @@ pub enum Field {
     AscTime,
 }
 
+/// How many attributes hold text.
+pub(crate) const TEXTS: usize = 13;
+/// How many attributes hold any value.
+pub(crate) const VALUES: usize = 3;
+/// How many attributes hold an integer.
+pub(crate) const INTS: usize = 4;
+/// How many attributes hold a float.
+pub(crate) const FLOATS: usize = 3;
+
+/// A type of attribute, and a place among those of its type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Slot {
+    Text(usize),
+    Value(usize),
+    Int(usize),
+    Float(usize),
+}
+
 /// How many attributes there are.
 pub(crate) const FIELDS: usize = 23;
 
@@ -144,6 +162,36 @@ impl Field {
             b"asctime" => Self::AscTime,
             _ => return None,
         })
+    }
+
+    /// Where its value is kept in a record.
+    #[inline]
+    pub(crate) const fn slot(self) -> Slot {
+        match self {
+            Self::Name => Slot::Text(0),
+            Self::LevelName => Slot::Text(1),
+            Self::PathName => Slot::Text(2),
+            Self::FileName => Slot::Text(3),
+            Self::Module => Slot::Text(4),
+            Self::ExcText => Slot::Text(5),
+            Self::StackInfo => Slot::Text(6),
+            Self::FuncName => Slot::Text(7),
+            Self::ThreadName => Slot::Text(8),
+            Self::ProcessName => Slot::Text(9),
+            Self::TaskName => Slot::Text(10),
+            Self::Message => Slot::Text(11),
+            Self::AscTime => Slot::Text(12),
+            Self::Msg => Slot::Value(0),
+            Self::Args => Slot::Value(1),
+            Self::ExcInfo => Slot::Value(2),
+            Self::LevelNo => Slot::Int(0),
+            Self::LineNo => Slot::Int(1),
+            Self::Thread => Slot::Int(2),
+            Self::Process => Slot::Int(3),
+            Self::Created => Slot::Float(0),
+            Self::Msecs => Slot::Float(1),
+            Self::RelativeCreated => Slot::Float(2),
+        }
     }
 
     /// Its bit in a set of fields.

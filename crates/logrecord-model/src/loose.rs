@@ -1,7 +1,8 @@
 //! The second way to read a record: any order of attributes, any protocol from 1 on, Python 2's
 //! strings, BINGETs of text, and extras of lists, tuples and dicts; still without a document.
 //!
-//! A stack machine whose values are trees. It gives up, and leaves the payload to the decoder, at
+//! As long as keys and scalars alternate no stack is needed. At the first container a stack machine
+//! takes over, whose values are trees. Either gives up, and leaves the payload to the decoder, at
 //! whatever makes a pickle a graph (fetching a container from the memo), at names and calls, at
 //! text that is not UTF-8, at keys that are not text, at duplicate keys and at large containers.
 
@@ -9,9 +10,10 @@ use std::borrow::Cow;
 
 use pickle_codec::Value;
 
+use crate::field::Field;
 use crate::record::LogRecord;
 use crate::scan::Cursor;
-use crate::stock::add;
+use crate::stock::{add, add_extra, add_field};
 
 /// Containers in one record, which also bounds their depth.
 const MAX_CONTAINERS: usize = 64;
@@ -27,7 +29,7 @@ const MAX_GAP: usize = 16;
 pub(crate) struct Scratch<'a> {
     stack: Vec<Value<'a>>,
     marks: Vec<usize>,
-    memo: Vec<Option<&'a str>>,
+    memo: Vec<Option<&'a [u8]>>,
 }
 
 impl Scratch<'_> {
@@ -47,7 +49,7 @@ impl Scratch<'_> {
 
 struct Machine<'m, 'a> {
     cursor: Cursor<'a>,
-    record: LogRecord<'a>,
+    record: &'m mut LogRecord<'a>,
     scratch: &'m mut Scratch<'a>,
     containers: usize,
     /// The memo has entries that were never stored.
@@ -58,21 +60,18 @@ struct Machine<'m, 'a> {
 /// Reads a record; `None` if the payload is for the decoder. `py2_text` says whether Python 2's
 /// strings are text where they are UTF-8.
 pub(crate) fn read<'a>(payload: &'a [u8], py2_text: bool, scratch: &mut Scratch<'a>) -> Option<LogRecord<'a>> {
-    let mut machine = Machine {
-        cursor: Cursor::new(payload),
-        record: LogRecord::EMPTY,
-        scratch,
-        containers: 0,
-        gaps: false,
-        py2_text,
-    };
+    let mut record = LogRecord::EMPTY;
+    let mut machine =
+        Machine { cursor: Cursor::new(payload), record: &mut record, scratch, containers: 0, gaps: false, py2_text };
     machine.start()?;
-    machine.run()?;
-    Some(machine.record)
+    if !machine.scalars()? {
+        machine.run()?;
+    }
+    Some(record)
 }
 
 impl<'a> Machine<'_, 'a> {
-    /// PROTO, a pickle FRAME that spans all of the rest, and the record's own EMPTY_DICT.
+    /// PROTO, a pickle FRAME that spans all of the rest, the record's own EMPTY_DICT and its MARK.
     fn start(&mut self) -> Option<()> {
         let mut opcode = self.cursor.byte()?;
         if opcode == 0x80 {
@@ -91,45 +90,134 @@ impl<'a> Machine<'_, 'a> {
         if opcode != b'}' {
             return None;
         }
-        self.scratch.stack.reserve(64);
-        // It stands for the record; what is set in it goes into the record instead.
-        self.scratch.stack.push(Value::Dict(Vec::new()));
+        self.put_after(None)?;
+        if self.cursor.byte()? != b'(' {
+            return None;
+        }
+        self.scratch.memo.reserve(64);
         Some(())
+    }
+
+    /// Reads keys and scalars. Gives `true` at the end of the pickle, and `false` behind a key whose
+    /// value is something else, with the stack laid out for the machine.
+    fn scalars(&mut self) -> Option<bool> {
+        loop {
+            // The names of CPython's own attributes need no check for UTF-8.
+            let opcode = self.cursor.byte()?;
+            let key = match opcode {
+                b'u' if self.cursor.rest == b"." => return Some(true),
+                b'X' => {
+                    let len = u32::from_le_bytes(*self.cursor.chunk::<4>()?);
+                    self.cursor.counted(len)?
+                }
+                _ => self.rare_text(opcode)?,
+            };
+            self.put_after(Some(key))?;
+            let start = self.cursor;
+            let opcode = self.cursor.byte()?;
+            let value = match opcode {
+                b'N' => Value::None,
+                b'G' => Value::Float(self.cursor.float8()?),
+                b'K' | b'M' | b'J' | b'L' => Value::Int(self.cursor.int(opcode)?),
+                b'I' => self.cursor.int_line()?,
+                0x88 => Value::Bool(true),
+                0x89 => Value::Bool(false),
+                0x8a => self.long1()?,
+                b'X' | b'U' | b'T' | b'h' | b'j' | 0x8c => {
+                    let text = match opcode {
+                        b'X' => {
+                            let len = u32::from_le_bytes(*self.cursor.chunk::<4>()?);
+                            self.cursor.counted(len)?
+                        }
+                        _ => self.rare_text(opcode)?,
+                    };
+                    self.put_after(Some(text))?;
+                    Value::Str(Cow::Borrowed(std::str::from_utf8(text).ok()?))
+                }
+                _ => {
+                    self.cursor = start;
+                    self.scratch.stack.reserve(16);
+                    // The dict stands for the record; what is set in it goes into the record.
+                    self.scratch.stack.push(Value::Dict(Vec::new()));
+                    self.scratch.stack.push(Value::Str(Cow::Borrowed(std::str::from_utf8(key).ok()?)));
+                    self.scratch.marks.push(1);
+                    return Some(false);
+                }
+            };
+            match Field::from_name(key) {
+                Some(field) => add_field(self.record, field, value)?,
+                None => add_extra(self.record, std::str::from_utf8(key).ok()?, value)?,
+            }
+        }
+    }
+
+    /// The PUT that may follow a text or a container.
+    #[inline]
+    fn put_after(&mut self, entry: Option<&'a [u8]>) -> Option<()> {
+        match self.cursor.rest {
+            [b'q', index, rest @ ..] => {
+                self.cursor.rest = rest;
+                self.store(usize::from(*index), entry)
+            }
+            [0x94, rest @ ..] => {
+                self.cursor.rest = rest;
+                self.memoize(entry)
+            }
+            _ => Some(()),
+        }
+    }
+
+    /// Text by an opcode other than BINUNICODE.
+    #[inline]
+    fn rare_text(&mut self, opcode: u8) -> Option<&'a [u8]> {
+        match opcode {
+            b'U' => {
+                let len = self.cursor.byte()?;
+                self.py2_str(u32::from(len))
+            }
+            b'h' => {
+                let index = self.cursor.byte()?;
+                self.get(usize::from(index))
+            }
+            0x8c => {
+                let len = self.cursor.byte()?;
+                self.cursor.counted(u32::from(len))
+            }
+            b'T' => {
+                let len = u32::from_le_bytes(*self.cursor.chunk::<4>()?);
+                if len > u32::MAX / 2 {
+                    return None;
+                }
+                self.py2_str(len)
+            }
+            b'j' => {
+                let index = u32::from_le_bytes(*self.cursor.chunk::<4>()?);
+                self.get(usize::try_from(index).ok()?)
+            }
+            _ => None,
+        }
     }
 
     fn run(&mut self) -> Option<()> {
         loop {
             let value = match self.cursor.byte()? {
-                b'X' => Value::Str(Cow::Borrowed(self.cursor.text4()?)),
+                b'X' => Value::Str(Cow::Borrowed(self.cursor.short_text4()?)),
+                opcode @ (b'U' | b'T' | b'h' | b'j' | 0x8c) => {
+                    Value::Str(Cow::Borrowed(std::str::from_utf8(self.rare_text(opcode)?).ok()?))
+                }
                 b'q' => {
                     let index = self.cursor.byte()?;
                     self.put(usize::from(index))?;
                     continue;
                 }
-                b'U' => {
-                    let len = self.cursor.byte()?;
-                    self.py2_str(u32::from(len))?
-                }
-                b'h' => {
-                    let index = self.cursor.byte()?;
-                    self.get(usize::from(index))?
-                }
-                0x8c => {
-                    let len = self.cursor.byte()?;
-                    let bytes = self.cursor.counted(u32::from(len))?;
-                    Value::Str(Cow::Borrowed(std::str::from_utf8(bytes).ok()?))
-                }
                 0x94 => {
-                    // MEMOIZE takes the number of entries, which gaps make less than the length.
-                    if self.gaps {
-                        return None;
-                    }
-                    self.put(self.scratch.memo.len())?;
+                    let entry = self.top_text()?;
+                    self.memoize(entry)?;
                     continue;
                 }
                 b'N' => Value::None,
                 b'G' => Value::Float(self.cursor.float8()?),
-                b'I' => self.cursor.bool_line()?,
+                b'I' => self.cursor.int_line()?,
                 0x88 => Value::Bool(true),
                 0x89 => Value::Bool(false),
                 opcode @ (b'K' | b'M' | b'J' | b'L') => Value::Int(self.cursor.int(opcode)?),
@@ -196,17 +284,6 @@ impl<'a> Machine<'_, 'a> {
                 let index = u32::from_le_bytes(*self.cursor.chunk::<4>()?);
                 return self.put(usize::try_from(index).ok()?);
             }
-            b'j' => {
-                let index = u32::from_le_bytes(*self.cursor.chunk::<4>()?);
-                self.get(usize::try_from(index).ok()?)?
-            }
-            b'T' => {
-                let len = u32::from_le_bytes(*self.cursor.chunk::<4>()?);
-                if len > u32::MAX / 2 {
-                    return None;
-                }
-                self.py2_str(len)?
-            }
             b'B' | b'C' => {
                 let len = match opcode {
                     b'B' => u32::from_le_bytes(*self.cursor.chunk::<4>()?),
@@ -250,7 +327,7 @@ impl<'a> Machine<'_, 'a> {
             let mut items = self.scratch.stack.drain(start..);
             while let (Some(key), Some(value)) = (items.next(), items.next()) {
                 let Value::Str(Cow::Borrowed(key)) = key else { return None };
-                add(&mut self.record, key, value)?;
+                add(self.record, key, value)?;
             }
             return Some(());
         }
@@ -281,20 +358,50 @@ impl<'a> Machine<'_, 'a> {
         Some(())
     }
 
-    /// Stores the top of the stack. Only text can be fetched again.
+    /// The top of the stack, if it is text. Only text can be fetched again.
     #[inline]
-    fn put(&mut self, index: usize) -> Option<()> {
+    fn top_text(&self) -> Option<Option<&'a [u8]>> {
         let top = self.scratch.stack.len().checked_sub(1)?;
         self.above_mark(top)?;
-        let entry = match self.scratch.stack.last() {
-            Some(Value::Str(Cow::Borrowed(text))) => Some(*text),
+        Some(match self.scratch.stack.last() {
+            Some(Value::Str(Cow::Borrowed(text))) => Some(text.as_bytes()),
             _ => None,
-        };
+        })
+    }
+
+    /// Stores the top of the stack.
+    #[inline]
+    fn put(&mut self, index: usize) -> Option<()> {
+        let entry = self.top_text()?;
+        self.store(index, entry)
+    }
+
+    /// MEMOIZE takes the number of entries, which gaps make less than the length.
+    fn memoize(&mut self, entry: Option<&'a [u8]>) -> Option<()> {
+        if self.gaps {
+            return None;
+        }
+        self.scratch.memo.push(entry);
+        Some(())
+    }
+
+    #[inline]
+    fn store(&mut self, index: usize, entry: Option<&'a [u8]>) -> Option<()> {
         let memo = &mut self.scratch.memo;
         if index == memo.len() {
             memo.push(entry);
-        } else if let Some(slot) = memo.get_mut(index) {
+            return Some(());
+        }
+        self.store_out_of_order(index, entry)
+    }
+
+    #[inline(never)]
+    fn store_out_of_order(&mut self, index: usize, entry: Option<&'a [u8]>) -> Option<()> {
+        let memo = &mut self.scratch.memo;
+        if let Some(slot) = memo.get_mut(index) {
             *slot = entry;
+            // A gap that is filled makes one more entry than `gaps` knows of.
+            self.gaps = true;
         } else if index - memo.len() <= MAX_GAP {
             memo.resize(index, None);
             self.gaps = true;
@@ -306,18 +413,16 @@ impl<'a> Machine<'_, 'a> {
     }
 
     #[inline]
-    fn get(&self, index: usize) -> Option<Value<'a>> {
-        let text = self.scratch.memo.get(index).copied().flatten()?;
-        Some(Value::Str(Cow::Borrowed(text)))
+    fn get(&self, index: usize) -> Option<&'a [u8]> {
+        self.scratch.memo.get(index).copied().flatten()
     }
 
     #[inline]
-    fn py2_str(&mut self, len: u32) -> Option<Value<'a>> {
-        let bytes = self.cursor.counted(len)?;
+    fn py2_str(&mut self, len: u32) -> Option<&'a [u8]> {
         if !self.py2_text {
             return None;
         }
-        Some(Value::Str(Cow::Borrowed(std::str::from_utf8(bytes).ok()?)))
+        self.cursor.counted(len)
     }
 
     /// LONG1 of an integer that fits `i64`.

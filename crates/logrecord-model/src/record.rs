@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use pickle_codec::Value;
 
-use crate::field::{FIELDS, Field};
+use crate::field::{FIELDS, FLOATS, Field, INTS, Slot, TEXTS, VALUES};
 use crate::text::Text;
 
 /// A LogRecord, borrowing from the payload it was read from.
@@ -27,29 +27,10 @@ use crate::text::Text;
 /// ```
 #[derive(Clone, Debug)]
 pub struct LogRecord<'a> {
-    pub(crate) name: Text<'a>,
-    pub(crate) msg: Value<'a>,
-    pub(crate) args: Value<'a>,
-    pub(crate) level_name: Text<'a>,
-    pub(crate) level_no: i64,
-    pub(crate) path_name: Text<'a>,
-    pub(crate) file_name: Text<'a>,
-    pub(crate) module: Text<'a>,
-    pub(crate) exc_info: Value<'a>,
-    pub(crate) exc_text: Text<'a>,
-    pub(crate) stack_info: Text<'a>,
-    pub(crate) line_no: i64,
-    pub(crate) func_name: Text<'a>,
-    pub(crate) created: f64,
-    pub(crate) msecs: f64,
-    pub(crate) relative_created: f64,
-    pub(crate) thread: i64,
-    pub(crate) thread_name: Text<'a>,
-    pub(crate) process_name: Text<'a>,
-    pub(crate) process: i64,
-    pub(crate) task_name: Text<'a>,
-    pub(crate) message: Text<'a>,
-    pub(crate) asc_time: Text<'a>,
+    pub(crate) texts: [Text<'a>; TEXTS],
+    pub(crate) values: [Value<'a>; VALUES],
+    pub(crate) ints: [i64; INTS],
+    pub(crate) floats: [f64; FLOATS],
     pub(crate) extra: Vec<Extra<'a>>,
     /// The attributes that are there, null ones included, in the order in which they came.
     pub(crate) order: Order,
@@ -131,7 +112,7 @@ impl Order {
 
 /// One attribute of a record, own or extra, in the order of the payload.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Slot<'r, 'a> {
+pub(crate) enum Entry<'r, 'a> {
     Field(Field),
     Extra(&'r Extra<'a>),
 }
@@ -142,39 +123,48 @@ pub(crate) const fn key_of(field: Field) -> Value<'static> {
 }
 
 macro_rules! accessors {
-    ($($(#[$doc:meta])* $method:ident: $kind:ident $slot:ident $field:ident;)*) => {
-        $(accessors!(@ $(#[$doc])* $method $kind $slot $field);)*
+    ($($(#[$doc:meta])* $method:ident: $slot:ident $field:ident;)*) => {
+        $(accessors!(@ $(#[$doc])* $method $slot $field);)*
     };
-    (@ $(#[$doc:meta])* $method:ident text $slot:ident $field:ident) => {
+    (@ $(#[$doc:meta])* $method:ident Text $field:ident) => {
         $(#[$doc])*
         #[must_use]
         #[inline]
-        pub const fn $method(&self) -> Option<&Text<'a>> {
-            if self.set & Field::$field.bit() != 0 { Some(&self.$slot) } else { None }
+        pub fn $method(&self) -> Option<&Text<'a>> {
+            self.text(Field::$field)
         }
     };
-    (@ $(#[$doc:meta])* $method:ident value $slot:ident $field:ident) => {
+    (@ $(#[$doc:meta])* $method:ident Value $field:ident) => {
         $(#[$doc])*
         #[must_use]
         #[inline]
-        pub const fn $method(&self) -> Option<&Value<'a>> {
-            if self.set & Field::$field.bit() != 0 { Some(&self.$slot) } else { None }
+        pub fn $method(&self) -> Option<&Value<'a>> {
+            match Field::$field.slot() {
+                Slot::Value(place) if self.is_set(Field::$field) => self.values.get(place),
+                _ => None,
+            }
         }
     };
-    (@ $(#[$doc:meta])* $method:ident int $slot:ident $field:ident) => {
+    (@ $(#[$doc:meta])* $method:ident Int $field:ident) => {
         $(#[$doc])*
         #[must_use]
         #[inline]
-        pub const fn $method(&self) -> Option<i64> {
-            if self.set & Field::$field.bit() != 0 { Some(self.$slot) } else { None }
+        pub fn $method(&self) -> Option<i64> {
+            match Field::$field.slot() {
+                Slot::Int(place) if self.is_set(Field::$field) => self.ints.get(place).copied(),
+                _ => None,
+            }
         }
     };
-    (@ $(#[$doc:meta])* $method:ident float $slot:ident $field:ident) => {
+    (@ $(#[$doc:meta])* $method:ident Float $field:ident) => {
         $(#[$doc])*
         #[must_use]
         #[inline]
-        pub const fn $method(&self) -> Option<f64> {
-            if self.set & Field::$field.bit() != 0 { Some(self.$slot) } else { None }
+        pub fn $method(&self) -> Option<f64> {
+            match Field::$field.slot() {
+                Slot::Float(place) if self.is_set(Field::$field) => self.floats.get(place).copied(),
+                _ => None,
+            }
         }
     };
 }
@@ -182,29 +172,10 @@ macro_rules! accessors {
 impl<'a> LogRecord<'a> {
     /// A record without a single attribute.
     pub(crate) const EMPTY: Self = Self {
-        name: Text::EMPTY,
-        msg: Value::None,
-        args: Value::None,
-        level_name: Text::EMPTY,
-        level_no: 0,
-        path_name: Text::EMPTY,
-        file_name: Text::EMPTY,
-        module: Text::EMPTY,
-        exc_info: Value::None,
-        exc_text: Text::EMPTY,
-        stack_info: Text::EMPTY,
-        line_no: 0,
-        func_name: Text::EMPTY,
-        created: 0.0,
-        msecs: 0.0,
-        relative_created: 0.0,
-        thread: 0,
-        thread_name: Text::EMPTY,
-        process_name: Text::EMPTY,
-        process: 0,
-        task_name: Text::EMPTY,
-        message: Text::EMPTY,
-        asc_time: Text::EMPTY,
+        texts: [const { Text::EMPTY }; TEXTS],
+        values: [const { Value::None }; VALUES],
+        ints: [0; INTS],
+        floats: [0.0; FLOATS],
         extra: Vec::new(),
         order: Order::EMPTY,
         set: 0,
@@ -221,52 +192,52 @@ impl<'a> LogRecord<'a> {
 
     accessors! {
         /// The logger's name.
-        name: text name Name;
+        name: Text Name;
         /// The message before its arguments are merged in; [`message`](Self::message) merges them.
-        msg: value msg Msg;
+        msg: Value Msg;
         /// The arguments of the message: a tuple or a dict where they can be merged in.
-        args: value args Args;
+        args: Value Args;
         /// The level's name.
-        levelname: text level_name LevelName;
+        levelname: Text LevelName;
         /// The level's number.
-        levelno: int level_no LevelNo;
+        levelno: Int LevelNo;
         /// The path of the source file.
-        pathname: text path_name PathName;
+        pathname: Text PathName;
         /// The name of the source file.
-        filename: text file_name FileName;
+        filename: Text FileName;
         /// The module.
-        module: text module Module;
+        module: Text Module;
         /// The exception, which is null in every record that a stock handler sent.
-        exc_info: value exc_info ExcInfo;
+        exc_info: Value ExcInfo;
         /// The formatted exception.
-        exc_text: text exc_text ExcText;
+        exc_text: Text ExcText;
         /// The formatted stack.
-        stack_info: text stack_info StackInfo;
+        stack_info: Text StackInfo;
         /// The line in the source file.
-        lineno: int line_no LineNo;
+        lineno: Int LineNo;
         /// The function.
-        func_name: text func_name FuncName;
+        func_name: Text FuncName;
         /// When the record was made, in seconds since the epoch.
-        created: float created Created;
+        created: Float Created;
         /// The milliseconds of `created`.
-        msecs: float msecs Msecs;
+        msecs: Float Msecs;
         /// Milliseconds from the start of logging to the record.
-        relative_created: float relative_created RelativeCreated;
+        relative_created: Float RelativeCreated;
         /// The thread's identifier.
-        thread: int thread Thread;
+        thread: Int Thread;
         /// The thread's name.
-        thread_name: text thread_name ThreadName;
+        thread_name: Text ThreadName;
         /// The process's name.
-        process_name: text process_name ProcessName;
+        process_name: Text ProcessName;
         /// The process id.
-        process: int process Process;
+        process: Int Process;
         /// The asyncio task's name.
-        task_name: text task_name TaskName;
+        task_name: Text TaskName;
         /// The `message` attribute, which Python 2.7 sends along; the rendered message is
         /// [`message`](Self::message).
-        message_attribute: text message Message;
+        message_attribute: Text Message;
         /// The time as a Formatter at the sender wrote it.
-        asctime: text asc_time AscTime;
+        asctime: Text AscTime;
     }
 
     /// Whether the attribute is there, be it null.
@@ -321,25 +292,16 @@ impl<'a> LogRecord<'a> {
 
     /// The value of an attribute; `None` where it is null or absent.
     pub(crate) fn field_value(&self, field: Field) -> Cow<'_, Value<'_>> {
-        if self.set & field.bit() == 0 {
+        if !self.is_set(field) {
             return Cow::Owned(Value::None);
         }
-        if let Some(text) = self.text_of(field) {
-            return Cow::Owned(text.borrowed().into_value());
+        match field.slot() {
+            Slot::Text(place) => self.texts.get(place).map(|text| Cow::Owned(text.borrowed().into_value())),
+            Slot::Value(place) => self.values.get(place).map(Cow::Borrowed),
+            Slot::Int(place) => self.ints.get(place).map(|number| Cow::Owned(Value::Int(*number))),
+            Slot::Float(place) => self.floats.get(place).map(|number| Cow::Owned(self.time_value(field, *number))),
         }
-        Cow::Owned(match field {
-            Field::Msg => return Cow::Borrowed(&self.msg),
-            Field::Args => return Cow::Borrowed(&self.args),
-            Field::ExcInfo => return Cow::Borrowed(&self.exc_info),
-            Field::LevelNo => Value::Int(self.level_no),
-            Field::LineNo => Value::Int(self.line_no),
-            Field::Thread => Value::Int(self.thread),
-            Field::Process => Value::Int(self.process),
-            Field::Created => self.time_value(field, self.created),
-            Field::Msecs => self.time_value(field, self.msecs),
-            Field::RelativeCreated => self.time_value(field, self.relative_created),
-            _ => Value::None,
-        })
+        .unwrap_or(Cow::Owned(Value::None))
     }
 
     #[allow(clippy::as_conversions, reason = "only floats that an i64 was turned into exactly are whole")]
@@ -347,42 +309,18 @@ impl<'a> LogRecord<'a> {
         if self.whole & field.bit() != 0 { Value::Int(value as i64) } else { Value::Float(value) }
     }
 
-    pub(crate) const fn text_of(&self, field: Field) -> Option<&Text<'a>> {
-        Some(match field {
-            Field::Name => &self.name,
-            Field::LevelName => &self.level_name,
-            Field::PathName => &self.path_name,
-            Field::FileName => &self.file_name,
-            Field::Module => &self.module,
-            Field::ExcText => &self.exc_text,
-            Field::StackInfo => &self.stack_info,
-            Field::FuncName => &self.func_name,
-            Field::ThreadName => &self.thread_name,
-            Field::ProcessName => &self.process_name,
-            Field::TaskName => &self.task_name,
-            Field::Message => &self.message,
-            Field::AscTime => &self.asc_time,
-            _ => return None,
-        })
+    #[inline]
+    pub(crate) const fn is_set(&self, field: Field) -> bool {
+        self.set & field.bit() != 0
     }
 
-    pub(crate) const fn text_slot(&mut self, field: Field) -> Option<&mut Text<'a>> {
-        Some(match field {
-            Field::Name => &mut self.name,
-            Field::LevelName => &mut self.level_name,
-            Field::PathName => &mut self.path_name,
-            Field::FileName => &mut self.file_name,
-            Field::Module => &mut self.module,
-            Field::ExcText => &mut self.exc_text,
-            Field::StackInfo => &mut self.stack_info,
-            Field::FuncName => &mut self.func_name,
-            Field::ThreadName => &mut self.thread_name,
-            Field::ProcessName => &mut self.process_name,
-            Field::TaskName => &mut self.task_name,
-            Field::Message => &mut self.message,
-            Field::AscTime => &mut self.asc_time,
-            _ => return None,
-        })
+    /// The text of a text attribute that has a value.
+    #[inline]
+    pub(crate) fn text(&self, field: Field) -> Option<&Text<'a>> {
+        match field.slot() {
+            Slot::Text(place) if self.is_set(field) => self.texts.get(place),
+            _ => None,
+        }
     }
 
     /// Sets an attribute, behind those that are there unless it is there already. A value that the
@@ -434,68 +372,60 @@ impl<'a> LogRecord<'a> {
     }
 
     /// Stores a value under an attribute that is not odd so far.
+    #[inline]
     pub(crate) fn store(&mut self, field: Field, value: Value<'a>) {
-        self.set &= !field.bit();
-        self.whole &= !field.bit();
-        match value {
-            Value::None => self.order.push(field),
-            value if matches!(field, Field::Msg | Field::Args | Field::ExcInfo) => {
-                match field {
-                    Field::Msg => self.msg = value,
-                    Field::Args => self.args = value,
-                    _ => self.exc_info = value,
-                }
-                self.mark(field);
-            }
-            Value::Str(_) | Value::Wtf8(_) if self.text_of(field).is_some() => {
-                if let (Ok(text), Some(slot)) = (Text::from_value(value), self.text_slot(field)) {
-                    *slot = text;
-                    self.mark(field);
+        let bit = field.bit();
+        self.set &= !bit;
+        self.whole &= !bit;
+        match (field.slot(), value) {
+            (_, Value::None) => return self.order.push(field),
+            (Slot::Text(place), Value::Str(text)) => {
+                if let Some(slot) = self.texts.get_mut(place) {
+                    *slot = Text::Utf8(text);
                 }
             }
-            Value::Int(number) => self.store_int(field, number),
-            Value::Float(number) => self.store_float(field, number),
-            other => self.store_odd(field, other),
+            (Slot::Int(place), Value::Int(number)) => {
+                if let Some(slot) = self.ints.get_mut(place) {
+                    *slot = number;
+                }
+            }
+            (Slot::Float(place), Value::Float(number)) => {
+                if let Some(slot) = self.floats.get_mut(place) {
+                    *slot = number;
+                }
+            }
+            (Slot::Value(place), value) => {
+                if let Some(slot) = self.values.get_mut(place) {
+                    *slot = value;
+                }
+            }
+            (_, value) => return self.store_rare(field, value),
         }
+        self.order.push(field);
+        self.set |= bit;
     }
 
-    #[inline]
-    fn store_int(&mut self, field: Field, number: i64) {
-        match field {
-            Field::LevelNo => self.level_no = number,
-            Field::LineNo => self.line_no = number,
-            Field::Thread => self.thread = number,
-            Field::Process => self.process = number,
-            Field::Created | Field::Msecs | Field::RelativeCreated => {
-                // Beyond 2^53 a float does not hold every integer.
-                const EXACT: u64 = 1 << 53;
-                if number.unsigned_abs() > EXACT {
-                    return self.store_odd(field, Value::Int(number));
+    /// Stores what is right for the attribute but seldom comes, and what is wrong for it.
+    #[inline(never)]
+    fn store_rare(&mut self, field: Field, value: Value<'a>) {
+        // Beyond 2^53 a float does not hold every integer.
+        const EXACT: u64 = 1 << 53;
+        match (field.slot(), value) {
+            (Slot::Text(place), Value::Wtf8(bytes)) => {
+                if let Some(slot) = self.texts.get_mut(place) {
+                    *slot = Text::Wtf8(Box::new(bytes));
                 }
-                #[allow(clippy::as_conversions, reason = "within 2^53 every integer is a float")]
-                let float = number as f64;
-                self.store_float(field, float);
+            }
+            (Slot::Float(place), Value::Int(number)) if number.unsigned_abs() <= EXACT => {
+                if let Some(slot) = self.floats.get_mut(place) {
+                    #[allow(clippy::as_conversions, reason = "within 2^53 every integer is a float")]
+                    let float = number as f64;
+                    *slot = float;
+                }
                 self.whole |= field.bit();
-                return;
             }
-            _ => return self.store_odd(field, Value::Int(number)),
+            (_, value) => return self.store_odd(field, value),
         }
-        self.mark(field);
-    }
-
-    #[inline]
-    fn store_float(&mut self, field: Field, number: f64) {
-        match field {
-            Field::Created => self.created = number,
-            Field::Msecs => self.msecs = number,
-            Field::RelativeCreated => self.relative_created = number,
-            _ => return self.store_odd(field, Value::Float(number)),
-        }
-        self.mark(field);
-    }
-
-    #[inline]
-    fn mark(&mut self, field: Field) {
         self.order.push(field);
         self.set |= field.bit();
     }
@@ -510,20 +440,20 @@ impl<'a> LogRecord<'a> {
     }
 
     /// Own attributes and extras in the order in which they came.
-    pub(crate) fn slots(&self) -> impl Iterator<Item = Slot<'_, 'a>> {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = Entry<'_, 'a>> {
         let mut fields = self.order.as_slice().iter();
         let mut extras = self.extra.iter().peekable();
         let mut place = 0_u8;
         std::iter::from_fn(move || {
             if let Some(extra) = extras.next_if(|extra| extra.after <= place) {
-                return Some(Slot::Extra(extra));
+                return Some(Entry::Extra(extra));
             }
             match fields.next() {
                 Some(field) => {
                     place += 1;
-                    Some(Slot::Field(*field))
+                    Some(Entry::Field(*field))
                 }
-                None => extras.next().map(Slot::Extra),
+                None => extras.next().map(Entry::Extra),
             }
         })
     }
@@ -532,29 +462,10 @@ impl<'a> LogRecord<'a> {
     #[must_use]
     pub fn into_owned(self) -> OwnedLogRecord {
         LogRecord {
-            name: self.name.into_owned(),
-            msg: self.msg.into_owned(),
-            args: self.args.into_owned(),
-            level_name: self.level_name.into_owned(),
-            level_no: self.level_no,
-            path_name: self.path_name.into_owned(),
-            file_name: self.file_name.into_owned(),
-            module: self.module.into_owned(),
-            exc_info: self.exc_info.into_owned(),
-            exc_text: self.exc_text.into_owned(),
-            stack_info: self.stack_info.into_owned(),
-            line_no: self.line_no,
-            func_name: self.func_name.into_owned(),
-            created: self.created,
-            msecs: self.msecs,
-            relative_created: self.relative_created,
-            thread: self.thread,
-            thread_name: self.thread_name.into_owned(),
-            process_name: self.process_name.into_owned(),
-            process: self.process,
-            task_name: self.task_name.into_owned(),
-            message: self.message.into_owned(),
-            asc_time: self.asc_time.into_owned(),
+            texts: self.texts.map(Text::into_owned),
+            values: self.values.map(Value::into_owned),
+            ints: self.ints,
+            floats: self.floats,
             extra: self
                 .extra
                 .into_iter()
@@ -610,10 +521,10 @@ mod tests {
         assert_eq!(record.created(), Some(5.0));
         let names = |record: &LogRecord<'_>| {
             record
-                .slots()
+                .entries()
                 .map(|slot| match slot {
-                    Slot::Field(field) => field.as_str().to_owned(),
-                    Slot::Extra(extra) => format!("+{:?}", extra.key),
+                    Entry::Field(field) => field.as_str().to_owned(),
+                    Entry::Extra(extra) => format!("+{:?}", extra.key),
                 })
                 .collect::<Vec<_>>()
                 .join(" ")

@@ -51,7 +51,7 @@ macro_rules! key {
 fn text<'a>(cursor: &mut Cursor<'a>, field: Field, set: &mut u32) -> Option<Text<'a>> {
     match cursor.byte()? {
         b'X' => {
-            let text = cursor.text4()?;
+            let text = cursor.short_text4()?;
             let [b'q', _] = cursor.chunk::<2>()? else { return None };
             Some(Text::Utf8(Cow::Borrowed(text)))
         }
@@ -126,30 +126,26 @@ pub(crate) fn read(payload: &[u8]) -> Option<LogRecord<'_>> {
     key!(cursor, "process");
     let process = int(&mut cursor, Field::Process, &mut set)?;
     let (order, task_name) = task_name(&mut cursor, &mut set)?;
+    // The places are those of `Field::slot`.
     let mut record = LogRecord {
-        name,
-        msg: msg.into_value(),
-        args: Value::None,
-        level_name,
-        level_no,
-        path_name,
-        file_name,
-        module,
-        exc_info: Value::None,
-        exc_text,
-        stack_info,
-        line_no,
-        func_name,
-        created,
-        msecs,
-        relative_created,
-        thread,
-        thread_name,
-        process_name,
-        process,
-        task_name,
-        message: Text::EMPTY,
-        asc_time: Text::EMPTY,
+        texts: [
+            name,
+            level_name,
+            path_name,
+            file_name,
+            module,
+            exc_text,
+            stack_info,
+            func_name,
+            thread_name,
+            process_name,
+            task_name,
+            Text::EMPTY,
+            Text::EMPTY,
+        ],
+        values: [msg.into_value(), Value::None, Value::None],
+        ints: [level_no, line_no, thread, process],
+        floats: [created, msecs, relative_created],
         extra: Vec::new(),
         order,
         set,
@@ -196,7 +192,7 @@ fn extras<'a>(cursor: &mut Cursor<'a>, record: &mut LogRecord<'a>) -> Option<()>
             }
             b'N' => Value::None,
             b'G' => Value::Float(cursor.float8()?),
-            b'I' => cursor.bool_line()?,
+            b'I' => cursor.int_line()?,
             opcode => Value::Int(cursor.int(opcode)?),
         };
         add(record, key, value)?;
@@ -207,12 +203,24 @@ fn extras<'a>(cursor: &mut Cursor<'a>, record: &mut LogRecord<'a>) -> Option<()>
 #[inline]
 pub(crate) fn add<'a>(record: &mut LogRecord<'a>, key: &'a str, value: Value<'a>) -> Option<()> {
     if let Some(field) = Field::from_name(key.as_bytes()) {
-        if record.has(field) || record.is_odd(field) {
-            return None;
-        }
-        record.store(field, value);
-        return Some(());
+        return add_field(record, field, value);
     }
+    add_extra(record, key, value)
+}
+
+/// Adds one of CPython's own attributes, which must not be there yet.
+#[inline]
+pub(crate) fn add_field<'a>(record: &mut LogRecord<'a>, field: Field, value: Value<'a>) -> Option<()> {
+    if record.has(field) || record.is_odd(field) {
+        return None;
+    }
+    record.store(field, value);
+    Some(())
+}
+
+/// Adds an attribute that is none of CPython's own and must not be there yet.
+#[inline]
+pub(crate) fn add_extra<'a>(record: &mut LogRecord<'a>, key: &'a str, value: Value<'a>) -> Option<()> {
     if record.extra.len() >= MAX_EXTRAS
         || record.extra.iter().any(|extra| matches!(&extra.key, Value::Str(name) if name == key))
     {

@@ -3,8 +3,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use pickle_codec::Value;
+use pickle_codec::tagged::{TaggedOptions, write_node};
 
 use crate::quote::write_str;
+use crate::graph::Graph;
 use crate::json::{write_float, write_int};
 
 /// Appends a value. Recurses as deep as the value, whose depth is capped where it is read.
@@ -29,12 +31,21 @@ pub(crate) fn write_value(value: &Value<'_>, out: &mut Vec<u8>) {
         Value::Set(items) => write_tagged_items("$set", items, out),
         Value::FrozenSet(items) => write_tagged_items("$frozenset", items, out),
         Value::Dict(pairs) => write_dict(pairs, out),
-        Value::Global(global) => {
-            out.extend_from_slice(b"{\"$global\":");
-            write_str(&format!("{}.{}", global.module, global.name), out);
-            out.push(b'}');
-        }
-        other => write_str(&format!("{other:?}"), out),
+        other => write_object(other, out),
+    }
+}
+
+/// What only a document can spell: names, objects and known types.
+#[inline(never)]
+fn write_object(value: &Value<'_>, out: &mut Vec<u8>) {
+    let mut graph = Graph::default();
+    let written = graph.node(value).and_then(|root| {
+        let document = graph.finish(root);
+        write_node(document.root(), &TaggedOptions::new(), out)
+    });
+    if written.is_err() {
+        // An object that cannot be spelled is still shown.
+        write_str(&repr(value), out);
     }
 }
 
