@@ -43,7 +43,7 @@ pub(crate) struct Tm {
 
 impl Tm {
     /// The fields of a time under an offset from UTC.
-    fn new(timestamp: i64, offset: i64, _is_dst: bool, zone: &str) -> Self {
+    fn new(timestamp: i64, offset: i64, zone: &str) -> Self {
         let local = timestamp.saturating_add(offset);
         let (days, second) = (local.div_euclid(86_400), local.rem_euclid(86_400));
         let (year, month, day) = civil(days);
@@ -339,6 +339,8 @@ impl Writer {
         let mut text = value.unsigned_abs().to_string();
         let negative = value < 0;
         let mut width = flags.width;
+        // A width fills with zeros, as the digits of the field do, unless a flag says otherwise.
+        let digits = if flags.pad == Some('-') { digits } else { digits.max(width) };
         let missing = digits.saturating_sub(text.len().saturating_add(usize::from(negative)));
         match flags.pad {
             Some('-') => {}

@@ -32,9 +32,12 @@ pub struct Zone {
 
 #[derive(Clone, Debug)]
 enum Source {
-    /// `time.gmtime`, with the local zone for `%s`, which always counts in local time.
-    Utc(Option<TimeZone>),
+    /// `time.gmtime`.
+    Utc,
     Rules(TimeZone),
+    /// A rule of POSIX. The C library applies it from 1970 on; before, what holds on 1 January
+    /// 1970 has always held.
+    Posix(TimeZone),
     /// UTC under another name, as the C library has it when it cannot read `TZ`.
     Named(Box<str>),
 }
@@ -56,7 +59,7 @@ impl Zone {
     /// UTC, as Python's `time.gmtime`.
     #[must_use]
     pub const fn utc() -> Self {
-        Self { source: Source::Utc(None) }
+        Self { source: Source::Utc }
     }
 
     /// The zone that the C library uses when `TZ` has this value: a name such as `Europe/London`,
@@ -86,7 +89,7 @@ impl Zone {
         let with_dates = format!("{rule},M3.2.0,M11.1.0");
         let read = TimeZone::posix(rule).or_else(|_| TimeZone::posix(&with_dates));
         let source = match read {
-            Ok(rules) => Source::Rules(rules),
+            Ok(rules) => Source::Posix(rules),
             Err(_) => {
                 let end = rule.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rule.len());
                 let name = rule.get(..end).filter(|name| name.len() >= 3).unwrap_or_default();
@@ -110,12 +113,10 @@ impl Zone {
     pub(crate) fn at(&self, seconds: f64) -> Result<Tm, FormatError> {
         let timestamp = whole_seconds(seconds)?;
         Ok(match &self.source {
-            Source::Utc(_) => Tm::new(timestamp, 0, false, "UTC"),
-            Source::Named(name) => Tm::new(timestamp, 0, false, name),
-            Source::Rules(rules) => {
-                let info = rules.to_offset_info(near(timestamp));
-                Tm::new(timestamp, i64::from(info.offset().seconds()), info.dst().is_dst(), info.abbreviation())
-            }
+            Source::Utc => Tm::new(timestamp, 0, "UTC"),
+            Source::Named(name) => Tm::new(timestamp, 0, name),
+            Source::Rules(rules) => with_rules(rules, timestamp, timestamp),
+            Source::Posix(rules) => with_rules(rules, timestamp, timestamp.max(0)),
         })
     }
 
@@ -123,10 +124,9 @@ impl Zone {
     pub(crate) fn mktime(&self, tm: &Tm) -> i64 {
         let local;
         let rules = match &self.source {
-            Source::Rules(_) | Source::Named(_) => return tm.timestamp,
-            Source::Utc(Some(rules)) => rules,
-            Source::Utc(None) => match Self::local().source {
-                Source::Rules(rules) => {
+            Source::Rules(_) | Source::Posix(_) | Source::Named(_) => return tm.timestamp,
+            Source::Utc => match Self::local().source {
+                Source::Rules(rules) | Source::Posix(rules) => {
                     local = rules;
                     &local
                 }
@@ -157,6 +157,12 @@ impl Default for Zone {
     fn default() -> Self {
         Self::local()
     }
+}
+
+/// The fields of a time, under the offset that the rules have at another.
+fn with_rules(rules: &TimeZone, timestamp: i64, asked: i64) -> Tm {
+    let info = rules.to_offset_info(near(asked));
+    Tm::new(timestamp, i64::from(info.offset().seconds()), info.abbreviation())
 }
 
 /// The floor of a time, as `time.localtime` takes it.
