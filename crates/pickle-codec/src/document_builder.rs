@@ -1,5 +1,7 @@
 //! Builds documents in Rust: graphs with sharing and cycles, without a pickle to decode.
 
+use alloc::collections::BTreeMap;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use num_bigint::BigInt;
@@ -7,6 +9,7 @@ use num_bigint::BigInt;
 use crate::builder::{Builder, Keys};
 use crate::decode::seed;
 use crate::document::{Document, Root};
+use crate::encode::writer::owns_module_text;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Kind, NodeId};
 use crate::known::{self, Constructed};
@@ -36,6 +39,10 @@ use crate::text::{Str, is_wtf8};
 #[derive(Debug)]
 pub struct DocumentBuilder<'a> {
     builder: Builder<'a>,
+    /// The texts of modules and the globals so far: classes of one module share its text, and one
+    /// class is one object.
+    modules: BTreeMap<String, NodeId>,
+    globals: BTreeMap<(NodeId, String), NodeId>,
 }
 
 impl Default for DocumentBuilder<'_> {
@@ -60,7 +67,11 @@ impl<'a> DocumentBuilder<'a> {
             max_depth: usize::MAX,
             ..Limits::default()
         };
-        Self { builder: Builder::new(Document::default(), Keys::new(seed()), &limits, 0) }
+        Self {
+            builder: Builder::new(Document::default(), Keys::new(seed()), &limits, 0),
+            modules: BTreeMap::new(),
+            globals: BTreeMap::new(),
+        }
     }
 
     /// The document with this root.
@@ -280,7 +291,7 @@ impl<'a> DocumentBuilder<'a> {
         plain(self.builder.add(set, &[member]))
     }
 
-    /// The name of a class or function.
+    /// The name of a class or function. The same names give the same id.
     ///
     /// # Errors
     /// As [`int`](Self::int); `global` if a part is empty.
@@ -289,9 +300,27 @@ impl<'a> DocumentBuilder<'a> {
             return Err(Error::plain(ErrorKind::Global));
         }
         let known = known::lookup(module, name);
-        let module = self.owned_str(module)?;
+        let shared = match self.modules.get(module) {
+            Some(&id) => id,
+            None => {
+                let id = self.owned_str(module)?;
+                self.modules.insert(String::from(module), id);
+                id
+            }
+        };
+        let key = (shared, String::from(name));
+        if let Some(&id) = self.globals.get(&key) {
+            return Ok(id);
+        }
+        let module = if owns_module_text(Str::Utf8(module), Str::Utf8(name)) {
+            self.owned_str(module)?
+        } else {
+            shared
+        };
         let name = self.owned_str(name)?;
-        plain(self.builder.object(ObjectRepr::Global { module, name, known }))
+        let id = plain(self.builder.object(ObjectRepr::Global { module, name, known }))?;
+        self.globals.insert(key, id);
+        Ok(id)
     }
 
     /// What calling a global, or making an instance of it, would give. A call that spells a plain

@@ -6,12 +6,13 @@ use bytes::BufMut;
 
 use super::open::{NO_MEMO, Open, Shape};
 use super::options::EncodeOptions;
+use super::singles::Name;
 use super::sink::{Calling, Copying, Scratch, Sink};
-use super::writer::Writer;
+use super::writer::{Writer, owns_module_text};
 use crate::document::{BytesRepr, Document, TextRepr};
-use crate::encode::singles::Name;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Kind, NodeId};
+use crate::known::KnownClass;
 use crate::object::{Construct, Instance, ObjectRepr};
 use crate::protocol::Protocol;
 use crate::text::Str;
@@ -121,32 +122,59 @@ impl Slots {
 }
 
 /// Which nodes are met more than once.
-struct Wanted(Vec<u8>);
+struct Wanted {
+    /// By slot: how often a node is met, and whether it is an ancestor of the one at hand.
+    visits: Vec<u8>,
+    /// Something that gets into the memo after its parts only contains itself. It is written
+    /// again inside, until something on the way comes from the memo; so all containers go there.
+    late_cycle: bool,
+}
 
 impl Wanted {
+    const OPEN: u8 = 1 << 7;
+
     fn count(document: &Document<'_>, slots: &Slots) -> Self {
-        let mut visits = alloc::vec![0_u8; slots.len];
-        let mut open = alloc::vec![document.root.0];
-        while let Some(id) = open.pop() {
-            let Some(count) = visits.get_mut(slots.of_node(id)) else { continue };
-            *count = count.saturating_add(1);
-            if *count > 1 {
+        let mut wanted = Self { visits: alloc::vec![0; slots.len], late_cycle: false };
+        let mut open = alloc::vec![(document.root.0, false)];
+        while let Some((id, left)) = open.pop() {
+            let Some(visits) = wanted.visits.get_mut(slots.of_node(id)) else { continue };
+            if left {
+                *visits &= !Self::OPEN;
                 continue;
             }
+            if *visits & Self::OPEN != 0 && !matches!(id.kind(), Kind::List | Kind::Dict) {
+                wanted.late_cycle = true;
+            }
+            if *visits != 0 {
+                *visits = 2 | (*visits & Self::OPEN);
+                continue;
+            }
+            *visits = 1;
+            if !id.is_container() {
+                continue;
+            }
+            *visits |= Self::OPEN;
+            open.push((id, true));
+            let mut add = |ids: &[NodeId]| open.extend(ids.iter().map(|&id| (id, false)));
             match document.objects.get(id.index()) {
                 Some(ObjectRepr::Instance(instance)) if id.kind() == Kind::Object => {
-                    open.extend([instance.class, instance.args, instance.kwargs, instance.state]);
-                    open.extend(document.items(instance.items));
-                    open.extend(document.items(instance.pairs));
+                    add(&[instance.class, instance.args, instance.kwargs, instance.state]);
+                    add(document.items(instance.items));
+                    add(document.items(instance.pairs));
                 }
                 Some(ObjectRepr::Global { module, name, .. }) if id.kind() == Kind::Object => {
-                    open.extend([*module, *name]);
+                    add(&[*module, *name]);
                 }
-                Some(ObjectRepr::PersistentId(value)) if id.kind() == Kind::Object => open.push(*value),
-                _ => open.extend(document.items(id)),
+                Some(ObjectRepr::PersistentId(value)) if id.kind() == Kind::Object => add(&[*value]),
+                _ => add(document.items(id)),
             }
         }
-        Self(visits)
+        wanted
+    }
+
+    fn has(&self, id: NodeId, slot: usize) -> bool {
+        (self.late_cycle && id.is_container())
+            || self.visits.get(slot).is_some_and(|visits| visits & !Self::OPEN > 1)
     }
 }
 
@@ -172,8 +200,10 @@ enum Stage {
     GivenPairs,
     State,
     Built,
-    /// The spelled-out call of `copyreg.__newobj__`: the class and the arguments as one tuple.
+    /// A spelled-out call of `copyreg.__newobj__`: the class and the arguments as one tuple.
     NewArgs,
+    /// A call of `copyreg._reconstructor`: the value behind class and base.
+    Rebuilt,
 }
 
 struct Walk<'v, 'd, S> {
@@ -225,8 +255,8 @@ impl<'v, S: Sink<'v>> Walk<'v, '_, S> {
     /// Whether this node gets a memo opcode.
     #[inline]
     fn choose(&mut self, id: NodeId) {
-        if let Some(Wanted(visits)) = &self.wanted {
-            self.writer.memoize = visits.get(self.slots.of_node(id)).is_some_and(|&count| count > 1);
+        if let Some(wanted) = &self.wanted {
+            self.writer.memoize = wanted.has(id, self.slots.of_node(id));
         }
     }
 
@@ -357,7 +387,16 @@ impl<'v, S: Sink<'v>> Walk<'v, '_, S> {
                         Some(index) => self.writer.get(index)?,
                         None => {
                             self.choose(part);
-                            self.writer.interned(text)?;
+                            // The document knows which names are one object, but what the encoder
+                            // writes by itself is in `builtins`, too.
+                            if part == module
+                                && text == Str::Utf8("builtins")
+                                && !owns_module_text(module_text, name_text)
+                            {
+                                self.writer.interned(text)?;
+                            } else {
+                                self.writer.text(text.as_bytes())?;
+                            }
                             self.note(part);
                         }
                     }
@@ -444,10 +483,32 @@ impl<'v, S: Sink<'v>> Walk<'v, '_, S> {
         };
         let protocol = self.writer.protocol();
         let lacks_kwargs = instance.kwargs == NodeId::ABSENT;
+        let rebuilt = instance.known == Some(KnownClass::Instance);
         // The opcodes came with protocols 2 and 4; before, the call is spelled out.
         let spelled = instance.construct == Construct::New
             && (protocol < Protocol::V2 || (protocol < Protocol::V4 && !lacks_kwargs));
+        // An instance without arguments is what `object.__reduce_ex__` gives there.
+        let plain = spelled && lacks_kwargs && self.document.items(instance.args).is_empty();
         match stage {
+            Stage::Class if rebuilt || plain => {
+                let value = match self.document.items(instance.args) {
+                    &[value] if rebuilt => value,
+                    _ => NodeId::NONE,
+                };
+                self.set_stage(Stage::Rebuilt);
+                self.writer.item()?;
+                self.writer.name(Name::Reconstructor)?;
+                self.writer.begin_tuple(3)?;
+                self.visit(instance.class)?;
+                self.choose(instance.class);
+                self.writer.item()?;
+                self.writer.name(base_of(value))?;
+                self.visit(value)
+            }
+            Stage::Rebuilt => {
+                self.writer.end()?;
+                self.made(id, b'R')
+            }
             Stage::Class if spelled => {
                 self.set_stage(Stage::NewArgs);
                 self.writer.item()?;
@@ -541,23 +602,69 @@ impl<'v, S: Sink<'v>> Walk<'v, '_, S> {
     /// The next of the items or pairs that the object was given.
     fn given(&mut self, list: NodeId, place: usize, after: Stage) -> Result<()> {
         let items = self.document.items(list);
+        let mut start = 0;
+        if place == 0
+            && let Some(instance) = self.open.last().and_then(|top| self.instance(top.id))
+        {
+            start = self.in_args(&instance, items);
+        }
+        let place = place.max(start);
         let Some(&child) = items.get(place) else {
-            if !items.is_empty() {
+            if self.writer.is_given() {
                 self.writer.end()?;
             }
             self.set_stage(after);
             return Ok(());
         };
-        if place == 0 {
+        if !self.writer.is_given() {
+            let left = items.len() - start;
             if after == Stage::State {
-                self.writer.begin_given(Shape::Pairs, items.len() / 2);
+                self.writer.begin_given(Shape::Pairs, left / 2);
             } else {
-                self.writer.begin_given(Shape::Items, items.len());
+                self.writer.begin_given(Shape::Items, left);
             }
         }
         if let Some(top) = self.open.last_mut() {
-            top.next = top.next.saturating_add(1);
+            top.next = u32::try_from(place + 1).unwrap_or(u32::MAX);
         }
         self.visit(child)
+    }
+
+    /// How many of the items or pairs stand in the arguments, from where the reading of a known
+    /// class has taken them.
+    fn in_args(&self, instance: &Instance, items: &[NodeId]) -> usize {
+        let document = self.document;
+        let Some(&first) = document.items(instance.args).first() else { return 0 };
+        let taken = document.items(first);
+        match instance.known {
+            Some(KnownClass::Counter | KnownClass::Deque) if items.starts_with(taken) => taken.len(),
+            Some(KnownClass::OrderedDict) => {
+                let pairs = taken.iter().flat_map(|&pair| document.items(pair));
+                if pairs.clone().eq(items.iter().take(taken.len() * 2)) { taken.len() * 2 } else { 0 }
+            }
+            _ => 0,
+        }
+    }
+}
+
+/// The built-in type that an instance of a subclass is made from.
+fn base_of(value: NodeId) -> Name {
+    match value.kind() {
+        Kind::Constant => match value {
+            NodeId::EMPTY_TUPLE => Name::Tuple,
+            NodeId::NONE => Name::Object,
+            _ => Name::Int,
+        },
+        Kind::Small | Kind::Int | Kind::Big => Name::Int,
+        Kind::Float => Name::Float,
+        Kind::Str | Kind::Text => Name::Str,
+        Kind::Bytes | Kind::Blob => Name::Bytes,
+        Kind::ByteArray => Name::ByteArray,
+        Kind::List => Name::List,
+        Kind::Tuple => Name::Tuple,
+        Kind::Dict => Name::Dict,
+        Kind::Set => Name::Set,
+        Kind::FrozenSet => Name::FrozenSet,
+        Kind::Object => Name::Complex,
     }
 }

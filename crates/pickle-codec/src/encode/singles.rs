@@ -24,10 +24,18 @@ pub(crate) enum Name {
     Complex,
     NewObj,
     NewObjEx,
+    Reconstructor,
+    Object,
+    Int,
+    Float,
+    Str,
+    List,
+    Tuple,
+    Dict,
 }
 
 impl Name {
-    const COUNT: usize = 9;
+    const COUNT: usize = 17;
 }
 
 impl Single {

@@ -775,17 +775,36 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         if self.get_single(single) {
             return Ok(());
         }
-        let (module, name, old_module) = match name {
-            Name::Encode | Name::Latin1 => ("_codecs", "encode", "_codecs"),
-            Name::Bytes => ("builtins", "bytes", "__builtin__"),
-            Name::ByteArray => ("builtins", "bytearray", "__builtin__"),
-            Name::Set => ("builtins", "set", "__builtin__"),
-            Name::FrozenSet => ("builtins", "frozenset", "__builtin__"),
-            Name::Complex => ("builtins", "complex", "__builtin__"),
-            Name::NewObj => ("copyreg", "__newobj__", "copy_reg"),
-            Name::NewObjEx => ("copyreg", "__newobj_ex__", "copy_reg"),
+        let old = self.protocol < Protocol::V3;
+        let name_text = match name {
+            Name::Encode | Name::Latin1 => "encode",
+            Name::Bytes => "bytes",
+            Name::ByteArray => "bytearray",
+            Name::Set => "set",
+            Name::FrozenSet => "frozenset",
+            Name::Complex => "complex",
+            Name::NewObj => "__newobj__",
+            Name::NewObjEx => "__newobj_ex__",
+            Name::Reconstructor => "_reconstructor",
+            Name::Object => "object",
+            // Python 2's names of these types: `REVERSE_NAME_MAPPING` in `Lib/_compat_pickle.py`.
+            Name::Int if old => "long",
+            Name::Int => "int",
+            Name::Float => "float",
+            Name::Str if old => "unicode",
+            Name::Str => "str",
+            Name::List => "list",
+            Name::Tuple => "tuple",
+            Name::Dict => "dict",
         };
-        let module = if self.protocol < Protocol::V3 { old_module } else { module };
+        let module = match name {
+            Name::Encode | Name::Latin1 => "_codecs",
+            Name::NewObj | Name::NewObjEx | Name::Reconstructor if old => "copy_reg",
+            Name::NewObj | Name::NewObjEx | Name::Reconstructor => "copyreg",
+            _ if old => "__builtin__",
+            _ => "builtins",
+        };
+        let name = name_text;
         self.global_opcode(Str::Utf8(module), Str::Utf8(name))?;
         self.put_single(single);
         Ok(())
@@ -812,8 +831,16 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
                 "set" => Name::Set,
                 "frozenset" => Name::FrozenSet,
                 "complex" => Name::Complex,
+                "object" => Name::Object,
+                "int" | "long" => Name::Int,
+                "float" => Name::Float,
+                "str" | "unicode" => Name::Str,
+                "list" => Name::List,
+                "tuple" => Name::Tuple,
+                "dict" => Name::Dict,
                 _ => return None,
             },
+            ("copyreg" | "copy_reg", "_reconstructor") => Name::Reconstructor,
             ("copyreg" | "copy_reg", "__newobj__") => Name::NewObj,
             ("copyreg" | "copy_reg", "__newobj_ex__") => Name::NewObjEx,
             _ => return None,
@@ -852,8 +879,12 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
     pub(crate) fn global_opcode(&mut self, module: Str<'_>, name: Str<'_>) -> Result<()> {
         if self.style == Style::Framed {
             self.push(Open::parts());
-            self.interned(module)?;
-            self.interned(name)?;
+            if owns_module_text(module, name) {
+                self.text(module.as_bytes())?;
+            } else {
+                self.interned(module)?;
+            }
+            self.text(name.as_bytes())?;
             self.pop();
             self.emit([0x93]);
             return Ok(());
@@ -1089,10 +1120,57 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         self.put();
     }
 
+    /// Whether the innermost container is what an object is given.
+    pub(crate) fn is_given(&self) -> bool {
+        matches!(self.top.shape, Shape::Items | Shape::Pairs)
+    }
+
     /// What an object gets by APPENDS or SETITEMS; not an item of its own, ended by `end`.
     pub(crate) fn begin_given(&mut self, shape: Shape, len: usize) {
         let unit = if shape == Shape::Pairs { 2 } else { 1 };
         self.push(Open::new(shape, (len as u64).saturating_mul(unit), NO_MEMO));
+    }
+}
+
+/// The types in `builtins` that are no exceptions. Its functions have another text for their module.
+const BUILTIN_TYPES: [&str; 25] = [
+    "bool",
+    "bytearray",
+    "bytes",
+    "classmethod",
+    "complex",
+    "dict",
+    "enumerate",
+    "filter",
+    "float",
+    "frozenset",
+    "int",
+    "list",
+    "map",
+    "memoryview",
+    "object",
+    "property",
+    "range",
+    "reversed",
+    "set",
+    "slice",
+    "staticmethod",
+    "str",
+    "super",
+    "tuple",
+    "type",
+];
+
+/// Whether a class has a text of its own for its module. Classes of one module share it, except
+/// for those of `collections` that C code defines.
+pub(crate) fn owns_module_text(module: Str<'_>, name: Str<'_>) -> bool {
+    let name = name.as_str().unwrap_or_default();
+    match module {
+        Str::Utf8("collections") => ["OrderedDict", "defaultdict", "deque"].contains(&name),
+        Str::Utf8("builtins") => {
+            !name.starts_with(|first: char| first.is_ascii_uppercase()) && !BUILTIN_TYPES.contains(&name)
+        }
+        _ => false,
     }
 }
 
