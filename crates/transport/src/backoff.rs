@@ -175,7 +175,8 @@ mod tests {
 
     #[test]
     fn attempts_are_made_when_a_socket_handler_makes_them() {
-        let rows: [(Backoff, u64, u64, std::ops::Range<u64>, &[u64]); 5] = [
+        type Row = (Backoff, u64, u64, std::ops::Range<u64>, &'static [u64]);
+        let rows: [Row; 5] = [
             (
                 Backoff::new(),
                 1000,

@@ -68,11 +68,7 @@ async fn a_connection_cut_at_every_byte_counts_its_frame_and_harms_nobody() {
             client.write_all(&frame(b"whole")).await.unwrap();
             client.write_all(&wire[..cut]).await.unwrap();
             if reset {
-                // Only after everything was read, because a reset may overtake what was sent.
-                let before = if cut == 0 { 0 } else { cut };
-                let _ = before;
-                let seen = running.recorder.count();
-                running.recorder.until("frame", |r| r.count() >= seen.max(1)).await;
+                // A reset may overtake what was sent, so that less than all of it arrives.
                 socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
             }
             drop(client);

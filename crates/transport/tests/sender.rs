@@ -142,8 +142,7 @@ fn a_stalled_receiver_never_stalls_the_program_and_the_loss_is_told() {
     assert!(begin.elapsed() < LONG);
     let before = sender.stats();
     assert_eq!(before.accepted, sent);
-    let closer = sender.clone();
-    let closing = thread::spawn(move || closer.close(LONG));
+    let closing = thread::spawn(move || sender.close(LONG));
     let mut received = 0_u64;
     let mut told = 0_u64;
     while let Some(frame) = read_frame(&mut stream) {
@@ -377,17 +376,14 @@ fn a_restarting_receiver_at_full_speed_gets_no_record_twice() {
     let address = listener.local_addr().unwrap();
     let config = quick().with_full_policy(FullPolicy::Block(LONG)).with_queue(100, 1 << 30);
     let sender = Sender::new(endpoint, config).unwrap();
-    let producer = {
-        let sender = sender.clone();
-        thread::spawn(move || {
-            for i in 0..RECORDS {
-                let mut payload = i.to_be_bytes().to_vec();
-                payload.resize(20_000, 0);
-                sender.send(payload).unwrap();
-            }
-            sender.close(LONG)
-        })
-    };
+    let producer = thread::spawn(move || {
+        for i in 0..RECORDS {
+            let mut payload = i.to_be_bytes().to_vec();
+            payload.resize(20_000, 0);
+            sender.send(payload).unwrap();
+        }
+        sender.close(LONG)
+    });
     let mut received = HashSet::new();
     let mut last = Some(listener);
     let mut connections = 0;
