@@ -62,13 +62,14 @@ mod tests {
     #[test]
     fn a_datagram_holds_exactly_one_frame() {
         type Row = (&'static [u8], Result<&'static [u8], ErrorKind>);
-        let rows: [Row; 8] = [
+        let rows: [Row; 9] = [
             (b"", Err(ErrorKind::Truncated)),
             (b"\0\0\0", Err(ErrorKind::Truncated)),
             (b"\0\0\0\0", Ok(b"")),
             (b"\0\0\0\x01a", Ok(b"a")),
             (b"\0\0\0\x01", Err(ErrorKind::LengthMismatch)),
             (b"\0\0\0\x01ab", Err(ErrorKind::LengthMismatch)),
+            (b"\0\0\0\x08abcdefgh", Ok(b"abcdefgh")),
             (b"\0\0\0\x09abcdefghi", Err(ErrorKind::TooLong)),
             (b"\xff\xff\xff\xffab", Err(ErrorKind::TooLong)),
         ];

@@ -87,7 +87,7 @@ fn every_truncation_and_extension_is_refused() {
             assert!(verifier.verify(NOW, sample.slice(..end)).is_err(), "cut at {end}");
             assert!(verifier.verify(NOW, sample.slice(end + 1..)).is_err(), "cut off {end}");
         }
-        for byte in 0..=255 {
+        for byte in [0, 1, 0x7F, 0x80, 0xFF] {
             let (mut behind, mut before) = (sample.to_vec(), vec![byte]);
             behind.push(byte);
             before.extend_from_slice(&sample);
@@ -357,7 +357,7 @@ fn times() -> impl Strategy<Value = i64> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
     #[test]
     fn replay_state_equals_a_model_without_bounds(
