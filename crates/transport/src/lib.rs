@@ -1,5 +1,72 @@
-//! Sockets for Python LogRecords: listeners, senders, back-off, bounded queues, TLS.
+//! Sockets for the frames of Python's `SocketHandler` and `DatagramHandler`.
+//!
+//! A *frame* is a length prefix of four bytes and a payload. This crate moves frames and never looks into a
+//! payload: what it receives it hands on, what it is given it sends, and what is lost on the way it counts.
+//!
+//! - [`listener`] (feature `tokio`): TCP, UDP, Unix streams and datagrams, TLS, sockets of a service manager.
+//! - [`sender`]: a [`Sender`](sender::Sender) with a thread of its own, without any async runtime, and with
+//!   feature `tokio` an `AsyncSender`. Both are driven by [`SenderState`](sender::SenderState), which knows
+//!   neither sockets nor clocks.
+//! - [`Backoff`]: when to connect again, by the decisions of `SocketHandler.createSocket`.
+//!
+//! ```
+//! use std::{io::Read, net::TcpListener, time::Duration};
+//! use logrecord_transport::{Endpoint, sender::{Sender, SenderConfig}};
+//!
+//! let listener = TcpListener::bind("127.0.0.1:0")?;
+//! let endpoint: Endpoint = format!("tcp://{}", listener.local_addr()?).parse()?;
+//! let sender = Sender::new(endpoint, SenderConfig::new())?;
+//! sender.send(&b"payload"[..])?;
+//! assert_eq!(sender.close(Duration::from_secs(5)).written, 1);
+//!
+//! let mut wire = Vec::new();
+//! listener.accept()?.0.read_to_end(&mut wire)?;
+//! assert_eq!(wire, b"\0\0\0\x07payload");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Limits
+//!
+//! | What | Default | Where |
+//! |---|---|---|
+//! | longest payload that is received | 1 MiB | [`ListenerConfig::with_max_frame_len`](listener::ListenerConfig::with_max_frame_len) |
+//! | connections of a listener | 16,384 | [`with_max_connections`](listener::ListenerConfig::with_max_connections) |
+//! | connections of a peer | off | [`with_max_connections_per_peer`](listener::ListenerConfig::with_max_connections_per_peer) |
+//! | new connections a second, of a listener, of a peer | off | [`with_accept_rate`](listener::ListenerConfig::with_accept_rate), [`with_accept_rate_per_peer`](listener::ListenerConfig::with_accept_rate_per_peer) |
+//! | silence between frames | off | [`with_idle_timeout`](listener::ListenerConfig::with_idle_timeout) |
+//! | a frame's first byte to its last | 30 s | [`with_frame_timeout`](listener::ListenerConfig::with_frame_timeout) |
+//! | the first accepted frame, where one is asked for | 5 s | [`with_authentication_timeout`](listener::ListenerConfig::with_authentication_timeout) |
+//! | TLS handshake | 10 s | [`with_handshake_timeout`](listener::ListenerConfig::with_handshake_timeout) |
+//! | draining at the end | 5 s | [`with_drain_timeout`](listener::ListenerConfig::with_drain_timeout) |
+//! | bytes read and not yet taken, of a listener | 256 MiB | [`with_max_bytes_in_flight`](listener::ListenerConfig::with_max_bytes_in_flight) |
+//! | the same of a peer | off | [`with_max_bytes_in_flight_per_peer`](listener::ListenerConfig::with_max_bytes_in_flight_per_peer) |
+//! | Unix datagrams that wait for a slow handler | 65,536 and 64 MiB | [`with_datagram_queue`](listener::ListenerConfig::with_datagram_queue) |
+//! | records that wait in a sender | 65,536 and 64 MiB | [`SenderConfig::with_queue`](sender::SenderConfig::with_queue) |
+//! | connecting to one address | 1 s | [`with_connect_timeout`](sender::SenderConfig::with_connect_timeout) |
+//! | a receiver that takes nothing | 30 s | [`with_write_timeout`](sender::SenderConfig::with_write_timeout) |
+//!
+//! A connection that has nothing to say holds no buffer. One that has begun a frame holds what has arrived
+//! of it and at most as much again, never what its prefix announces.
+//!
+//! # Features
+//!
+//! - `tokio`: [`listener`] and `AsyncSender`.
+//! - `tls`: TLS by rustls with ring, for senders and, with `tokio`, for listeners.
+//!
+//! Without features the crate needs no runtime; senders then use a thread.
+//!
+//! # Panics, clocks, platforms
+//!
+//! Nothing that a peer sends makes this crate panic; a handler's panic is contained and reported. Every
+//! time limit is the monotonic clock's. Nothing here logs, so that a sender behind a logging framework is
+//! never fed by itself. Unix sockets, handed-over sockets and the kernel's count of dropped datagrams (Linux)
+//! exist where the system has them; elsewhere binding says so, there are no handed-over sockets, and
+//! the kernel's drops stay unknown.
+//!
+//! The minimum supported Rust version is 1.88.
 #![forbid(unsafe_code)]
+// Without the feature, the links of the table above have nowhere to go.
+#![cfg_attr(not(feature = "tokio"), allow(rustdoc::broken_intra_doc_links, reason = "the listener is a feature"))]
 
 mod backoff;
 mod endpoint;
@@ -25,3 +92,8 @@ pub use crate::{
     fault::{Fault, Limit},
     source::{Peer, Source},
 };
+
+/// The README's examples are compiled and run.
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
