@@ -277,7 +277,9 @@ fn is_latin1(document: &Document<'_>, id: NodeId) -> bool {
 
 /// `_codecs.encode(text, "latin1")`, by which protocols 0 to 2 spell bytes.
 fn encode(builder: &mut Builder<'_>, args: Args) -> Result<Constructed, ErrorKind> {
-    if args.len != 2 || !is_latin1(&builder.document, args.second) {
+    // Python 2 never writes this, so the codec's name is text, whatever its `str` is read as.
+    let named = builder.document.text(args.second).is_some() && is_latin1(&builder.document, args.second);
+    if args.len != 2 || !named {
         return Ok(Constructed::Unknown);
     }
     let id = match latin1_bytes(builder, args.first)? {
