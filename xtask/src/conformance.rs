@@ -157,7 +157,7 @@ fn alike(input: &[u8], here: &Outcome, there: &Outcome) -> bool {
 }
 
 fn input(random: &mut Random, seeds: &[Vec<u8>]) -> Vec<u8> {
-    let mut seed = |random: &mut Random| seeds.get(random.below(seeds.len())).cloned().unwrap_or_default();
+    let seed = |random: &mut Random| seeds.get(random.below(seeds.len())).cloned().unwrap_or_default();
     match random.below(10) {
         0..=4 => stream(random),
         5 | 6 => {

@@ -13,6 +13,9 @@
 mod canon;
 mod ci;
 mod conformance;
+#[cfg(test)]
+mod corpus;
+mod fuzz;
 mod generate;
 mod golden;
 mod manifest;
@@ -42,6 +45,8 @@ enum Task {
     Ci(ci::Options),
     /// Compare the decoder with CPython's own unpickler, on generated streams or on those of a folder.
     Conformance(conformance::Options),
+    /// Run the fuzz targets, each for a while, and write down what was run.
+    Fuzz(fuzz::Options),
     /// What the compiler and clippy do not check about the text of the workspace.
     Tidy,
 }
@@ -51,6 +56,7 @@ fn main() -> ExitCode {
         Task::Golden(options) => golden::run(&options),
         Task::Ci(options) => ci::run_all(&options),
         Task::Conformance(options) => conformance::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Tidy => tidy::run(),
     };
     match result {

@@ -1,0 +1,54 @@
+//! The target over streams of frames.
+
+use bytes::Bytes;
+use logrecord_frame::{Error, FrameDecoder, decode_datagram, encode_frame};
+
+/// Small, so that the limit is met.
+const MAX_FRAME_LEN: u32 = 4096;
+
+/// What a stream came to: its frames, and how it ended.
+type Outcome = (Vec<Bytes>, Result<(), Error>);
+
+fn drain(decoder: &mut FrameDecoder, frames: &mut Vec<Bytes>) -> Result<(), Error> {
+    while let Some(frame) = decoder.next_frame()? {
+        frames.push(frame);
+    }
+    Ok(())
+}
+
+fn run<'a>(pieces: impl Iterator<Item = &'a [u8]>, shared: bool) -> Outcome {
+    let mut decoder = FrameDecoder::with_max_frame_len(MAX_FRAME_LEN);
+    let mut frames = Vec::new();
+    for piece in pieces {
+        if shared {
+            decoder.feed(Bytes::copy_from_slice(piece));
+        } else {
+            decoder.feed_slice(piece);
+        }
+        if let Err(error) = drain(&mut decoder, &mut frames) {
+            return (frames, Err(error));
+        }
+    }
+    let end = decoder.finish();
+    (frames, end)
+}
+
+/// In any split, and by either way in, a stream gives the frames that it gives unsplit; and what was a frame
+/// encodes to the bytes that it came from.
+pub fn frame(data: &[u8]) {
+    let whole = run(std::iter::once(data), true);
+    assert_eq!(whole, run(super::pieces(data), true));
+    assert_eq!(whole, run(super::pieces(data), false));
+    assert_eq!(whole, run(data.chunks(1), false));
+    let mut again = Vec::new();
+    for frame in &whole.0 {
+        assert!(frame.len() <= MAX_FRAME_LEN as usize);
+        encode_frame(frame, &mut again).expect("a frame that came in fits a frame");
+    }
+    assert!(data.starts_with(&again));
+    assert_eq!(whole.1.is_ok(), again.len() == data.len());
+    let datagram = decode_datagram(Bytes::copy_from_slice(data), MAX_FRAME_LEN);
+    if let Ok(payload) = &datagram {
+        assert_eq!(whole.0, std::slice::from_ref(payload));
+    }
+}

@@ -1,0 +1,86 @@
+//! The target that compares with another decoder.
+
+use pickle_codec::{Argument, DecodeOptions, Decoder, Limits, Node, NodeRef, Opcode, Py2Str};
+use serde_pickle::{DeOptions, HashableValue, Value};
+
+/// Where both decoders read a pickle, they read the same.
+///
+/// The other one neither bounds memory nor depth, so that only small inputs without multiplying references go to
+/// it; and it has no order for dicts and no key equality across types, which is why only text keys are compared.
+pub fn differential(data: &[u8]) {
+    if data.len() > 1024 || multiplies(data) {
+        return;
+    }
+    let mut decoder = Decoder::with_options(DecodeOptions::new().py2_str(Py2Str::Bytes));
+    let Ok(document) = decoder.decode(data) else { return };
+    let mut limits = Limits::default();
+    limits.max_expansion = Some(1 << 16);
+    if document.root().to_value_with(&limits).is_err() {
+        return;
+    }
+    let Ok(theirs) = serde_pickle::value_from_slice(data, DeOptions::new()) else { return };
+    if let Some(false) = same(document.root(), &theirs) {
+        panic!("here {:?}, there {theirs:?}", document.root().to_value());
+    }
+}
+
+/// Whether objects are met again so often that writing each out could take all memory, or something stands in the
+/// pickle that the other decoder is known to read otherwise.
+fn multiplies(data: &[u8]) -> bool {
+    let mut references = 0;
+    for instruction in pickle_codec::instructions(data) {
+        let Ok(instruction) = instruction else { return true };
+        match instruction.opcode {
+            Opcode::Dup | Opcode::Get | Opcode::Binget | Opcode::LongBinget => references += 1,
+            // It takes memo indexes as they come, and MEMOIZE as a counter of its own.
+            Opcode::Put | Opcode::Binput | Opcode::LongBinput if references > 0 => references += 1,
+            // It reads escapes by Rust's rules.
+            Opcode::String => return true,
+            Opcode::Unicode if matches!(instruction.argument, Argument::Wtf8(_)) => return true,
+            _ => {}
+        }
+    }
+    references > 8
+}
+
+/// Whether the two are the same; `None` where they cannot be compared.
+fn same(node: NodeRef<'_, '_>, theirs: &Value) -> Option<bool> {
+    Some(match (node.view(), theirs) {
+        (Node::None, Value::None) => true,
+        (Node::Bool(here), Value::Bool(there)) => here == *there,
+        (Node::Int(here), Value::I64(there)) => here == *there,
+        (Node::Int(here), Value::Int(there)) => there.to_string() == here.to_string(),
+        (Node::BigInt(here), Value::Int(there)) => here.to_bigint().to_string() == there.to_string(),
+        (Node::Float(here), Value::F64(there)) => {
+            here.to_bits() == there.to_bits() || here.is_nan() && there.is_nan()
+        }
+        (Node::Str(here), Value::String(there)) => here.as_bytes() == there.as_bytes(),
+        (Node::Bytes(here) | Node::ByteArray(here), Value::Bytes(there)) => here == there,
+        (Node::List(here), Value::List(there)) | (Node::Tuple(here), Value::Tuple(there)) => {
+            if here.len() != there.len() {
+                return Some(false);
+            }
+            for (here, there) in here.iter().zip(there) {
+                if !same(here, there)? {
+                    return Some(false);
+                }
+            }
+            true
+        }
+        (Node::Dict(here), Value::Dict(there)) => {
+            for (key, value) in here.iter() {
+                let Node::Str(key) = key.view() else { return None };
+                let found = there.get(&HashableValue::String(key.as_str()?.to_owned()));
+                if !found.map_or(Some(false), |found| same(value, found))? {
+                    return Some(false);
+                }
+            }
+            here.len() == there.len()
+        }
+        (Node::Set(here), Value::Set(there)) => return (here.len() == there.len()).then_some(true),
+        (Node::FrozenSet(here), Value::FrozenSet(there)) => {
+            return (here.len() == there.len()).then_some(true);
+        }
+        _ => false,
+    })
+}

@@ -1,0 +1,91 @@
+//! The corpora of the fuzz targets, replayed on a stable compiler.
+//!
+//! The bodies of the targets are plain functions; here they meet every seed, every golden pickle and stream, and
+//! mutations of them. An input that a fuzzer found belongs into `fuzz/corpus/<target>/`, and is a test from then on.
+
+#[allow(unreachable_pub, reason = "the functions are public in the crate that they come from")]
+#[path = "../../fuzz/src/lib.rs"]
+mod targets;
+
+use crate::generate::{Random, mutate};
+use crate::process;
+
+/// One target.
+type Target = (&'static str, fn(&[u8]));
+
+const TARGETS: [Target; 9] = [
+    ("decode", targets::decode),
+    ("differential", targets::differential),
+    ("envelope", targets::envelope),
+    ("frame", targets::frame),
+    ("instructions", targets::instructions),
+    ("push", targets::push),
+    ("record", targets::record),
+    ("replay", targets::replay),
+    ("roundtrip", targets::roundtrip),
+];
+
+/// The files of a folder below the root; none where there is no such folder.
+fn files(folder: &str) -> Vec<(String, Vec<u8>)> {
+    let mut paths: Vec<_> = std::fs::read_dir(process::root().join(folder))
+        .into_iter()
+        .flatten()
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.extension().is_none_or(|ending| ending != "json" && ending != "jsonl"))
+        .collect();
+    paths.sort();
+    paths.into_iter().map(|path| (path.display().to_string(), std::fs::read(&path).unwrap())).collect()
+}
+
+#[test]
+fn every_target_is_replayed() {
+    let all = crate::fuzz::targets(&process::root().join("fuzz")).unwrap();
+    assert_eq!(all, TARGETS.map(|(name, _)| name));
+}
+
+#[test]
+fn seeds() {
+    for (name, target) in TARGETS {
+        let seeds = files(&format!("fuzz/corpus/{name}"));
+        assert!(name == "replay" || seeds.len() >= 20, "{name} has {} seeds", seeds.len());
+        for (path, seed) in seeds {
+            println!("{path}");
+            target(&seed);
+        }
+    }
+}
+
+#[test]
+fn golden_data() {
+    for (path, pickle) in files("testdata/pickles") {
+        if pickle.len() > 8192 {
+            continue;
+        }
+        println!("{path}");
+        for target in [targets::decode, targets::instructions, targets::push, targets::roundtrip] {
+            target(&pickle);
+        }
+    }
+    for (path, stream) in files("testdata/frames") {
+        println!("{path}");
+        targets::frame(&stream);
+    }
+}
+
+#[test]
+fn mutated_seeds() {
+    for (name, target) in TARGETS {
+        let seeds = files(&format!("fuzz/corpus/{name}"));
+        let mut random = Random::new(11);
+        for round in 0..2000 {
+            let seed = |random: &mut Random| {
+                seeds.get(random.below(seeds.len())).map(|(_, seed)| seed.clone()).unwrap_or_default()
+            };
+            let (first, second) = (seed(&mut random), seed(&mut random));
+            let input = mutate(&mut random, &first, &second);
+            // Shown where the target panics.
+            println!("{name}, round {round}: {input:02x?}");
+            target(&input);
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! `cargo xtask fuzz`: the fuzz targets, each for a while, with a ledger of what was run.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use clap::Args;
+
+use crate::process;
+
+/// Options of `cargo xtask fuzz`.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Time for each target.
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// Only this target; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    target: Vec<String>,
+    /// Longest input in bytes.
+    #[arg(long, default_value_t = 65_536)]
+    max_len: usize,
+    /// Processes that fuzz one target at the same time.
+    #[arg(long, default_value_t = 1)]
+    jobs: u32,
+}
+
+/// Runs every target and writes a line of the ledger for each.
+///
+/// New inputs go to `fuzz/target/found/`, not into the seed corpora, which stay small and reviewed.
+///
+/// # Errors
+///
+/// When cargo-fuzz is missing, a target does not build, or an input made one fail.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let fuzz = process::root().join("fuzz");
+    let all = targets(&fuzz)?;
+    for name in &options.target {
+        ensure!(all.contains(name), "no target {name}: there are {}", all.join(", "));
+    }
+    let version = Command::new("cargo").args(["fuzz", "--version"]).output();
+    ensure!(
+        version.is_ok_and(|output| output.status.success()),
+        "cargo-fuzz is missing: cargo install --locked cargo-fuzz"
+    );
+    let mut crashed = Vec::new();
+    for target in all.iter().filter(|target| options.target.is_empty() || options.target.contains(target)) {
+        println!("== {target}");
+        let outcome = one(&fuzz, target, options)?;
+        println!(
+            "   {} executions, corpus {}, {} crashes",
+            outcome.executions, outcome.corpus, outcome.crashes
+        );
+        record(&fuzz, target, &outcome)?;
+        if outcome.crashes > 0 {
+            crashed.push(target.as_str());
+        }
+    }
+    ensure!(crashed.is_empty(), "inputs in fuzz/artifacts/ made these targets fail: {}", crashed.join(", "));
+    Ok(())
+}
+
+/// The names of the targets, which are those of their files.
+pub(crate) fn targets(fuzz: &Path) -> Result<Vec<String>> {
+    let folder = fuzz.join("fuzz_targets");
+    let files = std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let mut names: Vec<String> =
+        files.filter_map(|file| file.ok()?.path().file_stem()?.to_str().map(str::to_owned)).collect();
+    names.sort();
+    Ok(names)
+}
+
+struct Outcome {
+    executions: u64,
+    corpus: u64,
+    crashes: usize,
+}
+
+fn one(fuzz: &Path, target: &str, options: &Options) -> Result<Outcome> {
+    let found = fuzz.join("target/found").join(target);
+    std::fs::create_dir_all(&found)?;
+    let before = artifacts(fuzz, target);
+    let mut command = Command::new("cargo");
+    command.current_dir(process::root()).args(["+nightly", "fuzz", "run", "-O", "-s", "none", target]);
+    // The first corpus is where new inputs go.
+    command.arg(&found);
+    let seeds = fuzz.join("corpus").join(target);
+    if seeds.is_dir() {
+        command.arg(&seeds);
+    }
+    command.arg("--");
+    command.arg(format!("-max_total_time={}", options.seconds)).arg(format!("-max_len={}", options.max_len));
+    command.args(["-rss_limit_mb=1024", "-timeout=10", "-print_final_stats=1"]);
+    if options.jobs > 1 {
+        command.arg(format!("-fork={}", options.jobs));
+    }
+    let dictionary = fuzz.join("dictionaries/pickle.dict");
+    if !matches!(target, "frame" | "envelope" | "replay") && dictionary.is_file() {
+        command.arg(format!("-dict={}", dictionary.display()));
+    }
+    // libFuzzer's own lines go to standard error.
+    let output = command.output().context("cannot start cargo fuzz")?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    let crashes = artifacts(fuzz, target).iter().filter(|artifact| !before.contains(artifact)).count();
+    if !output.status.success() {
+        let tail: Vec<&str> = text.lines().rev().take(30).collect();
+        tail.iter().rev().for_each(|line| println!("   {line}"));
+        if crashes == 0 {
+            bail!("{target} did not build or run");
+        }
+    }
+    let corpus = std::fs::read_dir(&found)?.count();
+    Ok(Outcome { executions: executions(&text), corpus: u64::try_from(corpus)?, crashes })
+}
+
+fn artifacts(fuzz: &Path, target: &str) -> Vec<PathBuf> {
+    let folder = fuzz.join("artifacts").join(target);
+    std::fs::read_dir(folder).into_iter().flatten().filter_map(|file| Some(file.ok()?.path())).collect()
+}
+
+/// The number of executions that libFuzzer reports: its final statistics, else its last line of progress.
+fn executions(text: &str) -> u64 {
+    let number = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok();
+    let last =
+        text.lines().rev().find_map(|line| match line.strip_prefix("stat::number_of_executed_units:") {
+            Some(count) => number(count.trim()),
+            None => number(line.strip_prefix('#')?),
+        });
+    last.unwrap_or(0)
+}
+
+/// One line of the ledger: date, target, executions, corpus size, crashes.
+fn record(fuzz: &Path, target: &str, outcome: &Outcome) -> Result<()> {
+    let path = fuzz.join("ledger.tsv");
+    let is_new = !path.exists();
+    let mut ledger = OpenOptions::new().create(true).append(true).open(&path)?;
+    if is_new {
+        ledger.write_all(b"date\ttarget\texecutions\tcorpus\tcrashes\n")?;
+    }
+    let date = process::output(Command::new("date").args(["-u", "+%Y-%m-%d"]))?;
+    let date = String::from_utf8_lossy(&date);
+    let Outcome { executions, corpus, crashes } = outcome;
+    ledger.write_all(format!("{}\t{target}\t{executions}\t{corpus}\t{crashes}\n", date.trim()).as_bytes())?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn executions_are_read_from_both_forms() {
+        assert_eq!(super::executions("#12\tINIT cov: 1\n#4096\tpulse\n"), 4096);
+        assert_eq!(
+            super::executions("#12\tINIT\nDone\nstat::number_of_executed_units: 777\nstat::x: 1\n"),
+            777
+        );
+        assert_eq!(super::executions("error: no such target"), 0);
+    }
+
+    #[test]
+    fn every_target_has_a_binary() {
+        let fuzz = crate::process::root().join("fuzz");
+        let manifest = std::fs::read_to_string(fuzz.join("Cargo.toml")).unwrap();
+        let targets = super::targets(&fuzz).unwrap();
+        assert!(targets.len() >= 10, "{targets:?}");
+        for target in targets {
+            assert!(manifest.contains(&format!("name = \"{target}\"")), "{target} is not in fuzz/Cargo.toml");
+        }
+    }
+}
