@@ -1,3 +1,44 @@
-//! The `logrecord` program.
+//! The `logrecord` program: receives, sends, decodes and inspects the pickled LogRecords of Python
+//! programs, without running them. Everything it does is in the libraries; here is what prints,
+//! exits, reads files and catches signals.
 #![forbid(unsafe_code)]
-fn main() {}
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is what a program is for")]
+
+mod args;
+mod decode;
+mod encode;
+mod exit;
+mod input;
+mod inspect;
+mod key;
+mod send;
+mod serve;
+mod units;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::{Cli, Command, KeyCommand};
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Serve(args) => serve::run(&args),
+        Command::Send(args) => send::run(&args),
+        Command::Decode(args) => decode::run(&args),
+        Command::Encode(args) => encode::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
+        Command::Key { command: KeyCommand::New(args) } => key::new(&args),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            // A reader that has seen enough, such as `head`, is no fault.
+            if exit::is_broken_pipe(&error) {
+                return ExitCode::SUCCESS;
+            }
+            eprintln!("logrecord: {error:#}");
+            exit::code_of(&error)
+        }
+    }
+}

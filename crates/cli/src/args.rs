@@ -1,0 +1,413 @@
+//! The command line: what can be typed, and the help that teaches it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use logrecord::pickle;
+
+use crate::units::{self, Limit};
+
+/// Receive, send, decode and inspect the pickled LogRecords of Python programs.
+///
+/// Python's logging.handlers.SocketHandler and DatagramHandler send each record as a pickle. Pickles
+/// are programs; this one reads them as data and never runs them.
+#[derive(Debug, Parser)]
+#[command(name = "logrecord", version, max_term_width = 100, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Serve(Box<ServeArgs>),
+    Send(Box<SendArgs>),
+    Decode(DecodeArgs),
+    Encode(EncodeArgs),
+    Inspect(InspectArgs),
+    /// Make keys for the HMAC envelope.
+    Key {
+        #[command(subcommand)]
+        command: KeyCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    New(KeyNewArgs),
+}
+
+const SERVE_EXAMPLES: &str = "\
+The Python side, for the default listeners:
+
+    import logging, logging.handlers
+    logging.getLogger().addHandler(logging.handlers.SocketHandler('127.0.0.1', 9020))
+    logging.getLogger().setLevel(logging.INFO)
+    logging.info('hello %s', 'world')
+
+Examples:
+    logrecord serve                                     TCP 127.0.0.1:9020 and UDP 127.0.0.1:9021
+    logrecord serve --unix /run/log.sock --output all.jsonl --dead-letter dead.jsonl
+    logrecord serve --format '%(asctime)s %(message)s'
+    logrecord serve --tcp 0.0.0.0:9020 --hmac-key web=/etc/logrecord/web.key
+
+Signals: SIGINT and SIGTERM drain and exit 0, a second one exits at once; SIGHUP reopens the output
+and the dead-letter file and reads the keys again.
+At the end one line of counts is printed: received = written + rejected + dropped, always.
+
+Exit codes: 0 well; 2 usage; 69 an address or output cannot be opened; 78 configuration or key file.";
+
+/// Receive records from Python programs and write one line for each.
+///
+/// Nothing that arrives is ever run. What cannot be decoded or verified is named on standard error,
+/// counted, and kept in the dead-letter file if there is one.
+#[derive(Args, Debug)]
+#[command(after_help = SERVE_EXAMPLES)]
+pub(crate) struct ServeArgs {
+    /// Listen for SocketHandler on this address; port 0 takes a free one. Can be given several times
+    #[arg(long, value_name = "ADDR", help_heading = "Listeners")]
+    pub(crate) tcp: Vec<String>,
+    /// Listen for DatagramHandler on this address
+    #[arg(long, value_name = "ADDR", help_heading = "Listeners")]
+    pub(crate) udp: Vec<String>,
+    /// Listen for SocketHandler(PATH, None) on this Unix socket
+    #[arg(long, value_name = "PATH", help_heading = "Listeners")]
+    pub(crate) unix: Vec<PathBuf>,
+    /// Listen for DatagramHandler(PATH, None) on this Unix socket; it is always drained
+    #[arg(long, value_name = "PATH", help_heading = "Listeners")]
+    pub(crate) unix_dgram: Vec<PathBuf>,
+    /// Listen on this address with TLS; needs --tls-cert and --tls-key
+    #[arg(long, value_name = "ADDR", help_heading = "Listeners", requires_all = ["tls_cert", "tls_key"])]
+    pub(crate) tls: Vec<String>,
+    /// Take the sockets that systemd hands over (LISTEN_FDS)
+    #[arg(long, help_heading = "Listeners")]
+    pub(crate) systemd: bool,
+
+    /// json: one object a line. text: asctime, level, logger, message, with colour on a terminal. Any
+    /// other STRING: a logging.Formatter format. [default: text on a terminal, else json]
+    #[arg(long, value_name = "json|text|STRING", help_heading = "Output", allow_hyphen_values = true)]
+    pub(crate) format: Option<String>,
+    /// The style of a format STRING, as in logging.Formatter
+    #[arg(long, value_enum, default_value = "%", help_heading = "Output", allow_hyphen_values = true)]
+    pub(crate) style: StyleArg,
+    /// The strftime format of asctime in text output
+    #[arg(long, value_name = "STRING", help_heading = "Output", allow_hyphen_values = true)]
+    pub(crate) datefmt: Option<String>,
+    /// Write text exactly as Python's Formatter would: control characters are not escaped, so a record
+    /// can forge lines and colours
+    #[arg(long, help_heading = "Output")]
+    pub(crate) raw: bool,
+    /// Where records go: - is standard output; a file is appended to
+    #[arg(long, value_name = "-|PATH", default_value = "-", help_heading = "Output")]
+    pub(crate) output: PathBuf,
+    /// Keep what was rejected in this file, as JSON lines with time, peer, reason and the frame in base64
+    #[arg(long, value_name = "PATH", help_heading = "Output")]
+    pub(crate) dead_letter: Option<PathBuf>,
+
+    /// Accept records signed with this key; several keys can be given. See `logrecord key new`
+    #[arg(long, value_name = "ID=FILE", help_heading = "Signing")]
+    pub(crate) hmac_key: Vec<String>,
+    /// Accept records of the plain form: HMAC-SHA256 tag, then the pickle
+    #[arg(long, value_name = "FILE", help_heading = "Signing", conflicts_with = "hmac_key")]
+    pub(crate) hmac_plain_key: Option<PathBuf>,
+    /// The name that senders sign for, so that a record for one receiver is refused by another
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "",
+        hide_default_value = true,
+        help_heading = "Signing"
+    )]
+    pub(crate) audience: String,
+    /// Keep the replay windows in this file over a restart; without it, what predates the start is refused
+    #[arg(long, value_name = "FILE", help_heading = "Signing", requires = "hmac_key")]
+    pub(crate) replay_state: Option<PathBuf>,
+
+    /// What to make of opcodes that name or call things. reject: refuse the record. known: read plain
+    /// data of the standard library (datetime, Decimal, set ...), refuse the rest. inert: describe the rest
+    #[arg(long, value_enum, default_value = "known", help_heading = "Decoding")]
+    pub(crate) globals: GlobalsArg,
+    /// Also let this global stand, as an inert description, such as mypkg.Status
+    #[arg(long, value_name = "NAME", help_heading = "Decoding")]
+    pub(crate) allow_global: Vec<String>,
+
+    /// Longest frame: a client that announces more is disconnected
+    #[arg(long, value_name = "BYTES", value_parser = units::frame_len, default_value = "1MiB", help_heading = "Limits")]
+    pub(crate) max_frame: u32,
+    /// Most connections of one listener
+    #[arg(long, value_name = "N", default_value_t = 16_384, help_heading = "Limits")]
+    pub(crate) max_connections: usize,
+    /// Most connections of one peer address [default: no limit]
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    pub(crate) max_connections_per_peer: Option<usize>,
+    /// Close a connection that is silent for this long. A stock SocketHandler loses a record each time
+    #[arg(long, value_name = "DUR", value_parser = units::limit, default_value = "off", help_heading = "Limits")]
+    pub(crate) idle_timeout: Limit,
+    /// Close a connection that does not complete a frame in this time
+    #[arg(long, value_name = "DUR", value_parser = units::limit, default_value = "30s", help_heading = "Limits")]
+    pub(crate) frame_timeout: Limit,
+    /// How long to read on what is already there when told to stop
+    #[arg(long, value_name = "DUR", value_parser = units::duration, default_value = "5s", help_heading = "Limits")]
+    pub(crate) drain_timeout: Duration,
+
+    /// The certificate chain of --tls listeners, PEM
+    #[arg(long, value_name = "FILE", help_heading = "Security", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The private key of --tls listeners, PEM
+    #[arg(long, value_name = "FILE", help_heading = "Security", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Ask clients of --tls listeners for a certificate of one of these authorities, PEM
+    #[arg(long, value_name = "FILE", help_heading = "Security", requires = "tls_cert")]
+    pub(crate) tls_client_ca: Option<PathBuf>,
+    /// The file mode of Unix sockets, octal
+    #[arg(long, value_name = "OCTAL", value_parser = octal, help_heading = "Security")]
+    pub(crate) unix_mode: Option<u32>,
+    /// Allow addresses that are not loopback although there is neither a key nor TLS
+    #[arg(long, help_heading = "Security")]
+    pub(crate) allow_unauthenticated: bool,
+}
+
+const SEND_EXAMPLES: &str = "\
+Each line of standard input becomes one record: a JSON object in the schema of `serve --format json`
+is sent as that record, any other line as a message with --name and --level.
+
+Examples:
+    echo 'disk is full' | logrecord send --tcp 127.0.0.1:9020 --level ERROR --name backup
+    logrecord send --unix /run/log.sock < all.jsonl
+
+Exit codes: 0 all was handed to the network; 1 some lines could not be sent or were no records;
+2 usage; 69 the target cannot be reached; 78 key file.";
+
+/// Send records to a receiver, as Python's SocketHandler or DatagramHandler does.
+#[derive(Args, Debug)]
+#[command(after_help = SEND_EXAMPLES)]
+#[command(group(clap::ArgGroup::new("target").required(true).multiple(false).args(["tcp", "udp", "unix", "unix_dgram", "tls"])))]
+pub(crate) struct SendArgs {
+    /// Send over TCP, as SocketHandler
+    #[arg(long, value_name = "TARGET", help_heading = "Target (one of them)")]
+    pub(crate) tcp: Option<String>,
+    /// Send over UDP, as DatagramHandler
+    #[arg(long, value_name = "TARGET", help_heading = "Target (one of them)")]
+    pub(crate) udp: Option<String>,
+    /// Send to a Unix stream socket
+    #[arg(long, value_name = "TARGET", help_heading = "Target (one of them)")]
+    pub(crate) unix: Option<PathBuf>,
+    /// Send to a Unix datagram socket
+    #[arg(long, value_name = "TARGET", help_heading = "Target (one of them)")]
+    pub(crate) unix_dgram: Option<PathBuf>,
+    /// Send over TLS
+    #[arg(long, value_name = "TARGET", help_heading = "Target (one of them)")]
+    pub(crate) tls: Option<String>,
+
+    /// Trust the authorities in this file, PEM [default: the server certificate must be given here]
+    #[arg(long, value_name = "FILE", help_heading = "Security", requires = "tls")]
+    pub(crate) tls_ca: Option<PathBuf>,
+    /// The client's certificate chain, PEM
+    #[arg(long, value_name = "FILE", help_heading = "Security", requires_all = ["tls", "tls_key"])]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The client's private key, PEM
+    #[arg(long, value_name = "FILE", help_heading = "Security", requires_all = ["tls", "tls_cert"])]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Sign each record with this key
+    #[arg(long, value_name = "ID=FILE", help_heading = "Security", conflicts_with = "hmac_plain_key")]
+    pub(crate) hmac_key: Option<String>,
+    /// Sign each record in the plain form
+    #[arg(long, value_name = "FILE", help_heading = "Security")]
+    pub(crate) hmac_plain_key: Option<PathBuf>,
+    /// The name of the receiver that is signed for
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "",
+        hide_default_value = true,
+        help_heading = "Security"
+    )]
+    pub(crate) audience: String,
+
+    /// The logger name of plain lines
+    #[arg(long, value_name = "LOGGER", default_value = "root")]
+    pub(crate) name: String,
+    /// The level of plain lines: a name or a number
+    #[arg(long, value_name = "LEVEL", default_value = "INFO")]
+    pub(crate) level: String,
+}
+
+const DECODE_EXAMPLES: &str = "\
+One line of tagged JSON is written for each pickle: what JSON has no word for is an object with one
+key, such as {\"$bytes\":\"...\"} or {\"$tuple\":[...]}. A pickle that is rejected yields
+{\"$error\":{\"kind\":...,\"offset\":...,\"opcode\":...,\"global\":...}} on its line.
+
+Examples:
+    python3 -c 'import pickle,sys; sys.stdout.buffer.write(pickle.dumps({1: b\"x\"}))' | logrecord decode
+    echo 8004950800000000000000288c0161944b0174942e | logrecord decode --input hex
+    logrecord decode --globals inert model.pkl
+
+Exit codes: 0 well; 1 some input was rejected; 2 usage; 69 the file cannot be read.";
+
+/// Decode pickles to tagged JSON, without running them.
+#[derive(Args, Debug)]
+#[command(after_help = DECODE_EXAMPLES)]
+pub(crate) struct DecodeArgs {
+    /// pickle: pickles one after another. frames: each behind a 4-byte length. hex: one a line
+    #[arg(long, value_enum, default_value = "pickle")]
+    pub(crate) input: InputArg,
+    /// What to make of opcodes that name or call things. reject: an error. known: read plain data of the
+    /// standard library, refuse the rest. inert: describe the rest
+    #[arg(long, value_enum, default_value = "reject")]
+    pub(crate) globals: GlobalsArg,
+    /// With --globals known, also let this global stand, as an inert description
+    #[arg(long, value_name = "NAME")]
+    pub(crate) allow_global: Vec<String>,
+    /// How to read Python 2's str. auto: text if it is UTF-8, else bytes
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(crate) py2_str: Py2StrArg,
+    /// What to do with lone surrogates in text
+    #[arg(long, value_enum, default_value = "keep")]
+    pub(crate) surrogates: SurrogatesArg,
+    /// Write an object that is met again as {"$def":[n,...]} and then {"$ref":n}, cycles included
+    #[arg(long)]
+    pub(crate) refs: bool,
+    /// The file to read; - is standard input
+    #[arg(value_name = "FILE", default_value = "-")]
+    pub(crate) file: PathBuf,
+}
+
+/// Encode tagged JSON lines to pickles, byte for byte as CPython's pickle.dumps.
+///
+/// Each line of the input is one value in the spelling that `logrecord decode` writes.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+    echo '{\"a\":[1,2.5,null]}' | logrecord encode --protocol 4 | python3 -m pickle /dev/stdin
+    echo '{\"$bytes\":\"AAE=\"}' | logrecord encode --protocol 2 --output hex
+
+Exit codes: 0 well; 1 some line was rejected; 2 usage; 69 the file cannot be read.")]
+pub(crate) struct EncodeArgs {
+    /// The pickle protocol
+    #[arg(long, value_name = "0..5", value_parser = clap::value_parser!(u8).range(0..=5))]
+    pub(crate) protocol: u8,
+    /// Leave the memo opcodes out: smaller and faster, and Python reads both
+    #[arg(long)]
+    pub(crate) no_memo: bool,
+    /// pickle: pickles one after another. frames: each behind a 4-byte length. hex: one a line
+    #[arg(long, value_enum, default_value = "pickle")]
+    pub(crate) output: InputArg,
+    /// The file to read; - is standard input
+    #[arg(value_name = "FILE", default_value = "-")]
+    pub(crate) file: PathBuf,
+}
+
+/// Disassemble a pickle, never run it: what python3 -m pickletools prints, then a verdict.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+The last line is the verdict:
+    data only                             nothing is named or called
+    names or calls: os.system at 12       every global that the pickle names, and where
+    malformed: ...                        what Python would stumble over, and where
+
+Exit codes: 0 data only; 1 any other verdict; 2 usage; 69 the file cannot be read.")]
+pub(crate) struct InspectArgs {
+    /// Write one JSON object for each instruction, then one for the verdict
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The file to read; - is standard input
+    #[arg(value_name = "FILE", default_value = "-")]
+    pub(crate) file: PathBuf,
+}
+
+/// Write a fresh 32-byte key to a new file, in hexadecimal, mode 0600.
+#[derive(Args, Debug)]
+pub(crate) struct KeyNewArgs {
+    /// The file to make; it must not exist
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum InputArg {
+    Pickle,
+    Frames,
+    Hex,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StyleArg {
+    #[value(name = "%")]
+    Percent,
+    #[value(name = "{")]
+    Brace,
+    #[value(name = "$")]
+    Dollar,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum GlobalsArg {
+    Reject,
+    Known,
+    Inert,
+}
+
+impl From<GlobalsArg> for pickle::Globals {
+    fn from(arg: GlobalsArg) -> Self {
+        match arg {
+            GlobalsArg::Reject => Self::Reject,
+            GlobalsArg::Known => Self::Known,
+            GlobalsArg::Inert => Self::Inert,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Py2StrArg {
+    Auto,
+    Utf8,
+    Latin1,
+    Bytes,
+}
+
+impl From<Py2StrArg> for pickle::Py2Str {
+    fn from(arg: Py2StrArg) -> Self {
+        match arg {
+            Py2StrArg::Auto => Self::Auto,
+            Py2StrArg::Utf8 => Self::Utf8,
+            Py2StrArg::Latin1 => Self::Latin1,
+            Py2StrArg::Bytes => Self::Bytes,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum SurrogatesArg {
+    Strict,
+    Replace,
+    Keep,
+}
+
+impl From<SurrogatesArg> for pickle::Surrogates {
+    fn from(arg: SurrogatesArg) -> Self {
+        match arg {
+            SurrogatesArg::Strict => Self::Strict,
+            SurrogatesArg::Replace => Self::Replace,
+            SurrogatesArg::Keep => Self::Keep,
+        }
+    }
+}
+
+fn octal(text: &str) -> Result<u32, String> {
+    match u32::from_str_radix(text.trim_start_matches("0o"), 8) {
+        Ok(mode) if mode <= 0o777 => Ok(mode),
+        _ => Err("not a file mode, such as 0660".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,67 @@
+//! How a record becomes a line: JSON, the text for a terminal, or a format of the user's own.
+
+use std::io::IsTerminal as _;
+use std::path::Path;
+
+use anyhow::{Context as _, anyhow};
+use logrecord::model::{FormatError, Formatter, LogRecord, SourceInfo, Style};
+
+use crate::args::{ServeArgs, StyleArg};
+use crate::exit::Failure;
+
+/// The format of `--format text`, before what makes it safe.
+const TEXT: &str = "%(asctime)s %(levelname)-8s %(name)s %(message)s";
+
+/// The format of the output.
+pub(crate) enum Format {
+    Json,
+    Text(Box<Formatter>),
+}
+
+impl Format {
+    /// Reads the arguments. Without `--format`, a terminal gets text and everything else JSON.
+    pub(crate) fn new(args: &ServeArgs) -> anyhow::Result<Self> {
+        let terminal = args.output == Path::new("-") && std::io::stdout().is_terminal();
+        let format = match args.format.as_deref() {
+            Some(format) => format,
+            None if terminal => "text",
+            None => "json",
+        };
+        if format == "json" {
+            return Ok(Self::Json);
+        }
+        let mut builder = Formatter::builder().safe(!args.raw);
+        builder = if format == "text" {
+            builder.format(TEXT).colour(terminal && !args.raw)
+        } else {
+            builder.format(format).style(match args.style {
+                StyleArg::Percent => Style::Percent,
+                StyleArg::Brace => Style::Brace,
+                StyleArg::Dollar => Style::Dollar,
+            })
+        };
+        if let Some(datefmt) = &args.datefmt {
+            builder = builder.date_format(datefmt);
+        }
+        let formatter = builder
+            .build()
+            .map_err(|error| anyhow!("--format {format:?}: {error}"))
+            .context(Failure::usage("logging.Formatter would refuse this format"))?;
+        Ok(Self::Text(Box::new(formatter)))
+    }
+
+    /// Writes one record.
+    pub(crate) fn write(
+        &self,
+        record: &LogRecord<'_>,
+        source: &SourceInfo<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), FormatError> {
+        match self {
+            Self::Json => record.write_json(Some(source), out),
+            Self::Text(formatter) => out.extend_from_slice(formatter.format(record)?.as_bytes()),
+        }
+        out.push(b'\n');
+        Ok(())
+    }
+}

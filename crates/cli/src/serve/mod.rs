@@ -1,0 +1,285 @@
+//! `logrecord serve`: listeners in, lines out.
+
+mod auth;
+mod counts;
+mod dead_letter;
+mod format;
+mod receive;
+mod report;
+mod sink;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, anyhow};
+use logrecord::frame::envelope::Snapshot;
+use logrecord::pickle::DecodeOptions;
+use logrecord::transport::listener::{Listener, ListenerConfig};
+
+use logrecord::transport::{Endpoint, TlsServer, Transport};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use self::auth::Auth;
+use self::counts::{Counts, Loss};
+use self::dead_letter::DeadLetters;
+use self::format::Format;
+use self::receive::Receiver;
+use self::report::Report;
+use self::sink::{Finish, Sink};
+use crate::args::ServeArgs;
+use crate::exit::Failure;
+
+/// How often held-back reports are said and the replay state is stored.
+const TICK: Duration = Duration::from_secs(1);
+
+/// How long the output has, after the listeners have ended, to take what is on its way.
+const OUTPUT_GRACE: Duration = Duration::from_secs(2);
+
+/// Serves until a signal.
+pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context(Failure::unavailable("cannot start the runtime"))?;
+    let outcome = runtime.block_on(serve(args));
+    // A thread that is stuck in a write must not keep the program from ending.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
+    let report = Arc::new(Report::default());
+    let counts = Arc::new(Counts::default());
+    let format = Format::new(args)?;
+    let auth = Auth::new(args)?;
+    let listeners = listeners(args, &auth)?;
+    let (sink, finish_output) =
+        Sink::open("output", &args.output, Some(Arc::clone(&counts)), Arc::clone(&report))?;
+    let (dead_letters, finish_letters) = match &args.dead_letter {
+        Some(path) => {
+            let (sink, finish) = Sink::open("dead letters", path, None, Arc::clone(&report))?;
+            (DeadLetters::new(Some(sink)), Some(finish))
+        }
+        None => (DeadLetters::default(), None),
+    };
+    let mut options = DecodeOptions::new().globals(args.globals.into());
+    for name in &args.allow_global {
+        options = options.allow(name);
+    }
+    let receiver = Arc::new(Receiver {
+        auth,
+        options,
+        format,
+        sink,
+        dead_letters,
+        counts: Arc::clone(&counts),
+        report: Arc::clone(&report),
+        decoders: Mutex::new(Vec::new()),
+    });
+
+    // Signals are caught before anybody is told that the program is ready.
+    let cannot_catch = Failure::unavailable("cannot catch signals");
+    let mut signals = Signals::new().context(cannot_catch)?;
+    let mut hangup = signal(SignalKind::hangup()).context(cannot_catch)?;
+    let (stop, stopped) = watch::channel(false);
+    let mut serving = JoinSet::new();
+    for listener in listeners {
+        eprintln!("listening on {}", listener.local_endpoint());
+        let mut stopped = stopped.clone();
+        serving.spawn(listener.serve(Arc::clone(&receiver), async move {
+            // A closed channel is a stop as well.
+            stopped.wait_for(|stop| *stop).await.ok();
+        }));
+    }
+
+    let mut code = ExitCode::SUCCESS;
+    let mut tick = tokio::time::interval(TICK);
+    loop {
+        tokio::select! {
+            () = signals.stop() => break,
+            _ = hangup.recv() => reload(&receiver, args).await,
+            () = receiver.sink.broken() => {
+                eprintln!("logrecord: the reader of the output is gone");
+                code = ExitCode::from(crate::exit::UNAVAILABLE);
+                break;
+            }
+            _ = tick.tick() => {
+                report.flush(false);
+                store(&receiver, Snapshot::Running);
+            }
+        }
+    }
+    stop.send_replace(true);
+    let drained = async { while serving.join_next().await.is_some() {} };
+    tokio::select! {
+        () = drained => {}
+        () = signals.stop() => exit_at_once(&receiver.counts),
+    }
+    drop(serving);
+    store(&receiver, Snapshot::Final);
+    // The last sender of the queues goes with the receiver, and the threads end behind the last chunk.
+    drop(receiver);
+    let deadline = Instant::now() + OUTPUT_GRACE;
+    let finished = tokio::task::spawn_blocking(move || {
+        finish_output.wait(deadline) & finish_letters.is_none_or(|f: Finish| f.wait(deadline))
+    });
+    tokio::select! {
+        _ = finished => {}
+        () = signals.stop() => {}
+    }
+    report.flush(true);
+    // What the output has not taken by now is lost with this process.
+    counts.lost(Loss::Dropped, "output", counts.in_flight());
+    eprintln!("{counts}");
+    Ok(code)
+}
+
+fn exit_at_once(counts: &Counts) -> ! {
+    counts.lost(Loss::Dropped, "interrupted", counts.in_flight());
+    eprintln!("{counts}");
+    std::process::exit(130)
+}
+
+fn store(receiver: &Receiver, snapshot: Snapshot) {
+    if let Err(error) = receiver.auth.store(snapshot) {
+        receiver.report.say("cannot write the replay state", format_args!("{error:#}"));
+    }
+}
+
+async fn reload(receiver: &Receiver, args: &ServeArgs) {
+    receiver.sink.reopen().await;
+    receiver.dead_letters.reopen().await;
+    match receiver.auth.reload(args) {
+        Ok(()) => eprintln!("logrecord: reopened the output and read the keys again"),
+        Err(error) => eprintln!("logrecord: the old keys stay in use: {error:#}"),
+    }
+}
+
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// Binds everything that was asked for, or the two defaults.
+fn listeners(args: &ServeArgs, auth: &Auth) -> anyhow::Result<Vec<Listener>> {
+    let config = ListenerConfig::new()
+        .with_max_frame_len(args.max_frame)
+        .with_max_connections(args.max_connections)
+        .with_max_connections_per_peer(args.max_connections_per_peer)
+        .with_idle_timeout(args.idle_timeout.0)
+        .with_frame_timeout(args.frame_timeout.0)
+        .with_drain_timeout(args.drain_timeout)
+        .with_unix_mode(args.unix_mode);
+    let mut endpoints = Vec::new();
+    for address in &args.tcp {
+        endpoints.push(endpoint("--tcp", address, Endpoint::tcp)?);
+    }
+    for address in &args.udp {
+        endpoints.push(endpoint("--udp", address, Endpoint::udp)?);
+    }
+    for path in &args.unix {
+        endpoints.push(unix_endpoint("--unix", path, |path| Endpoint::unix(path))?);
+    }
+    for path in &args.unix_dgram {
+        endpoints.push(unix_endpoint("--unix-dgram", path, |path| Endpoint::unix_datagram(path))?);
+    }
+    for address in &args.tls {
+        endpoints.push(endpoint("--tls", address, Endpoint::tls)?);
+    }
+    if endpoints.is_empty() && !args.systemd {
+        endpoints.push(endpoint("--tcp", "127.0.0.1:9020", Endpoint::tcp)?);
+        endpoints.push(endpoint("--udp", "127.0.0.1:9021", Endpoint::udp)?);
+    }
+    for endpoint in &endpoints {
+        allow(endpoint, args, auth)?;
+    }
+    let mut listeners = Vec::new();
+    if args.systemd {
+        let handed = Listener::from_systemd(&config)
+            .map_err(|error| anyhow!("{error}"))
+            .context(Failure::unavailable("cannot use the sockets that were handed over"))?;
+        if handed.is_empty() && endpoints.is_empty() {
+            return Err(anyhow!("--systemd: LISTEN_FDS names no sockets for this process")
+                .context(Failure::unavailable("no sockets")));
+        }
+        for listener in handed {
+            allow(listener.local_endpoint(), args, auth)?;
+            listeners.push(listener);
+        }
+    }
+    for endpoint in &endpoints {
+        let config = match endpoint.transport() {
+            Transport::Tls => config.clone().with_tls(tls(args)?),
+            _ => config.clone(),
+        };
+        let listener = Listener::bind(endpoint, config)
+            .map_err(anyhow::Error::new)
+            .with_context(|| format!("{endpoint}"))
+            .context(Failure::unavailable("cannot listen"))?;
+        listeners.push(listener);
+    }
+    Ok(listeners)
+}
+
+/// The certificate and key of the TLS listeners; clap has seen to it that both are there.
+fn tls(args: &ServeArgs) -> anyhow::Result<TlsServer> {
+    let (Some(certificate), Some(key)) = (&args.tls_cert, &args.tls_key) else {
+        return Err(anyhow!("--tls needs --tls-cert and --tls-key").context(Failure::usage("no certificate")));
+    };
+    TlsServer::from_files(certificate, key, args.tls_client_ca.as_deref())
+        .map_err(anyhow::Error::new)
+        .context(Failure::config("unusable TLS files"))
+}
+
+fn endpoint(
+    option: &str,
+    address: &str,
+    read: impl Fn(&str) -> Result<Endpoint, logrecord::transport::Error>,
+) -> anyhow::Result<Endpoint> {
+    read(address)
+        .map_err(|error| anyhow!("{option} {address}: {error}; expected HOST:PORT, such as 127.0.0.1:9020"))
+        .context(Failure::usage("malformed address"))
+}
+
+fn unix_endpoint(
+    option: &str,
+    path: &Path,
+    read: impl Fn(&Path) -> Result<Endpoint, logrecord::transport::Error>,
+) -> anyhow::Result<Endpoint> {
+    read(path)
+        .map_err(|error| anyhow!("{option} {}: {error}", path.display()))
+        .context(Failure::usage("malformed path"))
+}
+
+/// An address that others can reach needs a key or TLS, or a word from the operator.
+fn allow(endpoint: &Endpoint, args: &ServeArgs, auth: &Auth) -> anyhow::Result<()> {
+    if endpoint.is_local()
+        || auth.is_required()
+        || endpoint.transport() == Transport::Tls
+        || args.allow_unauthenticated
+    {
+        return Ok(());
+    }
+    Err(anyhow!(
+        "{endpoint}: others can reach this address, and anybody could send records. Give a key \
+         (--hmac-key, see `logrecord key new`), use --tls, or say --allow-unauthenticated"
+    )
+    .context(Failure::config("refused")))
+}
