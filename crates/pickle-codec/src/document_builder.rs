@@ -419,6 +419,35 @@ impl<'a> DocumentBuilder<'a> {
         plain(self.builder.object(ObjectRepr::Buffer(index, read_only)))
     }
 
+    /// A dict of keys and values in turn, as they are.
+    pub(crate) fn raw_dict(&mut self, ids: &[NodeId]) -> Result<NodeId> {
+        let id = self.dict()?;
+        plain(self.builder.extend(id, ids))?;
+        Ok(id)
+    }
+
+    /// A set of these members, as they are.
+    pub(crate) fn raw_set(&mut self, ids: &[NodeId]) -> Result<NodeId> {
+        let id = self.set()?;
+        plain(self.builder.extend(id, ids))?;
+        Ok(id)
+    }
+
+    /// A frozenset of these members, as they are.
+    pub(crate) fn raw_frozenset(&mut self, ids: &[NodeId]) -> Result<NodeId> {
+        let id = plain(self.builder.frozenset(&[]))?;
+        plain(self.builder.extend(id, ids))?;
+        Ok(id)
+    }
+
+    /// An object with all its parts, and the reading it is known to have.
+    pub(crate) fn raw_object(&mut self, instance: Instance) -> Result<NodeId> {
+        if instance.class.kind() != Kind::Object {
+            return Err(Error::plain(ErrorKind::Call));
+        }
+        plain(self.builder.instance(instance))
+    }
+
     /// A part of an object that is made when it is first needed.
     fn part(
         &mut self,

@@ -6,9 +6,11 @@ use num_bigint::BigInt;
 use super::open::NO_MEMO;
 use super::sink::{Copying, Scratch};
 use super::writer::Writer;
+use crate::document::Document;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::Protocol;
 use crate::text::{Str, is_wtf8};
+use crate::value::Value;
 
 /// Names a value that an [`Encoder`] has put into the memo, so that it can be written again as
 /// the same object.
@@ -244,6 +246,22 @@ impl<'s, B: BufMut> Encoder<'s, B> {
     /// As [`none`](Self::none).
     pub fn bytearray(&mut self, bytes: &[u8]) -> Result<()> {
         self.writer.bytearray(bytes)
+    }
+
+    /// A whole value.
+    ///
+    /// # Errors
+    /// As [`none`](Self::none), and as [`Value::to_vec`].
+    pub fn value(&mut self, value: &Value<'_>) -> Result<()> {
+        super::tree::write(&mut self.writer, value, 0)
+    }
+
+    /// A whole document, with its sharing.
+    ///
+    /// # Errors
+    /// As [`none`](Self::none), and as [`Document::to_vec`].
+    pub fn document(&mut self, document: &Document<'_>) -> Result<()> {
+        super::graph::copy(document, &mut self.writer)
     }
 
     /// Opens a list of so many items.

@@ -1,6 +1,8 @@
 //! Documents to pickles: the graph is walked without recursion, and identity decides what is shared.
 
 use alloc::vec::Vec;
+use core::marker::PhantomData;
+use core::ops::{Deref, DerefMut};
 
 use bytes::BufMut;
 
@@ -70,18 +72,110 @@ impl Document<'_> {
     }
 }
 
-/// Encodes a document and finishes the pickle.
+/// Encodes a document and finishes the pickle. Its text and bytes may be shared with the sink.
 pub(crate) fn encode<'v, S: Sink<'v>>(
     document: &'v Document<'_>,
-    writer: Writer<'v, S>,
+    mut writer: Writer<'v, S>,
     options: EncodeOptions,
 ) -> Result<(S, Scratch)> {
+    walk(document, Sharing(&mut writer), options.lean)?;
+    writer.finish()
+}
+
+/// Writes a document as one value of a larger pickle, copying its text and bytes.
+pub(crate) fn copy<'x, S: Sink<'x>>(document: &Document<'_>, writer: &mut Writer<'x, S>) -> Result<()> {
+    let memoize = writer.memoize;
+    let outcome = walk(document, CopyingTo(&mut *writer), !memoize);
+    writer.memoize = memoize;
+    outcome
+}
+
+fn walk<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>>(
+    document: &'v Document<'_>,
+    target: T,
+    lean: bool,
+) -> Result<()> {
     let slots = Slots::of(document);
-    let wanted = if options.lean { Some(Wanted::count(document, &slots)) } else { None };
+    let wanted = if lean { Some(Wanted::count(document, &slots)) } else { None };
     let memo = alloc::vec![0; slots.len];
-    let mut walk = Walk { document, writer, slots, memo, wanted, open: Vec::new(), buffers: 0 };
-    walk.run(document.root.0)?;
-    walk.writer.finish()
+    let mut walk = Walk {
+        document,
+        writer: target,
+        slots,
+        memo,
+        wanted,
+        open: Vec::new(),
+        buffers: 0,
+        sink: PhantomData,
+    };
+    walk.run(document.root.0)
+}
+
+/// A writer, and what it does with text and bytes of the document.
+trait Target<'v, 'x, S>: DerefMut<Target = Writer<'x, S>> {
+    fn text_of(&mut self, bytes: &'v [u8]) -> Result<()>;
+    fn bytes_of(&mut self, bytes: &'v [u8]) -> Result<()>;
+    fn bytearray_of(&mut self, bytes: &'v [u8]) -> Result<()>;
+}
+
+struct Sharing<'w, 'v, S>(&'w mut Writer<'v, S>);
+
+struct CopyingTo<'w, 'x, S>(&'w mut Writer<'x, S>);
+
+impl<'v, S> Deref for Sharing<'_, 'v, S> {
+    type Target = Writer<'v, S>;
+
+    fn deref(&self) -> &Self::Target {
+        self.0
+    }
+}
+
+impl<S> DerefMut for Sharing<'_, '_, S> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        self.0
+    }
+}
+
+impl<'x, S> Deref for CopyingTo<'_, 'x, S> {
+    type Target = Writer<'x, S>;
+
+    fn deref(&self) -> &Self::Target {
+        self.0
+    }
+}
+
+impl<S> DerefMut for CopyingTo<'_, '_, S> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        self.0
+    }
+}
+
+impl<'v, S: Sink<'v>> Target<'v, 'v, S> for Sharing<'_, 'v, S> {
+    fn text_of(&mut self, bytes: &'v [u8]) -> Result<()> {
+        self.0.text_shared(bytes)
+    }
+
+    fn bytes_of(&mut self, bytes: &'v [u8]) -> Result<()> {
+        self.0.bytes_shared(bytes)
+    }
+
+    fn bytearray_of(&mut self, bytes: &'v [u8]) -> Result<()> {
+        self.0.bytearray_shared(bytes)
+    }
+}
+
+impl<'v, 'x, S: Sink<'x>> Target<'v, 'x, S> for CopyingTo<'_, 'x, S> {
+    fn text_of(&mut self, bytes: &'v [u8]) -> Result<()> {
+        self.0.text(bytes)
+    }
+
+    fn bytes_of(&mut self, bytes: &'v [u8]) -> Result<()> {
+        self.0.bytes(bytes)
+    }
+
+    fn bytearray_of(&mut self, bytes: &'v [u8]) -> Result<()> {
+        self.0.bytearray(bytes)
+    }
 }
 
 /// Where each kind of node that can be memoized has its places in one flat table.
@@ -206,18 +300,19 @@ enum Stage {
     Rebuilt,
 }
 
-struct Walk<'v, 'd, S> {
+struct Walk<'v, 'x, 'd, S, T> {
     document: &'v Document<'d>,
-    writer: Writer<'v, S>,
+    writer: T,
     slots: Slots,
     /// Memo index + 1 by slot.
     memo: Vec<u32>,
     wanted: Option<Wanted>,
     open: Vec<Visit>,
     buffers: u32,
+    sink: PhantomData<(&'x (), S)>,
 }
 
-impl<'v, S: Sink<'v>> Walk<'v, '_, S> {
+impl<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>> Walk<'v, 'x, '_, S, T> {
     fn run(&mut self, root: NodeId) -> Result<()> {
         self.visit(root)?;
         while let Some(top) = self.open.last_mut() {
@@ -286,7 +381,7 @@ impl<'v, S: Sink<'v>> Walk<'v, '_, S> {
             Kind::Float => self.writer.float(document.floats.get(id.index()).copied().unwrap_or_default()),
             Kind::Str => {
                 let text: &'v str = document.strs.get(id.index()).copied().unwrap_or_default();
-                self.writer.text_shared(text.as_bytes())?;
+                self.writer.text_of(text.as_bytes())?;
                 self.note(id);
                 Ok(())
             }
@@ -295,13 +390,13 @@ impl<'v, S: Sink<'v>> Walk<'v, '_, S> {
                     Some(TextRepr::Wtf8(bytes)) => bytes,
                     _ => document.text(id).map_or(&[], |text| text.as_bytes()),
                 };
-                self.writer.text_shared(text)?;
+                self.writer.text_of(text)?;
                 self.note(id);
                 Ok(())
             }
             Kind::Bytes | Kind::Blob => {
                 let bytes: &'v [u8] = document.byte_string(id).unwrap_or_default();
-                self.writer.bytes_shared(bytes)?;
+                self.writer.bytes_of(bytes)?;
                 self.note(id);
                 Ok(())
             }
@@ -311,7 +406,7 @@ impl<'v, S: Sink<'v>> Walk<'v, '_, S> {
                     BytesRepr::Input(bytes) => bytes,
                     BytesRepr::Owned { .. } => document.bytes_of(repr),
                 });
-                self.writer.bytearray_shared(bytes)?;
+                self.writer.bytearray_of(bytes)?;
                 self.note(id);
                 Ok(())
             }

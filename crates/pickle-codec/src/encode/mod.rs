@@ -8,3 +8,4 @@ pub(crate) mod options;
 pub(crate) mod singles;
 pub(crate) mod sink;
 pub(crate) mod writer;
+mod tree;

@@ -1,0 +1,217 @@
+//! Values to pickles.
+
+use alloc::vec::Vec;
+
+use bytes::BufMut;
+
+use super::graph;
+use super::options::EncodeOptions;
+use super::sink::{Copying, Scratch, Sink};
+use super::writer::Writer;
+use crate::document::Document;
+use crate::document_builder::DocumentBuilder;
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::NodeId;
+use crate::protocol::Protocol;
+use crate::text::is_wtf8;
+use crate::value::{ObjectValue, Value};
+
+/// Deepest nesting of a value; the code here recurses, as that which drops a value does.
+const MAX_DEPTH: u32 = 1_024;
+
+impl Value<'_> {
+    /// The pickle of this value: what CPython's C pickler writes when no two places hold the same
+    /// object, but for those that it has only once (`''`, one-character Latin-1 text, `b''`,
+    /// single bytes, classes).
+    ///
+    /// # Errors
+    /// As [`Document::to_vec`](crate::Document::to_vec); `depth` beyond 1,024 levels, `utf8` if a
+    /// [`Wtf8`](Self::Wtf8) is none.
+    ///
+    /// ```
+    /// use pickle_codec::{Protocol, Value};
+    /// let value = Value::List(vec![Value::from("spam"), Value::Int(1)]);
+    /// assert_eq!(value.to_vec(Protocol::V1)?, b"]q\x00(X\x04\x00\x00\x00spamq\x01K\x01e.");
+    /// # Ok::<(), pickle_codec::Error>(())
+    /// ```
+    pub fn to_vec(&self, protocol: Protocol) -> Result<Vec<u8>> {
+        self.encode_into(Vec::new(), EncodeOptions::new(protocol))
+    }
+
+    /// Appends the pickle to a buffer and gives the buffer back.
+    ///
+    /// # Errors
+    /// As [`to_vec`](Self::to_vec); `budget` if the buffer has no room left.
+    pub fn encode_into<B: BufMut>(&self, buffer: B, options: EncodeOptions) -> Result<B> {
+        let mut writer = Writer::new(Copying(buffer), options.protocol, usize::MAX, Scratch::new());
+        writer.memoize = !options.lean;
+        write(&mut writer, self, 0)?;
+        Ok(writer.finish()?.0.0)
+    }
+
+    /// The value as a document without sharing.
+    ///
+    /// # Errors
+    /// `depth` beyond 1,024 levels; `utf8` if a [`Wtf8`](Self::Wtf8) is none; `budget` if it has
+    /// more parts than a document can number.
+    pub fn to_document(&self) -> Result<Document<'_>> {
+        let mut builder = DocumentBuilder::new();
+        let root = build(&mut builder, self, 0)?;
+        Ok(builder.finish(root))
+    }
+}
+
+fn deeper(depth: u32) -> Result<u32> {
+    if depth < MAX_DEPTH { Ok(depth + 1) } else { Err(Error::plain(ErrorKind::Depth)) }
+}
+
+/// Writes a value as one item.
+pub(crate) fn write<'x, S: Sink<'x>>(
+    writer: &mut Writer<'x, S>,
+    value: &Value<'_>,
+    depth: u32,
+) -> Result<()> {
+    match value {
+        Value::None => return writer.none(),
+        Value::Bool(value) => return writer.bool(*value),
+        Value::Int(value) => return writer.int(*value),
+        Value::BigInt(value) => return writer.int_le(&value.to_signed_bytes_le()),
+        Value::Float(value) => return writer.float(*value),
+        Value::Str(text) => return writer.text(text.as_bytes()),
+        Value::Wtf8(bytes) if is_wtf8(bytes) => return writer.text(bytes),
+        Value::Wtf8(_) => return Err(Error::plain(ErrorKind::Utf8)),
+        Value::Bytes(bytes) => return writer.bytes(bytes),
+        Value::ByteArray(bytes) => return writer.bytearray(bytes),
+        Value::List(items) => writer.begin_list(items.len())?,
+        Value::Tuple(items) => writer.begin_tuple(items.len())?,
+        Value::Set(items) => writer.begin_set(items.len())?,
+        Value::FrozenSet(items) => writer.begin_frozenset(items.len())?,
+        Value::Dict(pairs) => {
+            let depth = deeper(depth)?;
+            writer.begin_dict(pairs.len())?;
+            for (key, value) in pairs {
+                write(writer, key, depth)?;
+                write(writer, value, depth)?;
+            }
+            return writer.end();
+        }
+        Value::Global(_)
+        | Value::Object(_)
+        | Value::PersistentId(_)
+        | Value::Extension(_)
+        | Value::Buffer(_) => {
+            let mut builder = DocumentBuilder::new();
+            let root = build(&mut builder, value, depth)?;
+            return graph::copy(&builder.finish(root), writer);
+        }
+    }
+    let depth = deeper(depth)?;
+    if let Value::List(items) | Value::Tuple(items) | Value::Set(items) | Value::FrozenSet(items) = value {
+        for item in items {
+            write(writer, item, depth)?;
+        }
+    }
+    writer.end()
+}
+
+/// Makes the nodes of a value. Keys are taken as they are, duplicates included.
+fn build<'v>(builder: &mut DocumentBuilder<'v>, value: &'v Value<'_>, depth: u32) -> Result<NodeId> {
+    Ok(match value {
+        Value::None => builder.none(),
+        Value::Bool(value) => builder.bool(*value),
+        Value::Int(value) => builder.int(*value)?,
+        Value::BigInt(value) => builder.big_int(value)?,
+        Value::Float(value) => builder.float(*value)?,
+        Value::Str(text) => builder.str(text)?,
+        Value::Wtf8(bytes) => builder.wtf8(bytes)?,
+        Value::Bytes(bytes) => builder.bytes(bytes)?,
+        Value::ByteArray(bytes) => builder.bytearray(bytes)?,
+        Value::List(items) => {
+            let ids = build_all(builder, items, depth)?;
+            builder.list(&ids)?
+        }
+        Value::Tuple(items) => {
+            let ids = build_all(builder, items, depth)?;
+            builder.tuple(&ids)?
+        }
+        Value::Set(items) => {
+            let ids = build_all(builder, items, depth)?;
+            builder.raw_set(&ids)?
+        }
+        Value::FrozenSet(items) => {
+            let ids = build_all(builder, items, depth)?;
+            builder.raw_frozenset(&ids)?
+        }
+        Value::Dict(pairs) => build_dict(builder, pairs, depth)?,
+        Value::Global(global) => builder.global(&global.module, &global.name)?,
+        Value::Object(object) => build_object(builder, object, depth)?,
+        Value::PersistentId(value) => {
+            let value = build(builder, value, deeper(depth)?)?;
+            builder.persistent_id(value)?
+        }
+        Value::Extension(code) => builder.extension(*code)?,
+        Value::Buffer(index) => builder.buffer(*index, false)?,
+    })
+}
+
+fn build_all<'v>(
+    builder: &mut DocumentBuilder<'v>,
+    items: &'v [Value<'_>],
+    depth: u32,
+) -> Result<Vec<NodeId>> {
+    let depth = deeper(depth)?;
+    items.iter().map(|item| build(builder, item, depth)).collect()
+}
+
+fn build_dict<'v>(
+    builder: &mut DocumentBuilder<'v>,
+    pairs: &'v [(Value<'_>, Value<'_>)],
+    depth: u32,
+) -> Result<NodeId> {
+    let depth = deeper(depth)?;
+    let mut ids = Vec::with_capacity(pairs.len().saturating_mul(2));
+    for (key, value) in pairs {
+        ids.push(build(builder, key, depth)?);
+        ids.push(build(builder, value, depth)?);
+    }
+    builder.raw_dict(&ids)
+}
+
+fn build_object<'v>(
+    builder: &mut DocumentBuilder<'v>,
+    object: &'v ObjectValue<'_>,
+    depth: u32,
+) -> Result<NodeId> {
+    let inner = deeper(depth)?;
+    let class = build(builder, &object.class, inner)?;
+    let args = build_all(builder, &object.args, depth)?;
+    let args = builder.tuple(&args)?;
+    let mut part = |pairs: &'v Option<Vec<(Value<'_>, Value<'_>)>>| match pairs {
+        Some(pairs) => build_dict(builder, pairs, inner),
+        None => Ok(NodeId::ABSENT),
+    };
+    let kwargs = part(&object.kwargs)?;
+    let pairs = part(&object.pairs)?;
+    let items = match &object.items {
+        Some(items) => {
+            let ids = build_all(builder, items, inner)?;
+            builder.list(&ids)?
+        }
+        None => NodeId::ABSENT,
+    };
+    let state = match &object.state {
+        Some(state) => build(builder, state, inner)?,
+        None => NodeId::ABSENT,
+    };
+    builder.raw_object(crate::object::Instance {
+        class,
+        construct: object.construct,
+        known: object.known,
+        args,
+        kwargs,
+        state,
+        items,
+        pairs,
+        meta: 0,
+    })
+}
