@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pickle_codec::{Document, DocumentBuilder, NodeId, ObjectValue, Result, Value};
+use pickle_codec::{Document, DocumentBuilder, KnownClass, NodeId, ObjectValue, Result, Value};
 
 use crate::text::Text;
 
@@ -104,7 +104,10 @@ impl<'v> Graph<'v> {
             }
             None => self.builder.object(class, object.construct, &args)?,
         };
-        for item in object.items.iter().flatten() {
+        // Python 2's deque has its items as an argument, from which the builder takes them.
+        let taken = matches!(object.args.first(), Some(Value::List(items)) if !items.is_empty())
+            && object.known == Some(KnownClass::Deque);
+        for item in object.items.iter().flatten().filter(|_| !taken) {
             let item = self.node(item)?;
             self.builder.append(id, item)?;
         }

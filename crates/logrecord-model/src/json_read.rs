@@ -27,7 +27,7 @@ impl LogRecord<'_> {
     /// ```
     ///
     /// # Errors
-    /// [`Json`](ErrorKind::Json) if the text is not a JSON object, or an extra is not tagged JSON.
+    /// [`Json`](ErrorKind::Json) if the text is not a JSON object, or its `extra` is not one.
     pub fn from_json(text: &str) -> Result<OwnedLogRecord> {
         let tree = serde_json::from_str(text)
             .map_err(|error| Error::with_message(ErrorKind::Json, &error.to_string()))?;
@@ -73,7 +73,7 @@ fn from_tree(tree: Tree) -> Result<OwnedLogRecord> {
                             Some(rest) if rest.starts_with('$') => rest.to_owned(),
                             _ => key,
                         };
-                        extras.push((key, value_of(tree)?));
+                        extras.push((key, value_of(tree)));
                     }
                 }
                 Tree::Null => {}
@@ -81,10 +81,10 @@ fn from_tree(tree: Tree) -> Result<OwnedLogRecord> {
             },
             (_, Some(field)) => {
                 if let Some(slot) = Field::ALL.iter().position(|have| *have == field).and_then(|at| own.get_mut(at)) {
-                    *slot = Some(value_of(tree)?);
+                    *slot = Some(value_of(tree));
                 }
             }
-            _ => extras.push((name, value_of(tree)?)),
+            _ => extras.push((name, value_of(tree))),
         }
     }
     let mut record = LogRecord::new();
@@ -107,24 +107,53 @@ fn from_tree(tree: Tree) -> Result<OwnedLogRecord> {
     Ok(record)
 }
 
-/// The value of a tree, which is tagged JSON.
-fn value_of(tree: Tree) -> Result<Value<'static>> {
-    Ok(match tree {
+/// The value of a tree, which is tagged JSON. A tag that stands for a name or a call (a datetime, say)
+/// gives what is under it, as text or plain values, because a record does not fail for an extra.
+fn value_of(tree: Tree) -> Value<'static> {
+    match tree {
         Tree::Null => Value::None,
         Tree::Bool(value) => Value::Bool(value),
         Tree::Int(number) => Value::Int(number),
         Tree::Float(number) => Value::Float(number),
         Tree::Str(text) => Value::from(text),
-        tree => {
-            let mut text = Vec::new();
-            tree.write(&mut text);
-            let text = String::from_utf8(text).unwrap_or_default();
-            let limits = Limits::default();
-            let document = tagged::from_str(&text, &TaggedOptions::new().limits(limits))
-                .map_err(|error| Error::with_message(ErrorKind::Json, &error.to_string()))?;
-            Converter::new(&limits, text.len()).value(document.root()).into_owned()
+        Tree::List(items) => Value::List(items.into_iter().map(value_of).collect()),
+        Tree::Map(mut pairs) => {
+            if !pairs.iter().any(|(key, _)| key.starts_with('$')) {
+                return Value::Dict(
+                    pairs.into_iter().map(|(key, value)| (Value::from(key), value_of(value))).collect(),
+                );
+            }
+            let tree = Tree::Map(pairs);
+            if let Some(value) = tagged_value(&tree) {
+                return value;
+            }
+            pairs = match tree {
+                Tree::Map(pairs) => pairs,
+                _ => Vec::new(),
+            };
+            match (pairs.pop(), pairs.is_empty()) {
+                (Some((_, value)), true) => value_of(value),
+                (Some(last), false) => {
+                    pairs.push(last);
+                    Value::Dict(
+                        pairs.into_iter().map(|(key, value)| (Value::from(key), value_of(value))).collect(),
+                    )
+                }
+                (None, _) => Value::Dict(Vec::new()),
+            }
         }
-    })
+        tree @ Tree::Unsigned(_) => tagged_value(&tree).unwrap_or(Value::None),
+    }
+}
+
+/// The value of a tag, if it stands for a value without a class.
+fn tagged_value(tree: &Tree) -> Option<Value<'static>> {
+    let mut text = Vec::new();
+    tree.write(&mut text);
+    let text = String::from_utf8(text).ok()?;
+    let limits = Limits::default();
+    let document = tagged::from_str(&text, &TaggedOptions::new().limits(limits)).ok()?;
+    Some(Converter::new(&limits, text.len()).value(document.root()).into_owned())
 }
 
 impl OwnedLogRecord {
