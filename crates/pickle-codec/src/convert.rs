@@ -5,9 +5,9 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::decode::Decoder;
-use crate::document::{Document, Items, Node, NodeRef, Pairs};
+use crate::document::{Document, Node, NodeRef};
 use crate::error::{Error, ErrorKind, Result};
-use crate::object::Object;
+use crate::id::NodeId;
 use crate::options::{DecodeOptions, Limits};
 use crate::text::Str;
 use crate::value::{GlobalName, ObjectValue, Value};
@@ -102,9 +102,31 @@ pub(crate) fn to_value_within<'a>(
 /// Bytes of a place in a value.
 pub(crate) const SLOT: usize = size_of::<Value<'_>>();
 
+/// Builds values from the inside out, with a stack of its own for what is open.
 struct Converter {
     left: usize,
     max_depth: usize,
+}
+
+/// A container of which some children are done.
+struct Open<'a> {
+    id: NodeId,
+    place: u32,
+    body: Body<'a>,
+}
+
+enum Body<'a> {
+    Items(Vec<Value<'a>>),
+    /// The pairs, and a key that waits for its value.
+    Pairs(Vec<(Value<'a>, Value<'a>)>, Value<'a>),
+    /// The parts of an object in the order of [`visit::child`].
+    Parts(Box<[Option<Value<'a>>; 6]>),
+}
+
+/// What a node came to.
+enum Step<'a> {
+    Done(Value<'a>),
+    Open(Body<'a>),
 }
 
 impl Converter {
@@ -113,26 +135,65 @@ impl Converter {
         Ok(())
     }
 
-    fn value<'a>(&mut self, node: NodeRef<'_, 'a>, depth: usize) -> Result<Value<'a>, ErrorKind> {
-        Ok(match node.view() {
+    /// Converts a node that `outside` containers already hold.
+    fn value<'a>(&mut self, root: NodeRef<'_, 'a>, outside: usize) -> Result<Value<'a>, ErrorKind> {
+        let document = root.document();
+        let mut open: Vec<Open<'a>> = Vec::new();
+        let mut next = Some(root.id());
+        loop {
+            let mut done = None;
+            if let Some(id) = next.take() {
+                match self.step(document.node(id))? {
+                    Step::Done(value) => done = Some(value),
+                    Step::Open(body) => {
+                        if outside + open.len() >= self.max_depth {
+                            return Err(ErrorKind::Depth);
+                        }
+                        open.push(Open { id, place: 0, body });
+                    }
+                }
+            }
+            if let Some(value) = done {
+                match open.last_mut() {
+                    Some(parent) => parent.take(value),
+                    None => return Ok(value),
+                }
+            }
+            let Some(top) = open.last_mut() else { return Err(ErrorKind::Type) };
+            match visit::child(document, top.id, usize::try_from(top.place).unwrap_or(usize::MAX)) {
+                Some(NodeId::ABSENT) => top.place += 1,
+                Some(child) => {
+                    top.place += 1;
+                    next = Some(child);
+                }
+                None => {
+                    let Some(top) = open.pop() else { return Err(ErrorKind::Type) };
+                    let value = close(document, top);
+                    match open.last_mut() {
+                        Some(parent) => parent.take(value),
+                        None => return Ok(value),
+                    }
+                }
+            }
+        }
+    }
+
+    /// A leaf as a value, a container as an empty body with room for what it will hold.
+    fn step<'a>(&mut self, node: NodeRef<'_, 'a>) -> Result<Step<'a>, ErrorKind> {
+        Ok(Step::Done(match node.view() {
             Node::None => Value::None,
             Node::Bool(value) => Value::Bool(value),
             Node::Int(value) => Value::Int(value),
             Node::Float(value) => Value::Float(value),
-            Node::Str(text) => return self.text(node, text),
-            Node::List(items) => Value::List(self.items(items, depth)?),
-            Node::Tuple(items) => Value::Tuple(self.items(items, depth)?),
-            Node::Set(items) => Value::Set(self.items(items, depth)?),
-            Node::FrozenSet(items) => Value::FrozenSet(self.items(items, depth)?),
-            Node::Dict(pairs) => Value::Dict(self.pairs(pairs, depth)?),
-            _ => return self.rare(node, depth),
-        })
-    }
-
-    /// Kept apart so that the frames of nested lists and dicts stay small.
-    #[inline(never)]
-    fn rare<'a>(&mut self, node: NodeRef<'_, 'a>, depth: usize) -> Result<Value<'a>, ErrorKind> {
-        Ok(match node.view() {
+            Node::Str(text) => self.text(node, text)?,
+            Node::List(items) | Node::Tuple(items) | Node::Set(items) | Node::FrozenSet(items) => {
+                self.charge(items.len().saturating_mul(SLOT))?;
+                return Ok(Step::Open(Body::Items(Vec::with_capacity(items.len()))));
+            }
+            Node::Dict(pairs) => {
+                self.charge(pairs.len().saturating_mul(2 * SLOT))?;
+                return Ok(Step::Open(Body::Pairs(Vec::with_capacity(pairs.len()), Value::None)));
+            }
             Node::BigInt(value) => {
                 self.charge(size_of::<num_bigint::BigInt>() + value.as_signed_bytes_le().len() + 8)?;
                 Value::BigInt(Box::new(value.to_bigint()))
@@ -146,23 +207,19 @@ impl Converter {
                 self.charge(size_of::<GlobalName<'_>>())?;
                 Value::global(module, name)
             }
-            Node::Object(object) => Value::Object(self.object(object, depth)?),
-            Node::PersistentId(id) => {
-                self.deeper(depth)?;
+            Node::Object(_) => {
+                self.charge(size_of::<ObjectValue<'_>>())?;
+                return Ok(Step::Open(Body::Parts(Box::default())));
+            }
+            Node::PersistentId(_) => {
                 self.charge(SLOT)?;
-                Value::PersistentId(Box::new(self.value(id, depth + 1)?))
+                return Ok(Step::Open(Body::Items(Vec::with_capacity(1))));
             }
             Node::Extension(code) => Value::Extension(code),
             Node::Buffer(index, _) => Value::Buffer(index),
-            _ => Value::None,
-        })
+        }))
     }
 
-    fn deeper(&self, depth: usize) -> Result<(), ErrorKind> {
-        if depth >= self.max_depth { Err(ErrorKind::Depth) } else { Ok(()) }
-    }
-
-    #[inline(never)]
     fn text<'a>(&mut self, node: NodeRef<'_, 'a>, text: Str<'_>) -> Result<Value<'a>, ErrorKind> {
         // Borrowed text is charged too, because the next step may well copy it.
         self.charge(text.as_bytes().len())?;
@@ -191,62 +248,58 @@ impl Converter {
             None => Cow::Owned(bytes.into()),
         })
     }
+}
 
-    fn items<'a>(&mut self, items: Items<'_, 'a>, depth: usize) -> Result<Vec<Value<'a>>, ErrorKind> {
-        self.deeper(depth)?;
-        self.charge(items.len().saturating_mul(SLOT))?;
-        let mut values = Vec::with_capacity(items.len());
-        for item in items.iter() {
-            values.push(self.value(item, depth + 1)?);
+impl<'a> Open<'a> {
+    /// Takes the child before the place at hand.
+    fn take(&mut self, value: Value<'a>) {
+        match &mut self.body {
+            Body::Items(items) => items.push(value),
+            Body::Pairs(_, key) if self.place % 2 == 1 => *key = value,
+            Body::Pairs(pairs, key) => pairs.push((core::mem::take(key), value)),
+            Body::Parts(parts) => {
+                let place = usize::try_from(self.place).unwrap_or(usize::MAX).wrapping_sub(1);
+                if let Some(part) = parts.get_mut(place) {
+                    *part = Some(value);
+                }
+            }
         }
-        Ok(values)
     }
+}
 
-    fn pairs<'a>(
-        &mut self,
-        pairs: Pairs<'_, 'a>,
-        depth: usize,
-    ) -> Result<Vec<(Value<'a>, Value<'a>)>, ErrorKind> {
-        self.deeper(depth)?;
-        self.charge(pairs.len().saturating_mul(2 * SLOT))?;
-        let mut values = Vec::with_capacity(pairs.len());
-        for (key, value) in pairs.iter() {
-            let key = self.value(key, depth + 1)?;
-            values.push((key, self.value(value, depth + 1)?));
+/// The value of a container whose children are all done.
+fn close<'a>(document: &Document<'a>, open: Open<'a>) -> Value<'a> {
+    let view = document.node(open.id).view();
+    match (open.body, view) {
+        (Body::Items(items), Node::Tuple(_)) => Value::Tuple(items),
+        (Body::Items(items), Node::Set(_)) => Value::Set(items),
+        (Body::Items(items), Node::FrozenSet(_)) => Value::FrozenSet(items),
+        (Body::Items(mut items), Node::PersistentId(_)) => {
+            Value::PersistentId(Box::new(items.pop().unwrap_or_default()))
         }
-        Ok(values)
-    }
-
-    #[inline(never)]
-    fn object<'a>(
-        &mut self,
-        object: Object<'_, 'a>,
-        depth: usize,
-    ) -> Result<Box<ObjectValue<'a>>, ErrorKind> {
-        self.deeper(depth)?;
-        self.charge(size_of::<ObjectValue<'_>>())?;
-        let mut value = Box::new(ObjectValue {
-            class: self.value(object.class(), depth + 1)?,
-            construct: object.construct(),
-            args: self.items(object.args(), depth)?,
-            kwargs: None,
-            state: None,
-            items: None,
-            pairs: None,
-            known: object.instance.known,
-        });
-        if let Some(kwargs) = object.kwargs() {
-            value.kwargs = Some(self.pairs(kwargs, depth)?);
+        (Body::Items(items), _) => Value::List(items),
+        (Body::Pairs(pairs, _), _) => Value::Dict(pairs),
+        (Body::Parts(parts), Node::Object(object)) => {
+            let [class, args, kwargs, state, items, pairs] = *parts;
+            let list = |part: Option<Value<'a>>| match part? {
+                Value::List(items) | Value::Tuple(items) => Some(items),
+                _ => None,
+            };
+            let dict = |part: Option<Value<'a>>| match part? {
+                Value::Dict(pairs) => Some(pairs),
+                _ => None,
+            };
+            Value::Object(Box::new(ObjectValue {
+                class: class.unwrap_or_default(),
+                construct: object.construct(),
+                args: list(args).unwrap_or_default(),
+                kwargs: dict(kwargs),
+                state,
+                items: list(items),
+                pairs: dict(pairs),
+                known: object.instance.known,
+            }))
         }
-        if let Some(state) = object.state() {
-            value.state = Some(self.value(state, depth + 1)?);
-        }
-        if let Some(items) = object.items() {
-            value.items = Some(self.items(items, depth)?);
-        }
-        if let Some(pairs) = object.pairs() {
-            value.pairs = Some(self.pairs(pairs, depth)?);
-        }
-        Ok(value)
+        (Body::Parts(_), _) => Value::None,
     }
 }

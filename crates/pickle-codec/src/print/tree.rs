@@ -24,7 +24,8 @@ type Outcome = Result<(), Stop>;
 pub(super) trait Tree {
     type Id: Copy;
 
-    fn shape(&self, id: Self::Id) -> Shape<'_, Self::Id>;
+    /// Without the head, where it is not needed, an object's is left empty.
+    fn shape(&self, id: Self::Id, head: bool) -> Shape<'_, Self::Id>;
 
     /// The part of a container at a place; keys and values of a dict in turn.
     fn child(&self, id: Self::Id, place: usize) -> Option<Self::Id>;
@@ -136,7 +137,7 @@ pub(super) fn walk_str<T: Tree, W: Write + ?Sized>(
             Segment::Str(id) => {
                 if let Some(segments) = tree.str_segments(id) {
                     open.extend(segments.into_iter().rev());
-                } else if let Shape::Text(text) = tree.shape(id) {
+                } else if let Shape::Text(text) = tree.shape(id, true) {
                     printer.raw_text(text)?;
                 } else {
                     walk(tree, id, printer)?;
@@ -161,7 +162,7 @@ pub(super) fn walk<T: Tree, W: Write + ?Sized>(
     loop {
         if let Some(id) = next.take() {
             // The children come in the turns below; `enter` needs the tree for itself.
-            let (head, cycle) = match tree.shape(id) {
+            let (head, cycle) = match tree.shape(id, true) {
                 Shape::Items(fence, 0) => (Cow::Borrowed(fence.empty), None),
                 Shape::Items(fence, _) => (Cow::Borrowed(fence.head), Some(fence.cycle)),
                 Shape::Parts(_, head, ..) => (Cow::Owned(head.into_owned()), Some("<...>")),
@@ -188,7 +189,7 @@ pub(super) fn walk<T: Tree, W: Write + ?Sized>(
         let Some((id, turn)) = open.last_mut() else { return Ok(()) };
         let (id, place) = (*id, usize::try_from(*turn).unwrap_or(usize::MAX));
         *turn = turn.saturating_add(1);
-        match tree.shape(id) {
+        match tree.shape(id, false) {
             Shape::Parts(joint, _, parts, tail) => match parts.get(place) {
                 Some(Some(part)) => {
                     let is_first = parts.iter().take(place).all(Option::is_none);
@@ -333,7 +334,7 @@ impl<'d, 'a> DocumentTree<'d, 'a> {
 impl Tree for DocumentTree<'_, '_> {
     type Id = NodeId;
 
-    fn shape(&self, id: NodeId) -> Shape<'_, NodeId> {
+    fn shape(&self, id: NodeId, head: bool) -> Shape<'_, NodeId> {
         match self.document.node(id).view() {
             Node::None => Shape::Word(Cow::Borrowed("None")),
             Node::Bool(true) => Shape::Word(Cow::Borrowed("True")),
@@ -361,7 +362,7 @@ impl Tree for DocumentTree<'_, '_> {
                 let named = object.class_name();
                 Shape::Parts(
                     Joint::WORDS,
-                    object_head(named),
+                    if head { object_head(named) } else { Cow::Borrowed("") },
                     [
                         named.is_none().then_some(instance.class),
                         present(instance.args).filter(|&args| args != NodeId::EMPTY_TUPLE),
@@ -497,7 +498,7 @@ pub(super) enum Piece<'v, 'a> {
 impl<'v, 'a> Tree for ValueTree<'v, 'a> {
     type Id = Piece<'v, 'a>;
 
-    fn shape(&self, id: Piece<'v, 'a>) -> Shape<'_, Piece<'v, 'a>> {
+    fn shape(&self, id: Piece<'v, 'a>, head: bool) -> Shape<'_, Piece<'v, 'a>> {
         let value = match id {
             Piece::Value(value) => value,
             Piece::List(items) => return Shape::Items(Fence::LIST, items.len()),
@@ -532,7 +533,10 @@ impl<'v, 'a> Tree for ValueTree<'v, 'a> {
                 let named = object.class_name();
                 Shape::Parts(
                     Joint::WORDS,
-                    object_head(named.map(|(module, name)| (Str::Utf8(module), Str::Utf8(name)))),
+                    match named.filter(|_| head) {
+                        Some((module, name)) => object_head(Some((Str::Utf8(module), Str::Utf8(name)))),
+                        None => object_head(None),
+                    },
                     [
                         named.is_none().then_some(Piece::Value(&object.class)),
                         (!object.args.is_empty()).then_some(Piece::Tuple(&object.args)),
