@@ -1,5 +1,6 @@
 //! Objects of the standard library as nine CPython versions pickle them, read as known types.
 #![cfg(feature = "json")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, also in its helpers")]
 
 use pickle_codec::tagged::{self, TaggedOptions};
 use pickle_codec::{DecodeOptions, Decoder, ErrorKind, Globals, Py2Str};

@@ -1,5 +1,6 @@
 //! Tagged JSON: what is written, what is read, what is refused.
 #![cfg(feature = "json")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, also in its helpers")]
 
 use std::time::{Duration, Instant};
 
@@ -303,13 +304,15 @@ fn json() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn canonical_text_is_read_and_written_as_it_is(text in json()) {
-        prop_assert_eq!(read(&text), Ok(text));
+        let written = read(&text);
+        prop_assert_eq!(written.as_ref(), Ok(&text));
     }
 
     #[test]
     fn any_text_is_read_or_refused(text in "[\\[\\]{}:,\"$a-f0-9.eE+\\\\ -]{0,60}") {
         if let Ok(written) = read(&text) {
-            prop_assert_eq!(read(&written), Ok(written.clone()));
+            let again = read(&written);
+            prop_assert_eq!(again.as_ref(), Ok(&written));
         }
     }
 }

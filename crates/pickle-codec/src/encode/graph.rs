@@ -471,7 +471,16 @@ impl<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>> Walk<'v, 'x, '_, S, T> {
 
     fn global(&mut self, id: NodeId, module: NodeId, name: NodeId) -> Result<()> {
         let (module_text, name_text) = (self.text_of(module), self.text_of(name));
-        if self.writer.protocol() < Protocol::V4 {
+        // `complex` is the one class that the encoder writes by itself, so each protocol has its spelling.
+        let is_complex = matches!(
+            self.document.objects.get(id.index()),
+            Some(ObjectRepr::Global { known: Some(KnownClass::Complex), .. })
+        );
+        let spelt_anew = self.writer.protocol() < Protocol::V4 || module_text != Str::Utf8("builtins");
+        if is_complex && spelt_anew {
+            self.writer.item()?;
+            self.writer.name(Name::Complex)?;
+        } else if self.writer.protocol() < Protocol::V4 {
             self.writer.global(module_text, name_text)?;
         } else {
             self.writer.item()?;

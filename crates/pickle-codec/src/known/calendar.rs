@@ -187,7 +187,8 @@ mod tests {
 
     #[test]
     fn offset_rows() {
-        let rows: &[((i64, i64, i64), Option<&str>)] = &[
+        type Row = ((i64, i64, i64), Option<&'static str>);
+        let rows: &[Row] = &[
             ((0, 0, 0), Some("+00:00")),
             ((0, 19_800, 0), Some("+05:30")),
             ((-1, 66_600, 0), Some("-05:30")),

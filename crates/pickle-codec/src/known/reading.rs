@@ -247,7 +247,10 @@ fn zone<'d, 'a>(document: &'d Document<'a>, id: Option<NodeId>) -> Option<Zone<'
         }
         _ => None,
     };
-    Some(fixed.map_or(Zone::Other(document.node(id)), Zone::Fixed))
+    Some(match fixed {
+        Some(offset) => Zone::Fixed(offset),
+        None => Zone::Other(document.node(id)),
+    })
 }
 
 /// `"3"` or `"-1/3"`, as numerator and denominator.
