@@ -39,7 +39,7 @@ pub fn envelope(data: &[u8]) {
         % sealed.len();
     let mut changed = sealed.clone();
     changed[at] ^= data.first().copied().unwrap_or(1).max(1);
-    let refused = verifier.verify(NOW, Bytes::from(changed)).err().expect("a byte was changed");
+    let Err(refused) = verifier.verify(NOW, Bytes::from(changed)) else { panic!("a byte was changed") };
     assert!(!refused.is_authentic());
     let opened = opener.open(NOW, Bytes::from(sealed.clone())).expect("sealed with the key");
     assert_eq!(opened.payload, data);

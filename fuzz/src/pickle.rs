@@ -153,7 +153,7 @@ pub fn roundtrip(data: &[u8]) {
                     }
                     // The bound of memory follows the input's length, and the encoding can be shorter.
                     Err(error) => {
-                        assert_eq!(error.kind(), ErrorKind::Budget, "{protocol:?}: {error}: {encoded:02x?}")
+                        assert_eq!(error.kind(), ErrorKind::Budget, "{protocol:?}: {error}: {encoded:02x?}");
                     }
                 }
             }

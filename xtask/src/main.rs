@@ -10,6 +10,7 @@
     reason = "xtask is a program whose output is for people"
 )]
 
+mod bench;
 mod canon;
 mod ci;
 mod conformance;
@@ -47,6 +48,8 @@ enum Task {
     Conformance(conformance::Options),
     /// Run the fuzz targets, each for a while, and write down what was run.
     Fuzz(fuzz::Options),
+    /// Measure beside CPython's C pickle and other codecs, and print the ratios.
+    Bench(bench::Options),
     /// What the compiler and clippy do not check about the text of the workspace.
     Tidy,
 }
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Task::Ci(options) => ci::run_all(&options),
         Task::Conformance(options) => conformance::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
+        Task::Bench(options) => bench::run(&options),
         Task::Tidy => tidy::run(),
     };
     match result {
