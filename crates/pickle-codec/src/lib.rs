@@ -9,6 +9,8 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+#[cfg(feature = "arbitrary")]
+mod arbitrary;
 mod builder;
 mod compare;
 mod convert;
@@ -42,6 +44,8 @@ mod text;
 mod value;
 mod visit;
 
+#[cfg(feature = "arbitrary")]
+pub use arbitrary::ArbitraryPickle;
 pub use convert::decode_value;
 #[cfg(feature = "serde")]
 pub use de::{from_document, from_node, from_node_with, from_slice, from_slice_with, from_value};
