@@ -336,9 +336,7 @@ impl Formatter {
         match format.message(msg, args) {
             Err(error) if self.safe => {
                 let msg = show(msg, Conversion::Str, self.message_limit).unwrap_or_default();
-                let args = show(args, Conversion::Repr, self.message_limit).unwrap_or_default();
-                let python_type = error.python_type();
-                Ok(Text::from(format!("{msg} % {args} ({python_type}: {error})")))
+                Ok(Text::from(format!("{msg} [{}: {error}]", error.python_type())))
             }
             other => other,
         }
