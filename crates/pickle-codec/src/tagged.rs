@@ -14,7 +14,7 @@
 //! | names and calls under [`Globals::Inert`](crate::Globals::Inert) | `{"$global":"os.system"}`, `{"$object":{"class":"m.C","args":[]}}` |
 //! | shared objects, if asked for | `{"$def":[0,[1]]}` the first time, then `{"$ref":0}` |
 //!
-//! [`write`] and [`to_string`] write it, [`from_str`] reads it. Only the bits of a NaN are lost.
+//! [`write()`] and [`to_string`] write it, [`from_str`] reads it. Only the bits of a NaN are lost.
 
 mod json;
 mod read;
@@ -79,10 +79,10 @@ pub fn write(document: &Document<'_>, options: &TaggedOptions, out: &mut Vec<u8>
     write::write(document.root(), options, out)
 }
 
-/// Writes one node of a document as tagged JSON; else as [`write`].
+/// Writes one node of a document as tagged JSON; else as [`write()`].
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_node(node: NodeRef<'_, '_>, options: &TaggedOptions, out: &mut Vec<u8>) -> Result<()> {
     write::write(node, options, out)
 }
@@ -98,7 +98,7 @@ pub fn write_node(node: NodeRef<'_, '_>, options: &TaggedOptions, out: &mut Vec<
 /// ```
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn to_string(document: &Document<'_>, options: &TaggedOptions) -> Result<String> {
     let mut out = Vec::new();
     write(document, options, &mut out)?;

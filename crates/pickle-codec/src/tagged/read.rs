@@ -21,7 +21,7 @@ use crate::text::{is_wtf8, push_code_point};
 /// Digits of the longest integer that is read. What is longer takes quadratic time.
 const MAX_DIGITS: usize = 200_000;
 
-/// Tags that [`super::write`] writes and that stand for nothing the encoder writes.
+/// Tags that `write` writes and that stand for nothing the encoder writes.
 const NOT_ENCODED: &[&str] = &[
     "$buffer",
     "$counter",
