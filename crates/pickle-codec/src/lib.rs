@@ -40,6 +40,8 @@ mod reader;
 mod recycle;
 #[cfg(feature = "json")]
 pub mod tagged;
+#[cfg(feature = "serde")]
+mod ser;
 mod text;
 mod value;
 mod visit;
@@ -54,6 +56,7 @@ pub use document::{BigIntRef, Document, Items, Node, NodeRef, Pairs};
 pub use document_builder::DocumentBuilder;
 pub use encode::encoder::{Encoder, MemoId};
 pub use encode::options::EncodeOptions;
+pub use encode::segments::{DEFAULT_SHARE_FROM, Segments};
 pub use encode::sink::Scratch;
 pub use error::{Category, Error, ErrorKind, MAX_ERROR_NAME_LEN, Result};
 pub use id::NodeId;
@@ -64,5 +67,9 @@ pub use opcode::{ArgumentKind, Opcode, StackObject};
 pub use options::{DecodeOptions, Globals, Limits, Py2Str, Surrogates};
 pub use protocol::Protocol;
 pub use push::PushDecoder;
+#[cfg(all(feature = "serde", feature = "std"))]
+pub use ser::to_writer;
+#[cfg(feature = "serde")]
+pub use ser::to_vec;
 pub use text::Str;
 pub use value::{GlobalName, ObjectValue, Value, ValueIndex};

@@ -4,6 +4,8 @@ use bytes::BufMut;
 use num_bigint::BigInt;
 
 use super::open::NO_MEMO;
+#[cfg(feature = "serde")]
+use super::sink::Sink;
 use super::sink::{Copying, Scratch};
 use super::writer::Writer;
 use crate::document::Document;
@@ -93,6 +95,11 @@ impl<'s, B: BufMut> Encoder<'s, B> {
     pub const fn without_memo(mut self) -> Self {
         self.writer.memoize = false;
         self
+    }
+
+    #[cfg(feature = "serde")]
+    pub(crate) const fn writer_mut(&mut self) -> &mut Writer<'static, impl Sink<'static> + use<B>> {
+        &mut self.writer
     }
 
     /// The protocol it writes.

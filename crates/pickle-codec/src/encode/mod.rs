@@ -5,6 +5,7 @@ pub(crate) mod graph;
 mod literal;
 pub(crate) mod open;
 pub(crate) mod options;
+pub(crate) mod segments;
 pub(crate) mod singles;
 pub(crate) mod sink;
 pub(crate) mod writer;

@@ -1,5 +1,6 @@
 //! How to encode.
 
+use super::segments::DEFAULT_SHARE_FROM;
 use crate::protocol::Protocol;
 
 /// How to encode a document or a value.
@@ -11,17 +12,25 @@ use crate::protocol::Protocol;
 /// assert_eq!(document.to_vec_with(options)?, b"](X\x01\x00\x00\x00aq\x00h\x00e.");
 /// # Ok::<(), pickle_codec::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EncodeOptions {
     pub(crate) protocol: Protocol,
     pub(crate) lean: bool,
+    pub(crate) share_from: usize,
+}
+
+/// [`Protocol::DEFAULT`], with all memo opcodes.
+impl Default for EncodeOptions {
+    fn default() -> Self {
+        Self::new(Protocol::DEFAULT)
+    }
 }
 
 impl EncodeOptions {
     /// This protocol, with all memo opcodes that CPython writes.
     #[must_use]
     pub const fn new(protocol: Protocol) -> Self {
-        Self { protocol, lean: false }
+        Self { protocol, lean: false, share_from: DEFAULT_SHARE_FROM }
     }
 
     /// Whether everything that CPython memoizes gets its memo opcode. Without, only an object that
@@ -29,6 +38,15 @@ impl EncodeOptions {
     #[must_use]
     pub const fn memo(mut self, memo: bool) -> Self {
         self.lean = !memo;
+        self
+    }
+
+    /// The length from which segments share text and bytes instead of copying them. Default:
+    /// [`DEFAULT_SHARE_FROM`]. Elsewhere it has no effect.
+    #[must_use]
+    pub const fn share_from(mut self, len: usize) -> Self {
+        // Nothing is shared for the sake of an empty piece.
+        self.share_from = if len == 0 { 1 } else { len };
         self
     }
 

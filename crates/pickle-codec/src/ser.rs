@@ -1,0 +1,561 @@
+//! serde's writing side: Rust types to pickles.
+
+mod tape;
+mod value;
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt::Display;
+
+use bytes::BufMut;
+use serde::Serialize;
+use serde::ser::{self, Serializer};
+
+use self::tape::Tape;
+use crate::decode::Decoder;
+use crate::document::Document;
+use crate::encode::encoder::Encoder;
+use crate::encode::graph;
+#[cfg(feature = "std")]
+use crate::encode::sink::Scratch;
+use crate::encode::sink::Sink;
+use crate::encode::writer::Writer;
+use crate::error::{Error, ErrorKind, Result};
+use crate::options::{DecodeOptions, Globals, Limits};
+use crate::protocol::Protocol;
+use crate::text::is_wtf8;
+
+/// Names of newtype structs by which [`Value`](crate::Value) passes on what serde has no word for.
+/// Other serializers see the contents alone.
+pub(crate) mod token {
+    pub(crate) const SET: &str = "$pickle_codec::set";
+    pub(crate) const FROZENSET: &str = "$pickle_codec::frozenset";
+    pub(crate) const BYTEARRAY: &str = "$pickle_codec::bytearray";
+    pub(crate) const WTF8: &str = "$pickle_codec::wtf8";
+    pub(crate) const INT: &str = "$pickle_codec::int";
+    pub(crate) const OBJECT: &str = "$pickle_codec::object";
+}
+
+/// The pickle of a value.
+///
+/// | Rust | Python |
+/// |---|---|
+/// | `bool`, integers up to 128 bits, floats | bool, int, float |
+/// | `char`, `str` | str |
+/// | bytes (`serde_bytes`) | bytes |
+/// | `()`, `None`, unit structs | `None` |
+/// | `Some(x)`, newtype structs | what is inside |
+/// | sequences | list |
+/// | tuples, tuple structs, arrays | tuple |
+/// | maps, structs | dict |
+/// | enums, as in `serde_json` | str for a variant alone, else a dict from its name to its contents |
+/// | [`Value`](crate::Value) | itself, exactly |
+///
+/// # Errors
+/// `data` if a sequence does not keep its announced length, and serde's own messages; else as
+/// [`Encoder`]'s events.
+///
+/// ```
+/// use pickle_codec::{Protocol, to_vec};
+/// #[derive(serde::Serialize)]
+/// struct Point { x: i32, y: i32 }
+/// let pickle = to_vec(&Point { x: 1, y: 2 }, Protocol::V0)?;
+/// assert_eq!(pickle, b"(dp0\nVx\np1\nI1\nsVy\np2\nI2\ns.");
+/// # Ok::<(), pickle_codec::Error>(())
+/// ```
+pub fn to_vec<T: Serialize + ?Sized>(value: &T, protocol: Protocol) -> Result<Vec<u8>> {
+    let mut encoder = Encoder::new(Vec::new(), protocol);
+    encoder.serialize(value)?;
+    encoder.finish()
+}
+
+/// Writes the pickle of a value, in pieces of about 64 KiB.
+///
+/// # Errors
+/// The writer's own; those of [`to_vec`], as [`std::io::ErrorKind::InvalidInput`].
+#[cfg(feature = "std")]
+pub fn to_writer<W: std::io::Write, T: Serialize + ?Sized>(
+    writer: W,
+    value: &T,
+    protocol: Protocol,
+) -> std::io::Result<()> {
+    use crate::encode::sink::{Calling, through};
+    through(writer, |sink: &mut dyn FnMut(&[u8]) -> Result<(), ErrorKind>| {
+        let mut writer = Writer::new(Calling(sink), protocol, usize::MAX, Scratch::new());
+        value.serialize(Ser::new(&mut writer))?;
+        writer.finish().map(|_| ())
+    })
+}
+
+impl<B: BufMut> Encoder<'_, B> {
+    /// Any value that serde can serialize, as [`to_vec`] does it.
+    ///
+    /// # Errors
+    /// As [`to_vec`].
+    pub fn serialize<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+        value.serialize(Ser::new(self.writer_mut()))
+    }
+}
+
+impl ser::Error for Error {
+    fn custom<T: Display>(text: T) -> Self {
+        Self::message(text)
+    }
+}
+
+/// What a serializer writes to: a pickle, or a tape where a length is not known yet.
+pub(crate) trait Events {
+    fn none(&mut self) -> Result<()>;
+    fn bool(&mut self, value: bool) -> Result<()>;
+    fn int(&mut self, value: i64) -> Result<()>;
+    fn int_le(&mut self, bytes: &[u8]) -> Result<()>;
+    fn float(&mut self, value: f64) -> Result<()>;
+    /// Text that is valid WTF-8.
+    fn text(&mut self, bytes: &[u8]) -> Result<()>;
+    fn bytes(&mut self, bytes: &[u8]) -> Result<()>;
+    fn bytearray(&mut self, bytes: &[u8]) -> Result<()>;
+    /// A value as a pickle of its own.
+    fn pickle(&mut self, pickle: &[u8]) -> Result<()>;
+    fn begin(&mut self, shape: Shape, len: usize) -> Result<()>;
+    fn end(&mut self) -> Result<()>;
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    List,
+    Tuple,
+    Dict,
+    Set,
+    FrozenSet,
+}
+
+impl<'x, S: Sink<'x>> Events for Writer<'x, S> {
+    #[inline]
+    fn none(&mut self) -> Result<()> {
+        self.none()
+    }
+
+    #[inline]
+    fn bool(&mut self, value: bool) -> Result<()> {
+        self.bool(value)
+    }
+
+    #[inline]
+    fn int(&mut self, value: i64) -> Result<()> {
+        self.int(value)
+    }
+
+    fn int_le(&mut self, bytes: &[u8]) -> Result<()> {
+        self.int_le(bytes)
+    }
+
+    #[inline]
+    fn float(&mut self, value: f64) -> Result<()> {
+        self.float(value)
+    }
+
+    #[inline]
+    fn text(&mut self, bytes: &[u8]) -> Result<()> {
+        self.text(bytes)
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        self.bytes(bytes)
+    }
+
+    fn bytearray(&mut self, bytes: &[u8]) -> Result<()> {
+        self.bytearray(bytes)
+    }
+
+    fn pickle(&mut self, pickle: &[u8]) -> Result<()> {
+        graph::copy(&decoded(pickle)?, self)
+    }
+
+    #[inline]
+    fn begin(&mut self, shape: Shape, len: usize) -> Result<()> {
+        match shape {
+            Shape::List => self.begin_list(len),
+            Shape::Tuple => self.begin_tuple(len),
+            Shape::Dict => self.begin_dict(len),
+            Shape::Set => self.begin_set(len),
+            Shape::FrozenSet => self.begin_frozenset(len),
+        }
+    }
+
+    #[inline]
+    fn end(&mut self) -> Result<()> {
+        self.end()
+    }
+}
+
+/// The document of a pickle that a `Value` has made of itself.
+fn decoded(pickle: &[u8]) -> Result<Document<'_>> {
+    let limits = Limits { max_depth: 4_096, max_input_len: usize::MAX, ..Limits::default() };
+    Decoder::with_options(DecodeOptions::new().globals(Globals::Inert).limits(limits)).decode(pickle)
+}
+
+/// What the contents of a token mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Plain,
+    Set,
+    FrozenSet,
+    ByteArray,
+    Wtf8,
+    Int,
+    Object,
+}
+
+/// The serializer of one value.
+pub(crate) struct Ser<'e, E> {
+    events: &'e mut E,
+    mode: Mode,
+}
+
+impl<'e, E: Events> Ser<'e, E> {
+    pub(crate) const fn new(events: &'e mut E) -> Self {
+        Self { events, mode: Mode::Plain }
+    }
+
+    /// `{variant: ...`, of which the contents are still to come.
+    fn begin_variant(&mut self, variant: &str) -> Result<()> {
+        self.events.begin(Shape::Dict, 1)?;
+        self.events.text(variant.as_bytes())
+    }
+
+    fn compound(self, shape: Shape, len: Option<usize>, variant: bool) -> Result<Compound<'e, E>> {
+        let tape = match len {
+            Some(len) => {
+                self.events.begin(shape, len)?;
+                None
+            }
+            None => Some(Tape::default()),
+        };
+        Ok(Compound { events: self.events, tape, shape, count: 0, variant })
+    }
+}
+
+impl<'e, E: Events> Serializer for Ser<'e, E> {
+    type Ok = ();
+    type Error = Error;
+    type SerializeSeq = Compound<'e, E>;
+    type SerializeTuple = Compound<'e, E>;
+    type SerializeTupleStruct = Compound<'e, E>;
+    type SerializeTupleVariant = Compound<'e, E>;
+    type SerializeMap = Compound<'e, E>;
+    type SerializeStruct = Compound<'e, E>;
+    type SerializeStructVariant = Compound<'e, E>;
+
+    fn is_human_readable(&self) -> bool {
+        // A `Value` tells by this that its contents go to this crate.
+        self.mode == Mode::Plain
+    }
+
+    fn serialize_bool(self, value: bool) -> Result<()> {
+        self.events.bool(value)
+    }
+
+    fn serialize_i8(self, value: i8) -> Result<()> {
+        self.events.int(value.into())
+    }
+
+    fn serialize_i16(self, value: i16) -> Result<()> {
+        self.events.int(value.into())
+    }
+
+    fn serialize_i32(self, value: i32) -> Result<()> {
+        self.events.int(value.into())
+    }
+
+    fn serialize_i64(self, value: i64) -> Result<()> {
+        self.events.int(value)
+    }
+
+    fn serialize_i128(self, value: i128) -> Result<()> {
+        self.events.int_le(&value.to_le_bytes())
+    }
+
+    fn serialize_u8(self, value: u8) -> Result<()> {
+        self.events.int(value.into())
+    }
+
+    fn serialize_u16(self, value: u16) -> Result<()> {
+        self.events.int(value.into())
+    }
+
+    fn serialize_u32(self, value: u32) -> Result<()> {
+        self.events.int(value.into())
+    }
+
+    fn serialize_u64(self, value: u64) -> Result<()> {
+        match i64::try_from(value) {
+            Ok(value) => self.events.int(value),
+            Err(_) => self.serialize_u128(value.into()),
+        }
+    }
+
+    fn serialize_u128(self, value: u128) -> Result<()> {
+        let mut bytes = [0; 17];
+        bytes[..16].copy_from_slice(&value.to_le_bytes());
+        self.events.int_le(&bytes)
+    }
+
+    fn serialize_f32(self, value: f32) -> Result<()> {
+        self.events.float(value.into())
+    }
+
+    fn serialize_f64(self, value: f64) -> Result<()> {
+        self.events.float(value)
+    }
+
+    fn serialize_char(self, value: char) -> Result<()> {
+        self.events.text(value.encode_utf8(&mut [0; 4]).as_bytes())
+    }
+
+    fn serialize_str(self, value: &str) -> Result<()> {
+        self.events.text(value.as_bytes())
+    }
+
+    fn serialize_bytes(self, value: &[u8]) -> Result<()> {
+        match self.mode {
+            Mode::ByteArray => self.events.bytearray(value),
+            Mode::Wtf8 if is_wtf8(value) => self.events.text(value),
+            Mode::Wtf8 => Err(Error::plain(ErrorKind::Utf8)),
+            Mode::Int => self.events.int_le(value),
+            Mode::Object => self.events.pickle(value),
+            Mode::Plain | Mode::Set | Mode::FrozenSet => self.events.bytes(value),
+        }
+    }
+
+    fn serialize_none(self) -> Result<()> {
+        self.events.none()
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<()> {
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result<()> {
+        self.events.none()
+    }
+
+    fn serialize_unit_struct(self, _name: &'static str) -> Result<()> {
+        self.events.none()
+    }
+
+    fn serialize_unit_variant(self, _name: &'static str, _index: u32, variant: &'static str) -> Result<()> {
+        self.events.text(variant.as_bytes())
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        mut self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<()> {
+        self.mode = match name {
+            token::SET => Mode::Set,
+            token::FROZENSET => Mode::FrozenSet,
+            token::BYTEARRAY => Mode::ByteArray,
+            token::WTF8 => Mode::Wtf8,
+            token::INT => Mode::Int,
+            token::OBJECT => Mode::Object,
+            _ => Mode::Plain,
+        };
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        mut self,
+        _name: &'static str,
+        _index: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<()> {
+        self.begin_variant(variant)?;
+        value.serialize(Ser::new(self.events))?;
+        self.events.end()
+    }
+
+    fn serialize_seq(self, len: Option<usize>) -> Result<Self::SerializeSeq> {
+        let shape = match self.mode {
+            Mode::Set => Shape::Set,
+            Mode::FrozenSet => Shape::FrozenSet,
+            _ => Shape::List,
+        };
+        self.compound(shape, len, false)
+    }
+
+    fn serialize_tuple(self, len: usize) -> Result<Self::SerializeTuple> {
+        self.compound(Shape::Tuple, Some(len), false)
+    }
+
+    fn serialize_tuple_struct(self, _name: &'static str, len: usize) -> Result<Self::SerializeTupleStruct> {
+        self.compound(Shape::Tuple, Some(len), false)
+    }
+
+    fn serialize_tuple_variant(
+        mut self,
+        _name: &'static str,
+        _index: u32,
+        variant: &'static str,
+        len: usize,
+    ) -> Result<Self::SerializeTupleVariant> {
+        self.begin_variant(variant)?;
+        self.compound(Shape::Tuple, Some(len), true)
+    }
+
+    fn serialize_map(self, len: Option<usize>) -> Result<Self::SerializeMap> {
+        self.compound(Shape::Dict, len, false)
+    }
+
+    fn serialize_struct(self, _name: &'static str, len: usize) -> Result<Self::SerializeStruct> {
+        self.compound(Shape::Dict, Some(len), false)
+    }
+
+    fn serialize_struct_variant(
+        mut self,
+        _name: &'static str,
+        _index: u32,
+        variant: &'static str,
+        len: usize,
+    ) -> Result<Self::SerializeStructVariant> {
+        self.begin_variant(variant)?;
+        self.compound(Shape::Dict, Some(len), true)
+    }
+
+    fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<()> {
+        let text: String = value.to_string();
+        self.events.text(text.as_bytes())
+    }
+}
+
+/// A container whose items are being serialized.
+pub(crate) struct Compound<'e, E> {
+    events: &'e mut E,
+    /// Takes the items while their number is not known.
+    tape: Option<Tape>,
+    shape: Shape,
+    count: usize,
+    /// The container is the contents of an enum's variant.
+    variant: bool,
+}
+
+impl<E: Events> Compound<'_, E> {
+    fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+        self.count += 1;
+        match &mut self.tape {
+            Some(tape) => value.serialize(Ser::new(tape)),
+            None => value.serialize(Ser::new(self.events)),
+        }
+    }
+
+    fn field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<()> {
+        self.events.text(key.as_bytes())?;
+        value.serialize(Ser::new(self.events))
+    }
+
+    fn close(self) -> Result<()> {
+        if let Some(tape) = self.tape {
+            let len = if self.shape == Shape::Dict { self.count / 2 } else { self.count };
+            self.events.begin(self.shape, len)?;
+            tape.replay(self.events)?;
+        }
+        self.events.end()?;
+        if self.variant { self.events.end() } else { Ok(()) }
+    }
+}
+
+impl<E: Events> ser::SerializeSeq for Compound<'_, E> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+        self.item(value)
+    }
+
+    fn end(self) -> Result<()> {
+        self.close()
+    }
+}
+
+impl<E: Events> ser::SerializeTuple for Compound<'_, E> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+        self.item(value)
+    }
+
+    fn end(self) -> Result<()> {
+        self.close()
+    }
+}
+
+impl<E: Events> ser::SerializeTupleStruct for Compound<'_, E> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+        self.item(value)
+    }
+
+    fn end(self) -> Result<()> {
+        self.close()
+    }
+}
+
+impl<E: Events> ser::SerializeTupleVariant for Compound<'_, E> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+        self.item(value)
+    }
+
+    fn end(self) -> Result<()> {
+        self.close()
+    }
+}
+
+impl<E: Events> ser::SerializeMap for Compound<'_, E> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<()> {
+        self.item(key)
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+        self.item(value)
+    }
+
+    fn end(self) -> Result<()> {
+        self.close()
+    }
+}
+
+impl<E: Events> ser::SerializeStruct for Compound<'_, E> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<()> {
+        self.field(key, value)
+    }
+
+    fn end(self) -> Result<()> {
+        self.close()
+    }
+}
+
+impl<E: Events> ser::SerializeStructVariant for Compound<'_, E> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<()> {
+        self.field(key, value)
+    }
+
+    fn end(self) -> Result<()> {
+        self.close()
+    }
+}

@@ -1,0 +1,119 @@
+//! Records events where a container does not say how many items it will have.
+
+use alloc::vec::Vec;
+
+use super::{Events, Shape};
+use crate::error::{Error, ErrorKind, Result};
+
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    None,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    /// The next so many bytes of the payload.
+    Payload(Payload, usize),
+    Begin(Shape, usize),
+    End,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Payload {
+    Int,
+    Text,
+    Bytes,
+    ByteArray,
+    Pickle,
+}
+
+/// Events in order, and the text and bytes of all of them.
+#[derive(Debug, Default)]
+pub(crate) struct Tape {
+    events: Vec<Event>,
+    payload: Vec<u8>,
+}
+
+impl Tape {
+    fn record(&mut self, event: Event) -> Result<()> {
+        self.events.push(event);
+        Ok(())
+    }
+
+    fn keep(&mut self, payload: Payload, bytes: &[u8]) -> Result<()> {
+        self.payload.extend_from_slice(bytes);
+        self.record(Event::Payload(payload, bytes.len()))
+    }
+
+    pub(crate) fn replay<E: Events>(self, target: &mut E) -> Result<()> {
+        let mut rest = self.payload.as_slice();
+        for event in self.events {
+            match event {
+                Event::None => target.none()?,
+                Event::Bool(value) => target.bool(value)?,
+                Event::Int(value) => target.int(value)?,
+                Event::Float(value) => target.float(value)?,
+                Event::Begin(shape, len) => target.begin(shape, len)?,
+                Event::End => target.end()?,
+                Event::Payload(payload, len) => {
+                    let (bytes, tail) =
+                        rest.split_at_checked(len).ok_or_else(|| Error::plain(ErrorKind::Data))?;
+                    rest = tail;
+                    match payload {
+                        Payload::Int => target.int_le(bytes)?,
+                        Payload::Text => target.text(bytes)?,
+                        Payload::Bytes => target.bytes(bytes)?,
+                        Payload::ByteArray => target.bytearray(bytes)?,
+                        Payload::Pickle => target.pickle(bytes)?,
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Events for Tape {
+    fn none(&mut self) -> Result<()> {
+        self.record(Event::None)
+    }
+
+    fn bool(&mut self, value: bool) -> Result<()> {
+        self.record(Event::Bool(value))
+    }
+
+    fn int(&mut self, value: i64) -> Result<()> {
+        self.record(Event::Int(value))
+    }
+
+    fn int_le(&mut self, bytes: &[u8]) -> Result<()> {
+        self.keep(Payload::Int, bytes)
+    }
+
+    fn float(&mut self, value: f64) -> Result<()> {
+        self.record(Event::Float(value))
+    }
+
+    fn text(&mut self, bytes: &[u8]) -> Result<()> {
+        self.keep(Payload::Text, bytes)
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        self.keep(Payload::Bytes, bytes)
+    }
+
+    fn bytearray(&mut self, bytes: &[u8]) -> Result<()> {
+        self.keep(Payload::ByteArray, bytes)
+    }
+
+    fn pickle(&mut self, pickle: &[u8]) -> Result<()> {
+        self.keep(Payload::Pickle, pickle)
+    }
+
+    fn begin(&mut self, shape: Shape, len: usize) -> Result<()> {
+        self.record(Event::Begin(shape, len))
+    }
+
+    fn end(&mut self) -> Result<()> {
+        self.record(Event::End)
+    }
+}

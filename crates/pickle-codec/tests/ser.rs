@@ -1,0 +1,189 @@
+//! serde's writing side, as rows.
+#![cfg(feature = "serde")]
+
+use std::collections::BTreeMap;
+
+use pickle_codec::{DecodeOptions, Encoder, ErrorKind, Globals, Protocol, Value, decode, to_vec, to_writer};
+use serde::Serialize;
+use serde_bytes::ByteBuf;
+
+/// The text of Python's `repr` of what a value is encoded as.
+fn shown<T: Serialize + ?Sized>(value: &T) -> String {
+    let pickle = to_vec(value, Protocol::V5).unwrap();
+    let options = DecodeOptions::new().globals(Globals::Inert);
+    Value::from_slice_with(&pickle, &options).unwrap().to_string()
+}
+
+#[derive(Serialize)]
+struct Unit;
+
+#[derive(Serialize)]
+struct Newtype(u8);
+
+#[derive(Serialize)]
+struct Pair(u8, u8);
+
+#[derive(Serialize)]
+struct Named {
+    a: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    b: Option<u8>,
+}
+
+#[derive(Serialize)]
+struct Flat {
+    id: u8,
+    #[serde(flatten)]
+    rest: BTreeMap<String, Vec<u8>>,
+}
+
+#[derive(Serialize)]
+enum Kind {
+    Plain,
+    One(u8),
+    Two(u8, u8),
+    Fields { x: u8 },
+}
+
+/// A sequence that does not know its length.
+struct Unsized(u32);
+
+impl Serialize for Unsized {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeSeq;
+        let mut seq = serializer.serialize_seq(None)?;
+        for item in 0..self.0 {
+            seq.serialize_element(&item)?;
+        }
+        seq.end()
+    }
+}
+
+#[test]
+fn rows() {
+    assert_eq!(shown(&true), "True");
+    assert_eq!(shown(&-5_i8), "-5");
+    assert_eq!(shown(&u64::MAX), "18446744073709551615");
+    assert_eq!(shown(&i128::MIN), "-170141183460469231731687303715884105728");
+    assert_eq!(shown(&u128::MAX), "340282366920938463463374607431768211455");
+    assert_eq!(shown(&0.1_f32), "0.10000000149011612");
+    assert_eq!(shown(&'é'), "'é'");
+    assert_eq!(shown("text"), "'text'");
+    assert_eq!(shown(&()), "None");
+    assert_eq!(shown(&Unit), "None");
+    assert_eq!(shown(&None::<u8>), "None");
+    assert_eq!(shown(&Some(1)), "1");
+    assert_eq!(shown(&Newtype(7)), "7");
+    assert_eq!(shown(&Pair(1, 2)), "(1, 2)");
+    assert_eq!(shown(&(1, "x", ())), "(1, 'x', None)");
+    assert_eq!(shown(&vec![1, 2]), "[1, 2]");
+    assert_eq!(shown(&ByteBuf::from(vec![1, 255])), r"b'\x01\xff'");
+    assert_eq!(shown(&Named { a: 1, b: None }), "{'a': 1}");
+    assert_eq!(shown(&Named { a: 1, b: Some(2) }), "{'a': 1, 'b': 2}");
+    assert_eq!(shown(&Kind::Plain), "'Plain'");
+    assert_eq!(shown(&Kind::One(1)), "{'One': 1}");
+    assert_eq!(shown(&Kind::Two(1, 2)), "{'Two': (1, 2)}");
+    assert_eq!(shown(&Kind::Fields { x: 3 }), "{'Fields': {'x': 3}}");
+    let rest = BTreeMap::from([("more".to_owned(), vec![1, 2]), ("none".to_owned(), vec![])]);
+    assert_eq!(shown(&Flat { id: 1, rest }), "{'id': 1, 'more': [1, 2], 'none': []}");
+}
+
+#[test]
+fn unknown_lengths_give_the_same_bytes() {
+    for len in [0, 1, 2, 1000, 1001, 2500] {
+        for protocol in Protocol::ALL {
+            let known: Vec<u32> = (0..len).collect();
+            assert_eq!(
+                to_vec(&Unsized(len), protocol).unwrap(),
+                to_vec(&known, protocol).unwrap(),
+                "{len} items, protocol {protocol}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_value_in_a_struct_is_itself() {
+    let pickles: &[&[u8]] = &[
+        b"\x80\x04\x8f(K\x01((K\x02\x91\x89t\x90.",
+        b"\x80\x05\x96\x02\x00\x00\x00\x00\x00\x00\x00ab.",
+        b"\x80\x02\x8a\x15\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10\x11\x12\x13\x14\x15.",
+        b"X\x03\x00\x00\x00\xed\xa0\x80.",
+        b"cmod\nname\n.",
+        b"cmod\nname\n(K\x01tR}X\x01\x00\x00\x00aNsb.",
+        b"\x80\x02}q\x00(X\x01\x00\x00\x00aq\x01)K\x01]q\x02(NI01\neu.",
+        b"\x80\x02X\x01\x00\x00\x00pQ.",
+        b"\x80\x02\x82\x05.",
+    ];
+    let options = DecodeOptions::new().globals(Globals::Inert);
+    for pickle in pickles {
+        let value = Value::from_slice_with(pickle, &options).unwrap();
+        for protocol in Protocol::ALL {
+            let direct = value.to_vec(protocol).unwrap();
+            assert_eq!(to_vec(&value, protocol).unwrap(), direct, "{value}, protocol {protocol}");
+            let again = Value::from_slice_with(&direct, &options).unwrap();
+            assert_eq!(again.to_string(), value.to_string(), "protocol {protocol}");
+            let wrapped = to_vec(&Some((value.clone(), Unsized(1))), protocol).unwrap();
+            let wrapped = Value::from_slice_with(&wrapped, &options).unwrap();
+            assert_eq!(wrapped[0].to_string(), value.to_string(), "protocol {protocol}");
+        }
+    }
+}
+
+#[test]
+fn json_gets_what_it_can_say() {
+    let options = DecodeOptions::new().globals(Globals::Inert);
+    let rows: &[(&[u8], &str)] = &[
+        (b"\x80\x04\x8f(K\x01K\x02\x90.", "[1,2]"),
+        (b"\x80\x05\x96\x02\x00\x00\x00\x00\x00\x00\x00ab.", "[97,98]"),
+        (b"X\x04\x00\x00\x00a\xed\xa0\x80.", "\"a\u{fffd}\""),
+        (
+            b"L1000000000000000000000000000000000000000000L\n.",
+            "\"1000000000000000000000000000000000000000000\"",
+        ),
+        (b"cmod\nname\n.", "\"mod.name\""),
+        (b"cmod\nname\n(K\x01tR.", r#"{"class":"mod.name","args":[1]}"#),
+    ];
+    for (pickle, expected) in rows {
+        let value = Value::from_slice_with(pickle, &options).unwrap();
+        assert_eq!(&serde_json::to_string(&value).unwrap(), expected);
+    }
+}
+
+#[test]
+fn a_writer_gets_the_same_bytes_and_keeps_its_errors() {
+    let value: Vec<String> = (0..20_000).map(|number| number.to_string()).collect();
+    for protocol in Protocol::ALL {
+        let mut out = Vec::new();
+        to_writer(&mut out, &value, protocol).unwrap();
+        assert_eq!(out, to_vec(&value, protocol).unwrap());
+    }
+    let mut room = [0_u8; 100];
+    let error = to_writer(room.as_mut_slice(), &value, Protocol::V4).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::WriteZero);
+
+    struct Broken;
+    impl Serialize for Broken {
+        fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            Err(serde::ser::Error::custom("no such thing"))
+        }
+    }
+    let error = to_writer(Vec::new(), &Broken, Protocol::V4).unwrap_err();
+    assert_eq!(
+        (error.kind(), error.to_string().as_str()),
+        (std::io::ErrorKind::InvalidInput, "no such thing")
+    );
+    assert_eq!(to_vec(&Broken, Protocol::V4).unwrap_err().kind(), ErrorKind::Data);
+}
+
+#[test]
+fn an_event_encoder_takes_any_value() {
+    let mut encoder = Encoder::new(Vec::new(), Protocol::V1);
+    encoder.begin_tuple(2).unwrap();
+    encoder.serialize(&Named { a: 1, b: None }).unwrap();
+    encoder.value(&Value::Int(5)).unwrap();
+    encoder.end().unwrap();
+    let pickle = encoder.finish().unwrap();
+    assert_eq!(pickle, b"(}q\x00X\x01\x00\x00\x00aq\x01K\x01sK\x05tq\x02.");
+    decode(&pickle).unwrap();
+}
