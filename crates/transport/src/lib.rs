@@ -66,7 +66,10 @@
 //! The minimum supported Rust version is 1.88.
 #![forbid(unsafe_code)]
 // Without the feature, the links of the table above have nowhere to go.
-#![cfg_attr(not(feature = "tokio"), allow(rustdoc::broken_intra_doc_links, reason = "the listener is a feature"))]
+#![cfg_attr(
+    not(feature = "tokio"),
+    allow(rustdoc::broken_intra_doc_links, reason = "the listener is a feature")
+)]
 
 mod backoff;
 mod endpoint;

@@ -289,3 +289,28 @@ async fn unix_streams_know_their_peer_and_remove_their_file() {
     running.stop().await;
     assert!(!path.exists());
 }
+
+#[tokio::test]
+async fn a_crowd_of_begun_frames_does_not_keep_others_from_sending() {
+    let config = ListenerConfig::new()
+        .with_max_bytes_in_flight(100_000)
+        .with_frame_timeout(Some(Duration::from_millis(500)));
+    let running = Running::start(tcp(config), Recorder::default());
+    let mut crowd = Vec::new();
+    for _ in 0..4 {
+        let mut client = connect(&running).await;
+        let wire = frame(&vec![0; 500_000]);
+        // They stop in the middle. What is not read stays with the system.
+        drop(tokio::time::timeout(Duration::from_millis(50), client.write_all(&wire[..400_000])).await);
+        crowd.push(client);
+    }
+    let mut honest = connect(&running).await;
+    for i in 0..100_u8 {
+        honest.write_all(&frame(&[i; 600])).await.unwrap();
+    }
+    running.recorder.until("honest", |r| r.count() == 100).await;
+    // The crowd ends by its own clock, and gives its room back.
+    running.recorder.until("crowd", |r| r.reasons() == ["slow"; 4]).await;
+    honest.write_all(&frame(&vec![0; 500_000])).await.unwrap();
+    running.recorder.until("large", |r| r.count() == 101).await;
+}

@@ -153,8 +153,11 @@ impl ListenerConfig {
         self
     }
 
-    /// Bytes read and not yet taken by the handler, over all connections: 256 MiB by default. When they
-    /// are reached, no connection is read until some are taken; the sockets push back.
+    /// Bytes in memory over all connections, 256 MiB by default: so much of whole frames in the handler's
+    /// hands, and so much of frames that are begun. When the first is reached, nothing is read until the
+    /// handler has taken some, and the sockets push back. When the second is reached, begun frames of
+    /// 16 KiB and more wait until others are complete or over their time; small ones are read all the same.
+    /// Either may be passed by one read of each connection.
     #[must_use]
     pub const fn with_max_bytes_in_flight(mut self, bytes: usize) -> Self {
         self.max_bytes_in_flight = bytes;

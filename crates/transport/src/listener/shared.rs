@@ -4,7 +4,7 @@ use std::{
     net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -39,7 +39,7 @@ pub(super) struct Shared<H: Handler> {
     pub(super) handler: Arc<H>,
     pub(super) config: ListenerConfig,
     pub(super) counts: Counts,
-    pub(super) flight: Flight,
+    pub(super) flight: InFlight,
     pub(super) peers: Peers,
 }
 
@@ -48,7 +48,7 @@ impl<H: Handler> Shared<H> {
         Self {
             handler,
             counts: Counts::default(),
-            flight: Flight::new(config.max_bytes_in_flight),
+            flight: InFlight::new(config.max_bytes_in_flight),
             peers: Peers::default(),
             config,
         }
@@ -77,24 +77,24 @@ pub(super) async fn stopped(stop: &mut Stop) -> Instant {
     }
 }
 
-/// Bytes that have been read and not yet been taken.
-pub(super) struct Flight {
+/// A number of bytes and its limit.
+struct Flight {
     bytes: AtomicUsize,
     limit: usize,
     room: Notify,
 }
 
 impl Flight {
-    pub(super) fn new(limit: usize) -> Self {
+    fn new(limit: usize) -> Self {
         Self { bytes: AtomicUsize::new(0), limit, room: Notify::new() }
     }
 
-    pub(super) fn is_full(&self) -> bool {
+    fn is_full(&self) -> bool {
         self.bytes.load(Ordering::Acquire) >= self.limit
     }
 
     /// Waits until there is room. The limit may be passed by one read of each connection.
-    pub(super) async fn wait(&self) {
+    async fn wait(&self) {
         loop {
             let room = self.room.notified();
             if !self.is_full() {
@@ -104,58 +104,140 @@ impl Flight {
         }
     }
 
-    fn add(&self, bytes: usize) {
-        self.bytes.fetch_add(bytes, Ordering::AcqRel);
-    }
-
-    fn remove(&self, bytes: usize) {
-        let before = self.bytes.fetch_sub(bytes, Ordering::AcqRel);
-        if before >= self.limit && before - bytes < self.limit {
-            self.room.notify_waiters();
+    fn change(&self, from: usize, to: usize) {
+        if to > from {
+            self.bytes.fetch_add(to - from, Ordering::AcqRel);
+        } else if to < from {
+            let less = from - to;
+            let before = self.bytes.fetch_sub(less, Ordering::AcqRel);
+            if before >= self.limit && before - less < self.limit {
+                self.room.notify_waiters();
+            }
         }
     }
 }
+
+/// The two kinds of bytes that a listener, or one peer of it, has in memory.
+///
+/// They are kept apart because they end differently: what was handed over is taken when the handler gets
+/// to it, so waiting for that is always right. A begun frame ends when its sender completes it, or at
+/// the frame's time limit; a crowd that begins large frames must not keep others from sending small ones.
+pub(super) struct InFlight {
+    /// Whole frames in the handler's hands.
+    handed: Flight,
+    /// Frames that are begun.
+    held: Flight,
+    /// Whether some connection has the right to complete its frame over the limit. Without it, frames that
+    /// fill the limit together would all wait for each other.
+    overdraft: AtomicBool,
+}
+
+impl InFlight {
+    pub(super) fn new(limit: usize) -> Self {
+        Self { handed: Flight::new(limit), held: Flight::new(limit), overdraft: AtomicBool::new(false) }
+    }
+}
+
+/// A begun frame of less than this is read on, whatever others hold.
+const FLOOR: usize = 16 * 1024;
 
 /// One connection's part of the bytes in flight, of its listener and its peer. What is left is given
 /// back at drop.
 pub(super) struct Share<'a> {
-    flight: &'a Flight,
-    peer: Option<&'a Flight>,
-    bytes: usize,
+    listener: &'a InFlight,
+    peer: Option<&'a InFlight>,
+    handed: usize,
+    held: usize,
+    /// The overdrafts that this connection has: its listener's and its peer's.
+    overdrafts: [bool; 2],
 }
 
 impl<'a> Share<'a> {
-    pub(super) fn new(flight: &'a Flight, peer: Option<&'a Flight>) -> Self {
-        Self { flight, peer, bytes: 0 }
+    pub(super) fn new(listener: &'a InFlight, peer: Option<&'a InFlight>) -> Self {
+        Self { listener, peer, handed: 0, held: 0, overdrafts: [false; 2] }
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        self.flight.is_full() || self.peer.is_some_and(Flight::is_full)
+    fn parts(&self) -> impl Iterator<Item = &'a InFlight> + use<'a> {
+        [Some(self.listener), self.peer].into_iter().flatten()
     }
 
-    pub(super) async fn wait(&self) {
-        self.flight.wait().await;
-        if let Some(peer) = self.peer {
-            peer.wait().await;
+    /// Whether the handler has as much in its hands as it may.
+    pub(super) fn is_handed_full(&self) -> bool {
+        self.parts().any(|part| part.handed.is_full())
+    }
+
+    /// Waits until the handler has taken something.
+    pub(super) async fn handed_room(&self) {
+        for part in self.parts() {
+            part.handed.wait().await;
         }
     }
 
-    /// Sets what this connection holds.
-    pub(super) fn set(&mut self, bytes: usize) {
-        for flight in [Some(self.flight), self.peer].into_iter().flatten() {
-            if bytes > self.bytes {
-                flight.add(bytes - self.bytes);
-            } else if bytes < self.bytes {
-                flight.remove(self.bytes - bytes);
+    /// Whether the begun frames take as much as they may, and this connection's is one of the large ones
+    /// and not the one that may go on all the same.
+    pub(super) fn is_held_full(&mut self) -> bool {
+        if self.held < FLOOR {
+            return false;
+        }
+        let parts = [Some(self.listener), self.peer];
+        for (part, mine) in parts.into_iter().zip(&mut self.overdrafts) {
+            let Some(part) = part else { continue };
+            if part.held.is_full() && !*mine {
+                if part.overdraft.swap(true, Ordering::AcqRel) {
+                    return true;
+                }
+                *mine = true;
             }
         }
-        self.bytes = bytes;
+        false
+    }
+
+    /// Waits until some begun frame has ended, or the right to go on over the limit is free.
+    pub(super) async fn held_room(&self) {
+        for (part, mine) in self.parts().zip(self.overdrafts) {
+            loop {
+                let room = part.held.room.notified();
+                if mine || !part.held.is_full() || !part.overdraft.load(Ordering::Acquire) {
+                    break;
+                }
+                room.await;
+            }
+        }
+    }
+
+    /// Sets how much of this connection the handler has in its hands.
+    pub(super) fn set_handed(&mut self, bytes: usize) {
+        for part in self.parts() {
+            part.handed.change(self.handed, bytes);
+        }
+        self.handed = bytes;
+    }
+
+    /// Sets how much has arrived of this connection's begun frame.
+    pub(super) fn set_held(&mut self, bytes: usize) {
+        for part in self.parts() {
+            part.held.change(self.held, bytes);
+        }
+        if bytes < self.held {
+            // The frame has ended.
+            let parts = [Some(self.listener), self.peer];
+            for (part, mine) in parts.into_iter().zip(&mut self.overdrafts) {
+                if let Some(part) = part
+                    && std::mem::take(mine)
+                {
+                    part.overdraft.store(false, Ordering::Release);
+                    part.held.room.notify_waiters();
+                }
+            }
+        }
+        self.held = bytes;
     }
 }
 
 impl Drop for Share<'_> {
     fn drop(&mut self) {
-        self.set(0);
+        self.set_handed(0);
+        self.set_held(0);
     }
 }
 
@@ -167,7 +249,7 @@ enum PeerKey {
 
 /// What is known of one peer while it has connections, or has had one lately.
 pub(super) struct PeerState {
-    pub(super) flight: Flight,
+    pub(super) flight: InFlight,
     connections: AtomicUsize,
     rate: Mutex<Rate>,
 }
@@ -205,7 +287,7 @@ impl Peers {
         }
         let state = table.entry(key).or_insert_with(|| {
             Arc::new(PeerState {
-                flight: Flight::new(config.max_bytes_in_flight_per_peer.unwrap_or(usize::MAX)),
+                flight: InFlight::new(config.max_bytes_in_flight_per_peer.unwrap_or(usize::MAX)),
                 connections: AtomicUsize::new(0),
                 rate: Mutex::new(Rate::new(config.accept_rate_per_peer.unwrap_or(u32::MAX), now)),
             })
@@ -285,15 +367,27 @@ mod tests {
     }
 
     #[test]
-    fn a_share_is_given_back_at_drop() {
-        let flight = Flight::new(100);
-        let mut share = Share::new(&flight, None);
-        share.set(150);
-        assert!(share.is_full());
-        share.set(20);
-        assert!(!share.is_full());
-        drop(share);
-        assert_eq!(flight.bytes.load(Ordering::Relaxed), 0);
+    fn a_share_is_given_back_at_drop_and_small_frames_are_always_read() {
+        let flight = InFlight::new(100_000);
+        let mut small = Share::new(&flight, None);
+        small.set_held(FLOOR - 1);
+        let mut large = Share::new(&flight, None);
+        large.set_held(150_000);
+        // One may go on over the limit, another has to wait for it.
+        assert!(!large.is_held_full() && !small.is_held_full() && !small.is_handed_full());
+        let mut second = Share::new(&flight, None);
+        second.set_held(FLOOR);
+        assert!(second.is_held_full());
+        large.set_held(FLOOR);
+        assert!(!second.is_held_full());
+        drop(second);
+        large.set_handed(100_000);
+        assert!(small.is_handed_full());
+        drop(large);
+        assert!(!small.is_handed_full());
+        drop(small);
+        assert_eq!(flight.held.bytes.load(Ordering::Relaxed), 0);
+        assert_eq!(flight.handed.bytes.load(Ordering::Relaxed), 0);
     }
 
     #[tokio::test]

@@ -171,14 +171,14 @@ impl<H: Handler> Pump<'_, H> {
         let mut grace = true;
         let mut reads = 0;
         loop {
-            if self.share.is_full() {
+            if self.share.is_handed_full() {
                 let before = Instant::now();
                 let waited = match drain {
-                    Some(deadline) => timeout_at(deadline, self.share.wait()).await.is_ok(),
+                    Some(deadline) => timeout_at(deadline, self.share.handed_room()).await.is_ok(),
                     None => {
                         tokio::select! {
                             biased;
-                            () = self.share.wait() => {}
+                            () = self.share.handed_room() => {}
                             deadline = stopped(stop) => drain = Some(deadline),
                         }
                         true
@@ -189,9 +189,26 @@ impl<H: Handler> Pump<'_, H> {
                 }
                 // The peer is not to blame for time in which nobody read.
                 self.postpone(before.elapsed());
-                if self.share.is_full() {
-                    continue;
+                continue;
+            }
+            if self.share.is_held_full() {
+                // The frame's clock runs on: if it did not, a crowd of begun frames would wait for each other.
+                let wake = [self.frame_by, drain].into_iter().flatten().min();
+                tokio::select! {
+                    biased;
+                    () = self.share.held_room() => {}
+                    deadline = stopped(stop), if drain.is_none() => drain = Some(deadline),
+                    () = sleep_until(wake.unwrap_or(active)), if wake.is_some() => {
+                        let now = Instant::now();
+                        if let Some(fault) = self.overdue(now) {
+                            return Some(fault);
+                        }
+                        if drain.is_some_and(|deadline| now >= deadline) {
+                            return Some(self.drain_timeout(0, 0));
+                        }
+                    }
                 }
+                continue;
             }
             match read_chunk(stream) {
                 Ok(chunk) if chunk.is_empty() => return self.ended(),
@@ -291,9 +308,10 @@ impl<H: Handler> Pump<'_, H> {
             if !self.frames.is_empty() {
                 completed = true;
                 let count = self.frames.len() as u64;
-                self.share.set(
-                    usize::try_from(bytes).unwrap_or(usize::MAX).saturating_add(self.decoder.buffered()),
-                );
+                let handed =
+                    usize::try_from(bytes).unwrap_or(usize::MAX).saturating_add(self.decoder.buffered());
+                self.share.set_held(0);
+                self.share.set_handed(handed);
                 counts.frames.fetch_add(count, Ordering::Relaxed);
                 counts.bytes.fetch_add(bytes, Ordering::Relaxed);
                 let before = Instant::now();
@@ -331,7 +349,8 @@ impl<H: Handler> Pump<'_, H> {
                 break;
             }
         }
-        self.share.set(self.decoder.buffered());
+        self.share.set_handed(0);
+        self.share.set_held(self.decoder.buffered());
         if !self.decoder.is_mid_frame() {
             self.frame_by = None;
         } else if completed || self.frame_by.is_none() {

@@ -467,7 +467,7 @@ impl<'a> Worker<'a> {
             self.stalled = None;
             inner.state.handle_broken();
         }
-        if inner.waiters > 0 {
+        if inner.waiters > 0 && inner.state.is_half_empty() {
             shared.changed.notify_all();
         }
         inner

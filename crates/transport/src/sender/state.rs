@@ -168,6 +168,13 @@ impl SenderState {
         records == 0 || (records < self.max_records && self.queue_bytes.saturating_add(len) <= self.max_bytes)
     }
 
+    /// Whether at most half of the queue is taken: the moment to wake callers that wait for room. To wake
+    /// them for each place that becomes free would cost more than the writing.
+    pub fn is_half_empty(&self) -> bool {
+        let records = self.queue.len() - self.reports;
+        records <= self.max_records / 2 && self.queue_bytes <= self.max_bytes / 2 || records == 0
+    }
+
     /// Takes a record. When there is no room, the policy says which record goes; a caller who may wait
     /// does so before this call and then loses the newest.
     ///
