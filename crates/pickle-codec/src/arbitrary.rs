@@ -269,7 +269,7 @@ impl OpcodeWriter {
         let below = mark.checked_sub(1).and_then(|place| self.stack.get(place));
         let code = match below {
             Some(Entry::List) => b'e',
-            Some(Entry::Dict) if count % 2 == 0 => b'u',
+            Some(Entry::Dict) if count.is_multiple_of(2) => b'u',
             Some(Entry::Set) => b'\x90',
             _ => return,
         };

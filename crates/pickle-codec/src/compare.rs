@@ -193,8 +193,7 @@ impl<'l, 'r, 'a, 'b> Comparison<'l, 'r, 'a, 'b> {
             (None, None) => {}
             _ => return false,
         }
-        let (left_shape, right_shape) =
-            (shape(left_document, left), shape(right_document, right));
+        let (left_shape, right_shape) = (shape(left_document, left), shape(right_document, right));
         if left_shape != right_shape || !self.are_partners(left, right) {
             return false;
         }
@@ -257,7 +256,8 @@ impl<'l, 'r, 'a, 'b> Comparison<'l, 'r, 'a, 'b> {
     /// For `eq_graph`: whether two containers stand only for each other.
     fn are_partners(&mut self, left: NodeId, right: NodeId) -> bool {
         let Some(partners) = &mut self.partners else { return true };
-        let (Some(left), Some(right)) = (self.left_layout.container(left), self.right_layout.container(right))
+        let (Some(left), Some(right)) =
+            (self.left_layout.container(left), self.right_layout.container(right))
         else {
             // `()` is one object in Python.
             return true;
@@ -358,10 +358,7 @@ impl<'d, 'a> Hashes<'d, 'a> {
     }
 
     fn state(&self, id: NodeId) -> State {
-        self.layout
-            .place(id)
-            .and_then(|place| self.states.get(place))
-            .map_or(State::Unseen, |state| *state)
+        self.layout.place(id).and_then(|place| self.states.get(place)).map_or(State::Unseen, |state| *state)
     }
 
     fn set(&mut self, id: NodeId, state: State, hash: u64) {
@@ -485,12 +482,8 @@ impl<'d, 'a> Hashes<'d, 'a> {
 
     /// The keys' hashes and places, in an order that depends on the hashes alone.
     fn sort(&mut self, items: &[NodeId], stride: usize) -> Vec<(u64, usize)> {
-        let mut order: Vec<(u64, usize)> = items
-            .iter()
-            .enumerate()
-            .step_by(stride)
-            .map(|(place, &id)| (self.hash_of(id), place))
-            .collect();
+        let mut order: Vec<(u64, usize)> =
+            items.iter().enumerate().step_by(stride).map(|(place, &id)| (self.hash_of(id), place)).collect();
         order.sort_unstable();
         order
     }

@@ -93,10 +93,7 @@ pub fn from_node<'de, T: de::Deserialize<'de>>(node: NodeRef<'_, 'de>) -> Result
 ///
 /// # Errors
 /// As [`from_slice`], but for those of decoding.
-pub fn from_node_with<'de, T: de::Deserialize<'de>>(
-    node: NodeRef<'_, 'de>,
-    limits: &Limits,
-) -> Result<T> {
+pub fn from_node_with<'de, T: de::Deserialize<'de>>(node: NodeRef<'_, 'de>, limits: &Limits) -> Result<T> {
     let context = Context::of_node(node, limits);
     T::deserialize(De { source: Source::Node(node), context: &context, depth: 0 }).map_err(|error| {
         let kind = visit::limit_or_cycle(error.kind(), node);
@@ -337,9 +334,7 @@ impl<'de> Deserializer<'de> for De<'_, '_, 'de> {
     ) -> Result<V::Value> {
         let De { source, context, depth } = self;
         match source.open(Want::Any, context)? {
-            Shape::Str(Text::Input(text)) => {
-                visitor.visit_enum(BorrowedStrDeserializer::<Error>::new(text))
-            }
+            Shape::Str(Text::Input(text)) => visitor.visit_enum(BorrowedStrDeserializer::<Error>::new(text)),
             Shape::Str(Text::Document(text)) => visitor.visit_enum(text.into_deserializer()),
             Shape::Str(Text::Owned(text)) => visitor.visit_enum(text.into_deserializer()),
             Shape::Map(mut pairs) if pairs.len() == 1 => match pairs.next() {

@@ -1,5 +1,6 @@
 //! serde's reading side: what each Python value reads as.
 #![cfg(feature = "serde")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a helper of a test fails the test")]
 
 use std::collections::BTreeMap;
 
@@ -22,7 +23,7 @@ fn inert() -> DecodeOptions {
 fn read<T: DeserializeOwned + PartialEq + std::fmt::Debug>(input: &[u8]) -> Result<T, ErrorKind> {
     let options = inert();
     let direct = from_slice_with::<T>(input, &options).map_err(|error| error.kind());
-    let document = Decoder::with_options(options.clone()).decode(input).unwrap();
+    let document = Decoder::with_options(options).decode(input).unwrap();
     assert_eq!(from_node::<T>(document.root()).map_err(|error| error.kind()), direct);
     assert_eq!(T::deserialize(document.root()).map_err(|error| error.kind()), direct);
     let value = document.to_value().unwrap();
@@ -121,7 +122,9 @@ fn bytes_and_text() {
 
 #[test]
 fn sequences_and_maps() {
-    for input in [b"](K\x01K\x02e.".as_slice(), b"K\x01K\x02\x86.", b"\x8f(K\x01K\x02\x90.", b"(K\x01K\x02\x91."] {
+    for input in
+        [b"](K\x01K\x02e.".as_slice(), b"K\x01K\x02\x86.", b"\x8f(K\x01K\x02\x90.", b"(K\x01K\x02\x91."]
+    {
         reads(input, vec![1, 2]);
         reads(input, (1, 2));
         reads(input, [1, 2]);
@@ -217,7 +220,10 @@ fn instances_read_into_structs() {
 fn known_types() {
     let rows: &[(&[u8], &str)] = &[
         (b"cdatetime\ndate\n(C\x04\x07\xea\x01\x02tR.", "2026-01-02"),
-        (b"cdatetime\ndatetime\n(C\x0a\x07\xea\x01\x02\x03\x04\x05\x00\x00\x06tR.", "2026-01-02T03:04:05.000006"),
+        (
+            b"cdatetime\ndatetime\n(C\x0a\x07\xea\x01\x02\x03\x04\x05\x00\x00\x06tR.",
+            "2026-01-02T03:04:05.000006",
+        ),
         (
             b"cdatetime\ndatetime\n(C\x0a\x07\xea\x01\x02\x03\x04\x05\x00\x00\x00cdatetime\ntimezone\n\
               (cdatetime\ntimedelta\n(K\x00K\x00K\x00tRtRtR.",
@@ -316,5 +322,8 @@ fn limits_hold() {
     let mut limits = Limits::default();
     limits.max_expansion = Some(100);
     let options = DecodeOptions::new().limits(limits);
-    assert_eq!(from_slice_with::<Vec<u8>>(b"](K\x01K\x02K\x03e.", &options).unwrap_err().kind(), ErrorKind::Budget);
+    assert_eq!(
+        from_slice_with::<Vec<u8>>(b"](K\x01K\x02K\x03e.", &options).unwrap_err().kind(),
+        ErrorKind::Budget
+    );
 }

@@ -1,4 +1,5 @@
 //! `repr`, `str` and `ascii` compared with CPython 3.12 and later, object by object.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a helper of a test fails the test")]
 
 use std::path::PathBuf;
 use std::process::Command;

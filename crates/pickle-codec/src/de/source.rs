@@ -195,11 +195,7 @@ impl<'d, 'de> Source<'d, 'de> {
     }
 }
 
-fn open_node<'d, 'de>(
-    mut node: NodeRef<'d, 'de>,
-    want: Want,
-    context: &Context,
-) -> Result<Shape<'d, 'de>> {
+fn open_node<'d, 'de>(mut node: NodeRef<'d, 'de>, want: Want, context: &Context) -> Result<Shape<'d, 'de>> {
     loop {
         return Ok(match node.view() {
             Node::None => Shape::None,
@@ -269,10 +265,8 @@ fn open_object<'d, 'de>(object: Object<'d, 'de>, want: Want) -> Opened<'d, 'de> 
         Some(Known::Range(_) | Known::Slice(_)) => return items(object.args()),
         Some(Known::Exception((module, name), args, _)) => {
             let class = format!("{}.{}", module.to_string_lossy(), name.to_string_lossy());
-            let pairs = [
-                (Source::text("class"), Source::text(class)),
-                (Source::text("args"), Source::Items(args)),
-            ];
+            let pairs =
+                [(Source::text("class"), Source::text(class)), (Source::text("args"), Source::Items(args))];
             return Opened::Shape(Shape::Map(Map::Made(Vec::from(pairs).into_iter())));
         }
         Some(Known::Enum(_, value)) => return Opened::Part(value),
@@ -300,7 +294,7 @@ fn open_object<'d, 'de>(object: Object<'d, 'de>, want: Want) -> Opened<'d, 'de> 
                 Opened::Part(state)
             }
             _ if want == Want::Seq && object.items().is_some() => {
-                items(object.items().unwrap_or(object.args()))
+                items(object.items().unwrap_or_else(|| object.args()))
             }
             Node::None => object.pairs().map_or_else(|| items(object.args()), dict),
             _ => Opened::Part(state),
@@ -312,7 +306,10 @@ fn open_object<'d, 'de>(object: Object<'d, 'de>, want: Want) -> Opened<'d, 'de> 
             (None, None, Some(kwargs)) if object.args().is_empty() => dict(kwargs),
             _ => match object.args().get(0) {
                 None => Opened::Shape(Shape::Map(Map::Nodes([None, None], 0))),
-                Some(only) if object.args().len() == 1 && matches!(want, Want::Scalar | Want::Float | Want::Bytes) => {
+                Some(only)
+                    if object.args().len() == 1
+                        && matches!(want, Want::Scalar | Want::Float | Want::Bytes) =>
+                {
                     Opened::Part(only)
                 }
                 Some(_) => items(object.args()),
@@ -350,19 +347,16 @@ fn plain<'d, 'de>(known: &Known<'_, '_>) -> Option<Shape<'d, 'de>> {
         Known::Time(time, tz) => text(format!("{time}{}", zone(tz))),
         Known::DateTime(date, time, tz) => text(format!("{date}T{time}{}", zone(tz))),
         Known::TimeDelta(delta) => {
-            let parts = [
-                Value::from(delta.days),
-                Value::from(delta.seconds),
-                Value::from(delta.microseconds),
-            ];
+            let parts =
+                [Value::from(delta.days), Value::from(delta.seconds), Value::from(delta.microseconds)];
             Some(Shape::Seq(Seq::Values(Vec::from(parts).into_iter())))
         }
         Known::TimeZone(offset, _) => text(offset.to_string()),
-        Known::Decimal(number) => Some(Shape::Decimal((*number).to_string())),
+        Known::Decimal(number) => Some(Shape::Decimal(String::from(*number))),
         Known::Fraction(numerator, denominator) => text(format!("{numerator}/{denominator}")),
         Known::Uuid(number) => text(uuid(*number)),
         Known::Path(bytes) => Some(match core::str::from_utf8(bytes) {
-            Ok(path) => Shape::Str(Text::Owned(path.to_string())),
+            Ok(path) => Shape::Str(Text::Owned(String::from(path))),
             Err(_) => Shape::Owned(bytes.clone()),
         }),
         Known::Ip(address) => text(address.clone()),
@@ -389,9 +383,7 @@ fn open_value<'d, 'de>(mut value: Value<'de>, want: Want) -> Shape<'d, 'de> {
             },
             Value::List(list) | Value::Tuple(list) | Value::Set(list) | Value::FrozenSet(list) => items(list),
             Value::Dict(pairs) => dict(pairs),
-            Value::Global(global) => {
-                Shape::Str(Text::Owned(format!("{}.{}", global.module, global.name)))
-            }
+            Value::Global(global) => Shape::Str(Text::Owned(format!("{}.{}", global.module, global.name))),
             Value::PersistentId(id) => {
                 value = *id;
                 continue;
@@ -431,10 +423,8 @@ fn open_object_value<'d, 'de>(
         }
         Some(KnownClass::Deque) => return items(list.unwrap_or_default()),
         Some(KnownClass::Exception) => {
-            let pairs = [
-                (Value::from("class"), Value::from(class)),
-                (Value::from("args"), Value::Tuple(args)),
-            ];
+            let pairs =
+                [(Value::from("class"), Value::from(class)), (Value::from("args"), Value::Tuple(args))];
             return dict(Vec::from(pairs));
         }
         Some(KnownClass::Enum | KnownClass::Instance) if !args.is_empty() => {

@@ -14,8 +14,8 @@ use core::fmt;
 use num_bigint::BigInt;
 use serde::de::value::U32Deserializer;
 use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess,
-    VariantAccess, Visitor,
+    Deserialize, DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, VariantAccess,
+    Visitor,
 };
 
 use super::source::Source;
@@ -211,8 +211,7 @@ fn object(parts: Vec<Value<'_>>) -> Option<ObjectValue<'_>> {
             _ => None,
         }
     }
-    let [class, is_new, args, kwargs, state, items, pairs, known] =
-        <[Value<'_>; 8]>::try_from(parts).ok()?;
+    let [class, is_new, args, kwargs, state, items, pairs, known] = <[Value<'_>; 8]>::try_from(parts).ok()?;
     let is_new = is_new.as_bool()?;
     let known = known.as_i64().and_then(|place| READINGS.get(usize::try_from(place).ok()?).copied());
     Some(ObjectValue {

@@ -28,7 +28,8 @@ pub(crate) fn write_float(value: f64, out: &mut (impl Write + ?Sized)) -> fmt::R
     let mut shortest = Buffer::default();
     write!(shortest, "{value:e}")?;
     let mut rounded = Buffer::default();
-    let digits = shortest.as_str().bytes().take_while(|byte| *byte != b'e').filter(u8::is_ascii_digit).count();
+    let digits =
+        shortest.as_str().bytes().take_while(|byte| *byte != b'e').filter(u8::is_ascii_digit).count();
     write!(rounded, "{value:.*e}", digits.saturating_sub(1))?;
     let reads_back = rounded.as_str().parse::<f64>().is_ok_and(|read| read.to_bits() == value.to_bits());
     let text = if reads_back { rounded.as_str() } else { shortest.as_str() };
@@ -197,7 +198,9 @@ impl<W: Write + ?Sized> Printer<'_, W> {
                     b'\n' => run.push_str("\\n"),
                     b'\r' => run.push_str("\\r"),
                     b'\t' => run.push_str("\\t"),
-                    _ if byte == quote || byte == b'\'' && escape_apostrophe => run.extend(['\\', char::from(byte)]),
+                    _ if byte == quote || byte == b'\'' && escape_apostrophe => {
+                        run.extend(['\\', char::from(byte)]);
+                    }
                     b' '..=b'~' => run.push(char::from(byte)),
                     _ => {
                         let digit = |value| char::from_digit(u32::from(value), 16).unwrap_or('0');

@@ -205,13 +205,20 @@ pub(super) fn walk<T: Tree, W: Write + ?Sized>(
                 let sorted = match orders.last() {
                     Some((height, order)) if *height == height_now => {
                         let pair = order.get(place / 2).map_or(u32::MAX, |&pair| pair);
-                        usize::try_from(pair).unwrap_or(usize::MAX).saturating_mul(2).saturating_add(place % 2)
+                        usize::try_from(pair)
+                            .unwrap_or(usize::MAX)
+                            .saturating_mul(2)
+                            .saturating_add(place % 2)
                     }
                     _ => place,
                 };
                 if let Some(child) = tree.child(id, sorted) {
                     if place > 0 {
-                        printer.write(if fence.kind == Kind::Dict && place % 2 == 1 { ": " } else { ", " })?;
+                        printer.write(if fence.kind == Kind::Dict && place % 2 == 1 {
+                            ": "
+                        } else {
+                            ", "
+                        })?;
                     }
                     next = Some(child);
                     continue;
@@ -558,7 +565,7 @@ impl<'v, 'a> Tree for ValueTree<'v, 'a> {
         let item = |items: &'v [Value<'a>]| items.get(place).map(Piece::Value);
         let pair = |pairs: &'v [(Value<'a>, Value<'a>)]| {
             let (key, value) = pairs.get(place / 2)?;
-            Some(Piece::Value(if place % 2 == 0 { key } else { value }))
+            Some(Piece::Value(if place.is_multiple_of(2) { key } else { value }))
         };
         match id {
             Piece::List(items) | Piece::Tuple(items) => item(items),

@@ -313,6 +313,7 @@ pub trait ValueIndex: sealed::Sealed {
 }
 
 mod sealed {
+    #[allow(unnameable_types, reason = "nobody else is to implement it")]
     /// Keeps [`ValueIndex`](super::ValueIndex) to the types of this file.
     pub trait Sealed {}
     impl Sealed for str {}
@@ -354,7 +355,7 @@ impl<'a, K: ValueIndex> Index<K> for Value<'a> {
     type Output = Self;
 
     fn index(&self, key: K) -> &Self {
-        key.index_into(self).unwrap_or(shorten(&NONE))
+        key.index_into(self).unwrap_or_else(|| shorten(&NONE))
     }
 }
 

@@ -188,7 +188,10 @@ fn order(left: &Value<'_>, right: &Value<'_>, mode: Mode) -> Ordering {
             let lens = left.len().cmp(&right.len());
             lens.then_with(|| {
                 let (left, right) = (sorted(left, |item| item, mode), sorted(right, |item| item, mode));
-                left.iter().zip(&right).map(|(left, right)| order(left, right, mode)).find(|o| o.is_ne())
+                left.iter()
+                    .zip(&right)
+                    .map(|(left, right)| order(left, right, mode))
+                    .find(|o| o.is_ne())
                     .unwrap_or(Ordering::Equal)
             })
         }
@@ -247,9 +250,7 @@ fn order_pairs(left: &[Pair<'_>], right: &[Pair<'_>], mode: Mode) -> Ordering {
         let (left, right) = (sorted(left, |pair| &pair.0, mode), sorted(right, |pair| &pair.0, mode));
         left.iter()
             .zip(&right)
-            .map(|(left, right)| {
-                order(&left.0, &right.0, mode).then_with(|| order(&left.1, &right.1, mode))
-            })
+            .map(|(left, right)| order(&left.0, &right.0, mode).then_with(|| order(&left.1, &right.1, mode)))
             .find(|order| order.is_ne())
             .unwrap_or(Ordering::Equal)
     })
@@ -276,9 +277,7 @@ fn compare_numbers(left: &Value<'_>, right: &Value<'_>) -> Option<Option<Orderin
     match (left, right) {
         (Value::Float(left), Value::Float(right)) => Some(left.partial_cmp(right)),
         (Value::Float(left), right) => Some(compare_float(*left, &big(right)?)),
-        (left, Value::Float(right)) => {
-            Some(compare_float(*right, &big(left)?).map(Ordering::reverse))
-        }
+        (left, Value::Float(right)) => Some(compare_float(*right, &big(left)?).map(Ordering::reverse)),
         (left, right) => Some(Some(big(left)?.cmp(&big(right)?))),
     }
 }
