@@ -8,5 +8,5 @@ pub(crate) mod options;
 pub(crate) mod segments;
 pub(crate) mod singles;
 pub(crate) mod sink;
-pub(crate) mod writer;
 mod tree;
+pub(crate) mod writer;
