@@ -1,6 +1,39 @@
 //! Python LogRecords in Rust: read from and written to pickles, formatted as logging.Formatter does.
+//!
+//! The payload of a frame of `logging.handlers.SocketHandler` is a pickle of a record's `__dict__`.
+//! [`LogRecord::from_pickle`] reads it without running anything, [`LogRecord::to_pickle`] writes it in
+//! CPython's bytes, [`LogRecord::write_json`] makes one line of JSON of it, and [`Formatter`] the text
+//! that Python would have written. This crate does no input or output, and reads a clock only in
+//! [`LogRecordBuilder::now`].
+//!
+//! ```
+//! use logrecord_model::LogRecord;
+//! let record = LogRecord::builder("app", 20, "started").created(0.0).build();
+//! let mut payload = Vec::new();
+//! record.to_pickle(&mut payload)?;
+//! let received = LogRecord::from_pickle(&payload)?;
+//! assert_eq!(received.levelname().unwrap(), "INFO");
+//! assert_eq!(received.to_json(), r#"{"time":"1970-01-01T00:00:00.000000Z","levelno":20,"levelname":"INFO","name":"app","message":"started","pathname":"","filename":"","module":"","lineno":0,"processName":"MainProcess","threadName":"MainThread","created":0.0,"msecs":0.0}"#);
+//! # Ok::<(), logrecord_model::Error>(())
+//! ```
+//!
+//! # Limits
+//!
+//! Those of [`pickle_codec::Limits`], all on by default; a message with arguments ends after
+//! [`DEFAULT_MESSAGE_LIMIT`] bytes, visibly.
+//!
+//! # Features
+//!
+//! - `arbitrary`: `Arbitrary` for [`LogRecord`].
+//! - `log`, `tracing`: conversions of [`Level`] to and from the levels of those crates.
+//!
+//! # Panics
+//!
+//! None: no input makes a function of this crate panic.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "arbitrary")]
+mod arbitrary;
 mod brace;
 mod builder;
 mod convert;
@@ -44,3 +77,8 @@ pub use read::RecordDecoder;
 pub use record::{LogRecord, OwnedLogRecord};
 pub use strftime::Zone;
 pub use text::Text;
+
+/// The README's examples are compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

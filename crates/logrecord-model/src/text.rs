@@ -112,7 +112,9 @@ impl<'a> Text<'a> {
     }
 
     /// The text of a value, if it is text.
-    #[must_use]
+    ///
+    /// # Errors
+    /// Any other value is given back.
     pub fn from_value(value: Value<'a>) -> Result<Self, Value<'a>> {
         match value {
             Value::Str(text) => Ok(Self::Utf8(text)),

@@ -10,7 +10,7 @@ use pickle_codec::{EncodeOptions, NodeId, Protocol, Value};
 use crate::error::Result;
 use crate::field::{Field, Slot};
 use crate::graph::Graph;
-use crate::record::{Entry, LogRecord, key_of};
+use crate::record::{Entry, LogRecord};
 use crate::text::Text;
 
 /// CPython writes larger dicts in batches; they are left to the encoder.

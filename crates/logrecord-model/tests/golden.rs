@@ -1,5 +1,5 @@
 //! The golden frames of nine CPythons, read in every way, written again, and turned into JSON.
-#![allow(missing_docs, reason = "a test has no reader of its docs")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stderr, reason = "this is a test")]
 
 mod common;
 
