@@ -359,7 +359,7 @@ fn margin(line: &str, most: usize) -> Option<Margin<'_>> {
     let rest = line.trim_start_matches(' ');
     let spaces = line.len().saturating_sub(rest.len());
     let level = spaces / 2;
-    if spaces % 2 != 0 || level == 0 || level > most.saturating_add(2) {
+    if !spaces.is_multiple_of(2) || level == 0 || level > most.saturating_add(2) {
         return None;
     }
     if let Some(text) = rest.strip_prefix('|') {

@@ -7,6 +7,7 @@
 pub(crate) mod class;
 pub(crate) mod error;
 pub(crate) mod float;
+pub(crate) mod known;
 pub(crate) mod output;
 pub(crate) mod show;
 
@@ -36,7 +37,7 @@ pub trait Fields {
 
 impl Fields for Value<'_> {
     fn field(&self, name: &str) -> Option<Cow<'_, Value<'_>>> {
-        find(self.pairs()?, name).map(Cow::Borrowed)
+        find(pairs_of(self)?, name).map(Cow::Borrowed)
     }
 
     fn all(&self) -> Value<'_> {
@@ -44,19 +45,12 @@ impl Fields for Value<'_> {
     }
 }
 
-/// Shorthand for the pairs of a dict.
-trait Pairs<'a> {
-    fn pairs(&self) -> Option<&[(Value<'a>, Value<'a>)]>;
-}
-
-impl<'a> Pairs<'a> for Value<'a> {
-    fn pairs(&self) -> Option<&[(Value<'a>, Value<'a>)]> {
-        match self {
-            Value::Dict(pairs) => Some(pairs),
-            // OrderedDict, defaultdict and Counter are dicts too.
-            Value::Object(object) if is_dict_class(&object.class) => object.pairs.as_deref(),
-            _ => None,
-        }
+/// The pairs of a dict; OrderedDict, defaultdict and Counter are dicts too.
+fn pairs_of<'v, 'a>(value: &'v Value<'a>) -> Option<&'v [(Value<'a>, Value<'a>)]> {
+    match value {
+        Value::Dict(pairs) => Some(pairs),
+        Value::Object(object) if is_dict_class(&object.class) => object.pairs.as_deref(),
+        _ => None,
     }
 }
 
@@ -239,7 +233,7 @@ impl<'a> State<'a> {
             Arguments::Value(value) => {
                 let mapping = match value {
                     Value::List(_) | Value::Bytes(_) | Value::ByteArray(_) => Some(Mapping::Sequence(value)),
-                    other => other.pairs().map(|pairs| Mapping::Dict(Lookup::new(pairs))),
+                    other => pairs_of(other).map(|pairs| Mapping::Dict(Lookup::new(pairs))),
                 };
                 Self { mapping, current: Current::One(Some(Cow::Borrowed(value))) }
             }

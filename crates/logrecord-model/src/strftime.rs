@@ -130,6 +130,20 @@ pub(crate) fn default_time(tm: &Tm, out: &mut String) -> bool {
     true
 }
 
+/// Writes a date and a time of day without a zone as `format` says.
+pub(crate) fn civil_strftime(
+    format: &str,
+    (year, month, day): (i64, i64, i64),
+    second_of_day: i64,
+) -> Result<String, FormatError> {
+    let month_starts = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
+    let start = usize::try_from(month.saturating_sub(1)).ok().and_then(|month| month_starts.get(month));
+    let leap_day = i64::from(month > 2 && year_len(year) == 366);
+    let days = days_before(year) + start.copied().unwrap_or(0) + leap_day + day - 1;
+    let tm = Tm::new(days * 86_400 + second_of_day, 0, "");
+    strftime(format, &tm, &Zone::utc())
+}
+
 /// Writes a time as `format` says.
 ///
 /// # Errors
@@ -328,11 +342,8 @@ impl Writer {
     }
 
     fn spaced(&mut self, digits: usize, value: i64, flags: Flags) {
-        let pad = match flags.pad {
-            Some(pad @ ('0' | '-')) => pad,
-            _ => '_',
-        };
-        self.number(digits, value, Flags { pad: Some(pad), ..flags });
+        let pad = flags.pad.filter(|pad| matches!(pad, '0' | '-')).or(Some('_'));
+        self.number(digits, value, Flags { pad, ..flags });
     }
 
     fn number(&mut self, digits: usize, value: i64, flags: Flags) {

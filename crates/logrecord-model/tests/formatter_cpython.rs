@@ -1,5 +1,6 @@
 //! The formatter against `logging.Formatter` of every CPython that is there: formats in the three
 //! styles, refusals, and `strftime` over zones and dates.
+#![allow(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
 
 #[path = "formatter_python/mod.rs"]
 mod python;
@@ -308,15 +309,14 @@ fn times_are_pythons() {
     for tz in ZONES {
         let zone = Zone::from_tz(tz);
         for seconds in &seconds {
-            for format in ["%Y-%m-%d %H:%M:%S %Z %z %j %a %U %W %V %G %s"] {
-                let expected = python.ask(&json!({
-                    "ask": "strftime", "format": format, "tz": tz, "utc": false, "seconds": seconds,
-                }));
-                let got = zone
-                    .strftime(format, *seconds)
-                    .map_err(|error| (error.python_type().to_owned(), error.to_string()));
-                assert_eq!(got, expected, "{tz} {seconds}");
-            }
+            let format = "%Y-%m-%d %H:%M:%S %Z %z %j %a %U %W %V %G %s";
+            let expected = python.ask(&json!({
+                "ask": "strftime", "format": format, "tz": tz, "utc": false, "seconds": seconds,
+            }));
+            let got = zone
+                .strftime(format, *seconds)
+                .map_err(|error| (error.python_type().to_owned(), error.to_string()));
+            assert_eq!(got, expected, "{tz} {seconds}");
         }
         for format in DIRECTIVES {
             for seconds in seconds.iter().take(8) {
@@ -328,6 +328,40 @@ fn times_are_pythons() {
                     .map_err(|error| (error.python_type().to_owned(), error.to_string()));
                 assert_eq!(got, expected, "{tz} {seconds}");
             }
+        }
+    }
+}
+
+const KNOWN: &str = "dict(name='n', levelno=20, levelname='INFO', created=0.0, msecs=0.0, msg='m', args=None, \
+     exc_info=None, exc_text=None, stack_info=None, price=decimal.Decimal('1234.505'), tiny=decimal.Decimal('1E-7'), \
+     when=datetime.datetime(2026, 1, 2, 3, 4, 5, 6, datetime.timezone.utc), naive=datetime.datetime(1999, 12, 31), \
+     day=datetime.date(2024, 2, 29), at=datetime.time(23, 59, 58, 7), took=datetime.timedelta(days=1, seconds=2.5), \
+     status=http.HTTPStatus.NOT_FOUND, part=fractions.Fraction(-7, 2), path=pathlib.PurePosixPath('/a/b'), \
+     id=uuid.UUID(int=5), tags={'x'}, none=decimal.Decimal('NaN'))";
+
+#[test]
+fn values_of_known_types_are_pythons() {
+    let formats = [
+        ("%", "%(price)s %(price)r %(price).2f %(price)d %(price)g %(tiny)s %(tiny)e"),
+        ("%", "%(when)s %(naive)s %(day)s %(at)s %(took)s %(when)r %(day)a"),
+        ("%", "%(status)d %(status)x %(status)05i %(status).1f"),
+        ("%", "%(part)s %(part)d %(part).3f %(path)s %(id)s %(tags)s %(path)r"),
+        ("%", "%(none)s %(none)f"),
+        ("%", "%(none)d"),
+        ("%", "%(price)x"),
+        ("%", "%(when)d"),
+        ("{", "{price} {price:.2f} {price:>12} {price:,.1f} {price:012.3f} {price:+} {price:.1%} {tiny:.3f} {tiny}"),
+        ("{", "{when:%Y-%m-%d %H:%M:%S.%f%z %Z} {naive:%a %j %z|%Z} {day:%d/%m/%y} {at:%H-%M} {when} {day!s:>12}"),
+        ("{", "{status:d} {status:>6d} {status:x} {took} {path} {id} {part}"),
+        ("{", "{took:>20}"),
+        ("{", "{path:>20}"),
+        ("{", "{tags:x}"),
+        ("$", "$price $when $day $at $took $part $path $id $tags $none"),
+    ];
+    for mut python in Python::all() {
+        let payload = python.payload(KNOWN);
+        for (style, format) in formats {
+            compare(&mut python, style, format, false, (KNOWN, &payload), "UTC", None);
         }
     }
 }

@@ -1,4 +1,5 @@
 //! `msg % args` and `format()` against CPython: seeded random pairs, those that raise included.
+#![allow(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
 
 #[path = "formatter_python/mod.rs"]
 mod python;

@@ -11,6 +11,7 @@ use crate::percent::class::{Integer, real, type_name};
 use crate::percent::code_point;
 use crate::percent::error::FormatError;
 use crate::percent::float::{FloatSpec, float_text};
+use crate::percent::known::{Plain, decimal_digits, decimal_fixed, plain};
 use crate::percent::output::{Output, Place};
 use crate::percent::show::{Conversion, show_cow};
 use crate::percent::split_sign;
@@ -46,9 +47,48 @@ pub(crate) fn format_value<'v>(
                 other => Err(unknown_code(other, "float")),
             }
         }
+        Value::Object(_) => format_object(&value, spec, output),
         other => Err(FormatError::type_error(format!(
             "unsupported format string passed to {:.200}.__format__",
             type_name(other)
+        ))),
+    }
+}
+
+/// Writes an object that has a format of its own.
+fn format_object(value: &Value<'_>, spec: &str, output: &mut Output<'_>) -> Result<(), FormatError> {
+    match plain(value) {
+        Some(Plain::Value(inner)) => format_value(Cow::Owned(inner), spec, output),
+        Some(Plain::Moment(moment)) => {
+            let text = moment.format(spec)?;
+            write_plain(Text::from(text), output);
+            Ok(())
+        }
+        Some(Plain::Decimal(text)) => {
+            let spec = Spec::read(spec, '\0', '>', "decimal.Decimal")?;
+            let (negative, number) = match (decimal_digits(&text), spec.kind, spec.precision) {
+                (Some((negative, digits, behind)), 'f' | 'F' | '%', precision) => {
+                    // A percentage has the point two places further.
+                    let behind = if spec.kind == '%' { behind.saturating_sub(2) } else { behind };
+                    let places = precision.unwrap_or_else(|| usize::try_from(behind).unwrap_or(0));
+                    let fixed = decimal_fixed(&digits, behind, places)
+                        .ok_or_else(|| FormatError::value_error("invalid format string"))?;
+                    (negative, if spec.kind == '%' { fixed + "%" } else { fixed })
+                }
+                (Some(_), '\0', None) | (None, ..) => {
+                    let (negative, digits) = split_sign(&text);
+                    (negative, digits.to_owned())
+                }
+                _ => return format_float(real(value)?, &spec, output),
+            };
+            let whole = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
+            let (whole, rest) = number.split_at_checked(whole).unwrap_or((&number, ""));
+            write_number(&spec, negative, "", whole, rest, output);
+            Ok(())
+        }
+        _ => Err(FormatError::type_error(format!(
+            "unsupported format string passed to {:.200}.__format__",
+            type_name(value)
         ))),
     }
 }

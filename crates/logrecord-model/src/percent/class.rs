@@ -6,6 +6,7 @@ use num_bigint::{BigInt, Sign};
 use pickle_codec::Value;
 
 use super::error::FormatError;
+use super::known::{Plain, decimal_truncated, plain};
 
 /// The name that Python's messages give a value's type.
 pub(crate) fn type_name<'v>(value: &'v Value<'_>) -> Cow<'v, str> {
@@ -70,20 +71,48 @@ impl<'v> Integer<'v> {
             Value::Bool(truth) => Some(Self::Small(i64::from(*truth))),
             Value::Int(number) => Some(Self::Small(*number)),
             Value::BigInt(number) => Some(Self::Big(Cow::Borrowed(number))),
+            Value::Object(_) => match plain(value)? {
+                Plain::Value(Value::Int(number)) => Some(Self::Small(number)),
+                Plain::Value(Value::Bool(truth)) => Some(Self::Small(i64::from(truth))),
+                Plain::Value(Value::BigInt(number)) => Some(Self::Big(Cow::Owned(*number))),
+                _ => None,
+            },
             _ => None,
         }
     }
 
     /// `int(value)` of a number.
     pub(crate) fn truncated(value: &'v Value<'_>) -> Result<Option<Self>, FormatError> {
-        let Value::Float(number) = value else { return Ok(Self::of(value)) };
+        let number = match (value, plain(value)) {
+            (Value::Float(number), _) => *number,
+            (_, Some(Plain::Value(Value::Float(number)))) => number,
+            (_, Some(Plain::Decimal(text))) => {
+                return match decimal_truncated(&text) {
+                    Some(number) => Ok(Some(Self::of_big(number))),
+                    None if text.contains("Inf") => Err(FormatError::overflow("cannot convert Infinity to integer")),
+                    None if text.contains("NaN") => Err(FormatError::value_error("cannot convert NaN to integer")),
+                    None => Err(FormatError::too_many_digits()),
+                };
+            }
+            (_, Some(Plain::Fraction(numerator, denominator))) => {
+                return Ok(numerator.checked_div(&denominator).map(Self::of_big));
+            }
+            _ => return Ok(Self::of(value)),
+        };
         if number.is_nan() {
             return Err(FormatError::value_error("cannot convert float NaN to integer"));
         }
         if number.is_infinite() {
             return Err(FormatError::overflow("cannot convert float infinity to integer"));
         }
-        Ok(Some(Self::from_float(*number)))
+        Ok(Some(Self::from_float(number)))
+    }
+
+    fn of_big(number: BigInt) -> Self {
+        match i64::try_from(&number) {
+            Ok(small) => Self::Small(small),
+            Err(_) => Self::Big(Cow::Owned(number)),
+        }
     }
 
     /// The integer part of a finite float, exactly.
@@ -99,10 +128,7 @@ impl<'v> Integer<'v> {
             }
         };
         let signed = if number.is_sign_negative() { -magnitude } else { magnitude };
-        match i64::try_from(&signed) {
-            Ok(small) => Self::Small(small),
-            Err(_) => Self::Big(Cow::Owned(signed)),
-        }
+        Self::of_big(signed)
     }
 
     pub(crate) fn is_negative(&self) -> bool {
@@ -179,8 +205,15 @@ impl<'v> Integer<'v> {
 ///
 /// TypeError for anything but a number, OverflowError for an integer that no float can hold.
 pub(crate) fn real(value: &Value<'_>) -> Result<f64, FormatError> {
-    if let Value::Float(number) = value {
-        return Ok(*number);
+    match (value, plain(value)) {
+        (Value::Float(number), _) => return Ok(*number),
+        (_, Some(Plain::Value(Value::Float(number)))) => return Ok(number),
+        (_, Some(Plain::Decimal(text))) => return Ok(text.parse().unwrap_or(f64::NAN)),
+        (_, Some(Plain::Fraction(numerator, denominator))) => {
+            let (above, below) = (Integer::of_big(numerator).to_float()?, Integer::of_big(denominator).to_float()?);
+            return Ok(above / below);
+        }
+        _ => {}
     }
     match Integer::of(value) {
         Some(integer) => integer.to_float(),

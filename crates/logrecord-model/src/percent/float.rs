@@ -131,7 +131,7 @@ fn general(mut decimal: Decimal, precision: usize, repr: bool, spec: FloatSpec, 
     if is_zero(&decimal) {
         decimal.point = 1;
     }
-    if !(spec.alternate && !repr) {
+    if !spec.alternate || repr {
         let kept = decimal.digits.trim_end_matches('0').len().max(1);
         decimal.digits.truncate(kept);
     }
@@ -239,7 +239,7 @@ mod tests {
             (0.00001, "1e-05"),
             (5e-324, "5e-324"),
             (f64::MAX, "1.7976931348623157e+308"),
-            (12_701.196_411_132_812_5, "12701.196411132812"),
+            (f64::from_bits(0x40c8_ce99_2400_0000), "12701.196411132812"),
         ];
         for (value, expected) in rows {
             assert_eq!(float_repr(value), expected);

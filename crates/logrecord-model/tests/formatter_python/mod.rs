@@ -1,4 +1,5 @@
 //! CPython processes that say what CPython prints, and a seeded source of questions.
+#![allow(dead_code, reason = "each test file uses its part of this")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test support")]
 #![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 
@@ -89,8 +90,8 @@ impl Python {
 impl Drop for Python {
     fn drop(&mut self) {
         // The process ends by itself when its input is closed; this is for one that hangs.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        drop(self.child.kill());
+        drop(self.child.wait());
     }
 }
 

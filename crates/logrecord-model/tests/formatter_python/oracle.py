@@ -1,11 +1,17 @@
 """Answers questions about formatting, one JSON object a line, until its input ends."""
+import datetime
+import decimal
+import fractions
+import http
 import json
 import logging
 import os
+import pathlib
 import pickle
 import string
 import sys
 import time
+import uuid
 
 
 def visible(text):
