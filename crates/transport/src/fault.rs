@@ -41,14 +41,14 @@ pub enum Fault {
         /// The length that the prefix declared, if the whole prefix arrived.
         declared: Option<u32>,
         /// The bytes of the frame that arrived, prefix included.
-        received: u64,
+        partial: Bytes,
     },
-    /// The connection failed (a reset, for example). If this cut a frame, `received` is not zero.
+    /// The connection failed (a reset, for example). If this cut a frame, `partial` is not empty.
     Broken {
         /// The operating system's word.
         error: io::Error,
-        /// The bytes of the cut frame, prefix included; 0 if there was none.
-        received: u64,
+        /// The bytes of the cut frame, prefix included; empty if there was none.
+        partial: Bytes,
     },
     /// A prefix declares more than the limit, and the connection was closed: behind it no frame
     /// boundary can be found.
@@ -76,12 +76,12 @@ pub enum Fault {
         /// The length that the prefix declared, if the whole prefix arrived.
         declared: Option<u32>,
         /// The bytes of the frame that arrived, prefix included.
-        received: u64,
+        partial: Bytes,
     },
     /// No frame was accepted within the time that an unauthenticated connection has.
     AuthenticationTimeout {
         /// The bytes of the frame that had arrived, prefix included.
-        received: u64,
+        partial: Bytes,
     },
     /// A connection was closed as soon as it was made, because of a limit.
     Refused {
@@ -157,8 +157,8 @@ impl Fault {
             | Self::Oversized { .. }
             | Self::Malformed { .. }
             | Self::FrameTimeout { .. } => 1,
-            Self::Broken { received, .. } | Self::AuthenticationTimeout { received } => {
-                u64::from(*received > 0)
+            Self::Broken { partial, .. } | Self::AuthenticationTimeout { partial } => {
+                u64::from(!partial.is_empty())
             }
             Self::KernelDrops { datagrams } => *datagrams,
             Self::GivenUp { frames, .. }
@@ -176,10 +176,10 @@ impl Fault {
     /// Bytes that arrived and are lost by this.
     pub fn bytes(&self) -> u64 {
         match self {
-            Self::Truncated { received, .. }
-            | Self::Broken { received, .. }
-            | Self::FrameTimeout { received, .. }
-            | Self::AuthenticationTimeout { received } => *received,
+            Self::Truncated { partial, .. }
+            | Self::Broken { partial, .. }
+            | Self::FrameTimeout { partial, .. }
+            | Self::AuthenticationTimeout { partial } => partial.len() as u64,
             Self::Oversized { head, .. } => head.len() as u64,
             Self::Malformed { datagram, .. } => datagram.len() as u64,
             Self::GivenUp { bytes, .. }
@@ -212,6 +212,21 @@ impl Fault {
         }
     }
 
+    /// What arrived of the frame that is lost by this, for a report or a dead letter: the part that
+    /// came of a cut frame, a malformed datagram, or the first 64 bytes of an oversized frame.
+    pub fn content(&self) -> Option<&Bytes> {
+        let content = match self {
+            Self::Truncated { partial, .. }
+            | Self::Broken { partial, .. }
+            | Self::FrameTimeout { partial, .. }
+            | Self::AuthenticationTimeout { partial } => partial,
+            Self::Oversized { head, .. } => head,
+            Self::Malformed { datagram, .. } => datagram,
+            _ => return None,
+        };
+        (!content.is_empty()).then_some(content)
+    }
+
     /// The stranger that was recognised, if one was.
     pub const fn stranger(&self) -> Option<Stranger> {
         match self {
@@ -226,15 +241,16 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Truncated { declared: Some(declared), received } => {
-                write!(f, "connection ended inside a frame: {received} bytes of {}", u64::from(*declared) + 4)
+            Self::Truncated { declared: Some(declared), partial } => {
+                let whole = u64::from(*declared) + 4;
+                write!(f, "connection ended inside a frame: {} bytes of {whole}", partial.len())
             }
-            Self::Truncated { declared: None, received } => {
-                write!(f, "connection ended inside a prefix: {received} bytes of 4")
+            Self::Truncated { declared: None, partial } => {
+                write!(f, "connection ended inside a prefix: {} bytes of 4", partial.len())
             }
-            Self::Broken { error, received: 0 } => write!(f, "connection failed: {error}"),
-            Self::Broken { error, received } => {
-                write!(f, "connection failed inside a frame after {received} bytes: {error}")
+            Self::Broken { error, partial } if partial.is_empty() => write!(f, "connection failed: {error}"),
+            Self::Broken { error, partial } => {
+                write!(f, "connection failed inside a frame after {} bytes: {error}", partial.len())
             }
             Self::Oversized { declared, stranger, .. } => {
                 write!(f, "declared length {declared} is over the limit")?;
@@ -253,8 +269,8 @@ impl fmt::Display for Fault {
                 write!(f, "datagram of {} bytes is no frame", datagram.len())
             }
             Self::IdleTimeout => f.write_str("idle for too long"),
-            Self::FrameTimeout { received, .. } => {
-                write!(f, "frame not completed in time: {received} bytes arrived")
+            Self::FrameTimeout { partial, .. } => {
+                write!(f, "frame not completed in time: {} bytes arrived", partial.len())
             }
             Self::AuthenticationTimeout { .. } => f.write_str("no authenticated frame in time"),
             Self::Refused { limit } => write!(f, "connection refused: limit on {limit}"),

@@ -83,9 +83,10 @@ async fn a_connection_cut_at_every_byte_counts_its_frame_and_harms_nobody() {
     let mut seen = vec![false; wire.len()];
     for (_, fault) in faults.iter() {
         match fault {
-            Fault::Truncated { received, declared } => {
-                seen[*received as usize] = true;
-                assert_eq!(*declared, (*received >= 4).then_some(10));
+            Fault::Truncated { partial, declared } => {
+                seen[partial.len()] = true;
+                assert_eq!(*partial, wire[..partial.len()]);
+                assert_eq!(*declared, (partial.len() >= 4).then_some(10));
             }
             Fault::Broken { .. } => {}
             other => panic!("{other}"),
@@ -313,4 +314,58 @@ async fn a_crowd_of_begun_frames_does_not_keep_others_from_sending() {
     running.recorder.until("crowd", |r| r.reasons() == ["slow"; 4]).await;
     honest.write_all(&frame(&vec![0; 500_000])).await.unwrap();
     running.recorder.until("large", |r| r.count() == 101).await;
+}
+
+/// Blocks its thread for good, as a write to a stalled pipe does.
+struct Stuck;
+
+impl logrecord_transport::listener::Handler for Stuck {
+    type Connection = ();
+
+    fn connected(&self, _: &logrecord_transport::Source) {}
+
+    async fn frames(
+        &self,
+        (): &mut (),
+        _: &logrecord_transport::Source,
+        _: &mut Vec<bytes::Bytes>,
+    ) -> logrecord_transport::listener::Verdict {
+        // As the contract asks of a handler that blocks.
+        tokio::task::block_in_place(|| {
+            loop {
+                std::thread::park();
+            }
+        })
+    }
+
+    fn fault(&self, _: &logrecord_transport::Source, _: Fault) {}
+}
+
+#[test]
+fn a_handler_that_blocks_its_thread_cannot_keep_the_listener_from_stopping() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
+    for endpoint in ["tcp://127.0.0.1:0", "udp://127.0.0.1:0"] {
+        runtime.block_on(async {
+            let config = ListenerConfig::new().with_drain_timeout(Duration::from_millis(100));
+            let listener = Listener::bind(&endpoint.parse().unwrap(), config).unwrap();
+            let endpoint = listener.local_endpoint().clone();
+            let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+            let serving =
+                tokio::spawn(listener.serve(std::sync::Arc::new(Stuck), async { drop(stopped.await) }));
+            let port = endpoint.port().unwrap();
+            if endpoint.transport() == Transport::Tcp {
+                let mut client = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+                client.write_all(&frame(b"stuck")).await.unwrap();
+                stop.send(()).unwrap();
+            } else {
+                let client = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+                client.send_to(&frame(b"stuck"), ("127.0.0.1", port)).await.unwrap();
+                stop.send(()).unwrap();
+            }
+            let summary = tokio::time::timeout(Duration::from_secs(30), serving).await.unwrap().unwrap();
+            assert!(!summary.is_drained());
+        });
+    }
+    // The stuck threads go down with the process.
+    runtime.shutdown_background();
 }

@@ -19,7 +19,7 @@ use tokio::{
 
 use super::{
     handler::Handler,
-    shared::{Rate, Shared, Stop, stopped},
+    shared::{AFTER_DRAIN, Rate, Shared, Stop, stopped},
     stream::{Connection, Stream},
 };
 #[cfg(feature = "tls")]
@@ -223,18 +223,15 @@ impl<H: Handler> Acceptor<H> {
         };
         // Connections that the kernel has made already count as made: their senders believe that their
         // records have arrived.
-        while let Ok(Ok((stream, peer))) =
-            timeout_at(deadline.min(Instant::now() + GRACE), listener.accept()).await
-        {
-            self.admit(&listener, stream, peer);
-            if Instant::now() >= deadline {
-                break;
+        while Instant::now() < deadline {
+            match timeout_at(deadline.min(Instant::now() + GRACE), listener.accept()).await {
+                Ok(Ok((stream, peer))) => self.admit(&listener, stream, peer),
+                Ok(Err(error)) if is_about_one_connection(&error) => {}
+                _ => break,
             }
         }
         drop(listener);
-        // Each connection keeps to the deadline by itself. What is still there a while later hangs in the
-        // handler's synchronous code and cannot be waited for.
-        let last = deadline + Duration::from_millis(500);
+        let last = deadline + AFTER_DRAIN;
         loop {
             tokio::select! {
                 ended = self.tasks.join_next() => if ended.is_none() { break },

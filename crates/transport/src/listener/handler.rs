@@ -27,6 +27,10 @@ pub enum Verdict {
 /// nothing more is read from this connection, so that a slow handler reaches the sender's socket. (Unix
 /// datagram sockets are the exception; see [`ListenerConfig::with_datagram_queue`](super::ListenerConfig::with_datagram_queue).)
 ///
+/// A handler that writes to something slow awaits it, or wraps the call in `tokio::task::block_in_place`: a
+/// thread of the runtime that blocks without saying so can keep every other connection, and the signal to stop,
+/// from being seen.
+///
 /// A panic in a handler ends the connection it happened on and is reported as
 /// [`Fault::HandlerPanicked`].
 pub trait Handler: Send + Sync + 'static {

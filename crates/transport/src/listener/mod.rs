@@ -58,12 +58,16 @@ use std::{
 };
 
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{Instant, sleep_until},
+};
 
 use self::{
     accept::Acceptor,
     datagram::{serve_direct, serve_queued},
-    shared::{Counts, Shared},
+    shared::{AFTER_DRAIN, Counts, Shared, Stop, stopped},
     udp::Udp,
 };
 pub use self::{
@@ -250,11 +254,11 @@ impl Listener {
         let shared = Arc::new(Shared::new(handler, config));
         let source = Source::new(endpoint, Peer::Unnamed, 0);
         let (stop, stopped) = watch::channel(None);
-        let trigger = async move {
+        let trigger = async {
             shutdown.await;
             stop.send_replace(Some(Instant::now() + drain_timeout));
-            // The channel stays open until the listener is done.
-            stop.closed().await;
+            // From here on the listener itself decides when it is done.
+            std::future::pending::<()>().await;
         };
         let serving = async {
             let shared = Arc::clone(&shared);
@@ -275,7 +279,14 @@ impl Listener {
                     Err(error) => dead(&shared, &source, error),
                 },
                 Bound::Udp(socket) => match tokio::net::UdpSocket::from_std(socket) {
-                    Ok(socket) => serve_direct(Udp::new(socket), shared, source, stopped).await,
+                    Ok(socket) => {
+                        run_bounded(
+                            serve_direct(Udp::new(socket), Arc::clone(&shared), source, stopped.clone()),
+                            &shared,
+                            stopped,
+                        )
+                        .await
+                    }
                     Err(error) => dead(&shared, &source, error),
                 },
                 #[cfg(unix)]
@@ -285,13 +296,46 @@ impl Listener {
                 },
                 #[cfg(unix)]
                 Bound::UnixDatagram(socket, _file) => match tokio::net::UnixDatagram::from_std(socket) {
-                    Ok(socket) => serve_queued(socket, shared, source, stopped).await,
+                    Ok(socket) => {
+                        run_bounded(
+                            serve_queued(socket, Arc::clone(&shared), source, stopped.clone()),
+                            &shared,
+                            stopped,
+                        )
+                        .await
+                    }
                     Err(error) => dead(&shared, &source, error),
                 },
             }
         };
-        tokio::join!(trigger, serving);
+        tokio::select! {
+            biased;
+            () = serving => {}
+            () = trigger => {}
+        }
         Summary::new(&shared.counts)
+    }
+}
+
+/// Runs a task of its own and waits for its end, after the time to drain for a moment at most: a handler that
+/// blocks its thread cannot be waited for.
+async fn run_bounded<H: Handler>(
+    task: impl Future<Output = ()> + Send + 'static,
+    shared: &Shared<H>,
+    mut stop: Stop,
+) {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(task);
+    let late = async {
+        let deadline = stopped(&mut stop).await;
+        sleep_until(deadline + AFTER_DRAIN).await;
+    };
+    tokio::select! {
+        biased;
+        _ = tasks.join_next() => {}
+        () = late => {
+            shared.counts.undrained.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 

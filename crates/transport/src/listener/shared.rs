@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use tokio::{
@@ -67,6 +68,10 @@ impl<H: Handler> Shared<H> {
 
 /// The signal to stop, seen by every task of a listener.
 pub(super) type Stop = watch::Receiver<Option<Instant>>;
+
+/// Each task keeps to the end of draining by itself. What is still there so much later hangs in the handler's
+/// synchronous code and cannot be waited for.
+pub(super) const AFTER_DRAIN: Duration = Duration::from_millis(500);
 
 /// The time by which draining ends, once the listener stops.
 pub(super) async fn stopped(stop: &mut Stop) -> Instant {
@@ -341,8 +346,8 @@ impl Rate {
     }
 
     /// How long until there is a token again.
-    pub(super) fn wait(&self) -> std::time::Duration {
-        std::time::Duration::from_secs_f64(((1.0 - self.tokens) / self.per_second).clamp(0.0, 1.0))
+    pub(super) fn wait(&self) -> Duration {
+        Duration::from_secs_f64(((1.0 - self.tokens) / self.per_second).clamp(0.0, 1.0))
     }
 }
 
@@ -354,7 +359,6 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[tokio::test(start_paused = true)]
     async fn a_rate_allows_one_second_of_burst_and_then_its_pace() {

@@ -369,35 +369,32 @@ impl<H: Handler> Pump<'_, H> {
 
     fn overdue(&self, now: Instant) -> Option<Fault> {
         if self.frame_by.is_some_and(|by| now >= by) {
-            return Some(Fault::FrameTimeout {
-                declared: self.decoder.declared(),
-                received: self.received(),
-            });
+            return Some(Fault::FrameTimeout { declared: self.decoder.declared(), partial: self.partial() });
         }
         if self.authenticate_by.is_some_and(|by| now >= by) {
-            return Some(Fault::AuthenticationTimeout { received: self.received() });
+            return Some(Fault::AuthenticationTimeout { partial: self.partial() });
         }
         None
     }
 
     /// The bytes of the frame that is cut by the end of the connection.
-    fn received(&self) -> u64 {
-        self.decoder.buffered() as u64
+    fn partial(&self) -> Bytes {
+        self.decoder.unfinished().into()
     }
 
     fn ended(&self) -> End {
         self.decoder
             .is_mid_frame()
-            .then(|| Fault::Truncated { declared: self.decoder.declared(), received: self.received() })
+            .then(|| Fault::Truncated { declared: self.decoder.declared(), partial: self.partial() })
     }
 
     fn broken(&self, error: io::Error) -> Fault {
-        Fault::Broken { error, received: self.received() }
+        Fault::Broken { error, partial: self.partial() }
     }
 
     /// What is read and not delivered: whole frames, and all their bytes.
     fn undelivered(&mut self) -> (u64, u64) {
-        let bytes = self.received();
+        let bytes = self.decoder.buffered() as u64;
         let mut frames = 0;
         while let Ok(Some(_)) = self.decoder.next_frame() {
             frames += 1;
