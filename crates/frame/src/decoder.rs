@@ -182,6 +182,21 @@ impl FrameDecoder {
             .fold(0, usize::saturating_add)
     }
 
+    /// A copy of the bytes that have been fed and not been handed out, prefixes included: after a
+    /// [`next_frame`](Self::next_frame) that gave `None`, what has arrived of the started frame.
+    #[must_use]
+    pub fn unfinished(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.buffered());
+        bytes.extend_from_slice(self.prefix.get(..self.prefix_len).unwrap_or_default());
+        bytes.extend_from_slice(&self.body);
+        bytes.extend_from_slice(&self.chunk);
+        for chunk in &self.queue {
+            bytes.extend_from_slice(chunk);
+        }
+        bytes.extend_from_slice(&self.input);
+        bytes
+    }
+
     /// Whether the input so far ends inside a frame (behind all whole frames, taken or not).
     #[must_use]
     pub fn is_mid_frame(&self) -> bool {

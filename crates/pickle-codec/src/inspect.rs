@@ -277,7 +277,9 @@ impl<'a> Scan<'a> {
             (Opcode::Memoize, _) => {
                 let index = self.memo.len() as u64;
                 note = Some(format!("(as {index})"));
-                self.memo.insert(index, self.stack.last().copied().unwrap_or(Slot::Other));
+                // pickletools has it take the object and leave it.
+                pushed = self.stack.last().copied();
+                self.memo.insert(index, pushed.unwrap_or(Slot::Other));
             }
             (Opcode::Put | Opcode::Binput | Opcode::LongBinput, argument) => {
                 self.memo.insert(index(argument), self.stack.last().copied().unwrap_or(Slot::Other));

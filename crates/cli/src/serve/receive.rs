@@ -161,12 +161,9 @@ impl Handler for Receiver {
         self.counts.lost(loss, reason, frames);
         let word = if frames > 0 { loss.word() } else { "fault" };
         self.report.say(&format!("{word} {reason}"), format_args!("from {source}: {fault}"));
-        let head = match &fault {
-            Fault::Oversized { head, .. } => head,
-            Fault::Malformed { datagram, .. } => datagram,
-            _ => return,
-        };
-        self.dead_letters.keep(source, reason, &fault.to_string(), &[head]);
+        if let Some(content) = fault.content() {
+            self.dead_letters.keep(source, reason, &fault.to_string(), &[content]);
+        }
     }
 }
 
