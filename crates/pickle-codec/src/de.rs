@@ -16,6 +16,7 @@ use crate::decode::Decoder;
 use crate::document::{Document, NodeRef};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::{DecodeOptions, Limits};
+use crate::print::MAX_DECIMAL_BITS;
 use crate::value::Value;
 use crate::visit;
 use source::{Map, Seq, Shape, Source, Text, Want};
@@ -244,7 +245,7 @@ fn visit_big<'de, V: Visitor<'de>>(value: &num_bigint::BigInt, want: Want, visit
         return visitor.visit_u128(value);
     }
     // As many digits as CPython prints.
-    if value.bits() > 14_284 {
+    if value.bits() > MAX_DECIMAL_BITS {
         return Err(Error::message("an integer of more than 4,300 digits"));
     }
     visitor.visit_string(value.to_string())

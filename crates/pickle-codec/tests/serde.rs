@@ -301,7 +301,7 @@ fn values_read_as_themselves() {
 fn limits_hold() {
     #[derive(Debug, Deserialize)]
     #[serde(transparent)]
-    struct Nested(#[allow(dead_code, reason = "only its depth counts")] Vec<Nested>);
+    struct Nested(#[allow(dead_code, reason = "only its depth counts")] Vec<Self>);
 
     let nested = |depth: usize| [vec![b']'; depth], vec![b'a'; depth - 1], b".".to_vec()].concat();
     assert!(from_slice::<Nested>(&nested(128)).is_ok());

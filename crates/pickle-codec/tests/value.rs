@@ -160,3 +160,72 @@ proptest! {
         prop_assert!(whole.chars().all(|point| !point.is_control()));
     }
 }
+
+#[cfg(feature = "serde")]
+mod round_trip {
+    use pickle_codec::{DecodeOptions, Decoder, Globals, Protocol, from_slice, to_vec};
+    use proptest::prelude::*;
+    use serde::{Deserialize, Serialize};
+
+    use super::{Value, values};
+
+    const PROTOCOLS: [Protocol; 6] =
+        [Protocol::V0, Protocol::V1, Protocol::V2, Protocol::V3, Protocol::V4, Protocol::V5];
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    enum Kind {
+        Bare,
+        New(i128),
+        Pair(u8, String),
+        Full { x: f64, y: Option<bool> },
+    }
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Everything {
+        name: String,
+        kinds: Vec<Kind>,
+        pair: (u64, char),
+        #[serde(with = "serde_bytes")]
+        bytes: Vec<u8>,
+        map: std::collections::BTreeMap<i32, String>,
+        unit: (),
+    }
+
+    fn kinds() -> impl Strategy<Value = Kind> {
+        prop_oneof![
+            Just(Kind::Bare),
+            any::<i128>().prop_map(Kind::New),
+            (any::<u8>(), ".{0,5}").prop_map(|(number, text)| Kind::Pair(number, text)),
+            (-1e9..1e9_f64, any::<Option<bool>>()).prop_map(|(x, y)| Kind::Full { x, y }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn values_come_back_from_their_pickles(value in values()) {
+            for protocol in PROTOCOLS {
+                let pickle = to_vec(&value, protocol).unwrap();
+                let options = DecodeOptions::new().globals(Globals::Known);
+                let mut decoder = Decoder::with_options(options);
+                let back = decoder.decode_value(&pickle).unwrap();
+                prop_assert_eq!(&back, &value);
+                prop_assert_eq!(decoder.decode(&pickle).unwrap().to_string(), value.to_string());
+            }
+        }
+
+        #[test]
+        fn rust_types_come_back_from_their_pickles(
+            name in ".{0,9}",
+            kinds in prop::collection::vec(kinds(), 0..5),
+            pair in any::<(u64, char)>(),
+            bytes in prop::collection::vec(any::<u8>(), 0..9),
+            map in prop::collection::btree_map(any::<i32>(), ".{0,4}", 0..5),
+        ) {
+            let everything = Everything { name, kinds, pair, bytes, map, unit: () };
+            for protocol in [Protocol::V3, Protocol::V4, Protocol::V5] {
+                let pickle = to_vec(&everything, protocol).unwrap();
+                prop_assert_eq!(&from_slice::<Everything>(&pickle).unwrap(), &everything);
+            }
+        }
+    }
+}

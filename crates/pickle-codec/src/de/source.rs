@@ -13,7 +13,7 @@ use crate::document::{Items, Node, NodeRef, Pairs};
 use crate::error::Result;
 use crate::known::{Known, KnownClass, Zone};
 use crate::object::Object;
-use crate::print::uuid;
+use crate::print::{MAX_DECIMAL_BITS, uuid};
 use crate::text::Str;
 use crate::value::{ObjectValue, Value};
 
@@ -229,7 +229,15 @@ fn open_node<'d, 'de>(mut node: NodeRef<'d, 'de>, want: Want, context: &Context)
                 Shape::Str(Text::Owned(format!("{module}.{name}")))
             }
             Node::Object(object) => match open_object(object, want) {
-                Opened::Shape(shape) => shape,
+                Opened::Shape(shape) => {
+                    // What was made here is paid for here, so that a shared object ends early too.
+                    context.charge(match &shape {
+                        Shape::Str(Text::Owned(text)) | Shape::Decimal(text) => text.len(),
+                        Shape::Owned(bytes) => bytes.len(),
+                        _ => 0,
+                    })?;
+                    shape
+                }
                 Opened::Part(part) => {
                     // The part of an object is charged like any other place, so a chain of them ends.
                     context.charge(SLOT)?;
@@ -353,7 +361,12 @@ fn plain<'d, 'de>(known: &Known<'_, '_>) -> Option<Shape<'d, 'de>> {
         }
         Known::TimeZone(offset, _) => text(offset.to_string()),
         Known::Decimal(number) => Some(Shape::Decimal(String::from(*number))),
-        Known::Fraction(numerator, denominator) => text(format!("{numerator}/{denominator}")),
+        // Decimal digits cost their square, so there are as many as CPython prints, or none.
+        Known::Fraction(numerator, denominator)
+            if numerator.bits().max(denominator.bits()) <= MAX_DECIMAL_BITS =>
+        {
+            text(format!("{numerator}/{denominator}"))
+        }
         Known::Uuid(number) => text(uuid(*number)),
         Known::Path(bytes) => Some(match core::str::from_utf8(bytes) {
             Ok(path) => Shape::Str(Text::Owned(String::from(path))),
@@ -407,7 +420,21 @@ fn open_object_value<'d, 'de>(
     object: ObjectValue<'de>,
     want: Want,
 ) -> core::result::Result<Shape<'d, 'de>, Value<'de>> {
-    if let Some(shape) = object.with_known(|known| plain(&known)).flatten() {
+    let holds_others = matches!(
+        object.known,
+        Some(
+            KnownClass::OrderedDict
+                | KnownClass::DefaultDict
+                | KnownClass::Counter
+                | KnownClass::Deque
+                | KnownClass::Range
+                | KnownClass::Slice
+                | KnownClass::Exception
+                | KnownClass::Enum
+                | KnownClass::Instance
+        )
+    );
+    if !holds_others && let Some(shape) = object.with_known(|known| plain(&known)).flatten() {
         return Ok(shape);
     }
     let dict = |pairs: Vec<Pair<Value<'de>>>| Ok(Shape::Map(Map::Values(pairs.into_iter())));

@@ -5,7 +5,10 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use num_bigint::BigInt;
+
 use super::Printer;
+use super::scalar::MAX_DECIMAL_BITS;
 use super::tree::{Joint, Shape};
 use crate::known::{Date, Known, KnownClass, Time, TimeDelta, Zone};
 use crate::text::Str;
@@ -165,7 +168,9 @@ fn scalar_repr(known: &Known<'_, '_>, name: &str) -> Option<String> {
             format!("datetime.timezone({}{label})", timedelta_repr(timedelta(micros)))
         }
         Known::Decimal(number) => format!("Decimal('{number}')"),
-        Known::Fraction(numerator, denominator) => format!("Fraction({numerator}, {denominator})"),
+        Known::Fraction(numerator, denominator) => {
+            format!("Fraction({}, {})", integer(numerator), integer(denominator))
+        }
         Known::Uuid(number) => format!("UUID('{}')", uuid(*number)),
         Known::Path(bytes) => {
             let name = if name == "Path" || name == "PurePath" { "PosixPath" } else { name };
@@ -289,13 +294,20 @@ fn scalar_str(known: &Known<'_, '_>) -> Option<String> {
             None => format!("UTC{offset}"),
         },
         Known::Decimal(number) => String::from(*number),
-        Known::Fraction(numerator, denominator) if *denominator == 1.into() => numerator.to_string(),
-        Known::Fraction(numerator, denominator) => format!("{numerator}/{denominator}"),
+        Known::Fraction(numerator, denominator) if *denominator == 1.into() => integer(numerator),
+        Known::Fraction(numerator, denominator) => {
+            format!("{}/{}", integer(numerator), integer(denominator))
+        }
         Known::Uuid(number) => uuid(*number),
         Known::Path(bytes) => text_of(bytes).to_string_lossy(),
         Known::Ip(address) => address.clone(),
         _ => return None,
     })
+}
+
+/// Decimal up to the digits that CPython prints, beyond that hexadecimal.
+fn integer(value: &BigInt) -> String {
+    if value.bits() <= MAX_DECIMAL_BITS { value.to_string() } else { format!("{value:#x}") }
 }
 
 /// `12345678-1234-1234-1234-123456789abc`.

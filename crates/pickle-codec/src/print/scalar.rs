@@ -11,8 +11,9 @@ use crate::text::Str;
 
 type Outcome = Result<(), Stop>;
 
-/// Most digits of an integer that CPython prints: `sys.int_info.default_max_str_digits`.
-const MAX_DIGITS: u64 = 4_300;
+/// Bits of the largest integer that CPython prints: 4,300 digits, which is
+/// `sys.int_info.default_max_str_digits`.
+pub(crate) const MAX_DECIMAL_BITS: u64 = 14_285;
 
 /// Writes a float as Python's `repr` does: the shortest digits that read back as the same float,
 /// in exponent form below 1e-4 and from 1e16 on.
@@ -104,7 +105,7 @@ impl<W: Write + ?Sized> Printer<'_, W> {
     /// Decimal up to the digits that CPython prints, beyond that hexadecimal, which is linear.
     pub(super) fn big(&mut self, value: &BigInt) -> Outcome {
         // 4,300 digits are 14,285 bits at most.
-        if value.bits() <= MAX_DIGITS * 33_220 / 10_000 + 1 {
+        if value.bits() <= MAX_DECIMAL_BITS {
             return self.write(&alloc::format!("{value}"));
         }
         if value.bits().div_ceil(4) > self.left as u64 {
