@@ -10,12 +10,14 @@ mod heap;
 mod peer;
 mod pickle;
 mod record;
+mod values;
 
 pub use envelope::{envelope, replay};
 pub use frame::frame;
 pub use peer::differential;
 pub use pickle::{decode, instructions, push, roundtrip};
 pub use record::record;
+pub use values::{serde, values};
 
 /// Takes pieces of the front of an input, whose sizes the input itself says: any split can come up.
 fn pieces(data: &[u8]) -> impl Iterator<Item = &[u8]> {

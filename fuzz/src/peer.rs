@@ -31,7 +31,14 @@ fn multiplies(data: &[u8]) -> bool {
     for instruction in pickle_codec::instructions(data) {
         let Ok(instruction) = instruction else { return true };
         match instruction.opcode {
-            Opcode::Dup | Opcode::Get | Opcode::Binget | Opcode::LongBinget => references += 1,
+            // It copies what DUP and GET give: what is done to the one is not done to the other.
+            Opcode::Dup => return true,
+            Opcode::Get | Opcode::Binget | Opcode::LongBinget => references += 1,
+            Opcode::Append | Opcode::Appends | Opcode::Setitem | Opcode::Setitems | Opcode::Additems
+                if references > 0 =>
+            {
+                return true;
+            }
             // It takes memo indexes as they come, and MEMOIZE as a counter of its own.
             Opcode::Put | Opcode::Binput | Opcode::LongBinput if references > 0 => references += 1,
             // It reads escapes by Rust's rules.

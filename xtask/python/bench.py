@@ -11,9 +11,9 @@ import time
 def best(work):
     start = time.perf_counter()
     work()
-    count = max(1, int(0.02 / max(time.perf_counter() - start, 1e-7)))
+    count = max(1, int(0.002 / max(time.perf_counter() - start, 1e-7)))
     rounds = []
-    for _ in range(10):
+    for _ in range(60):
         start = time.perf_counter()
         for _ in range(count):
             work()

@@ -13,7 +13,7 @@ use crate::process;
 /// One target.
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 9] = [
+const TARGETS: [Target; 11] = [
     ("decode", targets::decode),
     ("differential", targets::differential),
     ("envelope", targets::envelope),
@@ -23,6 +23,8 @@ const TARGETS: [Target; 9] = [
     ("record", targets::record),
     ("replay", targets::replay),
     ("roundtrip", targets::roundtrip),
+    ("serde", targets::serde),
+    ("values", targets::values),
 ];
 
 /// The files of a folder below the root; none where there is no such folder.

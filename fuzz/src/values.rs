@@ -1,0 +1,101 @@
+//! The targets over values: made up ones, and Rust types.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use arbitrary::{Arbitrary as _, Unstructured};
+use pickle_codec::tagged::{self, TaggedOptions};
+use pickle_codec::{DecodeOptions, Decoder, EncodeOptions, Globals, Protocol, Value};
+use serde::{Deserialize, Serialize};
+
+/// Any value survives every protocol, in one piece and in segments, and tagged JSON.
+pub fn values(data: &[u8]) {
+    let Ok(value) = Value::arbitrary(&mut Unstructured::new(data)) else { return };
+    let document = value.to_document().expect("an arbitrary value is not deep");
+    let mut decoder = Decoder::with_options(DecodeOptions::new().globals(Globals::Known));
+    for protocol in Protocol::ALL {
+        let encoded = value.to_vec(protocol).expect("every protocol has a form for it");
+        // Protocol 0 has one word for all NaNs.
+        let worded = protocol == Protocol::V0 && encoded.windows(5).any(|part| part == b"Fnan\n");
+        let again = decoder.decode(&encoded).expect("what was just encoded decodes");
+        assert!(worded || again.root().eq_value(document.root()), "{protocol:?}: {encoded:02x?}");
+        let options = EncodeOptions::new(protocol);
+        let from_document = document.to_vec_with(options).expect("the value encoded");
+        assert_eq!(from_document, encoded, "{protocol:?}: a document encodes otherwise than its value");
+        let segments = document.to_segments(options).expect("the value encoded");
+        assert_eq!(segments.iter().collect::<Vec<_>>().concat(), encoded, "{protocol:?}: segments differ");
+    }
+    let options = TaggedOptions::new();
+    let json = tagged::to_string(&document, &options).expect("a value is a tree");
+    let again = tagged::from_str(&json, &options).expect("what was just written reads");
+    let written = tagged::to_string(&again, &options).expect("it was written before");
+    assert_eq!(written, json);
+}
+
+/// A type with what serde has: borrowed text and bytes, options, enums, maps.
+#[derive(Debug, Deserialize, PartialEq, Serialize)]
+struct Sample<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    count: i64,
+    wide: Option<u128>,
+    ratio: f64,
+    tags: Vec<Tag>,
+    more: BTreeMap<String, (u8, bool)>,
+}
+
+#[derive(Debug, Deserialize, PartialEq, Serialize)]
+enum Tag {
+    Bare,
+    One(i32),
+    Pair(String, char),
+    Named { text: String },
+}
+
+/// Any bytes into Rust types end well, and what came out of them goes in and out again.
+pub fn serde(data: &[u8]) {
+    if let Ok(value) = pickle_codec::from_slice::<Value<'_>>(data) {
+        let encoded = pickle_codec::to_vec(&value, Protocol::V4).expect("a value that came from a pickle");
+        let again = pickle_codec::from_slice::<Value<'_>>(&encoded).expect("what was just encoded decodes");
+        let here = pickle_codec::to_vec(&again, Protocol::V4).expect("it encoded before");
+        assert_eq!(here, encoded);
+    }
+    drop(pickle_codec::from_slice::<Vec<&str>>(data));
+    drop(pickle_codec::from_slice::<BTreeMap<String, Option<f64>>>(data));
+    drop(pickle_codec::from_slice::<(i8, u64, char)>(data));
+    if let Ok(sample) = pickle_codec::from_slice::<Sample<'_>>(data) {
+        round(&sample);
+    }
+    let mut bytes = Unstructured::new(data);
+    if let Ok(sample) = made_up(&mut bytes) {
+        round(&sample);
+    }
+}
+
+fn round(sample: &Sample<'_>) {
+    for protocol in Protocol::ALL {
+        let encoded = pickle_codec::to_vec(sample, protocol).expect("text, numbers and lists have a form");
+        let again: Sample<'_> = pickle_codec::from_slice(&encoded).expect("what was just encoded decodes");
+        assert!(&again == sample || sample.ratio.is_nan(), "{protocol:?}: {again:?} was {sample:?}");
+    }
+}
+
+fn made_up<'a>(bytes: &mut Unstructured<'a>) -> arbitrary::Result<Sample<'a>> {
+    let mut tags = Vec::new();
+    for _ in 0..bytes.int_in_range(0..=3)? {
+        tags.push(match bytes.int_in_range(0..=3)? {
+            0 => Tag::Bare,
+            1 => Tag::One(bytes.arbitrary()?),
+            2 => Tag::Pair(bytes.arbitrary()?, bytes.arbitrary()?),
+            _ => Tag::Named { text: bytes.arbitrary()? },
+        });
+    }
+    Ok(Sample {
+        name: Cow::Borrowed(bytes.arbitrary()?),
+        count: bytes.arbitrary()?,
+        wide: bytes.arbitrary()?,
+        ratio: bytes.arbitrary()?,
+        tags,
+        more: bytes.arbitrary()?,
+    })
+}
