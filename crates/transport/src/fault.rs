@@ -173,7 +173,7 @@ impl Fault {
         }
     }
 
-    /// Bytes that arrived and are lost by this.
+    /// Bytes that arrived and are lost by this; of an oversized frame those that are kept for the report.
     pub fn bytes(&self) -> u64 {
         match self {
             Self::Truncated { partial, .. }

@@ -285,7 +285,7 @@ impl Listener {
                             &shared,
                             stopped,
                         )
-                        .await
+                        .await;
                     }
                     Err(error) => dead(&shared, &source, error),
                 },
@@ -302,7 +302,7 @@ impl Listener {
                             &shared,
                             stopped,
                         )
-                        .await
+                        .await;
                     }
                     Err(error) => dead(&shared, &source, error),
                 },

@@ -325,7 +325,13 @@ impl Link {
     /// See the blocking twin: what can be read is the end.
     fn is_alive(&mut self) -> bool {
         match self {
+            #[cfg(unix)]
             Self::Tcp(stream) => super::link::is_open(stream),
+            #[cfg(not(unix))]
+            Self::Tcp(stream) => match stream.try_read(&mut [0; 1]) {
+                Ok(read) => read > 0,
+                Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+            },
             #[cfg(unix)]
             Self::Unix(stream) => super::link::is_open(stream),
             #[cfg(feature = "tls")]

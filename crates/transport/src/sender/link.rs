@@ -187,9 +187,8 @@ pub(super) fn is_open(stream: &impl std::os::fd::AsFd) -> bool {
     true
 }
 
-#[cfg(windows)]
-pub(super) fn is_open(stream: &impl std::os::windows::io::AsSocket) -> bool {
-    let stream = SockRef::from(stream);
+#[cfg(not(unix))]
+fn is_open(stream: &TcpStream) -> bool {
     let mut scratch = [0; 1];
     if stream.set_nonblocking(true).is_err() {
         return false;
