@@ -356,6 +356,8 @@ impl OpcodeWriter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::string::ToString;
+
     use crate::{DecodeOptions, Decoder, Globals};
 
     /// Bytes without a pattern.
@@ -381,6 +383,34 @@ mod tests {
         }
         // One opcode in 25 is noise, and keys may be unhashable.
         assert!((200..1_000).contains(&decoded), "{decoded}");
+    }
+
+    #[test]
+    fn documents_and_their_values_agree() {
+        for globals in [Globals::Known, Globals::Inert] {
+            let mut decoder = Decoder::with_options(DecodeOptions::new().globals(globals));
+            for seed in 0..3_000 {
+                let data = noise(seed, 20 + usize::try_from(seed % 200).unwrap());
+                let pickle = ArbitraryPickle::arbitrary(&mut Unstructured::new(&data)).unwrap();
+                let Ok(document) = decoder.decode(pickle.as_bytes()) else { continue };
+                let label = pickle.as_bytes().escape_ascii();
+                assert!(document.root().eq_graph(document.clone().root()), "{label}");
+                let Ok(value) = document.to_value() else { continue };
+                assert_eq!(value.to_string(), document.to_string(), "{label}");
+                let (mut one, mut other) = (String::new(), String::new());
+                value.py_str(&mut one, 1 << 20).unwrap();
+                document.root().py_str(&mut other, 1 << 20).unwrap();
+                assert_eq!(one, other, "{label}");
+                #[cfg(feature = "serde")]
+                {
+                    let read: Value<'_> = crate::from_document(&document).unwrap();
+                    assert_eq!(read.to_string(), value.to_string(), "{label}");
+                    let json = crate::from_document::<serde_json::Value>(&document).ok();
+                    let from_value = crate::from_value::<serde_json::Value>(value).ok();
+                    assert_eq!(json, from_value, "{label}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -30,11 +30,8 @@ impl ObjectValue<'_> {
     /// ```
     pub fn with_known<R>(&self, read: impl FnOnce(Known<'_, '_>) -> R) -> Option<R> {
         self.known?;
-        let limits = Limits {
-            max_memory: Some(usize::MAX),
-            max_expansion: Some(usize::MAX),
-            ..Limits::default()
-        };
+        let limits =
+            Limits { max_memory: Some(usize::MAX), max_expansion: Some(usize::MAX), ..Limits::default() };
         let mut builder = Builder::new(Document::default(), Keys::default(), &limits, 0);
         let root = object(&mut builder, self, 0).ok()?;
         let (mut document, _) = builder.into_parts();
