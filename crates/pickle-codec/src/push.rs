@@ -130,15 +130,15 @@ impl PushDecoder {
                     self.searched = end;
                     if opcode == Opcode::Stop {
                         self.complete = Some(end);
-                    } else if opcode.names_or_calls() && self.decoder.options().globals_set() == Globals::Reject {
+                    } else if opcode.names_or_calls()
+                        && self.decoder.options().globals_set() == Globals::Reject
+                    {
                         return Err(self.decode_now(end, ErrorKind::Global, start, Some(opcode)));
                     }
                 }
             }
         }
-        if self.buffered() > self.decoder.options().limits_set().max_input_len
-            && self.complete.is_none()
-        {
+        if self.buffered() > self.decoder.options().limits_set().max_input_len && self.complete.is_none() {
             return Err(Error::new(ErrorKind::Input, self.base + self.buffer.len(), None));
         }
         Ok(())
@@ -163,10 +163,14 @@ impl PushDecoder {
             ArgumentKind::Uint2 => (2, Some(0)),
             ArgumentKind::Int4 | ArgumentKind::Uint4 => (4, Some(0)),
             ArgumentKind::Uint8 | ArgumentKind::Float8 => (8, Some(0)),
-            ArgumentKind::String1 | ArgumentKind::Bytes1 | ArgumentKind::UnicodeString1 | ArgumentKind::Long1 => {
-                (1, rest.first().map(|&len| u64::from(len)))
-            }
-            ArgumentKind::String4 | ArgumentKind::Long4 | ArgumentKind::Bytes4 | ArgumentKind::UnicodeString4 => {
+            ArgumentKind::String1
+            | ArgumentKind::Bytes1
+            | ArgumentKind::UnicodeString1
+            | ArgumentKind::Long1 => (1, rest.first().map(|&len| u64::from(len))),
+            ArgumentKind::String4
+            | ArgumentKind::Long4
+            | ArgumentKind::Bytes4
+            | ArgumentKind::UnicodeString4 => {
                 (4, rest.first_chunk().map(|len| u64::from(u32::from_le_bytes(*len))))
             }
             ArgumentKind::Bytes8 | ArgumentKind::UnicodeString8 | ArgumentKind::ByteArray8 => {
