@@ -4,6 +4,7 @@
 //! payload: what it receives it hands on, what it is given it sends, and what is lost on the way it counts.
 //!
 //! - [`listener`] (feature `tokio`): TCP, UDP, Unix streams and datagrams, TLS, sockets of a service manager.
+//! - [`receiver`]: a [`Receiver`](receiver::Receiver) to pull from, on threads, without any async runtime.
 //! - [`sender`]: a [`Sender`](sender::Sender) with a thread of its own, without any async runtime, and with
 //!   feature `tokio` an `AsyncSender`. Both are driven by [`SenderState`](sender::SenderState), which knows
 //!   neither sockets nor clocks.
@@ -53,7 +54,7 @@
 //! - `tokio`: [`listener`] and `AsyncSender`.
 //! - `tls`: TLS by rustls with ring, for senders and, with `tokio`, for listeners.
 //!
-//! Without features the crate needs no runtime; senders then use a thread.
+//! Without features the crate needs no runtime: a sender has a thread, and a receiver one for each connection.
 //!
 //! # Panics, clocks, platforms
 //!
@@ -77,12 +78,15 @@ mod error;
 mod fault;
 #[cfg(feature = "tokio")]
 pub mod listener;
+pub mod receiver;
 pub mod sender;
 mod source;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(all(feature = "tls", feature = "tokio"))]
 mod tls_stream;
+#[cfg(unix)]
+mod unix_socket;
 
 #[cfg(feature = "tls")]
 pub use crate::tls::TlsClient;

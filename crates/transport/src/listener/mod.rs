@@ -74,6 +74,8 @@ pub use self::{
     config::ListenerConfig,
     handler::{Handler, Verdict},
 };
+#[cfg(unix)]
+use crate::unix_socket;
 use crate::{
     endpoint::{Endpoint, Transport},
     error::{Error, ErrorKind},
@@ -90,9 +92,9 @@ enum Bound {
     Tcp(std::net::TcpListener),
     Udp(std::net::UdpSocket),
     #[cfg(unix)]
-    Unix(std::os::unix::net::UnixListener, Option<unix::SocketFile>),
+    Unix(std::os::unix::net::UnixListener, Option<unix_socket::SocketFile>),
     #[cfg(unix)]
-    UnixDatagram(std::os::unix::net::UnixDatagram, Option<unix::SocketFile>),
+    UnixDatagram(std::os::unix::net::UnixDatagram, Option<unix_socket::SocketFile>),
 }
 
 /// A bound socket, ready to serve.
@@ -138,13 +140,13 @@ impl Listener {
             #[cfg(unix)]
             Transport::Unix => {
                 let path = endpoint.path().ok_or(Error::new(ErrorKind::Endpoint))?;
-                let (socket, file) = unix::bind_stream(path, config.unix_mode, BACKLOG)?;
+                let (socket, file) = unix_socket::bind_stream(path, config.unix_mode, BACKLOG)?;
                 Ok(Self { bound: Bound::Unix(socket, Some(file)), endpoint: endpoint.clone(), config })
             }
             #[cfg(unix)]
             Transport::UnixDatagram => {
                 let path = endpoint.path().ok_or(Error::new(ErrorKind::Endpoint))?;
-                let (socket, file) = unix::bind_datagram(path, config.unix_mode)?;
+                let (socket, file) = unix_socket::bind_datagram(path, config.unix_mode)?;
                 let mut listener = Self::from_unix_datagram(socket, config)?;
                 listener.endpoint = endpoint.clone();
                 if let Bound::UnixDatagram(_, place) = &mut listener.bound {
