@@ -167,7 +167,7 @@ mod round_trip {
     use proptest::prelude::*;
     use serde::{Deserialize, Serialize};
 
-    use super::{Value, values};
+    use super::values;
 
     const PROTOCOLS: [Protocol; 6] =
         [Protocol::V0, Protocol::V1, Protocol::V2, Protocol::V3, Protocol::V4, Protocol::V5];
