@@ -335,9 +335,8 @@ fn get_item<'v>(
         (Value::Bytes(bytes) | Value::ByteArray(bytes), Some(_)) => {
             let what = if matches!(value, Value::Bytes(_)) { "" } else { "bytearray " };
             let byte = place.and_then(|place| bytes.get(place));
-            byte.map(|byte| Cow::Owned(Value::Int(i64::from(*byte)))).ok_or_else(|| {
-                FormatError::index(format!("{}index out of range", what))
-            })
+            byte.map(|byte| Cow::Owned(Value::Int(i64::from(*byte))))
+                .ok_or_else(|| FormatError::index(format!("{}index out of range", what)))
         }
         (Value::Str(text), Some(_)) => {
             let character = place.and_then(|place| text.chars().nth(place));
@@ -347,7 +346,9 @@ fn get_item<'v>(
         }
         (Value::Wtf8(bytes), Some(_)) => {
             let point = place.and_then(|place| pickle_codec::Str::Wtf8(bytes).code_points().nth(place));
-            point.map(|point| Cow::Owned(code_point(point).into_value())).ok_or_else(|| out_of_range("string"))
+            point
+                .map(|point| Cow::Owned(code_point(point).into_value()))
+                .ok_or_else(|| out_of_range("string"))
         }
         (Value::Dict(pairs), _) => {
             let found = pairs.iter().rev().find(|(key, _)| match (key, index) {
@@ -361,9 +362,9 @@ fn get_item<'v>(
                 FormatError::key(index.map_or_else(|| repr_str(name), |index| index.to_string()))
             })
         }
-        (Value::List(_) | Value::Tuple(_) | Value::ByteArray(_), None) => Err(FormatError::type_error(format!(
-            "{class} indices must be integers or slices, not str"
-        ))),
+        (Value::List(_) | Value::Tuple(_) | Value::ByteArray(_), None) => {
+            Err(FormatError::type_error(format!("{class} indices must be integers or slices, not str")))
+        }
         (Value::Bytes(_), None) => {
             Err(FormatError::type_error("byte indices must be integers or slices, not str"))
         }

@@ -110,10 +110,8 @@ mod tests {
 
     #[test]
     fn template_rows() {
-        let fields = Value::Dict(vec![
-            (Value::from("a"), Value::Int(1)),
-            (Value::from("_b9"), Value::from("x")),
-        ]);
+        let fields =
+            Value::Dict(vec![(Value::from("a"), Value::Int(1)), (Value::from("_b9"), Value::from("x"))]);
         let rows: &[(&str, Result<&str, &str>)] = &[
             ("$a ${a} $$ $_b9!", Ok("1 1 $ x!")),
             ("", Ok("")),

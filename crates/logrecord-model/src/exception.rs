@@ -241,7 +241,8 @@ impl Reader {
         if let Some(frame) = frame(line) {
             self.in_syntax = frame.function.is_none();
             if self.in_syntax {
-                current.syntax = Some(SyntaxPlace { file: frame.file, line: frame.line, code: None, column: None });
+                current.syntax =
+                    Some(SyntaxPlace { file: frame.file, line: frame.line, code: None, column: None });
             } else {
                 current.frames.push(frame);
             }

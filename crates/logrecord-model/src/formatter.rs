@@ -398,7 +398,8 @@ impl Formatter {
                     .to_float()
                     .map_err(|_| FormatError::overflow("timestamp out of range for platform time_t"))?,
                 None => {
-                    let message = format!("'{}' object cannot be interpreted as an integer", type_name(other));
+                    let message =
+                        format!("'{}' object cannot be interpreted as an integer", type_name(other));
                     return Err(FormatError::type_error(message));
                 }
             },

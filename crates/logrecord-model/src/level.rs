@@ -294,7 +294,9 @@ mod tests {
     #[cfg(feature = "tracing")]
     #[test]
     fn tracing_levels_come_back() {
-        for level in [tracing::Level::ERROR, tracing::Level::WARN, tracing::Level::INFO, tracing::Level::TRACE] {
+        for level in
+            [tracing::Level::ERROR, tracing::Level::WARN, tracing::Level::INFO, tracing::Level::TRACE]
+        {
             assert_eq!(tracing::Level::from(Level::from(level)), level);
         }
         assert_eq!(tracing::Level::from(Level::new(45)), tracing::Level::ERROR);

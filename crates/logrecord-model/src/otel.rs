@@ -162,7 +162,10 @@ impl AnyValue {
 }
 
 fn key_values(pairs: &[(Value<'_>, Value<'_>)]) -> Vec<KeyValue> {
-    let pair = |(key, value): &(Value<'_>, Value<'_>)| KeyValue { key: key_text(key), value: AnyValue::from_value(value) };
+    let pair = |(key, value): &(Value<'_>, Value<'_>)| KeyValue {
+        key: key_text(key),
+        value: AnyValue::from_value(value),
+    };
     pairs.iter().map(pair).collect()
 }
 
@@ -324,8 +327,10 @@ impl LogsData {
 /// OTLP/JSON.
 impl Serialize for LogsData {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let resource_logs =
-            ResourceLogs { resource: Attributes { attributes: &self.resource }, scope_logs: Scopes(&self.scopes) };
+        let resource_logs = ResourceLogs {
+            resource: Attributes { attributes: &self.resource },
+            scope_logs: Scopes(&self.scopes),
+        };
         let mut map = serializer.serialize_map(Some(1))?;
         map.serialize_entry("resourceLogs", &[resource_logs])?;
         map.end()

@@ -264,7 +264,9 @@ impl<'a> State<'a> {
                     Value::Bytes(_) => Cow::Borrowed("byte"),
                     other => type_name(other),
                 };
-                return Err(FormatError::type_error(format!("{what} indices must be integers or slices, not str")));
+                return Err(FormatError::type_error(format!(
+                    "{what} indices must be integers or slices, not str"
+                )));
             }
         };
         match value {
@@ -384,8 +386,7 @@ impl Directive {
             next = cursor.next();
             directive.precision = Some(0);
             if next == Some('*') {
-                let precision =
-                    star(state, "Python int too large to convert to C int", i64::from(i32::MAX))?;
+                let precision = star(state, "Python int too large to convert to C int", i64::from(i32::MAX))?;
                 directive.precision = Some(usize::try_from(precision).unwrap_or(0));
                 next = cursor.next();
             } else if next.is_some_and(|c| c.is_ascii_digit()) {
@@ -487,7 +488,14 @@ impl Directive {
     }
 
     /// Writes sign, prefix, zeros of the precision and digits within the width.
-    fn write_number(&self, negative: bool, prefix: &str, zeros: usize, digits: &str, output: &mut Output<'_>) {
+    fn write_number(
+        &self,
+        negative: bool,
+        prefix: &str,
+        zeros: usize,
+        digits: &str,
+        output: &mut Output<'_>,
+    ) {
         let sign = match (negative, self.plus, self.blank) {
             (true, ..) => "-",
             (false, true, _) => "+",

@@ -118,8 +118,15 @@ pub(crate) fn default_time(tm: &Tm, out: &mut String) -> bool {
         return false;
     }
     let mut text = *b"0000-00-00 00:00:00";
-    let parts =
-        [(0, tm.year / 100), (2, tm.year % 100), (5, tm.month), (8, tm.day), (11, tm.hour), (14, tm.minute), (17, tm.second)];
+    let parts = [
+        (0, tm.year / 100),
+        (2, tm.year % 100),
+        (5, tm.month),
+        (8, tm.day),
+        (11, tm.hour),
+        (14, tm.minute),
+        (17, tm.second),
+    ];
     for (at, value) in parts {
         if let (Some([tens, ones]), Ok(value)) = (text.get_mut(at..at + 2), u8::try_from(value)) {
             *tens = b'0' + value / 10;
@@ -256,7 +263,25 @@ impl Writer {
     /// Writes one directive; false if the C library has none of this name.
     fn write(&mut self, kind: char, flags: Flags, tm: &Tm, zone: &Zone) -> bool {
         let allowed = match flags.modifier {
-            Some('E') => matches!(kind, 'c' | 'C' | 'x' | 'X' | 'y' | 'Y' | 'z' | 'Z' | 'n' | 't' | 'p' | 'P' | 'R' | 'r' | 's' | 'T' | 'u'),
+            Some('E') => matches!(
+                kind,
+                'c' | 'C'
+                    | 'x'
+                    | 'X'
+                    | 'y'
+                    | 'Y'
+                    | 'z'
+                    | 'Z'
+                    | 'n'
+                    | 't'
+                    | 'p'
+                    | 'P'
+                    | 'R'
+                    | 'r'
+                    | 's'
+                    | 'T'
+                    | 'u'
+            ),
             Some(_) => !matches!(kind, '%' | 'a' | 'A' | 'c' | 'D' | 'F' | 'x' | 'X' | 'Y'),
             None => true,
         };
@@ -298,7 +323,10 @@ impl Writer {
                 let upper = if tm.hour >= 12 { "PM" } else { "AM" };
                 let lower = if tm.hour >= 12 { "pm" } else { "am" };
                 let is_lower = kind == 'P' || flags.change_case;
-                self.text(if is_lower { lower } else { upper }, Flags { upper: flags.upper && !is_lower, ..flags });
+                self.text(
+                    if is_lower { lower } else { upper },
+                    Flags { upper: flags.upper && !is_lower, ..flags },
+                );
             }
             'u' => self.number(1, (tm.weekday + 6) % 7 + 1, flags),
             'w' => self.number(1, tm.weekday, flags),
@@ -382,7 +410,10 @@ mod tests {
         let rows = [
             ("%Y-%m-%d %H:%M:%S", "2026-01-02 03:04:05"),
             ("%a %A %b %B %h", "Fri Friday Jan January Jan"),
-            ("%c|%x|%X|%D|%F|%R|%r|%T", "Fri Jan  2 03:04:05 2026|01/02/26|03:04:05|01/02/26|2026-01-02|03:04|03:04:05 AM|03:04:05"),
+            (
+                "%c|%x|%X|%D|%F|%R|%r|%T",
+                "Fri Jan  2 03:04:05 2026|01/02/26|03:04:05|01/02/26|2026-01-02|03:04|03:04:05 AM|03:04:05",
+            ),
             ("%C %y %g %G %V %U %W %u %w %j", "20 26 26 2026 01 00 00 5 5 002"),
             ("%-d %_d %e %k %l %-m %05d", "2  2  2  3  3 1 00002"),
             ("%^a %#Z %^b %#p %P %p", "FRI utc JAN am am AM"),
@@ -412,9 +443,12 @@ mod tests {
     #[test]
     fn times_that_are_none() {
         let zone = Zone::utc();
-        for (seconds, python_type) in
-            [(f64::NAN, "ValueError"), (f64::INFINITY, "OverflowError"), (1e300, "OverflowError"), (1e18, "OSError")]
-        {
+        for (seconds, python_type) in [
+            (f64::NAN, "ValueError"),
+            (f64::INFINITY, "OverflowError"),
+            (1e300, "OverflowError"),
+            (1e18, "OSError"),
+        ] {
             assert_eq!(zone.strftime("%Y", seconds).unwrap_err().python_type(), python_type);
         }
         assert_eq!(zone.strftime("a\0", 0.0).unwrap_err().to_string(), "embedded null byte");

@@ -70,7 +70,10 @@ fn frames_are_read_whole() {
     let raised = traceback.raised().unwrap();
     assert_eq!(raised.class_name(), "Error");
     let first = &raised.frames[0];
-    assert_eq!((first.file.as_str(), first.line, first.repeated), ("C:\\x \", line 2, in y\\a.py", Some(5), 6));
+    assert_eq!(
+        (first.file.as_str(), first.line, first.repeated),
+        ("C:\\x \", line 2, in y\\a.py", Some(5), 6)
+    );
     assert_eq!(first.function.as_deref(), Some("Klass.f"));
     assert_eq!(first.code.as_deref(), Some("def f(n): return f(n-1) if n else 1/0"));
     assert_eq!(raised.frames[1].code, None);
@@ -82,7 +85,10 @@ fn a_syntax_error_has_a_place() {
     let traceback = Traceback::read(text);
     let raised = traceback.raised().unwrap();
     let place = raised.syntax.as_ref().unwrap();
-    assert_eq!((place.file.as_str(), place.line, place.code.as_deref(), place.column), ("<string>", Some(1), Some("a = (1"), Some(4)));
+    assert_eq!(
+        (place.file.as_str(), place.line, place.code.as_deref(), place.column),
+        ("<string>", Some(1), Some("a = (1"), Some(4))
+    );
     assert_eq!((raised.frames.len(), raised.message.as_str()), (1, "'(' was never closed"));
 }
 
@@ -114,7 +120,9 @@ fn hostile_text_costs_linear_time() {
         format!("{header}  File \"{}", "\", line ".repeat(120_000)),
         format!("{header}{}", "a.".repeat(500_000)),
         "  | ".repeat(250_000),
-        (0..1400).map(|depth| format!("{}+-+--- 1 ---\n{}| E: 1\n", "  ".repeat(depth), "  ".repeat(depth + 1))).collect(),
+        (0..1400)
+            .map(|depth| format!("{}+-+--- 1 ---\n{}| E: 1\n", "  ".repeat(depth), "  ".repeat(depth + 1)))
+            .collect(),
     ];
     for text in rows {
         let start = Instant::now();

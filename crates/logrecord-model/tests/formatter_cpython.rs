@@ -224,7 +224,15 @@ fn formats_are_pythons() {
                         if *format == "%s" && !validate {
                             continue;
                         }
-                        compare(&mut python, style, format, validate, (record, payload), "Europe/Berlin", None);
+                        compare(
+                            &mut python,
+                            style,
+                            format,
+                            validate,
+                            (record, payload),
+                            "Europe/Berlin",
+                            None,
+                        );
                     }
                 }
             }
@@ -350,8 +358,14 @@ fn values_of_known_types_are_pythons() {
         ("%", "%(none)d"),
         ("%", "%(price)x"),
         ("%", "%(when)d"),
-        ("{", "{price} {price:.2f} {price:>12} {price:,.1f} {price:012.3f} {price:+} {price:.1%} {tiny:.3f} {tiny}"),
-        ("{", "{when:%Y-%m-%d %H:%M:%S.%f%z %Z} {naive:%a %j %z|%Z} {day:%d/%m/%y} {at:%H-%M} {when} {day!s:>12}"),
+        (
+            "{",
+            "{price} {price:.2f} {price:>12} {price:,.1f} {price:012.3f} {price:+} {price:.1%} {tiny:.3f} {tiny}",
+        ),
+        (
+            "{",
+            "{when:%Y-%m-%d %H:%M:%S.%f%z %Z} {naive:%a %j %z|%Z} {day:%d/%m/%y} {at:%H-%M} {when} {day!s:>12}",
+        ),
         ("{", "{status:d} {status:>6d} {status:x} {took} {path} {id} {part}"),
         ("{", "{took:>20}"),
         ("{", "{path:>20}"),

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use logrecord_model::{Field, Formatter, LogRecord, PercentFormat, Style, Zone};
 use pickle_codec::Value;
 
-const HOSTILE: &str = "x\n2026-01-01 00:00:00,000 ERROR root forged\r\x1b[31m\u{85}\u{2028}\u{202e}\u{7f}\0\u{9b}é日";
+const HOSTILE: &str =
+    "x\n2026-01-01 00:00:00,000 ERROR root forged\r\x1b[31m\u{85}\u{2028}\u{202e}\u{7f}\0\u{9b}é日";
 
 fn hostile_record() -> LogRecord<'static> {
     let mut record = LogRecord::builder(HOSTILE, 30, HOSTILE).created(0.0).build();
@@ -33,7 +34,8 @@ fn check(text: &str, lines: usize) {
     assert_eq!(text.split('\n').count(), lines, "{text:?}");
     for character in text.chars().filter(|character| *character != '\n') {
         let is_control = character.is_control();
-        let is_steering = matches!(u32::from(character), 0x2028..=0x202e | 0x2066..=0x2069 | 0x200e | 0x200f | 0x61c);
+        let is_steering =
+            matches!(u32::from(character), 0x2028..=0x202e | 0x2066..=0x2069 | 0x200e | 0x200f | 0x61c);
         assert!(!is_control && !is_steering, "{character:?} in {text:?}");
     }
 }
@@ -42,7 +44,10 @@ fn check(text: &str, lines: usize) {
 fn no_field_forges_a_line() {
     let record = hostile_record();
     let formats = [
-        (Style::Percent, "%(levelname)s %(name)-5s %(message)s %(pathname).20s %(filename)20s %(module)s %(funcName)s"),
+        (
+            Style::Percent,
+            "%(levelname)s %(name)-5s %(message)s %(pathname).20s %(filename)20s %(module)s %(funcName)s",
+        ),
         (Style::Percent, "%(threadName)r %(processName)a %(taskName)s %(user)s %(odd)s %(list)s %(message)c"),
         (Style::Brace, "{name} {message!r} {message:>5} {message:.3} {list[0]} {odd} {list} {user!a}"),
         (Style::Dollar, "$name ${message} $user $odd $list"),
@@ -58,7 +63,8 @@ fn no_field_forges_a_line() {
         }
     }
     // A specification from the record cannot bring a control character in as fill.
-    let formatter = Formatter::builder().format("{message:{width}}").style(Style::Brace).safe(true).build().unwrap();
+    let formatter =
+        Formatter::builder().format("{message:{width}}").style(Style::Brace).safe(true).build().unwrap();
     assert_eq!(formatter.format(&record).unwrap_err().python_type(), "ValueError");
 }
 
@@ -97,7 +103,10 @@ fn a_message_that_python_refuses_is_shown_in_safe_output() {
     let mut record = LogRecord::builder("a", 20, "%d").created(0.0).build();
     record.set(Field::Args, Value::Tuple(vec![Value::from("x")]));
     let safe = Formatter::builder().safe(true).build().unwrap();
-    assert_eq!(safe.format(&record).unwrap(), "%d [TypeError: %d format: a real number is required, not str]");
+    assert_eq!(
+        safe.format(&record).unwrap(),
+        "%d [TypeError: %d format: a real number is required, not str]"
+    );
     let raw = Formatter::builder().build().unwrap();
     let mut out = String::from("kept");
     assert_eq!(raw.format_into(&record, &mut out).unwrap_err().python_type(), "TypeError");
@@ -108,7 +117,8 @@ fn a_message_that_python_refuses_is_shown_in_safe_output() {
 fn formats_are_bounded() {
     let big = "y".repeat(300_000);
     let wide: Vec<Value<'_>> = (0..100_000).map(Value::Int).collect();
-    let mapping = Value::Dict((0..100_000).map(|n| (Value::from(format!("k{n}")), Value::from("v"))).collect());
+    let mapping =
+        Value::Dict((0..100_000).map(|n| (Value::from(format!("k{n}")), Value::from("v"))).collect());
     let rows: Vec<(String, Value<'_>)> = vec![
         (String::from("%0200000000d"), Value::Int(1)),
         (String::from("%200000000s|"), Value::from("x")),

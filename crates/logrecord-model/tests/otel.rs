@@ -9,9 +9,30 @@ use serde_json::json;
 #[test]
 fn severities() {
     let rows = [
-        (-5, 0), (0, 0), (5, 0), (9, 0), (10, 5), (11, 6), (12, 7), (13, 8), (15, 8), (19, 8), (20, 9), (21, 10),
-        (25, 12), (30, 13), (31, 14), (35, 16), (40, 17), (45, 20), (50, 21), (51, 22), (53, 24), (60, 24),
-        (i64::MAX, 24), (i64::MIN, 0),
+        (-5, 0),
+        (0, 0),
+        (5, 0),
+        (9, 0),
+        (10, 5),
+        (11, 6),
+        (12, 7),
+        (13, 8),
+        (15, 8),
+        (19, 8),
+        (20, 9),
+        (21, 10),
+        (25, 12),
+        (30, 13),
+        (31, 14),
+        (35, 16),
+        (40, 17),
+        (45, 20),
+        (50, 21),
+        (51, 22),
+        (53, 24),
+        (60, 24),
+        (i64::MAX, 24),
+        (i64::MIN, 0),
     ];
     for (level, expected) in rows {
         assert_eq!(severity_number(Level::new(level)), expected, "{level}");
@@ -49,8 +70,12 @@ fn attributes_and_json() {
         Value::from("Traceback (most recent call last):\n  File \"x\", line 1, in f\nmypkg.Oops: no"),
     );
     record.set_extra("status", Value::Int(500));
-    record.set_extra("request", Value::Dict(vec![(Value::from("path"), Value::from("/x")), (Value::Int(1), Value::None)]));
-    record.set_extra("tags", Value::Tuple(vec![Value::Bool(true), Value::Float(f64::NAN), Value::Float(1.5)]));
+    record.set_extra(
+        "request",
+        Value::Dict(vec![(Value::from("path"), Value::from("/x")), (Value::Int(1), Value::None)]),
+    );
+    record
+        .set_extra("tags", Value::Tuple(vec![Value::Bool(true), Value::Float(f64::NAN), Value::Float(1.5)]));
     record.set_extra("raw", Value::Bytes(b"\x00\xff".as_slice().into()));
     record.set_extra("huge", Value::BigInt(Box::new(BigInt::from(2).pow(80))));
     record.set_extra("nothing", Value::None);
@@ -108,6 +133,9 @@ fn strange_records_have_a_place_too() {
     record.set(Field::Created, Value::Float(f64::NAN));
     let otel = OtelRecord::new(&record, 0);
     assert_eq!((otel.severity_number, otel.time_unix_nano), (0, 0));
-    assert!(otel.attributes.iter().any(|pair| pair.key == "extra.levelno"
-        && pair.value == AnyValue::String(String::from("high"))));
+    assert!(
+        otel.attributes
+            .iter()
+            .any(|pair| pair.key == "extra.levelno" && pair.value == AnyValue::String(String::from("high")))
+    );
 }

@@ -19,7 +19,21 @@ fn plain(value: Value<'static>, source: &str) -> Pair {
 
 fn float(random: &mut Random) -> Pair {
     let number = match random.below(6) {
-        0 => random.pick(&[0.0, -0.0, 1.0, -1.5, 0.1, 2.5, 1e16, 1e22, 123_456.789, 1e-5, 9.995, 5e-324, 1e308]),
+        0 => random.pick(&[
+            0.0,
+            -0.0,
+            1.0,
+            -1.5,
+            0.1,
+            2.5,
+            1e16,
+            1e22,
+            123_456.789,
+            1e-5,
+            9.995,
+            5e-324,
+            1e308,
+        ]),
         1 => f64::from_bits(random.next()),
         2 => f64::from(u32::try_from(random.next() >> 40).unwrap()) / 1000.0,
         3 => -f64::from(u32::try_from(random.next() >> 44).unwrap()) * 1e10,
@@ -56,7 +70,20 @@ fn integer(random: &mut Random) -> Pair {
 }
 
 fn text(random: &mut Random) -> Pair {
-    let texts = ["", "x", "abc", "it's", "say \"hi\"", "both ' and \"", "a\nb\t\\", "héllo", "日本", "😀", "\x1b[0m\u{7f}", "\u{a0}\u{200b}"];
+    let texts = [
+        "",
+        "x",
+        "abc",
+        "it's",
+        "say \"hi\"",
+        "both ' and \"",
+        "a\nb\t\\",
+        "héllo",
+        "日本",
+        "😀",
+        "\x1b[0m\u{7f}",
+        "\u{a0}\u{200b}",
+    ];
     let text = random.pick(&texts);
     let source: String = text.chars().map(|c| format!("\\U{:08x}", u32::from(c))).collect();
     (Value::from(text), format!("'{source}'"))
@@ -114,7 +141,10 @@ fn directive(random: &mut Random, key: Option<&str>, args: &mut Vec<Pair>) -> St
     if random.chance(6) {
         text.push_str(random.pick(&["h", "l", "L"]));
     }
-    let kind = random.pick(&['s', 's', 'r', 'a', 'd', 'd', 'i', 'u', 'o', 'x', 'X', 'e', 'E', 'f', 'F', 'g', 'G', 'c', '%', 'y', 'é']);
+    let kind = random.pick(&[
+        's', 's', 'r', 'a', 'd', 'd', 'i', 'u', 'o', 'x', 'X', 'e', 'E', 'f', 'F', 'g', 'G', 'c', '%', 'y',
+        'é',
+    ]);
     if kind == 'y' && random.chance(70) {
         text.push('s');
     } else {
@@ -124,7 +154,11 @@ fn directive(random: &mut Random, key: Option<&str>, args: &mut Vec<Pair>) -> St
         let fitting = random.chance(85);
         args.push(match kind {
             'd' | 'i' | 'u' if fitting => {
-                if random.chance(70) { integer(random) } else { float(random) }
+                if random.chance(70) {
+                    integer(random)
+                } else {
+                    float(random)
+                }
             }
             'o' | 'x' | 'X' if fitting => integer(random),
             'e' | 'E' | 'f' | 'F' | 'g' | 'G' if fitting => float(random),
@@ -240,7 +274,9 @@ fn spec(random: &mut Random) -> String {
         }
     }
     if random.chance(75) {
-        spec.push(random.pick(&['s', 'd', 'd', 'b', 'c', 'o', 'x', 'X', 'e', 'E', 'f', 'F', 'g', 'G', '%', 'n', 'y', 'é']));
+        spec.push(random.pick(&[
+            's', 'd', 'd', 'b', 'c', 'o', 'x', 'X', 'e', 'E', 'f', 'F', 'g', 'G', '%', 'n', 'y', 'é',
+        ]));
     }
     if random.chance(3) {
         spec.push('!');

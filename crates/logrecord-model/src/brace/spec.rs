@@ -370,7 +370,14 @@ fn format_float(number: f64, spec: &Spec, output: &mut Output<'_>) -> Result<(),
 }
 
 /// Writes a number: sign, prefix, grouped digits, and what follows them, within the width.
-fn write_number(spec: &Spec, negative: bool, prefix: &str, digits: &str, rest: &str, output: &mut Output<'_>) {
+fn write_number(
+    spec: &Spec,
+    negative: bool,
+    prefix: &str,
+    digits: &str,
+    rest: &str,
+    output: &mut Output<'_>,
+) {
     let sign = match (negative, spec.sign) {
         (true, _) => "-",
         (false, Some('+')) => "+",

@@ -89,8 +89,12 @@ impl<'v> Integer<'v> {
             (_, Some(Plain::Decimal(text))) => {
                 return match decimal_truncated(&text) {
                     Some(number) => Ok(Some(Self::of_big(number))),
-                    None if text.contains("Inf") => Err(FormatError::overflow("cannot convert Infinity to integer")),
-                    None if text.contains("NaN") => Err(FormatError::value_error("cannot convert NaN to integer")),
+                    None if text.contains("Inf") => {
+                        Err(FormatError::overflow("cannot convert Infinity to integer"))
+                    }
+                    None if text.contains("NaN") => {
+                        Err(FormatError::value_error("cannot convert NaN to integer"))
+                    }
                     None => Err(FormatError::too_many_digits()),
                 };
             }
@@ -210,7 +214,8 @@ pub(crate) fn real(value: &Value<'_>) -> Result<f64, FormatError> {
         (_, Some(Plain::Value(Value::Float(number)))) => return Ok(number),
         (_, Some(Plain::Decimal(text))) => return Ok(text.parse().unwrap_or(f64::NAN)),
         (_, Some(Plain::Fraction(numerator, denominator))) => {
-            let (above, below) = (Integer::of_big(numerator).to_float()?, Integer::of_big(denominator).to_float()?);
+            let (above, below) =
+                (Integer::of_big(numerator).to_float()?, Integer::of_big(denominator).to_float()?);
             return Ok(above / below);
         }
         _ => {}

@@ -87,7 +87,8 @@ fn significant(magnitude: f64, count: usize) -> Decimal {
 /// the one that rounding to this many digits gives, half to even.
 fn shortest(magnitude: f64) -> Decimal {
     let short = format!("{magnitude:e}");
-    let places = short.bytes().take_while(|byte| *byte != b'e').filter(u8::is_ascii_digit).count().saturating_sub(1);
+    let places =
+        short.bytes().take_while(|byte| *byte != b'e').filter(u8::is_ascii_digit).count().saturating_sub(1);
     let rounded = format!("{magnitude:.places$e}");
     let reads_back = rounded.parse::<f64>().is_ok_and(|read| read.to_bits() == magnitude.to_bits());
     split_exponent(if reads_back { &rounded } else { &short })
@@ -96,7 +97,10 @@ fn shortest(magnitude: f64) -> Decimal {
 fn split_exponent(text: &str) -> Decimal {
     let (mantissa, exponent) = text.split_once('e').unwrap_or((text, "0"));
     let exponent: i64 = exponent.parse().unwrap_or(0);
-    Decimal { digits: mantissa.chars().filter(char::is_ascii_digit).collect(), point: exponent.saturating_add(1) }
+    Decimal {
+        digits: mantissa.chars().filter(char::is_ascii_digit).collect(),
+        point: exponent.saturating_add(1),
+    }
 }
 
 fn fixed(magnitude: f64, spec: FloatSpec) -> (String, bool) {

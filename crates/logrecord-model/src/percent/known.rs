@@ -56,7 +56,11 @@ fn scalar(node: NodeRef<'_, '_>) -> Option<Value<'static>> {
     })
 }
 
-fn moment(date: Option<pickle_codec::Date>, time: Option<pickle_codec::Time>, zone: Option<Zone<'_, '_>>) -> Moment {
+fn moment(
+    date: Option<pickle_codec::Date>,
+    time: Option<pickle_codec::Time>,
+    zone: Option<Zone<'_, '_>>,
+) -> Moment {
     let (year, month, day) =
         date.map_or((1900, 1, 1), |date| (i64::from(date.year), i64::from(date.month), i64::from(date.day)));
     let (second_of_day, microsecond) = time.map_or((0, 0), |time| {
@@ -155,7 +159,10 @@ pub(crate) fn decimal_truncated(text: &str) -> Option<BigInt> {
     let (negative, digits, behind) = decimal_digits(text)?;
     let whole = if behind >= 0 {
         let kept = digits.len().saturating_sub(usize::try_from(behind).ok()?);
-        BigInt::parse_bytes(digits.get(..kept).filter(|digits| !digits.is_empty()).unwrap_or("0").as_bytes(), 10)?
+        BigInt::parse_bytes(
+            digits.get(..kept).filter(|digits| !digits.is_empty()).unwrap_or("0").as_bytes(),
+            10,
+        )?
     } else {
         let zeros = u32::try_from(behind.saturating_neg()).ok().filter(|zeros| *zeros <= 10_000)?;
         BigInt::parse_bytes(digits.as_bytes(), 10)? * BigInt::from(10).pow(zeros)

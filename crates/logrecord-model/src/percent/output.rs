@@ -11,7 +11,7 @@ pub(crate) const TRUNCATED: &str = "...[truncated]";
 
 /// How much each directive is charged beside the text it makes, so that directives which write
 /// nothing cannot be repeated for free.
-const DIRECTIVE_COST: usize = 64;
+const DIRECTIVE_COST: usize = 16;
 
 /// A capped string under construction.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl<'b> Output<'b> {
     /// Output of at most `limit` further bytes, fill characters among them at most `padding`.
     pub(crate) fn new(text: &'b mut String, limit: usize, padding: usize, safe: bool) -> Self {
         let end = text.len().saturating_add(limit);
-        Self { text, end, padding, work: limit.saturating_mul(16), full: false, safe }
+        Self { text, end, padding, work: limit.saturating_mul(4), full: false, safe }
     }
 
     /// Whether nothing more is taken.

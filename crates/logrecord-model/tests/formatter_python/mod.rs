@@ -35,12 +35,8 @@ impl Python {
             return None;
         }
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/formatter_python/oracle.py");
-        let mut child = Command::new(path)
-            .arg(script)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .ok()?;
+        let mut child =
+            Command::new(path).arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().ok()?;
         let input = child.stdin.take()?;
         let output = BufReader::new(child.stdout.take()?);
         Some(Self { child, input, output, minor })
@@ -82,7 +78,8 @@ impl Python {
     /// The pickle of a record's attributes, after `makeLogRecord`.
     pub(crate) fn payload(&mut self, record: &str) -> Vec<u8> {
         let hex = self.ask(&json!({"ask": "payload", "record": record})).unwrap();
-        let digits: Vec<u8> = hex.bytes().map(|digit| char::from(digit).to_digit(16).unwrap().try_into().unwrap()).collect();
+        let digits: Vec<u8> =
+            hex.bytes().map(|digit| char::from(digit).to_digit(16).unwrap().try_into().unwrap()).collect();
         digits.chunks(2).map(|pair| pair[0] * 16 + pair[1]).collect()
     }
 }

@@ -54,7 +54,32 @@ def payload(question):
     return pickle.dumps(record.__dict__, 1).hex()
 
 
-ANSWERS = {f.__name__: f for f in (percent, spec, strftime, formatter, payload)}
+def exception(question):
+    """The text of an exception, and what it was: classes and messages in the order of the text."""
+    names = {}
+    try:
+        exec(question["code"], names)
+    except BaseException as error:
+        text = logging.Formatter().formatException((type(error), error, error.__traceback__))
+        chain = []
+        while error is not None:
+            frames = 0
+            trace = error.__traceback__
+            while trace is not None:
+                frames += 1
+                trace = trace.tb_next
+            chain.append([type(error).__name__, str(error), frames])
+            if error.__cause__ is not None:
+                error = error.__cause__
+            elif error.__suppress_context__:
+                error = None
+            else:
+                error = error.__context__
+        return json.dumps({"text": text, "chain": chain[::-1]})
+    return ""
+
+
+ANSWERS = {f.__name__: f for f in (percent, spec, strftime, formatter, payload, exception)}
 
 for line in sys.stdin:
     question = json.loads(line)
