@@ -1,4 +1,10 @@
 //! What CPython's C pickler writes, decoded and encoded again, is the same bytes.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking and says what it skips"
+)]
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
 //! The event encoder: the same bytes as a document, misuse, buffers, segments.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use bytes::{Buf, BufMut};
 use pickle_codec::{
@@ -280,8 +281,7 @@ fn singles_are_written_once() {
     }
 }
 
-/// The buffer stays where it was, and the pickles are the same. That nothing is allocated is in
-/// `encode_allocations.rs`.
+/// The buffer stays where it was, and the pickles are the same.
 #[test]
 fn scratch_and_buffer_are_used_again() {
     for protocol in Protocol::ALL {

@@ -1,5 +1,6 @@
 //! serde's writing side, as rows.
 #![cfg(feature = "serde")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 

@@ -356,3 +356,46 @@ impl<'s, B: BufMut> Encoder<'s, B> {
         self.writer.get(id.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    /// Every block of memory that an encoder works in: where it is and how large.
+    fn blocks(scratch: &Scratch, out: &Vec<u8>) -> [(usize, usize); 4] {
+        let [slots, touched] = scratch.singles.blocks();
+        [
+            (scratch.stage.as_ptr().addr(), scratch.stage.len()),
+            (out.as_ptr().addr(), out.capacity()),
+            slots,
+            touched,
+        ]
+    }
+
+    #[test]
+    fn a_second_pickle_is_written_in_the_memory_of_the_first() {
+        for protocol in Protocol::ALL {
+            let mut scratch = Scratch::new();
+            let mut out = Vec::new();
+            let mut before = None;
+            for _ in 0..3 {
+                out.clear();
+                let mut encoder = Encoder::with_scratch(&mut out, protocol, &mut scratch);
+                encoder.begin_list(4).unwrap();
+                encoder.bytes(b"x").unwrap();
+                encoder.str("").unwrap();
+                encoder.begin_tuple(1).unwrap();
+                encoder.float(1.5).unwrap();
+                encoder.end().unwrap();
+                encoder.str("spam and eggs").unwrap();
+                encoder.end().unwrap();
+                encoder.finish().unwrap();
+                let after = blocks(&scratch, &out);
+                assert!(before.is_none_or(|before| before == after), "protocol {protocol}");
+                before = Some(after);
+            }
+        }
+    }
+}

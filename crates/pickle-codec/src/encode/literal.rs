@@ -3,6 +3,17 @@
 use alloc::string::String;
 use core::fmt::Write;
 
+/// "00" to "99".
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[0; 2]; 100];
+    let mut number = 0;
+    while number < 100 {
+        pairs[number] = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
+        number += 1;
+    }
+    pairs
+};
+
 /// A decimal number on the stack.
 pub(crate) struct Decimal {
     buffer: [u8; 20],
@@ -10,28 +21,33 @@ pub(crate) struct Decimal {
 }
 
 impl Decimal {
+    #[inline]
     pub(crate) fn new(value: i64) -> Self {
         let mut decimal = Self { buffer: [0; 20], start: 20 };
         let mut rest = value.unsigned_abs();
-        loop {
-            let [digit, ..] = (rest % 10).to_le_bytes();
-            decimal.push(b'0' + digit);
-            rest /= 10;
-            if rest == 0 {
-                break;
-            }
+        while rest >= 100 {
+            decimal.push(PAIRS[(rest % 100) as usize]);
+            rest /= 100;
+        }
+        decimal.push(PAIRS[(rest % 100) as usize]);
+        if rest < 10 {
+            decimal.start += 1;
         }
         if value < 0 {
-            decimal.push(b'-');
+            // Nineteen digits at most leave a place for the sign.
+            decimal.start = decimal.start.saturating_sub(1);
+            if let Some(place) = decimal.buffer.get_mut(decimal.start) {
+                *place = b'-';
+            }
         }
         decimal
     }
 
-    fn push(&mut self, byte: u8) {
-        // Twenty places hold every i64 with its sign.
-        self.start = self.start.saturating_sub(1);
-        if let Some(place) = self.buffer.get_mut(self.start) {
-            *place = byte;
+    #[inline]
+    fn push(&mut self, pair: [u8; 2]) {
+        self.start = self.start.saturating_sub(2);
+        if let Some(place) = self.buffer.get_mut(self.start..).and_then(<[u8]>::first_chunk_mut) {
+            *place = pair;
         }
     }
 
@@ -132,7 +148,7 @@ mod tests {
 
     #[test]
     fn decimal_rows() {
-        for value in [0, 7, -7, i64::MAX, i64::MIN, 140_735_191_873_280] {
+        for value in [0, 7, -7, 10, 99, 100, -100, 12_345, i64::MAX, i64::MIN, 140_735_191_873_280] {
             assert_eq!(Decimal::new(value).as_bytes(), alloc::format!("{value}").as_bytes());
         }
     }

@@ -106,6 +106,15 @@ impl Singles {
         }
     }
 
+    /// Where its memory is and how large.
+    #[cfg(test)]
+    pub(crate) fn blocks(&self) -> [(usize, usize); 2] {
+        [
+            (self.slots.as_ptr().addr(), self.slots.capacity()),
+            (self.touched.as_ptr().addr(), self.touched.capacity()),
+        ]
+    }
+
     /// The memo index of an interned name, or of a global as `module NUL name`.
     pub(crate) fn interned(&self, name: &[u8]) -> Option<u32> {
         self.names.get(name).copied()

@@ -1,0 +1,217 @@
+//! Containers: how they begin and end.
+
+use super::{Style, Writer, misuse};
+use crate::encode::open::{NO_MEMO, Open, Shape};
+use crate::encode::singles::Name;
+use crate::encode::sink::Sink;
+use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::Protocol;
+
+impl<'v, S: Sink<'v>> Writer<'v, S> {
+    fn begin(&mut self, shape: Shape, len: usize, unit: u64) -> Result<Open> {
+        let left = (len as u64).checked_mul(unit).ok_or_else(|| Error::plain(ErrorKind::Budget))?;
+        self.item()?;
+        Ok(Open::new(shape, left, NO_MEMO))
+    }
+
+    #[inline]
+    pub(crate) fn begin_list(&mut self, len: usize) -> Result<()> {
+        let mut open = self.begin(Shape::List, len, 1)?;
+        self.empty_list();
+        open.memo = self.last;
+        self.push(open);
+        Ok(())
+    }
+
+    fn empty_list(&mut self) {
+        if self.style == Style::Text {
+            self.emit(*b"(l");
+        } else {
+            self.emit(*b"]");
+        }
+        self.put();
+    }
+
+    #[inline]
+    pub(crate) fn begin_dict(&mut self, len: usize) -> Result<()> {
+        let mut open = self.begin(Shape::Dict, len, 2)?;
+        if self.style == Style::Text {
+            self.emit(*b"(d");
+        } else {
+            self.emit(*b"}");
+        }
+        self.put();
+        open.memo = self.last;
+        self.push(open);
+        Ok(())
+    }
+
+    pub(crate) fn begin_tuple(&mut self, len: usize) -> Result<()> {
+        let mut open = self.begin(Shape::Tuple, len, 1)?;
+        open.arity = u8::try_from(len).unwrap_or(4).min(4);
+        match open.arity {
+            0 => self.empty_tuple_opcode(),
+            1..=3 if self.protocol >= Protocol::V2 => {}
+            _ => self.emit(*b"("),
+        }
+        self.last = NO_MEMO;
+        self.push(open);
+        Ok(())
+    }
+
+    pub(crate) fn begin_set(&mut self, len: usize) -> Result<()> {
+        self.begin_any_set(len, Shape::Set, Shape::CalledSet, Name::Set)
+    }
+
+    pub(crate) fn begin_frozenset(&mut self, len: usize) -> Result<()> {
+        self.begin_any_set(len, Shape::FrozenSet, Shape::CalledFrozenSet, Name::FrozenSet)
+    }
+
+    fn begin_any_set(&mut self, len: usize, own: Shape, called: Shape, name: Name) -> Result<()> {
+        let mut open = self.begin(own, len, 1)?;
+        self.last = NO_MEMO;
+        if self.style != Style::Framed {
+            // A call with a list of the items.
+            open.shape = called;
+            self.name(name)?;
+            if self.protocol < Protocol::V2 {
+                self.emit(*b"(");
+            }
+            self.empty_list();
+            self.last = NO_MEMO;
+        } else if own == Shape::Set {
+            self.emit([0x8f]);
+            self.put();
+            open.memo = self.last;
+        } else {
+            self.emit(*b"(");
+        }
+        self.push(open);
+        Ok(())
+    }
+
+    /// `complex`, a call with two floats.
+    pub(crate) fn complex(&mut self, real: f64, imaginary: f64) -> Result<()> {
+        self.item()?;
+        self.push(Open::parts());
+        self.name(Name::Complex)?;
+        self.item()?;
+        if self.protocol < Protocol::V2 {
+            self.emit(*b"(");
+        }
+        self.float(real)?;
+        self.float(imaginary)?;
+        self.close_tuple(2);
+        self.emit(*b"R");
+        self.put();
+        self.pop();
+        Ok(())
+    }
+
+    /// The end of the innermost container.
+    pub(crate) fn end(&mut self) -> Result<()> {
+        self.end_as(None)
+    }
+
+    /// The end of a container which may have got into the memo while its items were written: then
+    /// they are taken back, as `Modules/_pickle.c` does for tuples that contain themselves.
+    pub(crate) fn end_as(&mut self, known: Option<u32>) -> Result<()> {
+        if self.top.run != 0 || self.top.left != 0 || self.top.shape == Shape::Parts {
+            return Err(misuse("fewer items than were announced"));
+        }
+        if self.top.shape == Shape::Root {
+            return Err(misuse("an end without a beginning"));
+        }
+        self.close_batch();
+        let done = self.pop();
+        self.last = done.memo;
+        match (done.shape, known) {
+            (Shape::Dict, _) if done.full => self.emit(*b"(u"),
+            (Shape::Set, _) if done.full => self.emit([b'(', 0x90]),
+            (Shape::Tuple, _) if done.arity == 0 => {}
+            (Shape::Tuple, Some(index)) => {
+                if done.arity < 4 && self.protocol >= Protocol::V2 {
+                    for _ in 0..done.arity {
+                        self.emit(*b"0");
+                    }
+                } else if self.style == Style::Text {
+                    return Err(misuse("a recursive tuple needs its length"));
+                } else {
+                    self.emit(*b"1");
+                }
+                self.get_opcode(index);
+            }
+            (Shape::Tuple, None) => self.close_tuple(done.arity),
+            (Shape::FrozenSet, Some(index)) => {
+                self.emit(*b"1");
+                self.get_opcode(index);
+            }
+            (Shape::FrozenSet, None) => {
+                self.emit([0x91]);
+                self.put();
+            }
+            (Shape::CalledSet | Shape::CalledFrozenSet, known) => {
+                self.close_tuple(1);
+                self.emit(*b"R");
+                self.end_call(known);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A recursive tuple of protocol 0, whose items are popped one by one.
+    pub(crate) fn end_text_tuple(&mut self, len: usize, index: u32) -> Result<()> {
+        self.pop();
+        for _ in 0..=len {
+            self.emit(*b"0");
+            self.flush_unframed()?;
+        }
+        self.get_opcode(index);
+        Ok(())
+    }
+
+    /// What follows REDUCE: PUT, or POP and GET if the object is in the memo already. Tells whether
+    /// it is new.
+    pub(crate) fn end_call(&mut self, known: Option<u32>) -> bool {
+        match known {
+            Some(index) => {
+                self.emit(*b"0");
+                self.get_opcode(index);
+                false
+            }
+            None => {
+                self.put();
+                true
+            }
+        }
+    }
+
+    pub(crate) fn empty_tuple_opcode(&mut self) {
+        if self.style == Style::Text {
+            self.emit(*b"(t");
+        } else {
+            self.emit(*b")");
+        }
+    }
+
+    /// The end of a tuple that is not empty; from protocol 2 on, short ones have no mark.
+    pub(crate) fn close_tuple(&mut self, arity: u8) {
+        match arity {
+            1..=3 if self.protocol >= Protocol::V2 => self.emit([0x84 + arity]),
+            _ => self.emit(*b"t"),
+        }
+        self.put();
+    }
+
+    /// Whether the innermost container is what an object is given.
+    pub(crate) fn is_given(&self) -> bool {
+        matches!(self.top.shape, Shape::Items | Shape::Pairs)
+    }
+
+    /// What an object gets by APPENDS or SETITEMS; not an item of its own, ended by `end`.
+    pub(crate) fn begin_given(&mut self, shape: Shape, len: usize) {
+        let unit = if shape == Shape::Pairs { 2 } else { 1 };
+        self.push(Open::new(shape, (len as u64).saturating_mul(unit), NO_MEMO));
+    }
+}

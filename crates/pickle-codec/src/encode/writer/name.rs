@@ -1,0 +1,211 @@
+//! Globals and what else CPython has only once by name.
+
+use alloc::vec::Vec;
+
+use super::{FRAME_TARGET, Style, Writer, misuse};
+use crate::encode::open::{NO_MEMO, Open};
+use crate::encode::singles::{Name, Single};
+use crate::encode::sink::Sink;
+use crate::error::Result;
+use crate::protocol::Protocol;
+use crate::text::Str;
+
+impl<'v, S: Sink<'v>> Writer<'v, S> {
+    /// A global that the encoder names on its own account, as a part of a call.
+    pub(crate) fn name(&mut self, name: Name) -> Result<()> {
+        if self.pos + self.hole_bytes >= FRAME_TARGET {
+            self.flush()?;
+        }
+        let single = Some(Single::name(name));
+        if self.get_single(single) {
+            return Ok(());
+        }
+        let old = self.protocol < Protocol::V3;
+        let name_text = match name {
+            Name::Encode | Name::Latin1 => "encode",
+            Name::Bytes => "bytes",
+            Name::ByteArray => "bytearray",
+            Name::Set => "set",
+            Name::FrozenSet => "frozenset",
+            Name::Complex => "complex",
+            Name::NewObj => "__newobj__",
+            Name::NewObjEx => "__newobj_ex__",
+            Name::Reconstructor => "_reconstructor",
+            Name::Object => "object",
+            // Python 2's names of these types: `REVERSE_NAME_MAPPING` in `Lib/_compat_pickle.py`.
+            Name::Int if old => "long",
+            Name::Int => "int",
+            Name::Float => "float",
+            Name::Str if old => "unicode",
+            Name::Str => "str",
+            Name::List => "list",
+            Name::Tuple => "tuple",
+            Name::Dict => "dict",
+        };
+        let module = match name {
+            Name::Encode | Name::Latin1 => "_codecs",
+            Name::NewObj | Name::NewObjEx | Name::Reconstructor if old => "copy_reg",
+            Name::NewObj | Name::NewObjEx | Name::Reconstructor => "copyreg",
+            _ if old => "__builtin__",
+            _ => "builtins",
+        };
+        let name = name_text;
+        self.global_opcode(Str::Utf8(module), Str::Utf8(name))?;
+        self.put_single(single);
+        Ok(())
+    }
+
+    /// A global by its names; the second time a GET. It is an item of its own.
+    pub(crate) fn global(&mut self, module: Str<'_>, name: Str<'_>) -> Result<()> {
+        self.item()?;
+        if self.get_global(module, name) {
+            return Ok(());
+        }
+        self.global_opcode(module, name)?;
+        self.put_global(module, name);
+        Ok(())
+    }
+
+    /// The single that a global's names mean, if the encoder writes it by itself, too.
+    fn named(module: Str<'_>, name: Str<'_>) -> Option<Single> {
+        let name = match (module.as_str()?, name.as_str()?) {
+            ("_codecs", "encode") => Name::Encode,
+            ("builtins" | "__builtin__", name) => match name {
+                "bytes" => Name::Bytes,
+                "bytearray" => Name::ByteArray,
+                "set" => Name::Set,
+                "frozenset" => Name::FrozenSet,
+                "complex" => Name::Complex,
+                "object" => Name::Object,
+                "int" | "long" => Name::Int,
+                "float" => Name::Float,
+                "str" | "unicode" => Name::Str,
+                "list" => Name::List,
+                "tuple" => Name::Tuple,
+                "dict" => Name::Dict,
+                _ => return None,
+            },
+            ("copyreg" | "copy_reg", "_reconstructor") => Name::Reconstructor,
+            ("copyreg" | "copy_reg", "__newobj__") => Name::NewObj,
+            ("copyreg" | "copy_reg", "__newobj_ex__") => Name::NewObjEx,
+            _ => return None,
+        };
+        Some(Single::name(name))
+    }
+
+    fn global_key(module: Str<'_>, name: Str<'_>) -> Vec<u8> {
+        let mut key = module.as_bytes().to_vec();
+        key.push(0);
+        key.extend_from_slice(name.as_bytes());
+        key
+    }
+
+    pub(crate) fn get_global(&mut self, module: Str<'_>, name: Str<'_>) -> bool {
+        if let Some(single) = Self::named(module, name) {
+            return self.get_single(Some(single));
+        }
+        match self.singles.interned(&Self::global_key(module, name)) {
+            Some(index) => {
+                self.get_opcode(index);
+                true
+            }
+            None => false,
+        }
+    }
+
+    pub(crate) fn put_global(&mut self, module: Str<'_>, name: Str<'_>) {
+        let single = Self::named(module, name);
+        self.put_single(single);
+        if single.is_none() && self.last != NO_MEMO {
+            self.singles.intern(Self::global_key(module, name), self.last);
+        }
+    }
+
+    pub(crate) fn global_opcode(&mut self, module: Str<'_>, name: Str<'_>) -> Result<()> {
+        if self.style == Style::Framed {
+            self.push(Open::parts());
+            if owns_module_text(module, name) {
+                self.text(module.as_bytes())?;
+            } else {
+                self.interned(module)?;
+            }
+            self.text(name.as_bytes())?;
+            self.pop();
+            self.emit([0x93]);
+            return Ok(());
+        }
+        let is_line =
+            |text: Str<'_>| text.as_str().is_some_and(|text| !text.is_empty() && !text.contains('\n'));
+        if !is_line(module) || !is_line(name) {
+            return Err(misuse("the name of a global is no line of text"));
+        }
+        self.emit(*b"c");
+        self.emit_slice(module.as_bytes());
+        self.emit(*b"\n");
+        self.emit_slice(name.as_bytes());
+        self.emit(*b"\n");
+        Ok(())
+    }
+
+    /// A persistent id of protocol 0.
+    pub(crate) fn persid_line(&mut self, line: &[u8]) {
+        self.emit(*b"P");
+        self.emit_slice(line);
+        self.emit(*b"\n");
+        self.last = NO_MEMO;
+    }
+
+    /// A text that CPython interns because it names something.
+    pub(crate) fn interned(&mut self, text: Str<'_>) -> Result<()> {
+        if let Some(index) = self.singles.interned(text.as_bytes()) {
+            return self.get(index);
+        }
+        self.text(text.as_bytes())?;
+        if self.last != NO_MEMO {
+            self.singles.intern(text.as_bytes().to_vec(), self.last);
+        }
+        Ok(())
+    }
+}
+
+/// The types in `builtins` that are no exceptions. Its functions have another text for their module.
+const BUILTIN_TYPES: [&str; 25] = [
+    "bool",
+    "bytearray",
+    "bytes",
+    "classmethod",
+    "complex",
+    "dict",
+    "enumerate",
+    "filter",
+    "float",
+    "frozenset",
+    "int",
+    "list",
+    "map",
+    "memoryview",
+    "object",
+    "property",
+    "range",
+    "reversed",
+    "set",
+    "slice",
+    "staticmethod",
+    "str",
+    "super",
+    "tuple",
+    "type",
+];
+
+/// Whether a class has a text of its own for its module. Classes of one module share it, except
+/// for those of `collections` that C code defines.
+pub(crate) fn owns_module_text(module: Str<'_>, name: Str<'_>) -> bool {
+    let name = name.as_str().unwrap_or_default();
+    match module {
+        Str::Utf8("collections") => ["OrderedDict", "defaultdict", "deque"].contains(&name),
+        Str::Utf8("builtins") => {
+            !name.starts_with(|first: char| first.is_ascii_uppercase()) && !BUILTIN_TYPES.contains(&name)
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,353 @@
+//! Text and bytes: short ones on the stage, large ones past it.
+
+use super::{FRAME_TARGET, Style, Writer, misuse};
+use crate::encode::literal;
+use crate::encode::open::{NO_MEMO, Open};
+use crate::encode::singles::{Name, Single};
+use crate::encode::sink::Sink;
+use crate::error::{Error, Result};
+use crate::protocol::Protocol;
+use crate::text::Str;
+
+impl<'v, S: Sink<'v>> Writer<'v, S> {
+    /// Text that is valid WTF-8, copied.
+    #[inline]
+    pub(crate) fn text(&mut self, bytes: &[u8]) -> Result<()> {
+        if self.short_text(bytes) { Ok(()) } else { self.other_text(bytes) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn other_text(&mut self, bytes: &[u8]) -> Result<()> {
+        self.item()?;
+        self.text_slow(bytes, None)
+    }
+
+    /// Text in its most common form, which is most of a log record: an item in the middle of a
+    /// batch, in protocols 1 to 3, with a memo index of one byte and room on the stage. Tells
+    /// whether it was that; else nothing has happened.
+    #[inline(never)]
+    fn short_text(&mut self, bytes: &[u8]) -> bool {
+        let len = bytes.len();
+        let index = self.memo;
+        if self.style != Style::Binary
+            || self.top.run == 0
+            || index > 0xff
+            || !(3..FRAME_TARGET).contains(&len)
+        {
+            return false;
+        }
+        let Some(room) = self.stage.get_mut(self.pos..) else { return false };
+        let Some(room) = room.get_mut(..len + 7) else { return false };
+        let Some(([code, length @ ..], room)) = room.split_first_chunk_mut::<5>() else { return false };
+        let Some((body, put)) = room.split_last_chunk_mut::<2>() else { return false };
+        *code = b'X';
+        *length = (len as u32).to_le_bytes();
+        copy(body, bytes);
+        self.top.run -= 1;
+        if self.memoize {
+            let [low, ..] = index.to_le_bytes();
+            *put = [b'q', low];
+            self.pos += len + 7;
+            self.last = index;
+            self.memo = index + 1;
+        } else {
+            self.pos += len + 5;
+            self.last = NO_MEMO;
+        }
+        true
+    }
+
+    /// Text that is valid WTF-8 and lives as long as the output.
+    pub(crate) fn text_shared(&mut self, bytes: &'v [u8]) -> Result<()> {
+        if bytes.len() < self.share_from {
+            return self.text(bytes);
+        }
+        self.item()?;
+        self.text_slow(bytes, Some(bytes))
+    }
+
+    #[inline(never)]
+    fn text_slow(&mut self, bytes: &[u8], shared: Option<&'v [u8]>) -> Result<()> {
+        let single = Single::text(bytes);
+        if self.get_single(single) {
+            return Ok(());
+        }
+        self.text_opcode(bytes, shared)?;
+        self.put_single(single);
+        Ok(())
+    }
+
+    fn text_opcode(&mut self, bytes: &[u8], shared: Option<&'v [u8]>) -> Result<()> {
+        match self.style {
+            Style::Text => {
+                self.emit(*b"V");
+                if literal::is_plain(bytes) {
+                    self.payload(&[], bytes, shared)?;
+                } else {
+                    let text = match core::str::from_utf8(bytes) {
+                        Ok(text) => Str::Utf8(text),
+                        Err(_) => Str::Wtf8(bytes),
+                    };
+                    for point in text.code_points() {
+                        let (escaped, len) = literal::escape(point);
+                        self.emit_slice(escaped.get(..len).unwrap_or_default());
+                        self.flush_unframed()?;
+                    }
+                }
+                self.emit(*b"\n");
+                Ok(())
+            }
+            Style::Binary => {
+                let header = self.header(0, b'X', 0, bytes.len())?;
+                self.payload(header.as_slice(), bytes, shared)
+            }
+            Style::Framed => {
+                let header = self.header(0x8c, b'X', 0x8d, bytes.len())?;
+                self.payload(header.as_slice(), bytes, shared)
+            }
+        }
+    }
+
+    /// `bytes`, copied.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        self.bytes_any(bytes, None)
+    }
+
+    /// `bytes` that live as long as the output.
+    pub(crate) fn bytes_shared(&mut self, bytes: &'v [u8]) -> Result<()> {
+        self.bytes_any(bytes, (bytes.len() >= self.share_from).then_some(bytes))
+    }
+
+    fn bytes_any(&mut self, bytes: &[u8], shared: Option<&'v [u8]>) -> Result<()> {
+        self.item()?;
+        let single = Single::bytes(bytes);
+        if self.get_single(single) {
+            return Ok(());
+        }
+        self.bytes_new(bytes, shared)?;
+        if let Some(single) = single
+            && self.last != NO_MEMO
+        {
+            self.singles.set(single, self.last);
+        }
+        Ok(())
+    }
+
+    /// `bytes` that CPython has no single for, whatever their length.
+    fn bytes_new(&mut self, bytes: &[u8], shared: Option<&'v [u8]>) -> Result<()> {
+        if self.protocol >= Protocol::V3 {
+            let long = if self.style == Style::Framed { 0x8e } else { 0 };
+            let header = self.header(b'C', b'B', long, bytes.len())?;
+            self.payload(header.as_slice(), bytes, shared)?;
+            self.put();
+            return Ok(());
+        }
+        // Below protocol 3 they are text of the same code points, encoded by a call.
+        if bytes.is_empty() {
+            self.name(Name::Bytes)?;
+            self.empty_tuple_opcode();
+        } else {
+            self.name(Name::Encode)?;
+            if self.protocol < Protocol::V2 {
+                self.emit(*b"(");
+            }
+            self.latin1_text(bytes, shared)?;
+            self.latin1_name();
+            self.close_tuple(2);
+        }
+        self.emit(*b"R");
+        self.put();
+        Ok(())
+    }
+
+    /// The text whose code points are these bytes.
+    fn latin1_text(&mut self, bytes: &[u8], shared: Option<&'v [u8]>) -> Result<()> {
+        if bytes.is_ascii() {
+            return self.text_slow(bytes, shared);
+        }
+        let high = |byte: u8| [0xc0 | (byte >> 6), 0x80 | (byte & 0x3f)];
+        let single = match bytes {
+            [byte] => Single::text(&high(*byte)),
+            _ => None,
+        };
+        if self.get_single(single) {
+            return Ok(());
+        }
+        if self.style == Style::Text {
+            self.emit(*b"V");
+            for &byte in bytes {
+                let (escaped, len) = literal::escape(u32::from(byte));
+                self.emit_slice(escaped.get(..len).unwrap_or_default());
+                self.flush_unframed()?;
+            }
+            self.emit(*b"\n");
+        } else {
+            let len = bytes.len() + bytes.iter().filter(|byte| !byte.is_ascii()).count();
+            let header = self.header(0, b'X', 0, len)?;
+            self.emit_slice(header.as_slice());
+            for &byte in bytes {
+                if byte.is_ascii() {
+                    self.emit([byte]);
+                } else {
+                    self.emit(high(byte));
+                }
+                self.flush_unframed()?;
+            }
+        }
+        self.put_single(single);
+        Ok(())
+    }
+
+    /// CPython's interned `'latin1'`.
+    fn latin1_name(&mut self) {
+        let single = Some(Single::name(Name::Latin1));
+        if !self.get_single(single) {
+            if self.style == Style::Text {
+                self.emit(*b"Vlatin1\n");
+            } else {
+                self.emit(*b"X\x06\0\0\0latin1");
+            }
+            self.put_single(single);
+        }
+    }
+
+    pub(crate) fn bytearray(&mut self, bytes: &[u8]) -> Result<()> {
+        self.bytearray_any(bytes, None)
+    }
+
+    pub(crate) fn bytearray_shared(&mut self, bytes: &'v [u8]) -> Result<()> {
+        self.bytearray_any(bytes, (bytes.len() >= self.share_from).then_some(bytes))
+    }
+
+    fn bytearray_any(&mut self, bytes: &[u8], shared: Option<&'v [u8]>) -> Result<()> {
+        self.item()?;
+        if self.protocol >= Protocol::V5 {
+            let mut header = [0x96, 0, 0, 0, 0, 0, 0, 0, 0];
+            header[1..].copy_from_slice(&(bytes.len() as u64).to_le_bytes());
+            self.payload(&header, bytes, shared)?;
+            self.put();
+            return Ok(());
+        }
+        self.push(Open::parts());
+        self.name(Name::ByteArray)?;
+        if bytes.is_empty() {
+            self.item()?;
+            self.empty_tuple_opcode();
+        } else {
+            self.item()?;
+            if self.protocol < Protocol::V2 {
+                self.emit(*b"(");
+            }
+            self.item()?;
+            self.bytes_new(bytes, shared)?;
+            self.close_tuple(1);
+        }
+        self.emit(*b"R");
+        self.put();
+        self.pop();
+        Ok(())
+    }
+
+    /// The opcode and length of a payload: by the shortest of three forms, 0 standing for none.
+    fn header(&self, short: u8, long: u8, huge: u8, len: usize) -> Result<Header> {
+        let wide = (len as u64).to_le_bytes();
+        let [b0, b1, b2, b3, ..] = wide;
+        if len < 256 && short != 0 {
+            return Ok(Header::new(&[short, b0]));
+        }
+        if u32::try_from(len).is_ok() {
+            return Ok(Header::new(&[long, b0, b1, b2, b3]));
+        }
+        if huge == 0 {
+            return Err(misuse("text or bytes of 4 GiB or more need protocol 4"));
+        }
+        let mut bytes = [huge, 0, 0, 0, 0, 0, 0, 0, 0];
+        bytes[1..].copy_from_slice(&wide);
+        Ok(Header::new(&bytes))
+    }
+
+    /// A header and its payload; a large payload goes by the stage and outside the frames.
+    fn payload(&mut self, header: &[u8], bytes: &[u8], shared: Option<&'v [u8]>) -> Result<()> {
+        if bytes.len() >= FRAME_TARGET {
+            if self.style == Style::Framed {
+                self.flush()?;
+                self.direct(header, None)?;
+            } else {
+                self.emit_slice(header);
+                self.flush()?;
+            }
+            return self.direct(bytes, shared);
+        }
+        self.emit_slice(header);
+        match shared {
+            Some(shared) => {
+                self.holes.push((self.pos, shared));
+                self.hole_bytes += shared.len();
+            }
+            None => self.emit_slice(bytes),
+        }
+        Ok(())
+    }
+
+    fn direct(&mut self, bytes: &[u8], shared: Option<&'v [u8]>) -> Result<()> {
+        let outcome = match shared {
+            Some(shared) => self.sink.share(shared),
+            None => self.sink.put(bytes),
+        };
+        outcome.map_err(|kind| {
+            self.broken = Some(kind);
+            Error::plain(kind)
+        })
+    }
+
+    /// Hands a full stage on inside a long text; there are no frames below protocol 4.
+    #[inline]
+    pub(super) fn flush_unframed(&mut self) -> Result<()> {
+        if self.pos >= FRAME_TARGET && self.style != Style::Framed { self.flush() } else { Ok(()) }
+    }
+}
+
+/// Copies a slice, without a call where two overlapping words cover it.
+#[inline]
+fn copy(to: &mut [u8], from: &[u8]) {
+    let done = match from.len() {
+        4..=7 => ends::<4>(to, from),
+        8..=15 => ends::<8>(to, from),
+        16..=32 => ends::<16>(to, from),
+        _ => false,
+    };
+    if !done {
+        to.copy_from_slice(from);
+    }
+}
+
+/// Copies the first and the last N bytes.
+#[inline]
+fn ends<const N: usize>(to: &mut [u8], from: &[u8]) -> bool {
+    let (Some(head), Some(tail)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) else { return false };
+    let Some(place) = to.first_chunk_mut::<N>() else { return false };
+    *place = *head;
+    let Some(place) = to.last_chunk_mut::<N>() else { return false };
+    *place = *tail;
+    true
+}
+
+/// An opcode and its length argument.
+struct Header {
+    bytes: [u8; 9],
+    len: u8,
+}
+
+impl Header {
+    fn new(from: &[u8]) -> Self {
+        let mut bytes = [0; 9];
+        let len = from.len().min(9);
+        bytes[..len].copy_from_slice(&from[..len]);
+        Self { bytes, len: len as u8 }
+    }
+
+    fn as_slice(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+}

@@ -1,0 +1,127 @@
+//! Values without parts: None, bools, numbers.
+
+use alloc::string::String;
+
+use super::{MAX_DIGITS, Style, Writer, misuse};
+use crate::encode::literal::{self, Decimal};
+use crate::encode::open::NO_MEMO;
+use crate::encode::sink::Sink;
+use crate::error::Result;
+use crate::number;
+use crate::protocol::Protocol;
+
+impl<'v, S: Sink<'v>> Writer<'v, S> {
+    #[inline]
+    pub(crate) fn none(&mut self) -> Result<()> {
+        self.item()?;
+        self.emit(*b"N");
+        self.last = NO_MEMO;
+        Ok(())
+    }
+
+    #[inline]
+    pub(crate) fn bool(&mut self, value: bool) -> Result<()> {
+        self.item()?;
+        self.last = NO_MEMO;
+        match (self.protocol, value) {
+            (Protocol::V0 | Protocol::V1, false) => self.emit(*b"I00\n"),
+            (Protocol::V0 | Protocol::V1, true) => self.emit(*b"I01\n"),
+            (_, false) => self.emit([0x89]),
+            (_, true) => self.emit([0x88]),
+        }
+        Ok(())
+    }
+
+    #[inline]
+    pub(crate) fn int(&mut self, value: i64) -> Result<()> {
+        self.item()?;
+        self.last = NO_MEMO;
+        match i32::try_from(value) {
+            Ok(value) if self.style != Style::Text => {
+                let [b0, b1, b2, b3] = value.to_le_bytes();
+                match value {
+                    0..=0xff => self.emit([b'K', b0]),
+                    0x100..=0xffff => self.emit([b'M', b0, b1]),
+                    _ => self.emit([b'J', b0, b1, b2, b3]),
+                }
+            }
+            Ok(_) => self.int_line(value, b"I", b"\n"),
+            Err(_) if self.protocol <= Protocol::V1 => self.int_line(value, b"L", b"L\n"),
+            Err(_) => {
+                let bytes = value.to_le_bytes();
+                self.long_bytes(number::minimal(&bytes))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn int_line(&mut self, value: i64, head: &[u8], tail: &[u8]) {
+        self.emit_slice(head);
+        self.emit_slice(Decimal::new(value).as_bytes());
+        self.emit_slice(tail);
+    }
+
+    /// An integer as little-endian two's complement of any length.
+    pub(crate) fn int_le(&mut self, bytes: &[u8]) -> Result<()> {
+        let bytes = number::minimal(bytes);
+        if let Some(value) = number::small(bytes) {
+            return self.int(value);
+        }
+        if self.protocol <= Protocol::V1 {
+            // CPython refuses, too: the conversion takes quadratic time.
+            let digits = if bytes.len() > MAX_DIGITS {
+                String::new()
+            } else {
+                alloc::format!("{}", number::big(bytes))
+            };
+            let len = digits.strip_prefix('-').unwrap_or(&digits).len();
+            if len == 0 || len > MAX_DIGITS {
+                return Err(misuse("an integer of more than 4300 digits has no text form"));
+            }
+            self.item()?;
+            self.emit(*b"L");
+            self.emit_slice(digits.as_bytes());
+            self.emit(*b"L\n");
+        } else {
+            self.item()?;
+            self.long_bytes(bytes)?;
+        }
+        self.last = NO_MEMO;
+        Ok(())
+    }
+
+    fn long_bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        if let Ok(len) = u8::try_from(bytes.len()) {
+            self.emit([0x8a, len]);
+        } else {
+            let Ok(len) = i32::try_from(bytes.len()) else {
+                return Err(misuse("an integer of 2 GiB or more cannot be pickled"));
+            };
+            let [b0, b1, b2, b3] = len.to_le_bytes();
+            self.emit([0x8b, b0, b1, b2, b3]);
+        }
+        self.emit_slice(bytes);
+        Ok(())
+    }
+
+    #[inline]
+    pub(crate) fn float(&mut self, value: f64) -> Result<()> {
+        self.item()?;
+        self.last = NO_MEMO;
+        if self.style == Style::Text {
+            self.float_line(value);
+        } else {
+            let [b0, b1, b2, b3, b4, b5, b6, b7] = value.to_be_bytes();
+            self.emit([b'G', b0, b1, b2, b3, b4, b5, b6, b7]);
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn float_line(&mut self, value: f64) {
+        let mut text = String::from("F");
+        literal::float_repr(value, &mut text);
+        text.push('\n');
+        self.emit_slice(text.as_bytes());
+    }
+}
