@@ -9,7 +9,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
-        mpsc::{Receiver as Events, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+        mpsc::{Receiver as Events, SyncSender, TrySendError, sync_channel},
     },
     thread,
     time::{Duration, Instant},
@@ -261,10 +261,7 @@ impl Receiver {
     /// The next batch or fault; nothing if none comes within `limit`, or if the receiver was stopped and
     /// everything is taken.
     pub fn receive(&self, limit: Duration) -> Option<Received> {
-        match self.events.recv_timeout(limit) {
-            Ok(received) => Some(received),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-        }
+        self.events.recv_timeout(limit).ok()
     }
 
     /// Accepts no more connections and reads the open ones until nothing more is ready. What they bring can

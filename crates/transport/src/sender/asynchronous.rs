@@ -237,6 +237,7 @@ impl Handle {
         let mut inner = self.shared.lock();
         let by = Instant::now() + limit.min(YEAR);
         inner.close_by = Some(inner.close_by.map_or(by, |earlier| earlier.min(by)));
+        inner.state.handle_closing();
         drop(inner);
         self.shared.work.notify_one();
     }
@@ -479,6 +480,7 @@ impl Worker<'_> {
                     }
                 }
                 Step::Wait(at) => {
+                    self.shared.changed.notify_waiters();
                     tokio::select! {
                         () = sleep_until(at.into()) => {}
                         // A new record changes nothing; being closed does.

@@ -292,6 +292,7 @@ impl Handle {
         if self.shared.compat.is_some() {
             return;
         }
+        inner.state.handle_closing();
         inner.waiting = false;
         self.shared.work.notify_one();
         // The thread keeps to the limit, but a system call of its may take a little longer.
@@ -378,6 +379,11 @@ impl<'a> Worker<'a> {
                     if look && inner.state.is_empty() { self.look(inner) } else { inner }
                 }
                 Step::Wait(at) => {
+                    if inner.waiters > 0 && inner.state.is_empty() {
+                        self.shared.changed.notify_all();
+                    }
+                    // Without a connection a new record changes nothing.
+                    inner.waiting = inner.state.is_connected();
                     let until = inner.close_by.map_or(at, |by| by.min(at));
                     let left = until.saturating_duration_since(now).min(DAY);
                     self.shared.work.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0

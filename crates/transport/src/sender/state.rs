@@ -323,6 +323,11 @@ impl SenderState {
         }
     }
 
+    /// No more records come. A loss report that is due does not wait for its interval any more.
+    pub const fn handle_closing(&mut self) {
+        self.report_interval = Duration::ZERO;
+    }
+
     /// The end: what is still there is dropped and counted.
     pub fn handle_closed(&mut self) {
         self.lent = 0;
@@ -350,7 +355,14 @@ impl SenderState {
         match self.link {
             Link::Up { .. } => {
                 self.report_losses(now);
-                if self.queue.is_empty() { Step::Idle } else { Step::Write }
+                match self.reported_at {
+                    _ if !self.queue.is_empty() => Step::Write,
+                    // What was lost since the last report is told when its time comes, record or no record.
+                    Some(at) if self.losses.records > 0 && self.loss_report.is_some() => {
+                        Step::Wait(at.checked_add(self.report_interval).unwrap_or(at))
+                    }
+                    _ => Step::Idle,
+                }
             }
             Link::Connecting { .. } => Step::Connect,
             Link::Down if self.queue.is_empty() => Step::Idle,
