@@ -76,7 +76,9 @@ impl fmt::Display for Error {
         };
         match (self.kind, message) {
             (ErrorKind::Pickle, _) => f.write_str("the payload cannot be decoded"),
-            (ErrorKind::NotADict, Some(found)) => write!(f, "the payload is a pickle of {found}, not of a dict"),
+            (ErrorKind::NotADict, Some(found)) => {
+                write!(f, "the payload is a pickle of {found}, not of a dict")
+            }
             (ErrorKind::NotADict, None) => f.write_str("the payload is not a pickle of a dict"),
             (ErrorKind::Json, Some(message)) => write!(f, "not a record in JSON: {message}"),
             (ErrorKind::Json, None) => f.write_str("not a record in JSON"),
@@ -103,6 +105,9 @@ mod tests {
         let error = Error::from(cause.clone());
         assert_eq!((error.kind(), error.pickle()), (ErrorKind::Pickle, Some(&cause)));
         assert!(std::error::Error::source(&error).is_some());
-        assert_eq!(Error::not_a_dict("a list").to_string(), "the payload is a pickle of a list, not of a dict");
+        assert_eq!(
+            Error::not_a_dict("a list").to_string(),
+            "the payload is a pickle of a list, not of a dict"
+        );
     }
 }

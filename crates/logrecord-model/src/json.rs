@@ -14,8 +14,8 @@ use std::borrow::Cow;
 
 use pickle_codec::Value;
 
-use crate::quote::{write_inner, write_str, write_text};
 use crate::field::Field;
+use crate::quote::{write_inner, write_str, write_text};
 use crate::record::LogRecord;
 use crate::tagged::write_value;
 use crate::time::rfc3339;

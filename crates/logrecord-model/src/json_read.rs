@@ -80,7 +80,9 @@ fn from_tree(tree: Tree) -> Result<OwnedLogRecord> {
                 _ => return Err(Error::with_message(ErrorKind::Json, "extra is not an object")),
             },
             (_, Some(field)) => {
-                if let Some(slot) = Field::ALL.iter().position(|have| *have == field).and_then(|at| own.get_mut(at)) {
+                if let Some(slot) =
+                    Field::ALL.iter().position(|have| *have == field).and_then(|at| own.get_mut(at))
+                {
                     *slot = Some(value_of(tree));
                 }
             }

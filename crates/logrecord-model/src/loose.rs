@@ -11,9 +11,9 @@ use std::borrow::Cow;
 use pickle_codec::Value;
 
 use crate::field::Field;
-use crate::record::LogRecord;
+use crate::record::{LogRecord, Scalar};
 use crate::scan::Cursor;
-use crate::stock::{add, add_extra, add_field};
+use crate::stock::{add_extra, add_field};
 
 /// Containers in one record, which also bounds their depth.
 const MAX_CONTAINERS: usize = 64;
@@ -54,15 +54,28 @@ struct Machine<'m, 'a> {
     containers: usize,
     /// The memo has entries that were never stored.
     gaps: bool,
+    /// The memo index at which the table starts, once one is known.
+    base: Option<usize>,
     py2_text: bool,
 }
 
 /// Reads a record; `None` if the payload is for the decoder. `py2_text` says whether Python 2's
 /// strings are text where they are UTF-8.
-pub(crate) fn read<'a>(payload: &'a [u8], py2_text: bool, scratch: &mut Scratch<'a>) -> Option<LogRecord<'a>> {
+pub(crate) fn read<'a>(
+    payload: &'a [u8],
+    py2_text: bool,
+    scratch: &mut Scratch<'a>,
+) -> Option<LogRecord<'a>> {
     let mut record = LogRecord::EMPTY;
-    let mut machine =
-        Machine { cursor: Cursor::new(payload), record: &mut record, scratch, containers: 0, gaps: false, py2_text };
+    let mut machine = Machine {
+        cursor: Cursor::new(payload),
+        record: &mut record,
+        scratch,
+        containers: 0,
+        gaps: false,
+        base: Some(0),
+        py2_text,
+    };
     machine.start()?;
     if !machine.scalars()? {
         machine.run()?;
@@ -70,7 +83,41 @@ pub(crate) fn read<'a>(payload: &'a [u8], py2_text: bool, scratch: &mut Scratch<
     Some(record)
 }
 
+/// Goes on with a stock record at the first extra that is a container, behind its first opcode. What
+/// was stored before cannot be fetched here; a fetch ends the attempt.
+pub(crate) fn resume<'a>(
+    cursor: Cursor<'a>,
+    opcode: u8,
+    key: &'a str,
+    record: &mut LogRecord<'a>,
+    home: &mut Scratch<'static>,
+) -> Option<()> {
+    let mut scratch = std::mem::take(home).recycle();
+    let mut machine = Machine {
+        cursor,
+        record,
+        scratch: &mut scratch,
+        containers: 0,
+        gaps: true,
+        base: None,
+        py2_text: false,
+    };
+    machine.lay_out(key);
+    let outcome = machine.step(opcode).and_then(|()| machine.run());
+    *home = scratch.recycle();
+    outcome
+}
+
 impl<'a> Machine<'_, 'a> {
+    /// The stack as it is behind a key of the record.
+    fn lay_out(&mut self, key: &'a str) {
+        self.scratch.stack.reserve(16);
+        // The dict stands for the record; what is set in it goes into the record.
+        self.scratch.stack.push(Value::Dict(Vec::new()));
+        self.scratch.stack.push(Value::Str(Cow::Borrowed(key)));
+        self.scratch.marks.push(1);
+    }
+
     /// PROTO, a pickle FRAME that spans all of the rest, the record's own EMPTY_DICT and its MARK.
     fn start(&mut self) -> Option<()> {
         let mut opcode = self.cursor.byte()?;
@@ -115,14 +162,14 @@ impl<'a> Machine<'_, 'a> {
             self.put_after(Some(key))?;
             let start = self.cursor;
             let opcode = self.cursor.byte()?;
-            let value = match opcode {
-                b'N' => Value::None,
-                b'G' => Value::Float(self.cursor.float8()?),
-                b'K' | b'M' | b'J' | b'L' => Value::Int(self.cursor.int(opcode)?),
+            let scalar = match opcode {
+                b'N' => Scalar::None,
+                b'G' => Scalar::Float(self.cursor.float8()?),
+                b'K' | b'M' | b'J' | b'L' => Scalar::Int(self.cursor.int(opcode)?),
                 b'I' => self.cursor.int_line()?,
-                0x88 => Value::Bool(true),
-                0x89 => Value::Bool(false),
-                0x8a => self.long1()?,
+                0x88 => Scalar::Bool(true),
+                0x89 => Scalar::Bool(false),
+                0x8a => Scalar::Int(self.long1()?),
                 b'X' | b'U' | b'T' | b'h' | b'j' | 0x8c => {
                     let text = match opcode {
                         b'X' => {
@@ -132,21 +179,17 @@ impl<'a> Machine<'_, 'a> {
                         _ => self.rare_text(opcode)?,
                     };
                     self.put_after(Some(text))?;
-                    Value::Str(Cow::Borrowed(std::str::from_utf8(text).ok()?))
+                    Scalar::Text(std::str::from_utf8(text).ok()?)
                 }
                 _ => {
                     self.cursor = start;
-                    self.scratch.stack.reserve(16);
-                    // The dict stands for the record; what is set in it goes into the record.
-                    self.scratch.stack.push(Value::Dict(Vec::new()));
-                    self.scratch.stack.push(Value::Str(Cow::Borrowed(std::str::from_utf8(key).ok()?)));
-                    self.scratch.marks.push(1);
+                    self.lay_out(std::str::from_utf8(key).ok()?);
                     return Some(false);
                 }
             };
             match Field::from_name(key) {
-                Some(field) => add_field(self.record, field, value)?,
-                None => add_extra(self.record, std::str::from_utf8(key).ok()?, value)?,
+                Some(field) => add_field(self.record, field, scalar)?,
+                None => add_extra(self.record, std::str::from_utf8(key).ok()?, scalar.into_value())?,
             }
         }
     }
@@ -200,56 +243,58 @@ impl<'a> Machine<'_, 'a> {
 
     fn run(&mut self) -> Option<()> {
         loop {
-            let value = match self.cursor.byte()? {
-                b'X' => Value::Str(Cow::Borrowed(self.cursor.short_text4()?)),
-                opcode @ (b'U' | b'T' | b'h' | b'j' | 0x8c) => {
-                    Value::Str(Cow::Borrowed(std::str::from_utf8(self.rare_text(opcode)?).ok()?))
-                }
-                b'q' => {
-                    let index = self.cursor.byte()?;
-                    self.put(usize::from(index))?;
-                    continue;
-                }
-                0x94 => {
-                    let entry = self.top_text()?;
-                    self.memoize(entry)?;
-                    continue;
-                }
-                b'N' => Value::None,
-                b'G' => Value::Float(self.cursor.float8()?),
-                b'I' => self.cursor.int_line()?,
-                0x88 => Value::Bool(true),
-                0x89 => Value::Bool(false),
-                opcode @ (b'K' | b'M' | b'J' | b'L') => Value::Int(self.cursor.int(opcode)?),
-                0x8a => self.long1()?,
-                b'(' => {
-                    self.scratch.marks.push(self.scratch.stack.len());
-                    continue;
-                }
-                b'u' => {
-                    let mark = self.scratch.marks.pop()?;
-                    self.set_items(mark)?;
-                    continue;
-                }
-                b's' => {
-                    let start = self.scratch.stack.len().checked_sub(2)?;
-                    self.above_mark(start)?;
-                    self.set_items(start)?;
-                    continue;
-                }
-                b'.' => {
-                    let done = self.cursor.rest.is_empty()
-                        && self.scratch.stack.len() == 1
-                        && self.scratch.marks.is_empty();
-                    return done.then_some(());
-                }
-                opcode => {
-                    self.container(opcode)?;
-                    continue;
-                }
-            };
-            self.scratch.stack.push(value);
+            let opcode = self.cursor.byte()?;
+            if opcode == b'.' {
+                let done = self.cursor.rest.is_empty()
+                    && self.scratch.stack.len() == 1
+                    && self.scratch.marks.is_empty();
+                return done.then_some(());
+            }
+            self.step(opcode)?;
         }
+    }
+
+    #[inline]
+    fn step(&mut self, opcode: u8) -> Option<()> {
+        let value = match opcode {
+            b'X' => Value::Str(Cow::Borrowed(self.cursor.text4()?)),
+            opcode @ (b'U' | b'T' | b'h' | b'j' | 0x8c) => {
+                Value::Str(Cow::Borrowed(std::str::from_utf8(self.rare_text(opcode)?).ok()?))
+            }
+            b'q' => {
+                let index = self.cursor.byte()?;
+                return self.put(usize::from(index));
+            }
+            0x94 => {
+                let entry = self.top_text()?;
+                return self.memoize(entry);
+            }
+            b'N' => Value::None,
+            b'G' => Value::Float(self.cursor.float8()?),
+            b'I' => self.cursor.int_line()?.into_value(),
+            0x88 => Value::Bool(true),
+            0x89 => Value::Bool(false),
+            opcode @ (b'K' | b'M' | b'J' | b'L') => Value::Int(self.cursor.int(opcode)?),
+            0x8a => Value::Int(self.long1()?),
+            b'(' => {
+                self.scratch.marks.push(self.scratch.stack.len());
+                return Some(());
+            }
+            b'u' => {
+                let mark = self.scratch.marks.pop()?;
+                return self.set_items(mark);
+            }
+            b's' => {
+                let start = self.scratch.stack.len().checked_sub(2)?;
+                self.above_mark(start)?;
+                return self.set_items(start);
+            }
+            opcode => {
+                return self.container(opcode);
+            }
+        };
+        self.scratch.stack.push(value);
+        Some(())
     }
 
     /// The opcodes of nested containers, and those that are rarer still.
@@ -327,7 +372,11 @@ impl<'a> Machine<'_, 'a> {
             let mut items = self.scratch.stack.drain(start..);
             while let (Some(key), Some(value)) = (items.next(), items.next()) {
                 let Value::Str(Cow::Borrowed(key)) = key else { return None };
-                add(self.record, key, value)?;
+                match Field::from_name(key.as_bytes()) {
+                    Some(field) if self.record.has(field) || self.record.is_odd(field) => return None,
+                    Some(field) => self.record.store(field, value),
+                    None => add_extra(self.record, key, value)?,
+                }
             }
             return Some(());
         }
@@ -387,6 +436,7 @@ impl<'a> Machine<'_, 'a> {
 
     #[inline]
     fn store(&mut self, index: usize, entry: Option<&'a [u8]>) -> Option<()> {
+        let index = index.checked_sub(*self.base.get_or_insert(index))?;
         let memo = &mut self.scratch.memo;
         if index == memo.len() {
             memo.push(entry);
@@ -414,6 +464,7 @@ impl<'a> Machine<'_, 'a> {
 
     #[inline]
     fn get(&self, index: usize) -> Option<&'a [u8]> {
+        let index = index.checked_sub(self.base?)?;
         self.scratch.memo.get(index).copied().flatten()
     }
 
@@ -426,12 +477,12 @@ impl<'a> Machine<'_, 'a> {
     }
 
     /// LONG1 of an integer that fits `i64`.
-    fn long1(&mut self) -> Option<Value<'a>> {
+    fn long1(&mut self) -> Option<i64> {
         let len = self.cursor.byte()?;
         let bytes = self.cursor.counted(u32::from(len))?;
         let negative = bytes.last().is_some_and(|top| *top >= 0x80);
         let mut wide = if negative { [0xff; 8] } else { [0; 8] };
         wide.get_mut(..bytes.len())?.copy_from_slice(bytes);
-        Some(Value::Int(i64::from_le_bytes(wide)))
+        Some(i64::from_le_bytes(wide))
     }
 }

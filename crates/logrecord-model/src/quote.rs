@@ -39,6 +39,37 @@ fn is_special(block: &[u8; 16]) -> bool {
     special
 }
 
+/// Whether all eight bytes are plain ASCII text, by arithmetic on the word as a whole.
+#[inline]
+const fn is_plain_word(word: u64) -> bool {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH: u64 = ONES << 7;
+    let below_space = word.wrapping_sub(ONES * 0x20) & !word;
+    let quote = word ^ (ONES * 0x22);
+    let backslash = word ^ (ONES * 0x5c);
+    let delete = word ^ (ONES * 0x7f);
+    let zero = (quote.wrapping_sub(ONES) & !quote)
+        | (backslash.wrapping_sub(ONES) & !backslash)
+        | (delete.wrapping_sub(ONES) & !delete);
+    (below_space | zero | word) & HIGH == 0
+}
+
+/// Whether text of up to 16 bytes is plain ASCII; `false` leaves the question open.
+#[inline]
+fn is_plain_short(bytes: &[u8]) -> bool {
+    // Two words that overlap cover 8 to 16 bytes, two halves 4 to 7.
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        return bytes.len() <= 16
+            && is_plain_word(u64::from_le_bytes(*first))
+            && is_plain_word(u64::from_le_bytes(*last));
+    }
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+        return is_plain_word(u64::from(first) | (u64::from(last) << 32));
+    }
+    bytes.iter().all(|&byte| class(byte) == 0)
+}
+
 /// Writes text as a JSON string with its quotes.
 pub(crate) fn write_str(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
@@ -55,8 +86,18 @@ pub(crate) fn write_text(text: &Text<'_>, out: &mut Vec<u8>) {
 }
 
 /// Writes what stands between the quotes.
+#[inline]
 pub(crate) fn write_inner(text: &str, out: &mut Vec<u8>) {
     let bytes = text.as_bytes();
+    if bytes.len() <= 16 && is_plain_short(bytes) {
+        out.extend_from_slice(bytes);
+        return;
+    }
+    write_long(bytes, out);
+}
+
+/// Writes text by blocks of 16 bytes.
+fn write_long(bytes: &[u8], out: &mut Vec<u8>) {
     let mut plain = 0;
     let mut at = 0;
     loop {
@@ -149,7 +190,10 @@ mod tests {
             ("\n\r\t\u{8}\u{c}\0\u{1b}\u{7f}", r#""\n\r\t\b\f\u0000\u001b\u007f""#),
             ("\u{80}\u{9f}\u{a0}é", "\"\\u0080\\u009f\u{a0}é\""),
             ("\u{2028}\u{2029}\u{202a}\u{202e}\u{2027}", "\"\\u2028\\u2029\\u202a\\u202e\u{2027}\""),
-            ("\u{61c}\u{200e}\u{200f}\u{2066}\u{2069}\u{206a}", "\"\\u061c\\u200e\\u200f\\u2066\\u2069\u{206a}\""),
+            (
+                "\u{61c}\u{200e}\u{200f}\u{2066}\u{2069}\u{206a}",
+                "\"\\u061c\\u200e\\u200f\\u2066\\u2069\u{206a}\"",
+            ),
             ("Привет, 世界 😀 ", "\"Привет, 世界 😀 \""),
         ];
         for (text, expected) in rows {
@@ -158,11 +202,28 @@ mod tests {
     }
 
     #[test]
+    fn words_are_plain_or_not_as_their_bytes_are() {
+        for byte in 0..=255_u8 {
+            for place in 0..8 {
+                for filler in [b' ', b'!', b'#', b'[', b']', b'~', 0x7f, 0x80, 0xff, 0, b'"', b'\\'] {
+                    let mut word = [filler; 8];
+                    word[place] = byte;
+                    let plain =
+                        word.iter().all(|&byte| matches!(byte, b' '..=b'~' if byte != b'"' && byte != b'\\'));
+                    assert_eq!(is_plain_word(u64::from_le_bytes(word)), plain, "{word:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn every_character_comes_back_wherever_it_stands() {
         for point in (0..0x3000).chain(0xfff0..0x1_0010) {
             let Some(character) = char::from_u32(point) else { continue };
-            for lead in [0, 1, 14, 15, 16, 17] {
-                let text = format!("{}{character}{}", "x".repeat(lead), "y".repeat(20 - lead));
+            for (lead, len) in
+                [(0, 0), (0, 3), (2, 5), (3, 9), (0, 20), (1, 20), (14, 20), (15, 20), (16, 20), (17, 20)]
+            {
+                let text = format!("{}{character}{}", "x".repeat(lead), "y".repeat(len - lead));
                 let json = written(&text);
                 assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
                 assert!(!json.chars().any(|c| c.is_control() || ('\u{2028}'..='\u{202e}').contains(&c)));

@@ -23,7 +23,7 @@ impl<'a> LogRecord<'a> {
     /// [`NotADict`](crate::ErrorKind::NotADict) if it is one of something else.
     pub fn from_pickle(payload: &'a [u8]) -> Result<Self> {
         if payload.len() <= MAX_INPUT_LEN
-            && let Some(record) = stock::read(payload)
+            && let Some(record) = stock::read(payload, &mut Scratch::default())
         {
             return Ok(record);
         }
@@ -139,7 +139,7 @@ impl RecordDecoder {
     /// As [`LogRecord::from_pickle`].
     pub fn decode<'a>(&mut self, payload: &'a [u8]) -> Result<LogRecord<'a>> {
         if payload.len() <= self.max_fast_len {
-            if let Some(record) = stock::read(payload) {
+            if let Some(record) = stock::read(payload, &mut self.scratch) {
                 return Ok(record);
             }
             let mut scratch = std::mem::take(&mut self.scratch).recycle();

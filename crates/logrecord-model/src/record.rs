@@ -110,6 +110,29 @@ impl Order {
     }
 }
 
+/// A value without memory of its own, which needs no drop.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Scalar<'a> {
+    None,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Text(&'a str),
+}
+
+impl<'a> Scalar<'a> {
+    #[inline]
+    pub(crate) const fn into_value(self) -> Value<'a> {
+        match self {
+            Self::None => Value::None,
+            Self::Bool(value) => Value::Bool(value),
+            Self::Int(number) => Value::Int(number),
+            Self::Float(number) => Value::Float(number),
+            Self::Text(text) => Value::Str(Cow::Borrowed(text)),
+        }
+    }
+}
+
 /// One attribute of a record, own or extra, in the order of the payload.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Entry<'r, 'a> {
@@ -299,7 +322,9 @@ impl<'a> LogRecord<'a> {
             Slot::Text(place) => self.texts.get(place).map(|text| Cow::Owned(text.borrowed().into_value())),
             Slot::Value(place) => self.values.get(place).map(Cow::Borrowed),
             Slot::Int(place) => self.ints.get(place).map(|number| Cow::Owned(Value::Int(*number))),
-            Slot::Float(place) => self.floats.get(place).map(|number| Cow::Owned(self.time_value(field, *number))),
+            Slot::Float(place) => {
+                self.floats.get(place).map(|number| Cow::Owned(self.time_value(field, *number)))
+            }
         }
         .unwrap_or(Cow::Owned(Value::None))
     }
@@ -403,6 +428,32 @@ impl<'a> LogRecord<'a> {
         }
         self.order.push(field);
         self.set |= bit;
+    }
+
+    /// Stores a scalar under an attribute that is neither there nor odd so far.
+    #[inline]
+    pub(crate) fn store_scalar(&mut self, field: Field, scalar: Scalar<'a>) {
+        match (field.slot(), scalar) {
+            (_, Scalar::None) => return self.order.push(field),
+            (Slot::Text(place), Scalar::Text(text)) => {
+                if let Some(slot) = self.texts.get_mut(place) {
+                    *slot = Text::Utf8(Cow::Borrowed(text));
+                }
+            }
+            (Slot::Int(place), Scalar::Int(number)) => {
+                if let Some(slot) = self.ints.get_mut(place) {
+                    *slot = number;
+                }
+            }
+            (Slot::Float(place), Scalar::Float(number)) => {
+                if let Some(slot) = self.floats.get_mut(place) {
+                    *slot = number;
+                }
+            }
+            (_, scalar) => return self.store(field, scalar.into_value()),
+        }
+        self.order.push(field);
+        self.set |= field.bit();
     }
 
     /// Stores what is right for the attribute but seldom comes, and what is wrong for it.

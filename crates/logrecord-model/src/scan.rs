@@ -1,23 +1,13 @@
 //! A cursor over the few opcodes that log records are made of. Each reader gives `None` at anything
 //! else: that is no error, but a reason to read the payload another way.
 
-use pickle_codec::Value;
+use crate::record::Scalar;
 
 /// What is left of a payload.
-///
-/// Checking many short strings for UTF-8 one by one costs more than all else, so a stretch of ASCII
-/// (opcodes and lengths included) is checked at once and the strings are cut out of it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cursor<'a> {
     pub(crate) rest: &'a [u8],
-    /// A stretch of the payload that is known to be text.
-    checked: &'a str,
-    /// What was left of the payload where `checked` begins.
-    checked_at: usize,
 }
-
-/// The pieces in which a stretch of ASCII is measured.
-const PIECE: usize = 32;
 
 /// No text integer of this many digits overflows an `i64`.
 const SAFE_DIGITS: usize = 18;
@@ -25,7 +15,7 @@ const SAFE_DIGITS: usize = 18;
 impl<'a> Cursor<'a> {
     #[inline(always)]
     pub(crate) const fn new(payload: &'a [u8]) -> Self {
-        Self { rest: payload, checked: "", checked_at: payload.len() }
+        Self { rest: payload }
     }
 
     /// Passes over exactly these bytes.
@@ -65,45 +55,7 @@ impl<'a> Cursor<'a> {
     #[inline(always)]
     pub(crate) fn text4(&mut self) -> Option<&'a str> {
         let len = u32::from_le_bytes(*self.chunk::<4>()?);
-        self.text(len)
-    }
-
-    /// The argument of BINUNICODE, checked on its own.
-    #[inline(always)]
-    pub(crate) fn short_text4(&mut self) -> Option<&'a str> {
-        let len = u32::from_le_bytes(*self.chunk::<4>()?);
         std::str::from_utf8(self.counted(len)?).ok()
-    }
-
-    /// The next bytes as text.
-    #[inline(always)]
-    #[allow(clippy::as_conversions, reason = "u32 fits usize on every supported target")]
-    pub(crate) fn text(&mut self, len: u32) -> Option<&'a str> {
-        let len = len as usize;
-        let start = self.checked_at - self.rest.len();
-        if let Some(text) = self.checked.get(start..start.wrapping_add(len)) {
-            let (_, rest) = self.rest.split_at_checked(len)?;
-            self.rest = rest;
-            return Some(text);
-        }
-        self.unchecked_text(len)
-    }
-
-    /// Text outside of the stretch that was checked; begins a new stretch where it is ASCII.
-    #[inline(never)]
-    fn unchecked_text(&mut self, len: usize) -> Option<&'a str> {
-        let (text, rest) = self.rest.split_at_checked(len)?;
-        let (pieces, _) = self.rest.as_chunks::<PIECE>();
-        let ascii = PIECE * pieces.iter().take_while(|piece| piece.is_ascii()).count();
-        let text = if ascii > len {
-            self.checked = std::str::from_utf8(self.rest.get(..ascii)?).ok()?;
-            self.checked_at = self.rest.len();
-            self.checked.get(..len)?
-        } else {
-            std::str::from_utf8(text).ok()?
-        };
-        self.rest = rest;
-        Some(text)
     }
 
     /// The argument of BINFLOAT.
@@ -157,14 +109,14 @@ impl<'a> Cursor<'a> {
 
     /// The argument of INT, which has two spellings for the bools.
     #[inline]
-    pub(crate) fn int_line(&mut self) -> Option<Value<'static>> {
+    pub(crate) fn int_line(&mut self) -> Option<Scalar<'static>> {
         if let Some((head, rest)) = self.rest.split_first_chunk::<3>()
             && let b"01\n" | b"00\n" = head
         {
             self.rest = rest;
-            return Some(Value::Bool(head == b"01\n"));
+            return Some(Scalar::Bool(head == b"01\n"));
         }
-        Some(Value::Int(self.decimal_line::<1>(b"\n")?))
+        Some(Scalar::Int(self.decimal_line::<1>(b"\n")?))
     }
 }
 
@@ -190,26 +142,5 @@ mod tests {
         for (line, expected) in rows {
             assert_eq!(Cursor::new(line).long_line(), *expected, "{}", line.escape_ascii());
         }
-    }
-
-    #[test]
-    fn text_is_cut_out_of_checked_stretches() {
-        let mut payload = vec![b'a'; 100];
-        payload.extend_from_slice("é".as_bytes());
-        payload.extend_from_slice(b"\xff");
-        payload.extend_from_slice(&[b'b'; 70]);
-        let mut cursor = Cursor::new(&payload);
-        assert_eq!(cursor.text(3), Some("aaa"));
-        assert_eq!(cursor.checked.len(), 96);
-        assert_eq!(cursor.text(92), Some(&*"a".repeat(92)));
-        assert_eq!(cursor.text(7), Some("aaaaaé"));
-        assert_eq!(cursor.text(1), None);
-        cursor.byte();
-        assert_eq!(cursor.text(69), Some(&*"b".repeat(69)));
-        assert_eq!(cursor.text(2), None);
-        assert_eq!(cursor.text(u32::MAX), None);
-        assert_eq!(cursor.text(1), Some("b"));
-        assert_eq!(cursor.text(0), Some(""));
-        assert_eq!(cursor.text(1), None);
     }
 }

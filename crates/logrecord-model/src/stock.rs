@@ -17,7 +17,8 @@ use std::borrow::Cow;
 use pickle_codec::Value;
 
 use crate::field::Field;
-use crate::record::{LogRecord, Order};
+use crate::loose::{self, Scratch};
+use crate::record::{LogRecord, Order, Scalar};
 use crate::scan::Cursor;
 use crate::text::Text;
 
@@ -51,7 +52,7 @@ macro_rules! key {
 fn text<'a>(cursor: &mut Cursor<'a>, field: Field, set: &mut u32) -> Option<Text<'a>> {
     match cursor.byte()? {
         b'X' => {
-            let text = cursor.short_text4()?;
+            let text = cursor.text4()?;
             let [b'q', _] = cursor.chunk::<2>()? else { return None };
             Some(Text::Utf8(Cow::Borrowed(text)))
         }
@@ -81,7 +82,7 @@ fn float(cursor: &mut Cursor<'_>) -> Option<f64> {
 }
 
 /// Reads a stock record; `None` at the first surprise.
-pub(crate) fn read(payload: &[u8]) -> Option<LogRecord<'_>> {
+pub(crate) fn read<'a>(payload: &'a [u8], scratch: &mut Scratch<'static>) -> Option<LogRecord<'a>> {
     let mut cursor = Cursor::new(payload);
     let [b'}', b'q', _, b'('] = cursor.chunk::<4>()? else { return None };
     let mut set = Order::STOCK.present() & !(Field::Args.bit() | Field::ExcInfo.bit());
@@ -153,7 +154,7 @@ pub(crate) fn read(payload: &[u8]) -> Option<LogRecord<'_>> {
         odd: 0,
     };
     if cursor.rest != b"u." {
-        extras(&mut cursor, &mut record)?;
+        extras(&mut cursor, &mut record, scratch)?;
     }
     Some(record)
 }
@@ -172,9 +173,14 @@ fn task_name<'a>(cursor: &mut Cursor<'a>, set: &mut u32) -> Option<(Order, Text<
     Some((Order::STOCK_WITH_TASK, task_name))
 }
 
-/// The attributes of the application's own, as long as they are scalars.
+/// The attributes of the application's own. At the first that is no scalar the stack machine takes
+/// over.
 #[inline(never)]
-fn extras<'a>(cursor: &mut Cursor<'a>, record: &mut LogRecord<'a>) -> Option<()> {
+fn extras<'a>(
+    cursor: &mut Cursor<'a>,
+    record: &mut LogRecord<'a>,
+    scratch: &mut Scratch<'static>,
+) -> Option<()> {
     record.extra.reserve_exact(4);
     loop {
         match cursor.byte()? {
@@ -184,37 +190,34 @@ fn extras<'a>(cursor: &mut Cursor<'a>, record: &mut LogRecord<'a>) -> Option<()>
         }
         let key = cursor.text4()?;
         let [b'q', _] = cursor.chunk::<2>()? else { return None };
-        let value = match cursor.byte()? {
+        let scalar = match cursor.byte()? {
+            opcode @ (b']' | b'}' | b'(' | b')') => {
+                return loose::resume(*cursor, opcode, key, record, scratch);
+            }
             b'X' => {
                 let text = cursor.text4()?;
                 let [b'q', _] = cursor.chunk::<2>()? else { return None };
-                Value::Str(Cow::Borrowed(text))
+                Scalar::Text(text)
             }
-            b'N' => Value::None,
-            b'G' => Value::Float(cursor.float8()?),
+            b'N' => Scalar::None,
+            b'G' => Scalar::Float(cursor.float8()?),
             b'I' => cursor.int_line()?,
-            opcode => Value::Int(cursor.int(opcode)?),
+            opcode => Scalar::Int(cursor.int(opcode)?),
         };
-        add(record, key, value)?;
+        match Field::from_name(key.as_bytes()) {
+            Some(field) => add_field(record, field, scalar)?,
+            None => add_extra(record, key, scalar.into_value())?,
+        }
     }
-}
-
-/// Adds an attribute that must not be there yet.
-#[inline]
-pub(crate) fn add<'a>(record: &mut LogRecord<'a>, key: &'a str, value: Value<'a>) -> Option<()> {
-    if let Some(field) = Field::from_name(key.as_bytes()) {
-        return add_field(record, field, value);
-    }
-    add_extra(record, key, value)
 }
 
 /// Adds one of CPython's own attributes, which must not be there yet.
 #[inline]
-pub(crate) fn add_field<'a>(record: &mut LogRecord<'a>, field: Field, value: Value<'a>) -> Option<()> {
+pub(crate) fn add_field<'a>(record: &mut LogRecord<'a>, field: Field, scalar: Scalar<'a>) -> Option<()> {
     if record.has(field) || record.is_odd(field) {
         return None;
     }
-    record.store(field, value);
+    record.store_scalar(field, scalar);
     Some(())
 }
 

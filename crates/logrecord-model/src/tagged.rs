@@ -5,9 +5,9 @@ use base64::engine::general_purpose::STANDARD;
 use pickle_codec::Value;
 use pickle_codec::tagged::{TaggedOptions, write_node};
 
-use crate::quote::write_str;
 use crate::graph::Graph;
 use crate::json::{write_float, write_int};
+use crate::quote::write_str;
 
 /// Appends a value. Recurses as deep as the value, whose depth is capped where it is read.
 pub(crate) fn write_value(value: &Value<'_>, out: &mut Vec<u8>) {

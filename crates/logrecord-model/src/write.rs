@@ -1,6 +1,6 @@
 //! Records as pickles, in the bytes of CPython's `SocketHandler.makePickle`.
 //!
-//! A record whose extras are scalars is written directly; the result is that of the general
+//! A record whose extras hold no objects is written directly; the result is that of the general
 //! encoder, which writes every other record.
 
 use std::borrow::Cow;
@@ -10,11 +10,17 @@ use pickle_codec::{EncodeOptions, NodeId, Protocol, Value};
 use crate::error::Result;
 use crate::field::{Field, Slot};
 use crate::graph::Graph;
-use crate::record::{Entry, LogRecord};
+use crate::record::{Entry, LogRecord, Order};
 use crate::text::Text;
 
 /// CPython writes larger dicts in batches; they are left to the encoder.
 const MAX_ITEMS: usize = 999;
+
+/// Containers nested deeper are left to the encoder, which does not recurse.
+const MAX_DEPTH: usize = 32;
+
+/// Keys of a nested dict that are searched one by one for duplicates.
+const MAX_KEYS: usize = 32;
 
 /// Texts of one Latin-1 character that a directly written record may hold; CPython has each once.
 const MAX_SINGLES: usize = 8;
@@ -102,9 +108,12 @@ impl LogRecord<'_> {
         out.reserve(1024);
         out.extend_from_slice(b"}q\x00(");
         let mut pen = Pen { out, next: 1, singles: [(0, 0); MAX_SINGLES], single_count: 0 };
-        if self.extra.is_empty() {
-            for field in fields {
-                self.write_field(*field, &mut pen)?;
+        let extras_last = self.extra.iter().all(|extra| extra.after == self.order.len());
+        if extras_last && (self.order == Order::STOCK || self.order == Order::STOCK_WITH_TASK) {
+            self.write_stock(&mut pen)?;
+            for extra in &self.extra {
+                pen.scalar(&extra.key)?;
+                pen.value(&extra.value, 0)?;
             }
         } else {
             for entry in self.entries() {
@@ -112,12 +121,92 @@ impl LogRecord<'_> {
                     Entry::Field(field) => self.write_field(field, &mut pen)?,
                     Entry::Extra(extra) => {
                         pen.scalar(&extra.key)?;
-                        pen.scalar(&extra.value)?;
+                        pen.value(&extra.value, 0)?;
                     }
                 }
             }
         }
         pen.out.extend_from_slice(b"u.");
+        Some(())
+    }
+
+    /// The attributes in CPython's own order: each name is a constant with its opcodes around it.
+    fn write_stock(&self, pen: &mut Pen<'_>) -> Option<()> {
+        macro_rules! key {
+            ($name:literal) => {{
+                const NAME: &[u8] = $name.as_bytes();
+                const LEN: usize = NAME.len() + 7;
+                const KEY: [u8; LEN] = {
+                    let mut key = [0; LEN];
+                    key[0] = b'X';
+                    #[allow(clippy::as_conversions, reason = "names are shorter than 16 bytes")]
+                    {
+                        key[1] = NAME.len() as u8;
+                    }
+                    let mut place = 0;
+                    while place < NAME.len() {
+                        key[place + 5] = NAME[place];
+                        place += 1;
+                    }
+                    key[LEN - 2] = b'q';
+                    key
+                };
+                pen.stock_key(KEY)?;
+            }};
+        }
+        macro_rules! text {
+            ($name:literal, $field:ident) => {
+                key!($name);
+                match self.text(Field::$field) {
+                    Some(text) => pen.text(text.as_bytes())?,
+                    None => pen.out.push(b'N'),
+                }
+            };
+        }
+        macro_rules! int {
+            ($name:literal, $method:ident) => {
+                key!($name);
+                match self.$method() {
+                    Some(number) => pen.int(number),
+                    None => pen.out.push(b'N'),
+                }
+            };
+        }
+        macro_rules! float {
+            ($name:literal, $field:ident, $method:ident) => {
+                key!($name);
+                match self.$method() {
+                    Some(number) if self.whole & Field::$field.bit() == 0 => pen.float(number),
+                    _ => pen.scalar(&self.field_value(Field::$field))?,
+                }
+            };
+        }
+        text!("name", Name);
+        key!("msg");
+        pen.text(self.message().as_bytes())?;
+        key!("args");
+        pen.out.push(b'N');
+        text!("levelname", LevelName);
+        int!("levelno", levelno);
+        text!("pathname", PathName);
+        text!("filename", FileName);
+        text!("module", Module);
+        key!("exc_info");
+        pen.out.push(b'N');
+        text!("exc_text", ExcText);
+        text!("stack_info", StackInfo);
+        int!("lineno", lineno);
+        text!("funcName", FuncName);
+        float!("created", Created, created);
+        float!("msecs", Msecs, msecs);
+        float!("relativeCreated", RelativeCreated, relative_created);
+        int!("thread", thread);
+        text!("threadName", ThreadName);
+        text!("processName", ProcessName);
+        int!("process", process);
+        if self.order.contains(Field::TaskName) {
+            text!("taskName", TaskName);
+        }
         Some(())
     }
 
@@ -198,6 +287,16 @@ impl Pen<'_> {
         self.long_text(field.as_str().as_bytes());
     }
 
+    /// A name with room for its memo index at its end. Within the stock attributes the index is
+    /// one byte.
+    #[inline(always)]
+    fn stock_key<const N: usize>(&mut self, mut key: [u8; N]) -> Option<()> {
+        *key.last_mut()? = u8::try_from(self.next).ok()?;
+        self.next += 1;
+        self.out.extend_from_slice(&key);
+        Some(())
+    }
+
     /// Text that CPython may have only once.
     #[inline]
     fn text(&mut self, text: &[u8]) -> Option<()> {
@@ -213,14 +312,7 @@ impl Pen<'_> {
         let [a, b, c, d] = u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes();
         self.out.extend_from_slice(&[b'X', a, b, c, d]);
         self.out.extend_from_slice(text);
-        match u8::try_from(self.next) {
-            Ok(index) => self.out.extend_from_slice(&[b'q', index]),
-            Err(_) => {
-                self.out.push(b'r');
-                self.out.extend_from_slice(&self.next.to_le_bytes());
-            }
-        }
-        self.next += 1;
+        self.put();
     }
 
     #[inline(never)]
@@ -270,6 +362,90 @@ impl Pen<'_> {
     fn float(&mut self, number: f64) {
         let [a, b, c, d, e, f, g, h] = number.to_be_bytes();
         self.out.extend_from_slice(&[b'G', a, b, c, d, e, f, g, h]);
+    }
+
+    /// A key or value of `extra`, as long as it is no object.
+    #[inline]
+    fn value(&mut self, value: &Value<'_>, depth: usize) -> Option<()> {
+        match value {
+            Value::List(items) => {
+                self.open(depth, items.len())?;
+                self.out.push(b']');
+                self.put();
+                match &**items {
+                    [] => {}
+                    [item] => {
+                        self.value(item, depth + 1)?;
+                        self.out.push(b'a');
+                    }
+                    items => {
+                        self.out.push(b'(');
+                        for item in items {
+                            self.value(item, depth + 1)?;
+                        }
+                        self.out.push(b'e');
+                    }
+                }
+            }
+            Value::Tuple(items) if items.is_empty() => self.out.push(b')'),
+            Value::Tuple(items) => {
+                self.open(depth, items.len())?;
+                self.out.push(b'(');
+                for item in items {
+                    self.value(item, depth + 1)?;
+                }
+                self.out.push(b't');
+                self.put();
+            }
+            Value::Dict(pairs) => self.dict(pairs, depth)?,
+            value => self.scalar(value)?,
+        }
+        Some(())
+    }
+
+    fn dict(&mut self, pairs: &[(Value<'_>, Value<'_>)], depth: usize) -> Option<()> {
+        self.open(depth, pairs.len())?;
+        // A value that was built by hand may name a key twice, which a dict cannot.
+        let plain = pairs.iter().all(|(key, _)| matches!(key, Value::Str(_)));
+        let repeats = |(at, (key, _)): (usize, &(Value<'_>, Value<'_>))| {
+            pairs.get(..at).is_some_and(|before| before.iter().any(|(have, _)| have.as_str() == key.as_str()))
+        };
+        if !plain || pairs.len() > MAX_KEYS || pairs.iter().enumerate().any(repeats) {
+            return None;
+        }
+        self.out.push(b'}');
+        self.put();
+        if pairs.len() > 1 {
+            self.out.push(b'(');
+        }
+        for (key, value) in pairs {
+            self.scalar(key)?;
+            self.value(value, depth + 1)?;
+        }
+        match pairs.len() {
+            0 => {}
+            1 => self.out.push(b's'),
+            _ => self.out.push(b'u'),
+        }
+        Some(())
+    }
+
+    /// Whether a container is small and shallow enough to be written directly.
+    const fn open(&self, depth: usize, len: usize) -> Option<()> {
+        if depth < MAX_DEPTH && len <= MAX_ITEMS { Some(()) } else { None }
+    }
+
+    /// BINPUT of the next memo index.
+    #[inline]
+    fn put(&mut self) {
+        match u8::try_from(self.next) {
+            Ok(index) => self.out.extend_from_slice(&[b'q', index]),
+            Err(_) => {
+                self.out.push(b'r');
+                self.out.extend_from_slice(&self.next.to_le_bytes());
+            }
+        }
+        self.next += 1;
     }
 
     /// A value that is neither container nor object.

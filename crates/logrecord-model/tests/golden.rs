@@ -18,9 +18,29 @@ fn expected_member(name: &str, value: &Json) -> Option<(String, Json)> {
 }
 
 const OWN: [&str; 23] = [
-    "name", "msg", "args", "levelname", "levelno", "pathname", "filename", "module", "exc_info", "exc_text",
-    "stack_info", "lineno", "funcName", "created", "msecs", "relativeCreated", "thread", "threadName",
-    "processName", "process", "taskName", "message", "asctime",
+    "name",
+    "msg",
+    "args",
+    "levelname",
+    "levelno",
+    "pathname",
+    "filename",
+    "module",
+    "exc_info",
+    "exc_text",
+    "stack_info",
+    "lineno",
+    "funcName",
+    "created",
+    "msecs",
+    "relativeCreated",
+    "thread",
+    "threadName",
+    "processName",
+    "process",
+    "taskName",
+    "message",
+    "asctime",
 ];
 
 /// Whether a value of this type belongs into the attribute.
@@ -72,7 +92,9 @@ fn every_attribute_arrives() {
             let extras = json.get("extra").map_or(0, |extra| extra.as_object().unwrap().len());
             let wanted = pairs
                 .iter()
-                .filter(|(key, value)| !key.as_str().is_some_and(|name| OWN.contains(&name) && fits(name, value)))
+                .filter(|(key, value)| {
+                    !key.as_str().is_some_and(|name| OWN.contains(&name) && fits(name, value))
+                })
                 .count();
             assert_eq!(extras, wanted, "{place}");
             seen += 1;
@@ -96,7 +118,13 @@ fn written_records_are_cpythons_bytes() {
             // form in protocol 1 that the decoder knows.
             match decoder.decode(&written) {
                 Ok(again) => {
-                    assert_eq!(again.to_json(), record.to_json(), "{} {} #{place}", golden.case, golden.version);
+                    assert_eq!(
+                        again.to_json(),
+                        record.to_json(),
+                        "{} {} #{place}",
+                        golden.case,
+                        golden.version
+                    );
                 }
                 Err(error) => assert!(
                     golden.case == "worker_every_protocol" || golden.version == "2.7",

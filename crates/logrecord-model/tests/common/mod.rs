@@ -47,7 +47,9 @@ pub(crate) fn pythons() -> Vec<PathBuf> {
         Err(_) => {
             let home = std::env::var("HOME").unwrap_or_default();
             std::fs::read_dir(Path::new(&home).join(".pyenv/versions"))
-                .map(|entries| entries.filter_map(Result::ok).map(|entry| entry.path().join("bin/python")).collect())
+                .map(|entries| {
+                    entries.filter_map(Result::ok).map(|entry| entry.path().join("bin/python")).collect()
+                })
                 .unwrap_or_default()
         }
     };
