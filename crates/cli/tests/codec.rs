@@ -22,20 +22,51 @@ fn decode_rows() {
         (&[], b"}(K\x01K\x02u.", &[r#"{"$dict":[[1,2]]}"#], 0),
         (&[], b"}X\x02\x00\x00\x00$aK\x02s.", &[r#"{"$dict":[["$a",2]]}"#], 0),
         (&[], b"\x8c\x03\xed\xa0\x80.", &[r#"{"$str":"7aCA"}"#], 0),
-        (&["--surrogates", "strict"], b"\x8c\x03\xed\xa0\x80.", &[r#"{"$error":{"kind":"utf8","offset":0,"opcode":"SHORT_BINUNICODE"}}"#], 1),
+        (
+            &["--surrogates", "strict"],
+            b"\x8c\x03\xed\xa0\x80.",
+            &[r#"{"$error":{"kind":"utf8","offset":0,"opcode":"SHORT_BINUNICODE"}}"#],
+            1,
+        ),
         (&["--surrogates", "replace"], b"\x8c\x03\xed\xa0\x80.", &["\"\u{fffd}\""], 0),
         (&["--py2-str", "bytes"], b"U\x01a.", &[r#"{"$bytes":"YQ=="}"#], 0),
         (&["--py2-str", "latin1"], b"U\x01\xe9.", &["\"é\""], 0),
-        (&["--py2-str", "utf8"], b"U\x01\xe9.", &[r#"{"$error":{"kind":"utf8","offset":0,"opcode":"SHORT_BINSTRING"}}"#], 1),
+        (
+            &["--py2-str", "utf8"],
+            b"U\x01\xe9.",
+            &[r#"{"$error":{"kind":"utf8","offset":0,"opcode":"SHORT_BINSTRING"}}"#],
+            1,
+        ),
         (&[], b"G?\xf0\x00\x00\x00\x00\x00\x00.", &["1.0"], 0),
         (&[], b"G\x7f\xf0\x00\x00\x00\x00\x00\x00.", &[r#"{"$float":"inf"}"#], 0),
         (&[], b"L9223372036854775808L\n.", &[r#"{"$int":"9223372036854775808"}"#], 0),
         (&[], b"]\x94h\x00a.", &[r#"{"$error":{"kind":"recursive"}}"#], 1),
         (&["--refs"], b"]\x94h\x00a.", &[r#"{"$def":[0,[{"$ref":0}]]}"#], 0),
-        (&["--input", "hex"], b"4e2e\n\nzz\n4B07 2e\n4b072e\n", &["null", r#"{"$error":{"kind":"eof","offset":0}}"#, r#"{"$error":{"kind":"hex"}}"#, r#"{"$error":{"kind":"hex"}}"#, "7"], 1),
+        (
+            &["--input", "hex"],
+            b"4e2e\n\nzz\n4B07 2e\n4b072e\n",
+            &[
+                "null",
+                r#"{"$error":{"kind":"eof","offset":0}}"#,
+                r#"{"$error":{"kind":"hex"}}"#,
+                r#"{"$error":{"kind":"hex"}}"#,
+                "7",
+            ],
+            1,
+        ),
         (&["--globals", "known"], b"cdecimal\nDecimal\n(V1.10\ntR.", &[r#"{"$decimal":"1.10"}"#], 0),
-        (&["--globals", "known"], b"cposix\nsystem\n.", &[r#"{"$error":{"kind":"global","offset":0,"opcode":"GLOBAL","global":"posix.system"}}"#], 1),
-        (&["--globals", "known", "--allow-global", "mypkg.Status"], b"cmypkg\nStatus\n.", &[r#"{"$global":"mypkg.Status"}"#], 0),
+        (
+            &["--globals", "known"],
+            b"cposix\nsystem\n.",
+            &[r#"{"$error":{"kind":"global","offset":0,"opcode":"GLOBAL","global":"posix.system"}}"#],
+            1,
+        ),
+        (
+            &["--globals", "known", "--allow-global", "mypkg.Status"],
+            b"cmypkg\nStatus\n.",
+            &[r#"{"$global":"mypkg.Status"}"#],
+            0,
+        ),
         (&["--globals", "inert"], b"cos\nsystem\n.", &[r#"{"$global":"os.system"}"#], 0),
     ];
     for (args, input, expected, code) in rows {
@@ -79,7 +110,12 @@ fn encode_rows() {
     for (args, input, expected) in rows {
         let output = run(&[&["encode", "--output", "hex"], *args].concat(), input.as_bytes());
         let expected = expected.replace(' ', "");
-        assert_eq!(lines(&output), [expected], "{args:?} {input}: {}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(
+            lines(&output),
+            [expected],
+            "{args:?} {input}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         assert_eq!(output.status.code(), Some(0));
     }
 }

@@ -31,7 +31,8 @@ fn python(interpreter: &Path, script: &str, args: &[&str]) -> Output {
 }
 
 fn is_python2(interpreter: &Path) -> bool {
-    let output = Command::new(interpreter).args(["-c", "import sys; print(sys.version_info[0])"]).output().unwrap();
+    let output =
+        Command::new(interpreter).args(["-c", "import sys; print(sys.version_info[0])"]).output().unwrap();
     output.stdout.starts_with(b"2")
 }
 
@@ -49,7 +50,14 @@ fn compare(line: &str, expected: &str) {
 fn every_record_arrives_with_every_attribute_and_in_order() {
     for interpreter in pythons() {
         let server = Server::start(&[
-            "--tcp", "127.0.0.1:0", "--udp", "127.0.0.1:0", "--unix", "DIR/stream", "--unix-dgram", "DIR/datagram",
+            "--tcp",
+            "127.0.0.1:0",
+            "--udp",
+            "127.0.0.1:0",
+            "--unix",
+            "DIR/stream",
+            "--unix-dgram",
+            "DIR/datagram",
         ]);
         let mut expected = Vec::new();
         for kind in ["tcp", "udp", "unix", "unix-dgram"] {
@@ -58,7 +66,8 @@ fn every_record_arrives_with_every_attribute_and_in_order() {
                 continue;
             }
             let target = server.address(kind);
-            let output = python(&interpreter, "tests/common/sender.py", &[kind, &target, &records().to_string()]);
+            let output =
+                python(&interpreter, "tests/common/sender.py", &[kind, &target, &records().to_string()]);
             expected.extend(String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned));
             // One transport after the other, so that the order of the output is known.
             server.wait_for_output(expected.len());
@@ -104,8 +113,20 @@ fn signed_records_arrive_and_unsigned_ones_do_not() {
     let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("../frame/python").display().to_string();
     for interpreter in pythons() {
         let mut server = Server::start(&[
-            "--tcp", "127.0.0.1:0", "--udp", "127.0.0.1:0", "--unix", "DIR/stream", "--unix-dgram", "DIR/datagram",
-            "--hmac-key", &option, "--audience", "central", "--replay-state", "DIR/state",
+            "--tcp",
+            "127.0.0.1:0",
+            "--udp",
+            "127.0.0.1:0",
+            "--unix",
+            "DIR/stream",
+            "--unix-dgram",
+            "DIR/datagram",
+            "--hmac-key",
+            &option,
+            "--audience",
+            "central",
+            "--replay-state",
+            "DIR/state",
         ]);
         let mut expected = 0;
         for kind in ["tcp", "udp", "unix", "unix-dgram"] {

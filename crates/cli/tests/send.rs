@@ -13,13 +13,25 @@ fn parsed(lines: &[String]) -> Vec<Value> {
 
 #[test]
 fn lines_and_objects_become_records_on_every_transport() {
-    let server = Server::start(&["--tcp", "127.0.0.1:0", "--udp", "127.0.0.1:0", "--unix", "DIR/stream", "--unix-dgram", "DIR/datagram"]);
+    let server = Server::start(&[
+        "--tcp",
+        "127.0.0.1:0",
+        "--udp",
+        "127.0.0.1:0",
+        "--unix",
+        "DIR/stream",
+        "--unix-dgram",
+        "DIR/datagram",
+    ]);
     let mut total = 0;
     for kind in ["tcp", "udp", "unix", "unix-dgram"] {
         let object = r#"{"levelno":40,"levelname":"ERROR","name":"a.b","message":"from json","extra":{"n":{"$int":"99999999999999999999"},"t":{"$tuple":[1]}}}"#;
         let input = format!("plain {kind} ünï\n\n{object}\n{{not json\n");
         let option = format!("--{kind}");
-        let output = run(&["send", &option, &server.address(kind), "--name", "cron", "--level", "warning"], input.as_bytes());
+        let output = run(
+            &["send", &option, &server.address(kind), "--name", "cron", "--level", "warning"],
+            input.as_bytes(),
+        );
         assert_eq!(output.status.code(), Some(1), "one line is no record");
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(said.contains("line 4:"), "{said}");
@@ -27,9 +39,15 @@ fn lines_and_objects_become_records_on_every_transport() {
         let records = parsed(&server.wait_for_output(total));
         let [plain, json] = &records[total - 2..] else { panic!() };
         assert_eq!(plain["message"], format!("plain {kind} ünï"));
-        assert_eq!((&plain["name"], &plain["levelno"], &plain["levelname"]), (&"cron".into(), &30.into(), &"WARNING".into()));
+        assert_eq!(
+            (&plain["name"], &plain["levelno"], &plain["levelname"]),
+            (&"cron".into(), &30.into(), &"WARNING".into())
+        );
         assert_eq!(plain["source"]["transport"], kind);
-        assert_eq!((&json["message"], &json["name"], &json["levelno"]), (&"from json".into(), &"a.b".into(), &40.into()));
+        assert_eq!(
+            (&json["message"], &json["name"], &json["levelno"]),
+            (&"from json".into(), &"a.b".into(), &40.into())
+        );
         assert_eq!(json["extra"]["n"]["$int"], "99999999999999999999");
         assert_eq!(json["extra"]["t"]["$tuple"][0], 1);
     }
@@ -98,7 +116,14 @@ fn a_replayed_stream_is_refused_after_a_restart_too() {
     });
     assert!(run(&["send", "--tcp", &address, "--hmac-key", &option], b"one\ntwo\n").status.success());
     let recorded = recorder.join().unwrap();
-    let args = ["--tcp", "127.0.0.1:0", "--hmac-key", &option, "--replay-state", &format!("{}/state", folder.path().display())];
+    let args = [
+        "--tcp",
+        "127.0.0.1:0",
+        "--hmac-key",
+        &option,
+        "--replay-state",
+        &format!("{}/state", folder.path().display()),
+    ];
     // A receiver that starts later does not take it at all; so the state file is from an earlier one.
     let mut server = Server::start(&args);
     let play = |server: &Server| {

@@ -136,7 +136,10 @@ fn a_full_disk_ends_no_connection_and_the_counts_say_what_it_cost() {
 #[test]
 fn text_cannot_forge_a_line_and_raw_text_is_pythons_own() {
     let hostile = "ok\nCRITICAL root fake\x1b[2J\u{202e}";
-    for (raw, expected) in [(false, "INFO ok\\nCRITICAL root fake\\x1b[2J\\u202e\n"), (true, "INFO ok\nCRITICAL root fake\x1b[2J\u{202e}\n")] {
+    for (raw, expected) in [
+        (false, "INFO ok\\nCRITICAL root fake\\x1b[2J\\u202e\n"),
+        (true, "INFO ok\nCRITICAL root fake\x1b[2J\u{202e}\n"),
+    ] {
         let mut args = vec!["--tcp", "127.0.0.1:0", "--format", "%(levelname)s %(message)s"];
         if raw {
             args.push("--raw");

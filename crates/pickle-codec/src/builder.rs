@@ -252,6 +252,13 @@ impl<'a> Builder<'a> {
         self.object(ObjectRepr::Instance(instance))
     }
 
+    /// A persistent id, one deeper than the value that names it.
+    pub(crate) fn persistent_id(&mut self, value: NodeId) -> Result<NodeId, ErrorKind> {
+        let meta = self.hold(value) + 1;
+        self.check_depth(meta)?;
+        self.object(ObjectRepr::PersistentId { value, meta })
+    }
+
     /// Puts one more part into an object; the caller has stored its id in the representation.
     pub(crate) fn deepen(&mut self, id: NodeId, part: NodeId) -> Result<(), ErrorKind> {
         let depth = self.hold(part) + 1;
@@ -325,6 +332,7 @@ impl<'a> Builder<'a> {
         let meta = match id.kind() {
             Kind::Object => match self.document.objects.get_mut(id.index()) {
                 Some(ObjectRepr::Instance(instance)) => &mut instance.meta,
+                Some(ObjectRepr::PersistentId { meta, .. }) => meta,
                 _ => return 1,
             },
             _ => match self.document.seq_mut(id) {
@@ -519,6 +527,9 @@ impl<'a> Builder<'a> {
             let child = match document.objects.get(id.index()) {
                 Some(ObjectRepr::Instance(instance)) if id.kind() == Kind::Object => {
                     instance.children().get(place).copied()
+                }
+                Some(ObjectRepr::PersistentId { value, .. }) if id.kind() == Kind::Object => {
+                    [*value].get(place).copied()
                 }
                 _ => document.items(*id).get(place).copied(),
             };

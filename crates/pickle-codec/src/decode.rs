@@ -557,11 +557,11 @@ impl<'a> Machine<'_, 'a> {
                 let line = self.reader.line()?;
                 let text = core::str::from_utf8(line).ok().filter(|text| text.is_ascii());
                 let value = self.builder.str(text.ok_or(ErrorKind::Persid)?)?;
-                self.builder.object(ObjectRepr::PersistentId(value))?
+                self.builder.persistent_id(value)?
             }
             Opcode::Binpersid => {
                 let value = self.pop()?;
-                self.builder.object(ObjectRepr::PersistentId(value))?
+                self.builder.persistent_id(value)?
             }
             Opcode::NextBuffer if policy != Globals::Inert => return Err(ErrorKind::Buffer.into()),
             Opcode::NextBuffer => {

@@ -397,7 +397,7 @@ impl<'a> DocumentBuilder<'a> {
     /// # Errors
     /// As [`int`](Self::int).
     pub fn persistent_id(&mut self, value: NodeId) -> Result<NodeId> {
-        plain(self.builder.object(ObjectRepr::PersistentId(value)))
+        plain(self.builder.persistent_id(value))
     }
 
     /// An entry of the extension registry.

@@ -38,10 +38,10 @@ mod protocol;
 mod push;
 mod reader;
 mod recycle;
-#[cfg(feature = "json")]
-pub mod tagged;
 #[cfg(feature = "serde")]
 mod ser;
+#[cfg(feature = "json")]
+pub mod tagged;
 mod text;
 mod value;
 mod visit;
@@ -67,9 +67,9 @@ pub use opcode::{ArgumentKind, Opcode, StackObject};
 pub use options::{DecodeOptions, Globals, Limits, Py2Str, Surrogates};
 pub use protocol::Protocol;
 pub use push::PushDecoder;
-#[cfg(all(feature = "serde", feature = "std"))]
-pub use ser::to_writer;
 #[cfg(feature = "serde")]
 pub use ser::to_vec;
+#[cfg(all(feature = "serde", feature = "std"))]
+pub use ser::to_writer;
 pub use text::Str;
 pub use value::{GlobalName, ObjectValue, Value, ValueIndex};

@@ -53,17 +53,16 @@ impl Meter {
     #[cold]
     #[inline(never)]
     fn grow<T>(&mut self, table: &mut Vec<T>, more: usize) -> Result<(), ErrorKind> {
+        let item = size_of::<T>().max(1);
         let needed = table.len().saturating_add(more);
         let doubled = table.capacity().saturating_mul(2).max(needed).max(16);
-        let wanted = if doubled > self.most_items / 4 && needed <= self.most_items {
-            self.most_items
-        } else {
-            doubled
-        };
-        let item = size_of::<T>().max(1);
+        // No table jumps to more than half of the budget: its items may take several bytes of
+        // input each, and there are other tables.
+        let jump = self.most_items.min(self.limit / (2 * item));
+        let wanted = if doubled > jump / 4 && needed <= jump { jump } else { doubled };
         let affordable = (self.limit - self.used) / item;
-        // Near the limit a table takes what is left, as long as that is enough for now.
-        let capacity = wanted.min(affordable);
+        // Near the limit a table takes half of what is left, as long as that is enough for now.
+        let capacity = if wanted <= affordable { wanted } else { needed.max(affordable / 2).min(affordable) };
         if capacity < needed {
             return Err(ErrorKind::Budget);
         }

@@ -10,9 +10,17 @@ use crate::text::Str;
 /// What stands in the object table.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ObjectRepr {
-    Global { module: NodeId, name: NodeId, known: Option<KnownClass> },
+    Global {
+        module: NodeId,
+        name: NodeId,
+        known: Option<KnownClass>,
+    },
     Instance(Instance),
-    PersistentId(NodeId),
+    /// The value that names it, and depth and flags as in `Seq::meta`.
+    PersistentId {
+        value: NodeId,
+        meta: u32,
+    },
     Extension(u32),
     Buffer(u32, bool),
 }
@@ -63,7 +71,7 @@ impl ObjectRepr {
                 Node::Global(text(module), text(name))
             }
             Self::Instance(instance) => Node::Object(Object { document, id, instance }),
-            Self::PersistentId(value) => Node::PersistentId(document.node(value)),
+            Self::PersistentId { value, .. } => Node::PersistentId(document.node(value)),
             Self::Extension(code) => Node::Extension(code),
             Self::Buffer(index, read_only) => Node::Buffer(index, read_only),
         }

@@ -18,7 +18,7 @@ pub(crate) fn child(document: &Document<'_>, id: NodeId, place: usize) -> Option
     match document.objects.get(id.index())? {
         ObjectRepr::Global { module, name, .. } => [*module, *name].get(place).copied(),
         ObjectRepr::Instance(instance) => instance.children().get(place).copied(),
-        ObjectRepr::PersistentId(value) => [*value].get(place).copied(),
+        ObjectRepr::PersistentId { value, .. } => [*value].get(place).copied(),
         ObjectRepr::Extension(_) | ObjectRepr::Buffer(..) => None,
     }
 }

@@ -71,7 +71,9 @@ impl Server {
         let wanted = ["--tcp", "--udp", "--unix", "--unix-dgram", "--tls"];
         let listeners = args.iter().filter(|arg| wanted.contains(&arg.as_str())).count();
         let listeners = if listeners == 0 { 2 } else { listeners };
-        server.wait_for(|seen| seen.iter().filter(|line| line.starts_with("listening on ")).count() == listeners);
+        server.wait_for(|seen| {
+            seen.iter().filter(|line| line.starts_with("listening on ")).count() == listeners
+        });
         server
     }
 
@@ -198,9 +200,12 @@ pub(crate) fn frame(payload: &[u8]) -> Vec<u8> {
 
 /// The pickle of a record with a message, as protocol 1 writes it.
 pub(crate) fn record(message: &str) -> Vec<u8> {
-    let mut pickle = b"}q\x00(X\x04\x00\x00\x00nameq\x01X\x03\x00\x00\x00appq\x02X\x03\x00\x00\x00msgq\x03X".to_vec();
+    let mut pickle =
+        b"}q\x00(X\x04\x00\x00\x00nameq\x01X\x03\x00\x00\x00appq\x02X\x03\x00\x00\x00msgq\x03X".to_vec();
     pickle.extend_from_slice(&u32::try_from(message.len()).unwrap().to_le_bytes());
     pickle.extend_from_slice(message.as_bytes());
-    pickle.extend_from_slice(b"q\x04X\x07\x00\x00\x00levelnoq\x05K\x14X\x09\x00\x00\x00levelnameq\x06X\x04\x00\x00\x00INFOq\x07u.");
+    pickle.extend_from_slice(
+        b"q\x04X\x07\x00\x00\x00levelnoq\x05K\x14X\x09\x00\x00\x00levelnameq\x06X\x04\x00\x00\x00INFOq\x07u.",
+    );
     pickle
 }

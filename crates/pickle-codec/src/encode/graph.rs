@@ -259,7 +259,7 @@ impl Wanted {
                 Some(ObjectRepr::Global { module, name, .. }) if id.kind() == Kind::Object => {
                     add(&[*module, *name]);
                 }
-                Some(ObjectRepr::PersistentId(value)) if id.kind() == Kind::Object => add(&[*value]),
+                Some(ObjectRepr::PersistentId { value, .. }) if id.kind() == Kind::Object => add(&[*value]),
                 _ => add(document.items(id)),
             }
         }
@@ -455,7 +455,7 @@ impl<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>> Walk<'v, 'x, '_, S, T> {
             Some(ObjectRepr::Global { module, name, .. }) => self.global(id, module, name),
             Some(ObjectRepr::Extension(code)) => self.extension(code),
             Some(ObjectRepr::Buffer(index, read_only)) => self.buffer(index, read_only),
-            Some(ObjectRepr::PersistentId(value)) => self.persistent_id(id, value),
+            Some(ObjectRepr::PersistentId { value, .. }) => self.persistent_id(id, value),
             Some(ObjectRepr::Instance(_)) => {
                 self.writer.item()?;
                 self.writer.push(Open::parts());

@@ -474,7 +474,7 @@ impl<'w, 'd, 'a, S: Sink> Writer<'w, 'd, 'a, S> {
                     None => self.described(instance),
                 }
             }
-            Some(ObjectRepr::PersistentId(value)) => {
+            Some(ObjectRepr::PersistentId { value, .. }) => {
                 self.put("{\"$persid\":");
                 self.tasks.extend([Task::Text("}"), Task::Value(*value)]);
                 Ok(())
