@@ -1,5 +1,7 @@
 //! Records from the JSON that [`LogRecord::write_json`] writes, and serde in both directions.
 
+use std::collections::HashMap;
+
 use pickle_codec::tagged::{self, TaggedOptions};
 use pickle_codec::{Limits, Value};
 use serde::de::{Deserialize, Deserializer, Error as _};
@@ -103,8 +105,29 @@ fn from_tree(tree: Tree) -> Result<OwnedLogRecord> {
             _ => {}
         }
     }
+    // An attribute's own name among the extras is an odd value that was kept, unless the attribute is
+    // missing and holds it. Of equal keys the last counts, as in Python; a search for each would
+    // take too long where there are many.
+    let mut places = HashMap::with_capacity(extras.len());
     for (key, value) in extras {
-        record.push_member(key, value);
+        match Field::from_name(key.as_bytes()) {
+            Some(field) if record.has(field) => {}
+            Some(field) if record.is_odd(field) => {
+                let name = field.as_str();
+                let odd = record.extra.iter_mut().find(|extra| extra.key.as_str() == Some(name));
+                if let Some(extra) = odd {
+                    extra.value = value;
+                }
+            }
+            Some(field) => record.set(field, value),
+            None => match places.get(&key).and_then(|place: &usize| record.extra.get_mut(*place)) {
+                Some(extra) => extra.value = value,
+                None => {
+                    places.insert(key.clone(), record.extra.len());
+                    record.push_extra(Value::from(key), value);
+                }
+            },
+        }
     }
     Ok(record)
 }
@@ -158,13 +181,43 @@ fn tagged_value(tree: &Tree) -> Option<Value<'static>> {
     Some(Converter::new(&limits, text.len()).value(document.root()).into_owned())
 }
 
-impl OwnedLogRecord {
-    /// Adds a member of `extra`. An attribute's own name there is an odd value that was kept, unless
-    /// the attribute is missing and would hold it.
-    fn push_member(&mut self, key: String, value: Value<'static>) {
-        match Field::from_name(key.as_bytes()) {
-            Some(field) if self.has(field) => {}
-            _ => self.set_extra(key, value),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_find_their_places() {
+        let text = r#"{"source":{"transport":"tcp"},"extra":{"k":1,"levelno":"low","$$d":2,"levelno":"high","k":3},
+            "message":"m","time":"1970-01-01T00:00:01Z","user":{"$tuple":[1]},"levelname":null}"#;
+        let record = LogRecord::from_json(text).unwrap();
+        assert_eq!(record.created(), Some(1.0));
+        assert!(record.is_odd(Field::LevelNo));
+        assert!(record.has(Field::LevelName) && record.levelname().is_none());
+        let expected = concat!(
+            r#"{"time":"1970-01-01T00:00:01.000000Z","message":"m","created":1.0,"#,
+            r#""extra":{"k":3,"levelno":"high","$$d":2,"user":{"$tuple":[1]}}}"#
+        );
+        assert_eq!(record.to_json(), expected);
+    }
+
+    #[test]
+    fn many_members_take_little_time() {
+        let members: Vec<String> = (0..200_000).map(|n| format!("\"k{n}\":{n}")).collect();
+        let record = LogRecord::from_json(&format!("{{\"extra\":{{{}}}}}", members.join(","))).unwrap();
+        assert_eq!(record.extra().len(), 200_000);
+    }
+
+    #[test]
+    fn what_is_no_record_is_an_error() {
+        for text in ["", "[]", "1", "{", r#"{"extra":[]}"#, "{}x"] {
+            assert_eq!(LogRecord::from_json(text).unwrap_err().kind(), ErrorKind::Json, "{text}");
         }
+        let known = LogRecord::from_json(
+            r#"{"extra":{"when":{"$datetime":"2026-01-02T03:04:05"},"n":18446744073709551616}}"#,
+        );
+        assert_eq!(
+            known.unwrap().to_json(),
+            r#"{"message":"","extra":{"when":"2026-01-02T03:04:05","n":1.8446744073709552e+19}}"#
+        );
     }
 }

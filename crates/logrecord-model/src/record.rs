@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use pickle_codec::Value;
 
 use crate::field::{FIELDS, FLOATS, Field, INTS, Slot, TEXTS, VALUES};
+use crate::level::Level;
 use crate::text::Text;
 
 /// A LogRecord, borrowing from the payload it was read from.
@@ -261,6 +262,24 @@ impl<'a> LogRecord<'a> {
         message_attribute: Text Message;
         /// The time as a Formatter at the sender wrote it.
         asctime: Text AscTime;
+    }
+
+    /// The level: that of [`levelno`](Self::levelno), else the one that
+    /// [`levelname`](Self::levelname) names, else 0, which is NOTSET. So a record with a level that
+    /// is no number is still filtered and coloured by its name.
+    ///
+    /// ```
+    /// use logrecord_model::{Field, Level, LogRecord};
+    /// let mut record = LogRecord::builder("app", 40, "m").build();
+    /// record.set(Field::LevelNo, "forty".into());
+    /// assert_eq!(record.level(), Level::new(40));
+    /// ```
+    #[must_use]
+    pub fn level(&self) -> Level {
+        self.levelno()
+            .map(Level::new)
+            .or_else(|| self.levelname().and_then(Text::as_str).and_then(Level::from_name))
+            .unwrap_or(Level::new(0))
     }
 
     /// Whether the attribute is there, be it null.
