@@ -153,7 +153,9 @@ impl Signer {
         let id = key.id();
         let mut ring = KeyRing::new();
         ring.accept(key).map_err(|error| anyhow!("{error}")).context(Failure::config("unusable key"))?;
-        ring.sign_with(id);
+        if !ring.sign_with(id) {
+            return Err(anyhow!("the key is not in the ring"));
+        }
         let mut stream = [0_u8; 16];
         getrandom::fill(&mut stream)
             .map_err(|error| anyhow!("{error}"))

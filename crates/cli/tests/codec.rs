@@ -7,7 +7,9 @@ use common::{frame, lines, run};
 
 #[test]
 fn decode_rows() {
-    let rows: &[(&[&str], &[u8], &[&str], i32)] = &[
+    // Arguments, input, lines of output, exit code.
+    type Row = (&'static [&'static str], &'static [u8], &'static [&'static str], i32);
+    let rows: &[Row] = &[
         (&[], b"N.K\x07.", &["null", "7"], 0),
         (&[], b"", &[r#"{"$error":{"kind":"eof","offset":0}}"#], 1),
         (&[], b"N.\xff", &["null", r#"{"$error":{"kind":"opcode","offset":2}}"#], 1),

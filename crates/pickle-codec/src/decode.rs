@@ -386,7 +386,7 @@ impl<'a> Machine<'_, 'a> {
             }
             Opcode::Dict => {
                 let mark = self.pop_mark()?;
-                if (self.stack.len() - mark) % 2 != 0 {
+                if !(self.stack.len() - mark).is_multiple_of(2) {
                     return Err(ErrorKind::Odd.into());
                 }
                 let id = self.builder.empty_dict()?;
@@ -683,7 +683,7 @@ impl<'a> Machine<'_, 'a> {
     #[inline]
     fn set_items(&mut self, start: usize) -> Step {
         let target = self.target(start)?;
-        if (self.stack.len() - start) % 2 != 0 {
+        if !(self.stack.len() - start).is_multiple_of(2) {
             return Err(ErrorKind::Odd.into());
         }
         let dict = match target.kind() {

@@ -8,7 +8,6 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::id::{Kind, NodeId};
-use crate::known::KnownClass;
 use crate::object::{Object, ObjectRepr};
 use crate::text::Str;
 
@@ -29,10 +28,6 @@ impl Seq {
     /// The container has been put into another one.
     pub(crate) const HELD: u32 = 1 << 30;
     pub(crate) const DEPTH: u32 = Self::HELD - 1;
-
-    pub(crate) const fn depth(self) -> u32 {
-        self.meta & Self::DEPTH
-    }
 }
 
 /// Text that does not stand in the input as it is.
@@ -454,15 +449,5 @@ impl<'d, 'a> Pairs<'d, 'a> {
 impl fmt::Debug for Pairs<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{{{} pairs}}", self.len())
-    }
-}
-
-impl Document<'_> {
-    /// What class an object was known by; for the policy's own use.
-    pub(crate) fn known_class(&self, id: NodeId) -> Option<KnownClass> {
-        match self.objects.get(id.index()) {
-            Some(ObjectRepr::Instance(instance)) if id.kind() == Kind::Object => instance.known,
-            _ => None,
-        }
     }
 }

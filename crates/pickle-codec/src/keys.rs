@@ -84,7 +84,7 @@ fn number(document: &Document<'_>, id: NodeId) -> Option<Number> {
 
 fn float_number(value: f64) -> Number {
     // No float lies between 2^63 - 1 and 2^63, so the comparison is exact.
-    if value >= -9_223_372_036_854_775_808.0 && value < 9_223_372_036_854_775_808.0 {
+    if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&value) {
         let whole = value as i64;
         if whole as f64 == value {
             return Number::Int(whole);

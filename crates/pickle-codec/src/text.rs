@@ -8,6 +8,7 @@ use crate::error::ErrorKind;
 
 /// Python text: a Rust string, or WTF-8 bytes where it holds lone surrogates.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(clippy::exhaustive_enums, reason = "text with and without surrogates is all the text there is")]
 pub enum Str<'a> {
     /// Text without surrogates.
     Utf8(&'a str),
@@ -183,9 +184,8 @@ pub(crate) fn raw_unicode_escape(line: &[u8]) -> Result<Vec<u8>, ErrorKind> {
 /// Reads the argument of STRING: a quoted literal with C-like escapes; unknown escapes are kept.
 pub(crate) fn string_literal(line: &[u8]) -> Result<Vec<u8>, ErrorKind> {
     // The quotes must be there and equal: `Modules/_pickle.c`, load_string.
-    let body = match line {
-        [b'\'', body @ .., b'\''] | [b'"', body @ .., b'"'] => body,
-        _ => return Err(ErrorKind::Literal),
+    let ([b'\'', body @ .., b'\''] | [b'"', body @ .., b'"']) = line else {
+        return Err(ErrorKind::Literal);
     };
     let mut out = Vec::with_capacity(body.len());
     let mut rest = body;
@@ -264,7 +264,8 @@ mod tests {
 
     #[test]
     fn string_literal_rows() {
-        let rows: &[(&[u8], Result<&[u8], ErrorKind>)] = &[
+        type Row = (&'static [u8], Result<&'static [u8], ErrorKind>);
+        let rows: &[Row] = &[
             (b"'abc'", Ok(b"abc")),
             (b"\"abc\"", Ok(b"abc")),
             (b"'", Err(ErrorKind::Literal)),

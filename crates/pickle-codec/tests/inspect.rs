@@ -1,4 +1,5 @@
 //! The listing of `inspect` against `pickletools.dis`, over every golden pickle.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests may fail loudly")]
 
 use std::io::Write as _;
 use std::path::Path;
