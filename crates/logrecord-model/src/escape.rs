@@ -67,7 +67,7 @@ fn split_at_unsafe(text: &str) -> Option<(&str, u32, &str)> {
     let mut from = 0;
     loop {
         // Every unsafe character begins with a suspect byte, and plain text has none.
-        let at = bytes.get(from..)?.iter().position(|byte| is_suspect(*byte))?.checked_add(from)?;
+        let at = first_suspect(bytes.get(from..)?)?.checked_add(from)?;
         let character = text.get(at..)?.chars().next()?;
         let next = at.checked_add(character.len_utf8())?;
         if is_unsafe(character) {
@@ -75,6 +75,19 @@ fn split_at_unsafe(text: &str) -> Option<(&str, u32, &str)> {
         }
         from = next;
     }
+}
+
+/// The place of the first suspect byte. Blocks are looked at whole, which becomes vector code.
+fn first_suspect(bytes: &[u8]) -> Option<usize> {
+    let mut rest = bytes;
+    while let Some((block, after)) = rest.split_first_chunk::<16>() {
+        if block.iter().fold(false, |found, byte| found | is_suspect(*byte)) {
+            break;
+        }
+        rest = after;
+    }
+    let within = rest.iter().position(|byte| is_suspect(*byte))?;
+    bytes.len().checked_sub(rest.len())?.checked_add(within)
 }
 
 const fn is_suspect(byte: u8) -> bool {

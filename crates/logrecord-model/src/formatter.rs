@@ -21,7 +21,7 @@ use crate::percent::error::FormatError;
 use crate::percent::output::Output;
 use crate::percent::show::{Conversion, show, show_cow};
 use crate::percent::{Arguments, DEFAULT_MESSAGE_LIMIT, Fields, PercentFormat, percent};
-use crate::strftime::{Zone, default_time};
+use crate::strftime::{Zone, default_time, strftime};
 use crate::{Field, LogRecord, Text};
 
 /// The bytes that a formatted record may have when nothing else is said: 8 MiB.
@@ -404,13 +404,14 @@ impl Formatter {
                 }
             },
         };
-        let tm = self.zone.at(created)?;
         if let Some(format) = &self.date_format {
-            return crate::strftime::strftime(format, &tm, &self.zone);
+            return strftime(format, &self.zone.at(created)?, &self.zone);
         }
         let mut text = String::with_capacity(24);
-        if self.time_format != "%Y-%m-%d %H:%M:%S" || !default_time(&tm, &mut text) {
-            text = crate::strftime::strftime(&self.time_format, &tm, &self.zone)?;
+        let is_everyday = self.time_format == "%Y-%m-%d %H:%M:%S"
+            && default_time(self.zone.local_seconds(created)?, &mut text);
+        if !is_everyday {
+            text = strftime(&self.time_format, &self.zone.at(created)?, &self.zone)?;
         }
         let Some(format) = &self.msec_format else { return Ok(text) };
         let msecs = match record.field("msecs").map(Cow::into_owned_value) {

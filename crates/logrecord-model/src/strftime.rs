@@ -112,20 +112,23 @@ fn year_len(year: i64) -> i64 {
     days_before(year.saturating_add(1)).saturating_sub(days_before(year))
 }
 
-/// Writes `YYYY-MM-DD HH:MM:SS`, the default of a formatter, if the year has four digits.
-pub(crate) fn default_time(tm: &Tm, out: &mut String) -> bool {
-    if !(1000..=9999).contains(&tm.year) {
+/// Writes `YYYY-MM-DD HH:MM:SS`, the default of a formatter, from what a local clock showed; false
+/// if the year has not four digits.
+pub(crate) fn default_time(local: i64, out: &mut String) -> bool {
+    let (days, second) = (local.div_euclid(86_400), local.rem_euclid(86_400));
+    let (year, month, day) = civil(days);
+    if !(1000..=9999).contains(&year) {
         return false;
     }
     let mut text = *b"0000-00-00 00:00:00";
     let parts = [
-        (0, tm.year / 100),
-        (2, tm.year % 100),
-        (5, tm.month),
-        (8, tm.day),
-        (11, tm.hour),
-        (14, tm.minute),
-        (17, tm.second),
+        (0, year / 100),
+        (2, year % 100),
+        (5, month),
+        (8, day),
+        (11, second / 3600),
+        (14, second / 60 % 60),
+        (17, second % 60),
     ];
     for (at, value) in parts {
         if let (Some([tens, ones]), Ok(value)) = (text.get_mut(at..at + 2), u8::try_from(value)) {

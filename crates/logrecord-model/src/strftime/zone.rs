@@ -49,10 +49,14 @@ impl Zone {
     pub fn local() -> Self {
         match std::env::var_os("TZ") {
             Some(tz) => Self::from_os(&tz),
-            None => {
-                let file = read_zone(Path::new("/etc/localtime"));
-                Self { source: Source::Rules(file.unwrap_or_else(TimeZone::system)) }
-            }
+            None => Self {
+                source: match read_zone(Path::new("/etc/localtime")) {
+                    Some(rules) => Source::Rules(rules),
+                    // Without the file the C library of Linux takes UTC; others know better.
+                    None if cfg!(target_os = "linux") => Source::Named("UTC".into()),
+                    None => Source::Rules(TimeZone::system()),
+                },
+            },
         }
     }
 
@@ -118,6 +122,17 @@ impl Zone {
             Source::Rules(rules) => with_rules(rules, timestamp, timestamp),
             Source::Posix(rules) => with_rules(rules, timestamp, timestamp.max(0)),
         })
+    }
+
+    /// The seconds since the epoch that a local clock showed; what the everyday format needs.
+    pub(crate) fn local_seconds(&self, seconds: f64) -> Result<i64, FormatError> {
+        let timestamp = whole_seconds(seconds)?;
+        let (rules, asked) = match &self.source {
+            Source::Utc | Source::Named(_) => return Ok(timestamp),
+            Source::Rules(rules) => (rules, timestamp),
+            Source::Posix(rules) => (rules, timestamp.max(0)),
+        };
+        Ok(timestamp.saturating_add(i64::from(rules.to_offset(near(asked)).seconds())))
     }
 
     /// What `%s` writes: `mktime` of the fields, in local time whatever the fields are in.
