@@ -1,0 +1,320 @@
+//! Handlers: they take records, and a sender behind them takes their frames.
+//!
+//! A *line* is a sender and the state of its envelopes. A handler has one in each process that uses it: a
+//! child after a fork finds the parent's line unusable and opens its own.
+use std::{
+    fmt, process,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
+
+use logrecord_model::LogRecord;
+use logrecord_transport::{
+    Endpoint,
+    sender::{Sender, SenderConfig, SenderStats},
+};
+
+use crate::{
+    error::{Error, ErrorKind},
+    origin::Origin,
+    report::{Tally, sender_report},
+    sign::{Signer, Signing},
+};
+
+/// Takes records: what the `log` and `tracing` back ends write to.
+///
+/// [`SocketHandler`](crate::SocketHandler) and [`DatagramHandler`](crate::DatagramHandler) are handlers. A
+/// handler of one's own may log: what it logs while it handles a record is ignored by the back ends.
+pub trait Handler: Send + Sync {
+    /// Takes a record. It must not keep the caller waiting for a network.
+    ///
+    /// # Errors
+    ///
+    /// Whatever kept the record from being queued. A handler counts what it loses: the back ends have nobody
+    /// to tell.
+    fn handle(&self, record: &LogRecord<'_>) -> Result<(), Error>;
+
+    /// Waits until what was taken is handed over or given up.
+    ///
+    /// # Errors
+    ///
+    /// Most often that `limit` passed first.
+    fn flush(&self, limit: Duration) -> Result<(), Error>;
+}
+
+impl<H: Handler + ?Sized> Handler for Arc<H> {
+    fn handle(&self, record: &LogRecord<'_>) -> Result<(), Error> {
+        (**self).handle(record)
+    }
+
+    fn flush(&self, limit: Duration) -> Result<(), Error> {
+        (**self).flush(limit)
+    }
+}
+
+/// Flushes a handler when it is dropped. A program whose logger lives for ever keeps one in `main`.
+#[must_use = "the guard flushes when it is dropped"]
+pub struct Guard {
+    handler: Arc<dyn Handler>,
+    limit: Duration,
+}
+
+impl Guard {
+    pub(crate) fn new(handler: Arc<dyn Handler>, limit: Duration) -> Self {
+        Self { handler, limit }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // What is not written in time stays queued, and is counted where the sender ends.
+        drop(self.handler.flush(self.limit));
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").field("limit", &self.limit).finish_non_exhaustive()
+    }
+}
+
+/// What became of a handler's records in this process.
+///
+/// At every moment `handled + reports = refused + sender.accepted`, and the sender's own
+/// `accepted = written + dropped + queued`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HandlerStats {
+    /// Records that were given to the handler.
+    pub handled: u64,
+    /// Of them, those that could not be queued at all: too long for a datagram, not to be written as a pickle,
+    /// or too late.
+    pub refused: u64,
+    /// Loss reports that tell of refused records. Those that tell of the sender's losses are in
+    /// [`SenderStats::reports`].
+    pub reports: u64,
+    /// What became of the others.
+    pub sender: SenderStats,
+}
+
+impl HandlerStats {
+    /// Records that were given up.
+    pub const fn lost(&self) -> u64 {
+        self.refused + self.sender.dropped
+    }
+}
+
+/// What a line is made of.
+#[derive(Clone)]
+pub(crate) struct Plan {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) config: SenderConfig,
+    pub(crate) signing: Signing,
+    pub(crate) origin: Origin,
+    /// The shortest time between two loss reports, if there are any.
+    pub(crate) reports: Option<Duration>,
+}
+
+impl Plan {
+    pub(crate) fn sender_config(&self) -> Result<SenderConfig, Error> {
+        let config = self.config.clone();
+        Ok(match self.reports {
+            Some(interval) => config
+                .with_report_interval(interval)
+                .with_loss_report(sender_report(self.origin.clone(), &self.signing)?),
+            None => config,
+        })
+    }
+}
+
+/// A sender, and the state of its envelopes.
+struct Line {
+    process: u32,
+    sender: Sender,
+    /// Payloads with numbers are made and queued under this lock, so that they leave in order.
+    signer: Mutex<Signer>,
+    tally: Tally,
+    /// The line of a child process. Only children fill it, so that no fork finds it half made.
+    child: OnceLock<Option<Box<Self>>>,
+}
+
+impl Line {
+    fn new(plan: &Plan) -> Result<Self, Error> {
+        Ok(Self {
+            process: process::id(),
+            sender: Sender::new(plan.endpoint.clone(), plan.sender_config()?)?,
+            signer: Mutex::new(plan.signing.signer()?),
+            tally: Tally::default(),
+            child: OnceLock::new(),
+        })
+    }
+
+    fn send(&self, numbered: bool, pickle: Vec<u8>) -> Result<(), Error> {
+        let mut signer = self.signer.lock().unwrap_or_else(PoisonError::into_inner);
+        let payload = signer.payload(pickle)?;
+        if !numbered {
+            drop(signer);
+            return Ok(self.sender.send(payload)?);
+        }
+        // The lock is held: a queue that makes one caller wait makes them all wait.
+        Ok(self.sender.send(payload)?)
+    }
+}
+
+/// What both handlers are made of.
+pub(crate) struct Core {
+    plan: Plan,
+    line: Line,
+}
+
+impl Core {
+    pub(crate) fn new(plan: Plan) -> Result<Self, Error> {
+        let line = Line::new(&plan)?;
+        Ok(Self { plan, line })
+    }
+
+    /// The line of this process.
+    fn line(&self) -> Result<&Line, Error> {
+        let process = process::id();
+        let mut line = &self.line;
+        while line.process != process {
+            // Neither a lock nor the thread of the parent is touched.
+            let child = line.child.get_or_init(|| Line::new(&self.plan).ok().map(Box::new));
+            line = child.as_deref().ok_or(Error::new(ErrorKind::Runtime))?;
+        }
+        Ok(line)
+    }
+
+    pub(crate) fn handle(&self, record: &LogRecord<'_>) -> Result<(), Error> {
+        let line = self.line()?;
+        let mut pickle = Vec::with_capacity(1024);
+        let outcome = match record.to_pickle(&mut pickle) {
+            Ok(()) => line.send(self.plan.signing.is_numbered(), pickle),
+            Err(error) => Err(Error::with(ErrorKind::Record, error)),
+        };
+        line.tally.note(&outcome);
+        if let Some(interval) = self.plan.reports {
+            self.report(line, interval);
+        }
+        outcome
+    }
+
+    /// Sends a report of refused records, if one is due.
+    fn report(&self, line: &Line, interval: Duration) {
+        if let Some((report, records)) = line.tally.due(&self.plan.origin, interval) {
+            match line.send(self.plan.signing.is_numbered(), report) {
+                Ok(()) => line.tally.reported(),
+                Err(_) => line.tally.put_back(records),
+            }
+        }
+    }
+
+    pub(crate) fn flush(&self, limit: Duration) -> Result<(), Error> {
+        let line = self.line()?;
+        if self.plan.reports.is_some() {
+            self.report(line, Duration::ZERO);
+        }
+        Ok(line.sender.flush(limit)?)
+    }
+
+    pub(crate) fn close(&self, limit: Duration) -> HandlerStats {
+        if let Ok(line) = self.line() {
+            if self.plan.reports.is_some() {
+                self.report(line, Duration::ZERO);
+            }
+            line.sender.close(limit);
+        }
+        self.stats()
+    }
+
+    pub(crate) fn stats(&self) -> HandlerStats {
+        self.line().map_or_else(
+            |_| HandlerStats::default(),
+            |line| HandlerStats {
+                handled: line.tally.handled(),
+                refused: line.tally.refused(),
+                reports: line.tally.reports(),
+                sender: line.sender.stats(),
+            },
+        )
+    }
+
+    pub(crate) fn last_error(&self) -> Option<Arc<logrecord_transport::Error>> {
+        self.line().ok()?.sender.last_error()
+    }
+
+    pub(crate) const fn endpoint(&self) -> &Endpoint {
+        &self.plan.endpoint
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        if self.line.process == process::id() && self.plan.reports.is_some() {
+            self.report(&self.line, Duration::ZERO);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Read, net::TcpListener};
+
+    use super::*;
+
+    fn plan(endpoint: Endpoint, signing: Signing) -> Plan {
+        let config = SenderConfig::new();
+        Plan { endpoint, config, signing, origin: Origin::new(None), reports: Some(Duration::from_secs(1)) }
+    }
+
+    /// As after a fork: the line in memory was made by another process.
+    fn forked(core: Core) -> Core {
+        let process = core.line.process.wrapping_add(1);
+        let Core { plan, line } = &core;
+        let child = OnceLock::new();
+        let line = Line {
+            process,
+            sender: line.sender.clone(),
+            signer: Mutex::new(plan.signing.signer().unwrap()),
+            tally: Tally::default(),
+            child,
+        };
+        let plan = plan.clone();
+        Core { plan, line }
+    }
+
+    #[test]
+    fn a_child_opens_a_line_of_its_own() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = Endpoint::tcp(&listener.local_addr().unwrap().to_string()).unwrap();
+        let parent = Core::new(plan(endpoint, Signing::Off)).unwrap();
+        let sender = parent.line.sender.clone();
+        let child = forked(parent);
+        // The parent's lock is held for ever by a thread that the child does not have.
+        let held = child.line.signer.lock().unwrap();
+        child.handle(&LogRecord::builder("app", 20, "from the child").build()).unwrap();
+        assert_eq!(child.close(Duration::from_secs(10)).sender.written, 1);
+        assert_eq!(sender.stats().accepted, 0);
+        drop(held);
+        let mut wire = Vec::new();
+        listener.accept().unwrap().0.read_to_end(&mut wire).unwrap();
+        assert_eq!(LogRecord::from_pickle(&wire[4..]).unwrap().message(), "from the child");
+    }
+
+    #[cfg(feature = "hmac")]
+    #[test]
+    fn a_child_numbers_its_records_in_a_stream_of_its_own() {
+        use logrecord_frame::envelope::{Key, KeyId};
+        let key = Key::new(KeyId::new(b"app").unwrap(), &[7; 32]).unwrap();
+        let signing = Signing::Sealed { key: Box::new(key), audience: Vec::new() };
+        let parent = Core::new(plan(Endpoint::tcp("127.0.0.1:9").unwrap(), signing)).unwrap();
+        let stream = |line: &Line| match &*line.signer.lock().unwrap() {
+            Signer::Sealed(sealer) => sealer.stream_id(),
+            _ => panic!("not signed"),
+        };
+        let before = stream(&parent.line);
+        let child = forked(parent);
+        assert_ne!(stream(child.line().unwrap()), before);
+        child.close(Duration::ZERO);
+    }
+}

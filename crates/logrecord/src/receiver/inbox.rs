@@ -1,0 +1,201 @@
+//! Between the listeners and whoever takes the items: a bounded channel, the faults, and the counts.
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll, Waker},
+    vec,
+};
+
+use logrecord_transport::{Endpoint, Peer, Source};
+use tokio::sync::{mpsc, watch};
+
+use super::item::{Cause, Received, Rejected};
+
+pub(super) type Item = Result<Received, Rejected>;
+
+/// Faults that wait to be taken. A fault is reported from where nothing can wait, so that those above this
+/// are only counted.
+const MAX_FAULTS: usize = 1024;
+
+/// What a receiver did so far. At every moment `received = records + rejected`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReceiverStats {
+    /// Frames that arrived, as far as anybody can know.
+    pub received: u64,
+    /// Of them, those that are records.
+    pub records: u64,
+    /// Of them, those that were refused or lost; [`ReceiverHandle::rejected_by_reason`] says why.
+    pub rejected: u64,
+    /// Numbers of signed records that were skipped and did not come late: records that got lost on the way.
+    pub missing: u64,
+}
+
+#[derive(Default)]
+pub(super) struct Shared {
+    records: AtomicU64,
+    rejected: AtomicU64,
+    gaps: AtomicU64,
+    late: AtomicU64,
+    reasons: Mutex<BTreeMap<&'static str, u64>>,
+    faults: Mutex<Faults>,
+}
+
+#[derive(Default)]
+struct Faults {
+    queue: VecDeque<Rejected>,
+    more: u64,
+    more_frames: u64,
+    waker: Option<Waker>,
+}
+
+impl Shared {
+    fn faults(&self) -> MutexGuard<'_, Faults> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count_rejected(&self, reason: &'static str, frames: u64) {
+        self.rejected.fetch_add(frames, Ordering::Relaxed);
+        let mut reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = reasons.entry(reason).or_default();
+        *count = count.saturating_add(frames);
+    }
+
+    /// Counts what is handed over.
+    pub(super) fn count(&self, items: &[Item]) {
+        for item in items {
+            match item {
+                Ok(_) => {
+                    self.records.fetch_add(1, Ordering::Relaxed);
+                }
+                Err(rejected) => self.count_rejected(rejected.reason(), rejected.frames()),
+            }
+        }
+    }
+
+    #[cfg(feature = "hmac")]
+    pub(super) fn count_gap(&self, gap: u64, late: bool) {
+        self.gaps.fetch_add(gap, Ordering::Relaxed);
+        self.late.fetch_add(u64::from(late), Ordering::Relaxed);
+    }
+
+    pub(super) fn fault(&self, rejected: Rejected) {
+        self.count_rejected(rejected.reason(), rejected.frames());
+        let mut faults = self.faults();
+        if faults.queue.len() < MAX_FAULTS {
+            faults.queue.push_back(rejected);
+        } else {
+            faults.more += 1;
+            faults.more_frames = faults.more_frames.saturating_add(rejected.frames());
+        }
+        let waker = faults.waker.take();
+        drop(faults);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// The next fault, or the caller is woken when there is one.
+    fn next_fault(&self, context: &Context<'_>) -> Option<Rejected> {
+        let mut faults = self.faults();
+        if let Some(fault) = faults.queue.pop_front() {
+            return Some(fault);
+        }
+        if faults.more > 0 {
+            let cause =
+                Cause::Faults(std::mem::take(&mut faults.more), std::mem::take(&mut faults.more_frames));
+            drop(faults);
+            return Some(Rejected::new(&nowhere(), cause, bytes::Bytes::new()));
+        }
+        faults.waker = Some(context.waker().clone());
+        None
+    }
+
+    fn stats(&self) -> ReceiverStats {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (records, rejected) = (load(&self.records), load(&self.rejected));
+        ReceiverStats {
+            received: records + rejected,
+            records,
+            rejected,
+            missing: load(&self.gaps).saturating_sub(load(&self.late)),
+        }
+    }
+}
+
+/// The source of faults that came from more than one.
+fn nowhere() -> Source {
+    Source::new(
+        Endpoint::from_socket_addr(
+            logrecord_transport::Transport::Tcp,
+            std::net::SocketAddr::from(([0, 0, 0, 0], 0)),
+        ),
+        Peer::Unnamed,
+        0,
+    )
+}
+
+/// The taking end.
+pub(super) struct Inbox {
+    pub(super) shared: Arc<Shared>,
+    pub(super) batches: mpsc::Receiver<Vec<Item>>,
+    pub(super) current: vec::IntoIter<Item>,
+}
+
+impl Inbox {
+    /// The next item; none when the listeners have stopped and everything is taken.
+    pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Item>> {
+        loop {
+            if let Some(item) = self.current.next() {
+                return Poll::Ready(Some(item));
+            }
+            if let Some(fault) = self.shared.next_fault(context) {
+                return Poll::Ready(Some(Err(fault)));
+            }
+            match self.batches.poll_recv(context) {
+                Poll::Ready(Some(batch)) => self.current = batch.into_iter(),
+                // What was reported since the look above, before the last listener ended.
+                Poll::Ready(None) => return Poll::Ready(self.shared.next_fault(context).map(Err)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}
+
+/// Stops a receiver from elsewhere, and sees its counts. Cheap to clone.
+#[derive(Clone)]
+pub struct ReceiverHandle {
+    pub(super) shared: Arc<Shared>,
+    pub(super) stop: Arc<watch::Sender<bool>>,
+}
+
+impl ReceiverHandle {
+    /// Stops gracefully: no new connections, what the open ones have sent is read and delivered, and then the
+    /// receiver ends. It takes at most the listeners'
+    /// [drain timeout](logrecord_transport::listener::ListenerConfig::with_drain_timeout), and whoever takes
+    /// the items must go on taking them.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// The counts so far.
+    pub fn stats(&self) -> ReceiverStats {
+        self.shared.stats()
+    }
+
+    /// The rejected frames by [reason](Rejected::reason). A reason with 0 frames is a fault that lost none.
+    pub fn rejected_by_reason(&self) -> Vec<(&'static str, u64)> {
+        let reasons = self.shared.reasons.lock().unwrap_or_else(PoisonError::into_inner);
+        reasons.iter().map(|(reason, frames)| (*reason, *frames)).collect()
+    }
+}
+
+impl fmt::Debug for ReceiverHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReceiverHandle").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
