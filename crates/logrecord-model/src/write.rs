@@ -132,34 +132,54 @@ impl LogRecord<'_> {
 
     /// The attributes in CPython's own order: each name is a constant with its opcodes around it.
     fn write_stock(&self, pen: &mut Pen<'_>) -> Option<()> {
-        macro_rules! key {
-            ($name:literal) => {{
+        macro_rules! name {
+            // The bytes of a name with its opcodes, and so many more.
+            ($name:literal, $more:literal) => {{
                 const NAME: &[u8] = $name.as_bytes();
-                const LEN: usize = NAME.len() + 7;
+                const LEN: usize = NAME.len() + 7 + $more;
                 const KEY: [u8; LEN] = {
-                    let mut key = [0; LEN];
-                    key[0] = b'X';
+                    let mut key = [b'X'; LEN];
                     #[allow(clippy::as_conversions, reason = "names are shorter than 16 bytes")]
-                    {
-                        key[1] = NAME.len() as u8;
-                    }
+                    let len = (NAME.len() as u32).to_le_bytes();
                     let mut place = 0;
-                    while place < NAME.len() {
-                        key[place + 5] = NAME[place];
+                    while place < 4 {
+                        key[place + 1] = len[place];
                         place += 1;
                     }
-                    key[LEN - 2] = b'q';
+                    while place < NAME.len() + 4 {
+                        key[place + 1] = NAME[place - 4];
+                        place += 1;
+                    }
+                    key[NAME.len() + 5] = b'q';
                     key
                 };
-                pen.stock_key(KEY)?;
+                KEY
+            }};
+        }
+        macro_rules! key {
+            ($name:literal) => {
+                pen.stock_key(name!($name, 0))?
+            };
+        }
+        macro_rules! stock_text {
+            ($name:literal, $text:expr) => {{
+                let text: &[u8] = $text;
+                if text.len() > 2 {
+                    pen.stock_text(name!($name, 5), text)?;
+                } else {
+                    key!($name);
+                    pen.short_text(text)?;
+                }
             }};
         }
         macro_rules! text {
             ($name:literal, $field:ident) => {
-                key!($name);
                 match self.text(Field::$field) {
-                    Some(text) => pen.text(text.as_bytes())?,
-                    None => pen.out.push(b'N'),
+                    Some(text) => stock_text!($name, text.as_bytes()),
+                    None => {
+                        key!($name);
+                        pen.out.push(b'N');
+                    }
                 }
             };
         }
@@ -182,8 +202,8 @@ impl LogRecord<'_> {
             };
         }
         text!("name", Name);
-        key!("msg");
-        pen.text(self.message().as_bytes())?;
+        let message = self.message();
+        stock_text!("msg", message.as_bytes());
         key!("args");
         pen.out.push(b'N');
         text!("levelname", LevelName);
@@ -215,7 +235,7 @@ impl LogRecord<'_> {
         if field == Field::Message {
             return Some(());
         }
-        pen.key(field);
+        pen.key(field)?;
         if field == Field::Msg {
             return match self.message() {
                 Text::Utf8(Cow::Borrowed(text)) => pen.text(text.as_bytes()),
@@ -277,14 +297,14 @@ impl Pen<'_> {
     /// An attribute's name. It has its own memo index, because it is no object of the record's.
     #[inline]
     #[allow(clippy::as_conversions, reason = "the discriminant is the place in the table")]
-    fn key(&mut self, field: Field) {
+    fn key(&mut self, field: Field) -> Option<()> {
         if let (Some((key, len)), Ok(index)) = (KEYS.get(field as usize), u8::try_from(self.next)) {
             self.out.extend_from_slice(key.get(..*len).unwrap_or_default());
             self.out.push(index);
             self.next += 1;
-            return;
+            return Some(());
         }
-        self.long_text(field.as_str().as_bytes());
+        self.long_text(field.as_str().as_bytes())
     }
 
     /// A name with room for its memo index at its end. Within the stock attributes the index is
@@ -297,22 +317,38 @@ impl Pen<'_> {
         Some(())
     }
 
+    /// A name with room at its end for its memo index and for the head of the text that follows, and
+    /// that text, which is longer than CPython's single ones.
+    #[inline(always)]
+    fn stock_text<const N: usize>(&mut self, mut key: [u8; N], text: &[u8]) -> Option<()> {
+        let index = u8::try_from(self.next).ok()?;
+        let [.., place, opcode, a, b, c, d] = &mut key[..] else { return None };
+        *place = index;
+        *opcode = b'X';
+        [*a, *b, *c, *d] = u32::try_from(text.len()).ok()?.to_le_bytes();
+        self.out.extend_from_slice(&key);
+        self.out.extend_from_slice(text);
+        self.next += 1;
+        self.put();
+        Some(())
+    }
+
     /// Text that CPython may have only once.
     #[inline]
     fn text(&mut self, text: &[u8]) -> Option<()> {
         if text.len() <= 2 {
             return self.short_text(text);
         }
-        self.long_text(text);
-        Some(())
+        self.long_text(text)
     }
 
     #[inline]
-    fn long_text(&mut self, text: &[u8]) {
-        let [a, b, c, d] = u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes();
+    fn long_text(&mut self, text: &[u8]) -> Option<()> {
+        let [a, b, c, d] = u32::try_from(text.len()).ok()?.to_le_bytes();
         self.out.extend_from_slice(&[b'X', a, b, c, d]);
         self.out.extend_from_slice(text);
         self.put();
+        Some(())
     }
 
     #[inline(never)]
@@ -321,10 +357,7 @@ impl Pen<'_> {
             [] => 1,
             [byte] => 0x100 | u32::from(byte),
             [lead @ (0xc2 | 0xc3), tail] => 0x1_0000 | (u32::from(lead) << 8) | u32::from(tail),
-            _ => {
-                self.long_text(text);
-                return Some(());
-            }
+            _ => return self.long_text(text),
         };
         let known = self.singles.get(..self.single_count)?.iter().find(|(have, _)| *have == name);
         if let Some((_, index)) = known {
@@ -339,8 +372,7 @@ impl Pen<'_> {
         }
         *self.singles.get_mut(self.single_count)? = (name, self.next);
         self.single_count += 1;
-        self.long_text(text);
-        Some(())
+        self.long_text(text)
     }
 
     #[inline]
