@@ -57,6 +57,27 @@ fn narrow(value: usize) -> Result<u32, ErrorKind> {
     u32::try_from(value).map_err(|_| ErrorKind::Budget)
 }
 
+/// The place of a key among a few, one by one.
+#[inline]
+fn scan(
+    document: &Document<'_>,
+    key: NodeId,
+    slots: &[NodeId],
+    stride: usize,
+    work: &mut Work,
+) -> Result<Option<usize>, ErrorKind> {
+    // A text or a number is hashable; anything else has to be looked at.
+    if !matches!(key.kind(), Kind::Str | Kind::Small | Kind::Text | Kind::Int) {
+        keys::hash(document, key, 0, work)?;
+    }
+    for (place, other) in slots.iter().step_by(stride).enumerate() {
+        if keys::equal(document, key, *other, work)? {
+            return Ok(Some(place));
+        }
+    }
+    Ok(None)
+}
+
 impl<'a> Builder<'a> {
     pub(crate) fn new(mut document: Document<'a>, mut keys: Keys, limits: &Limits, input_len: usize) -> Self {
         document.input_len = input_len;
@@ -380,6 +401,9 @@ impl<'a> Builder<'a> {
         let mut depth = 0;
         let (pairs, _) = pairs.as_chunks::<2>();
         let mut known = self.document.items(id).len() / 2;
+        if known == 0 {
+            return self.first_items(id, pairs);
+        }
         let indexed = self.open_index(id, known, pairs.len(), 2)?;
         for &[key, value] in pairs {
             if value.is_container() {
@@ -401,6 +425,56 @@ impl<'a> Builder<'a> {
                 }
             }
         }
+        self.raise(id, depth + 1)
+    }
+
+    /// The first pairs of a dict, which go to the end of the pool one after another.
+    fn first_items(&mut self, id: NodeId, pairs: &[[NodeId; 2]]) -> Result<(), ErrorKind> {
+        let start = self.document.pool.len();
+        narrow(start + pairs.len() * 2)?;
+        self.meter.reserve(&mut self.document.pool, pairs.len() * 2)?;
+        let indexed = self.open_index(id, 0, pairs.len(), 2)?;
+        let mut depth = 0;
+        for &[key, value] in pairs {
+            if value.is_container() {
+                depth = depth.max(self.hold(value));
+            }
+            if key.is_container() {
+                depth = depth.max(self.hold(key));
+            }
+            let (document, work) = (&self.document, &mut self.work);
+            let slots = document.pool.get(start..).unwrap_or_default();
+            let found = if indexed {
+                let hash = keys::hash(document, key, self.keys.seed, work)?;
+                let place = narrow(slots.len() / 2)?;
+                let found = self.keys.index.find_or_insert(hash, place, |other| {
+                    match slots.get(other as usize * 2) {
+                        Some(&other) => keys::equal(document, key, other, work),
+                        None => Ok(false),
+                    }
+                })?;
+                let bytes = self.keys.index.bytes();
+                if bytes > self.keys.charged {
+                    self.meter.charge(bytes - self.keys.charged)?;
+                    self.keys.charged = bytes;
+                }
+                found.map(|place| place as usize)
+            } else {
+                scan(document, key, slots, 2, work)?
+            };
+            match found {
+                Some(place) => {
+                    if let Some(slot) = self.document.pool.get_mut(start + place * 2 + 1) {
+                        *slot = value;
+                    }
+                }
+                None => self.document.pool.extend_from_slice(&[key, value]),
+            }
+        }
+        let len = narrow(self.document.pool.len() - start)?;
+        let start = narrow(start)?;
+        let Some(seq) = self.document.seq_mut(id) else { return Err(ErrorKind::Type) };
+        *seq = Seq { start, len, meta: seq.meta & !Seq::ROOMY };
         self.raise(id, depth + 1)
     }
 
@@ -468,17 +542,7 @@ impl<'a> Builder<'a> {
         if indexed {
             return self.find_indexed(id, key, known, stride);
         }
-        // A text or a number is hashable; anything else has to be looked at.
-        if !matches!(key.kind(), Kind::Str | Kind::Small | Kind::Text | Kind::Int) {
-            keys::hash(&self.document, key, 0, &mut self.work)?;
-        }
-        let slots = self.document.items(id);
-        for (place, other) in slots.iter().step_by(stride).enumerate() {
-            if keys::equal(&self.document, key, *other, &mut self.work)? {
-                return Ok(Some(place));
-            }
-        }
-        Ok(None)
+        scan(&self.document, key, self.document.items(id), stride, &mut self.work)
     }
 
     fn find_indexed(

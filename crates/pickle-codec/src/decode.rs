@@ -4,7 +4,9 @@
 //! reaches below the last one (the "fence" of the C unpickler). Where CPython's own implementations
 //! or versions disagree about an input, it is refused.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::cell::Cell;
 
 use crate::builder::{Builder, Keys};
 use crate::document::{Document, Root};
@@ -104,6 +106,7 @@ impl Decoder {
             memo: &mut self.scratch.memo,
             fence: 0,
             buffers: 0,
+            refused: Cell::new(None),
         };
         let outcome = machine.run();
         let end = machine.reader.offset();
@@ -209,33 +212,9 @@ pub(crate) fn seed() -> u64 {
     }
 }
 
-/// What an opcode's handler can fail with: a kind, and the global that was refused.
-struct Trouble {
-    kind: ErrorKind,
-    global: Option<alloc::boxed::Box<str>>,
-}
-
-impl From<ErrorKind> for Trouble {
-    #[inline]
-    fn from(kind: ErrorKind) -> Self {
-        Self { kind, global: None }
-    }
-}
-
-impl Trouble {
-    #[cold]
-    fn global(kind: ErrorKind, module: &str, name: &str) -> Self {
-        let mut full = alloc::format!("{module}.{name}");
-        let mut end = full.len().min(crate::error::MAX_ERROR_NAME_LEN);
-        while !full.is_char_boundary(end) {
-            end -= 1;
-        }
-        full.truncate(end);
-        Self { kind, global: Some(full.into_boxed_str()) }
-    }
-}
-
-type Step<T = ()> = core::result::Result<T, Trouble>;
+/// What an opcode's handler gives. An error is a kind alone, so that it fits a register; the name that
+/// was refused waits in the machine.
+type Step<T = ()> = core::result::Result<T, ErrorKind>;
 
 struct Machine<'m, 'a> {
     options: &'m DecodeOptions,
@@ -248,6 +227,8 @@ struct Machine<'m, 'a> {
     fence: usize,
     /// Out-of-band buffers met so far.
     buffers: u32,
+    /// The global that an error is about.
+    refused: Cell<Option<Box<str>>>,
 }
 
 impl<'a> Machine<'_, 'a> {
@@ -268,15 +249,31 @@ impl<'a> Machine<'_, 'a> {
                         Err(kind) => Err(Error::new(kind, offset, Some(opcode))),
                     };
                 }
-                Err(trouble) => {
-                    let error = Error::new(trouble.kind, offset, Some(opcode));
-                    return Err(match trouble.global {
-                        Some(name) => error.with_global(&name),
-                        None => error,
-                    });
-                }
+                Err(kind) => return Err(self.error(kind, offset, opcode)),
             }
         }
+    }
+
+    #[cold]
+    fn error(&self, kind: ErrorKind, offset: usize, opcode: Opcode) -> Error {
+        let error = Error::new(kind, offset, Some(opcode));
+        match self.refused.take() {
+            Some(name) => error.with_global(&name),
+            None => error,
+        }
+    }
+
+    /// Notes the name that an error is about.
+    #[cold]
+    fn refuse(&self, kind: ErrorKind, module: &str, name: &str) -> ErrorKind {
+        let mut full = alloc::format!("{module}.{name}");
+        let mut end = full.len().min(crate::error::MAX_ERROR_NAME_LEN);
+        while !full.is_char_boundary(end) {
+            end -= 1;
+        }
+        full.truncate(end);
+        self.refused.set(Some(full.into_boxed_str()));
+        kind
     }
 
     /// Carries out one opcode; gives the root at STOP.
@@ -285,7 +282,10 @@ impl<'a> Machine<'_, 'a> {
         let id = match opcode {
             Opcode::Binunicode => {
                 let len = self.reader.argument(uint4)?;
-                self.utf8(u64::from(len))?
+                let id = self.utf8(u64::from(len))?;
+                self.builder.meter.push(self.stack, id)?;
+                self.put_at_once(id);
+                return Ok(None);
             }
             Opcode::Binput => {
                 let index = self.reader.argument(uint1)?;
@@ -303,7 +303,10 @@ impl<'a> Machine<'_, 'a> {
             }
             Opcode::ShortBinunicode => {
                 let len = self.reader.argument(uint1)?;
-                self.utf8(u64::from(len))?
+                let id = self.utf8(u64::from(len))?;
+                self.builder.meter.push(self.stack, id)?;
+                self.put_at_once(id);
+                return Ok(None);
             }
             Opcode::Binunicode8 => {
                 let len = self.reader.argument(uint8)?;
@@ -387,7 +390,7 @@ impl<'a> Machine<'_, 'a> {
             Opcode::Dict => {
                 let mark = self.pop_mark()?;
                 if !(self.stack.len() - mark).is_multiple_of(2) {
-                    return Err(ErrorKind::Odd.into());
+                    return Err(ErrorKind::Odd);
                 }
                 let id = self.builder.empty_dict()?;
                 self.builder.set_items(id, self.stack.get(mark..).unwrap_or_default())?;
@@ -438,7 +441,7 @@ impl<'a> Machine<'_, 'a> {
             }
             Opcode::Proto => {
                 if self.reader.argument(uint1)? > HIGHEST_PROTOCOL {
-                    return Err(ErrorKind::Proto.into());
+                    return Err(ErrorKind::Proto);
                 }
                 return Ok(None);
             }
@@ -546,12 +549,12 @@ impl<'a> Machine<'_, 'a> {
                 };
                 // Codes are 1 to 2^31 - 1; what they stand for is known to the sender alone.
                 if policy != Globals::Inert || code == 0 || i32::try_from(code).is_err() {
-                    return Err(ErrorKind::Global.into());
+                    return Err(ErrorKind::Global);
                 }
                 self.builder.object(ObjectRepr::Extension(code))?
             }
             Opcode::Persid | Opcode::Binpersid if policy != Globals::Inert => {
-                return Err(ErrorKind::Persid.into());
+                return Err(ErrorKind::Persid);
             }
             Opcode::Persid => {
                 let line = self.reader.line()?;
@@ -563,7 +566,7 @@ impl<'a> Machine<'_, 'a> {
                 let value = self.pop()?;
                 self.builder.persistent_id(value)?
             }
-            Opcode::NextBuffer if policy != Globals::Inert => return Err(ErrorKind::Buffer.into()),
+            Opcode::NextBuffer if policy != Globals::Inert => return Err(ErrorKind::Buffer),
             Opcode::NextBuffer => {
                 let index = self.buffers;
                 self.buffers = index.checked_add(1).ok_or(ErrorKind::Budget)?;
@@ -573,7 +576,7 @@ impl<'a> Machine<'_, 'a> {
                 self.readonly_buffer()?;
                 return Ok(None);
             }
-            _ if policy == Globals::Reject => return Err(ErrorKind::Call.into()),
+            _ if policy == Globals::Reject => return Err(ErrorKind::Call),
             Opcode::Reduce => {
                 let args = self.pop()?;
                 let class = self.pop()?;
@@ -582,7 +585,7 @@ impl<'a> Machine<'_, 'a> {
             Opcode::Obj => {
                 let mark = self.pop_mark()?;
                 let Some((&class, args)) = self.stack.get(mark..).and_then(<[_]>::split_first) else {
-                    return Err(ErrorKind::Stack.into());
+                    return Err(ErrorKind::Stack);
                 };
                 let args = self.builder.tuple(args)?;
                 self.stack.truncate(mark);
@@ -598,7 +601,7 @@ impl<'a> Machine<'_, 'a> {
                 let args = self.pop()?;
                 let class = self.pop()?;
                 if kwargs.kind() != Kind::Dict {
-                    return Err(ErrorKind::Call.into());
+                    return Err(ErrorKind::Call);
                 }
                 self.construct(Construct::New, class, args, kwargs)?
             }
@@ -608,7 +611,7 @@ impl<'a> Machine<'_, 'a> {
                 return Ok(None);
             }
             // `step` and `rare_step` carry out every other opcode.
-            _ => return Err(ErrorKind::Opcode.into()),
+            _ => return Err(ErrorKind::Opcode),
         }))
     }
 
@@ -617,6 +620,17 @@ impl<'a> Machine<'_, 'a> {
         let id = self.top()?;
         self.memo.put(index, id, &mut self.builder.meter)?;
         Ok(())
+    }
+
+    /// Carries out the PUT that picklers write behind every text, where it is a plain one; whatever
+    /// could fail is left to the opcode itself.
+    #[inline]
+    fn put_at_once(&mut self, id: NodeId) {
+        match *self.reader.window() {
+            [b'q', index, ..] if self.memo.put_next(usize::from(index), id) => self.reader.skip(2),
+            [b'\x94', ..] if self.memo.put_next(self.memo.entries(), id) => self.reader.skip(1),
+            _ => {}
+        }
     }
 
     #[inline]
@@ -628,7 +642,7 @@ impl<'a> Machine<'_, 'a> {
     fn top(&self) -> Step<NodeId> {
         match self.stack.last() {
             Some(&id) if self.stack.len() > self.fence => Ok(id),
-            _ => Err(ErrorKind::Stack.into()),
+            _ => Err(ErrorKind::Stack),
         }
     }
 
@@ -661,7 +675,7 @@ impl<'a> Machine<'_, 'a> {
     fn target(&self, start: usize) -> Step<NodeId> {
         match start.checked_sub(1).and_then(|place| self.stack.get(place)) {
             Some(&id) if start > self.fence => Ok(id),
-            _ => Err(ErrorKind::Stack.into()),
+            _ => Err(ErrorKind::Stack),
         }
     }
 
@@ -684,7 +698,7 @@ impl<'a> Machine<'_, 'a> {
     fn set_items(&mut self, start: usize) -> Step {
         let target = self.target(start)?;
         if !(self.stack.len() - start).is_multiple_of(2) {
-            return Err(ErrorKind::Odd.into());
+            return Err(ErrorKind::Odd);
         }
         let dict = match target.kind() {
             Kind::Dict => target,
@@ -714,10 +728,10 @@ impl<'a> Machine<'_, 'a> {
     /// The list in which an object keeps what it was given by APPENDS.
     fn object_items(&mut self, target: NodeId) -> Step<NodeId> {
         let Some(instance) = self.builder.instance_mut(target).copied() else {
-            return Err(ErrorKind::Type.into());
+            return Err(ErrorKind::Type);
         };
         if !known::takes_items(&self.builder.document, &instance) {
-            return Err(ErrorKind::Type.into());
+            return Err(ErrorKind::Type);
         }
         if instance.items != NodeId::ABSENT {
             return Ok(instance.items);
@@ -732,10 +746,10 @@ impl<'a> Machine<'_, 'a> {
     /// The dict in which an object keeps what it was given by SETITEMS.
     fn object_pairs(&mut self, target: NodeId) -> Step<NodeId> {
         let Some(instance) = self.builder.instance_mut(target).copied() else {
-            return Err(ErrorKind::Type.into());
+            return Err(ErrorKind::Type);
         };
         if !known::takes_pairs(&self.builder.document, &instance) {
-            return Err(ErrorKind::Type.into());
+            return Err(ErrorKind::Type);
         }
         if instance.pairs != NodeId::ABSENT {
             return Ok(instance.pairs);
@@ -758,20 +772,19 @@ impl<'a> Machine<'_, 'a> {
 
     #[inline]
     fn utf8(&mut self, len: u64) -> Step<NodeId> {
-        let bytes = self.reader.counted(len)?;
-        match core::str::from_utf8(bytes) {
-            Ok(text) => Ok(self.builder.str(text)?),
-            Err(_) => self.surrogates(bytes),
+        match self.reader.text(len)? {
+            Ok(text) => self.builder.str(text),
+            Err(bytes) => self.surrogates(bytes),
         }
     }
 
     #[cold]
     fn surrogates(&mut self, bytes: &'a [u8]) -> Step<NodeId> {
         if !is_wtf8(bytes) {
-            return Err(ErrorKind::Utf8.into());
+            return Err(ErrorKind::Utf8);
         }
         Ok(match self.options.surrogates {
-            Surrogates::Strict => return Err(ErrorKind::Utf8.into()),
+            Surrogates::Strict => return Err(ErrorKind::Utf8),
             Surrogates::Replace => self.builder.owned_str(&replace_surrogates(bytes))?,
             Surrogates::Keep => self.builder.wtf8(bytes)?,
         })
@@ -785,7 +798,7 @@ impl<'a> Machine<'_, 'a> {
         Ok(match core::str::from_utf8(&bytes) {
             Ok(text) => self.builder.owned_str(text)?,
             Err(_) => match self.options.surrogates {
-                Surrogates::Strict => return Err(ErrorKind::Utf8.into()),
+                Surrogates::Strict => return Err(ErrorKind::Utf8),
                 Surrogates::Replace => self.builder.owned_str(&replace_surrogates(&bytes))?,
                 Surrogates::Keep => self.builder.owned_wtf8(&bytes)?,
             },
@@ -805,7 +818,7 @@ impl<'a> Machine<'_, 'a> {
             Py2Str::Latin1 => self.builder.owned_str(&latin1(&bytes))?,
             policy => match core::str::from_utf8(&bytes) {
                 Ok(text) => self.builder.owned_str(text)?,
-                Err(_) if policy == Py2Str::Utf8 => return Err(ErrorKind::Utf8.into()),
+                Err(_) if policy == Py2Str::Utf8 => return Err(ErrorKind::Utf8),
                 Err(_) => self.builder.owned_bytes(&bytes)?,
             },
         })
@@ -817,7 +830,7 @@ impl<'a> Machine<'_, 'a> {
             Py2Str::Latin1 if !bytes.is_ascii() => self.builder.owned_str(&latin1(bytes))?,
             policy => match core::str::from_utf8(bytes) {
                 Ok(text) => self.builder.str(text)?,
-                Err(_) if policy == Py2Str::Utf8 => return Err(ErrorKind::Utf8.into()),
+                Err(_) if policy == Py2Str::Utf8 => return Err(ErrorKind::Utf8),
                 Err(_) => self.builder.bytes(bytes)?,
             },
         })
@@ -830,7 +843,7 @@ impl<'a> Machine<'_, 'a> {
         match (core::str::from_utf8(module), core::str::from_utf8(name)) {
             (Ok(module), Ok(name)) if !module.is_empty() && !name.is_empty() => Ok((module, name)),
             // A name that is no text, or none at all, names nothing that could be allowed.
-            _ => Err(ErrorKind::Global.into()),
+            _ => Err(ErrorKind::Global),
         }
     }
 
@@ -845,14 +858,14 @@ impl<'a> Machine<'_, 'a> {
         let name = self.pop()?;
         let module = self.pop()?;
         if !module.is_text() || !name.is_text() {
-            return Err(ErrorKind::Type.into());
+            return Err(ErrorKind::Type);
         }
         let document = &self.builder.document;
         let (Some(module_text), Some(name_text)) = (
             document.text(module).and_then(|text| text.as_str()),
             document.text(name).and_then(|text| text.as_str()),
         ) else {
-            return Err(ErrorKind::Global.into());
+            return Err(ErrorKind::Global);
         };
         let known = self.judge(module_text, name_text)?;
         Ok(self.builder.object(ObjectRepr::Global { module, name, known })?)
@@ -860,7 +873,7 @@ impl<'a> Machine<'_, 'a> {
 
     /// Whether the policy lets a global stand, and how it is read.
     fn judge(&self, module: &str, name: &str) -> Step<Option<known::KnownClass>> {
-        let refused = || Trouble::global(ErrorKind::Global, module, name);
+        let refused = || self.refuse(ErrorKind::Global, module, name);
         if module.is_empty() || name.is_empty() {
             return Err(refused());
         }
@@ -883,7 +896,7 @@ impl<'a> Machine<'_, 'a> {
         kwargs: NodeId,
     ) -> Step<NodeId> {
         if class.kind() != Kind::Object || (args.kind() != Kind::Tuple && args != NodeId::EMPTY_TUPLE) {
-            return Err(ErrorKind::Call.into());
+            return Err(ErrorKind::Call);
         }
         let strict = self.options.globals == Globals::Known;
         let mut instance = Instance {
@@ -909,32 +922,32 @@ impl<'a> Machine<'_, 'a> {
             // Any name under `Inert`.
             Some(ObjectRepr::Global { .. }) => {}
             // The result of a call is called, as by `getattr(a, "b")()`.
-            _ if strict => return Err(ErrorKind::Call.into()),
+            _ if strict => return Err(ErrorKind::Call),
             _ => {}
         }
         Ok(self.builder.instance(instance)?)
     }
 
     #[cold]
-    fn refused_call(&self, module: NodeId, name: NodeId) -> Trouble {
+    fn refused_call(&self, module: NodeId, name: NodeId) -> ErrorKind {
         let document = &self.builder.document;
         let text = |id| document.text(id).and_then(|text| text.as_str()).unwrap_or_default();
-        Trouble::global(ErrorKind::Call, text(module), text(name))
+        self.refuse(ErrorKind::Call, text(module), text(name))
     }
 
     fn build(&mut self, state: NodeId) -> Step {
         let target = self.top()?;
         let strict = self.options.globals == Globals::Known;
         let Some(instance) = self.builder.instance_mut(target).map(|instance| *instance) else {
-            return Err(ErrorKind::Call.into());
+            return Err(ErrorKind::Call);
         };
         // A second state would hide the first.
         if instance.state != NodeId::ABSENT {
-            return Err(ErrorKind::Call.into());
+            return Err(ErrorKind::Call);
         }
         let reading = known::read_state(&mut self.builder, &instance, state)?;
         if reading.is_none() && instance.known.is_some() && strict {
-            return Err(ErrorKind::Call.into());
+            return Err(ErrorKind::Call);
         }
         if let Some(place) = self.builder.instance_mut(target) {
             place.state = state;
@@ -954,9 +967,9 @@ impl<'a> Machine<'_, 'a> {
                     *read_only = true;
                     Ok(())
                 }
-                _ => Err(ErrorKind::Buffer.into()),
+                _ => Err(ErrorKind::Buffer),
             },
-            _ => Err(ErrorKind::Buffer.into()),
+            _ => Err(ErrorKind::Buffer),
         }
     }
 }

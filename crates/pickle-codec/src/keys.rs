@@ -45,16 +45,26 @@ const K1: u64 = 0xd6e8_feb8_6659_fd93;
 
 fn hash_bytes(bytes: &[u8], seed: u64) -> u64 {
     let mut hash = seed ^ fold(K1, bytes.len() as u64 ^ K0);
-    let (words, tail) = bytes.as_chunks::<8>();
-    for word in words {
-        hash = fold(hash ^ u64::from_le_bytes(*word), K0);
+    if let Some(last) = bytes.last_chunk::<8>() {
+        let (words, tail) = bytes.as_chunks::<8>();
+        for word in words {
+            hash = fold(hash ^ u64::from_le_bytes(*word), K0);
+        }
+        // The last word overlaps the one before it; the length went in first, so nothing is ambiguous.
+        return if tail.is_empty() { hash } else { fold(hash ^ u64::from_le_bytes(*last), K1) };
     }
-    if !tail.is_empty() {
-        let mut last = [0; 8];
-        last[..tail.len()].copy_from_slice(tail);
-        hash = fold(hash ^ u64::from_le_bytes(last), K1);
-    }
-    hash
+    let short = match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>(), bytes) {
+        (Some(first), Some(last), _) => {
+            u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32
+        }
+        (_, _, &[first, .., last]) => {
+            let middle = bytes.get(bytes.len() / 2).copied().unwrap_or(last);
+            u64::from(first) | u64::from(middle) << 8 | u64::from(last) << 16
+        }
+        (_, _, &[only]) => u64::from(only),
+        _ => return hash,
+    };
+    fold(hash ^ short, K1)
 }
 
 /// A number as Python's equality sees it: `1 == 1.0 == True`.

@@ -1,7 +1,70 @@
-//! Python pickles as data.
+//! Python pickles as data: bytes to Python values and back.
 //!
-//! A pickle is a program; this crate reads and writes it without ever running one. It never
-//! executes, imports or resolves anything, and never opens a file.
+//! A pickle is a program for Python's unpickler. This crate reads and writes pickles of all
+//! protocols, 0 to 5, without ever running one: it executes, imports and resolves nothing, opens no
+//! file and knows no clock. Opcodes that name or call things are refused unless the caller says
+//! otherwise ([`Globals`]), and every limit is on by default ([`Limits`]).
+//!
+//! ```
+//! use pickle_codec::{Protocol, from_slice, to_vec};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Debug, PartialEq, Serialize, Deserialize)]
+//! struct Point<'a> {
+//!     name: &'a str, // borrowed from the pickle
+//!     at: (i64, f64),
+//!     tags: Vec<&'a str>,
+//! }
+//!
+//! // pickle.dumps({"name": "spam", "at": (1, 2.5), "tags": ["a"]}, 4)
+//! let pickle = b"\x80\x04\x953\0\0\0\0\0\0\0}\x94(\x8c\x04name\x94\x8c\x04spam\x94\x8c\x02at\x94\
+//!     K\x01G@\x04\0\0\0\0\0\0\x86\x94\x8c\x04tags\x94]\x94\x8c\x01a\x94au.";
+//! let point: Point<'_> = from_slice(pickle)?;
+//! assert_eq!(point, Point { name: "spam", at: (1, 2.5), tags: vec!["a"] });
+//! // The bytes that come out are those of CPython's C pickler.
+//! assert_eq!(to_vec(&point, Protocol::V4)?, pickle);
+//!
+//! let error = from_slice::<Point<'_>>(b"cos\nsystem\n(S'id'\ntR.").unwrap_err();
+//! assert_eq!(error.global(), Some("os.system"));
+//! # Ok::<(), pickle_codec::Error>(())
+//! ```
+//!
+//! # Three layers
+//!
+//! | layer | to read | to write |
+//! |---|---|---|
+//! | opcodes | [`instructions`], [`inspect`] | |
+//! | graph, with sharing and cycles | [`Decoder`], [`Document`], [`PushDecoder`] | [`Document::to_vec`], [`DocumentBuilder`], [`Segments`] |
+//! | tree and Rust types | [`Value`], [`from_slice`] | [`Encoder`] (events), [`to_vec`], [`to_writer`] |
+//!
+//! # Limits
+//!
+//! | what | default | kind of the error |
+//! |---|---|---|
+//! | length of the input | 256 MiB | `input` |
+//! | nesting of a [`Document`] | 1,000 | `depth` |
+//! | nesting of a [`Value`] and through serde | 128 (1,024 at most) | `depth` |
+//! | digits of an integer in text | 4,300 | `literal` |
+//! | memory of a decode to a [`Document`] | 64 KiB + 32 x the input | `budget` |
+//! | expansion of shared objects, and work on dict keys | 64 MiB or 64 x the input | `budget` |
+//! | memo indexes | 2^63 - 1 | `memo` |
+//!
+//! Decoding, comparing, printing and dropping a [`Document`] do not recurse; time is linear in the
+//! input, n log n at most.
+//!
+//! # Features
+//!
+//! - `std` (default): `std::error::Error` through dependencies, [`to_writer`], a random seed for
+//!   hashing. Without it the crate is `no_std + alloc`.
+//! - `serde` (default): [`from_slice`], [`to_vec`], and both traits for [`Value`].
+//! - `json`: the tagged JSON spelling of Python values, module `tagged`.
+//! - `arbitrary`: `Arbitrary` for [`Value`] and for pickles, for fuzz targets.
+//!
+//! # Panics
+//!
+//! No input panics. A panic is a bug in this crate.
+//!
+//! The minimum supported Rust version is 1.88.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -73,3 +136,8 @@ pub use ser::to_vec;
 pub use ser::to_writer;
 pub use text::Str;
 pub use value::{GlobalName, ObjectValue, Value, ValueIndex};
+
+/// The examples of the README are tests.
+#[cfg(all(doctest, feature = "serde"))]
+#[doc = include_str!("../README.md")]
+mod readme {}

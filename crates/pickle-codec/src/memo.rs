@@ -64,6 +64,18 @@ impl Memo {
         self.put_far(index, id, meter)
     }
 
+    /// Stores a node where it is the next one and there is room for it; tells whether it is done.
+    #[inline]
+    pub(crate) fn put_next(&mut self, index: usize, id: NodeId) -> bool {
+        let len = self.dense.len();
+        let next = index == len && len < self.dense.capacity() && self.sparse.is_empty();
+        if next {
+            self.dense.push(id);
+            self.entries += 1;
+        }
+        next
+    }
+
     #[cold]
     fn put_far(&mut self, index: u64, id: NodeId, meter: &mut Meter) -> Result<(), ErrorKind> {
         let near = usize::try_from(index)

@@ -47,11 +47,29 @@ pub(crate) struct Reader<'a> {
     after: &'a [u8],
     len: usize,
     in_frame: bool,
+    /// A stretch of the window that is known to be text.
+    checked: &'a str,
+    /// How long the window was where `checked` begins.
+    checked_at: usize,
 }
+
+/// To check many short texts for UTF-8 one by one costs more than all else, so a stretch of ASCII
+/// (opcodes and lengths included) is checked at once and the texts are cut out of it.
+const STRETCH: usize = 2048;
+
+/// The pieces in which a stretch is measured.
+const PIECE: usize = 32;
 
 impl<'a> Reader<'a> {
     pub(crate) const fn new(input: &'a [u8]) -> Self {
-        Self { window: input, after: &[], len: input.len(), in_frame: false }
+        Self {
+            window: input,
+            after: &[],
+            len: input.len(),
+            in_frame: false,
+            checked: "",
+            checked_at: input.len(),
+        }
     }
 
     /// Bytes read so far.
@@ -73,10 +91,30 @@ impl<'a> Reader<'a> {
     #[cold]
     fn leave_frame(&mut self) -> Option<u8> {
         self.in_frame = false;
-        self.window = core::mem::take(&mut self.after);
+        let after = core::mem::take(&mut self.after);
+        self.turn(after);
         let (&byte, rest) = self.window.split_first()?;
         self.window = rest;
         Some(byte)
+    }
+
+    /// Another window, of which nothing is known to be text.
+    const fn turn(&mut self, window: &'a [u8]) {
+        self.window = window;
+        self.checked = "";
+        self.checked_at = window.len();
+    }
+
+    /// What the next opcode may read.
+    #[inline]
+    pub(crate) const fn window(&self) -> &'a [u8] {
+        self.window
+    }
+
+    /// Passes over bytes that were seen in the window.
+    #[inline]
+    pub(crate) fn skip(&mut self, len: usize) {
+        self.window = self.window.get(len..).unwrap_or_default();
     }
 
     /// Reads an argument of fixed size.
@@ -108,6 +146,43 @@ impl<'a> Reader<'a> {
         self.argument(take(len))
     }
 
+    /// Reads the bytes of a counted argument, as text where they are UTF-8.
+    #[inline]
+    pub(crate) fn text(&mut self, len: u64) -> Result<Result<&'a str, &'a [u8]>, ErrorKind> {
+        if let Ok(len) = usize::try_from(len) {
+            let start = self.checked_at.wrapping_sub(self.window.len());
+            if let Some(text) = self.checked.get(start..start.wrapping_add(len))
+                && let Some(rest) = self.window.get(len..)
+            {
+                self.window = rest;
+                return Ok(Ok(text));
+            }
+        }
+        self.unchecked_text(len)
+    }
+
+    /// Text outside of the stretch that was checked; a new stretch begins with it where it is ASCII.
+    #[inline(never)]
+    fn unchecked_text(&mut self, len: u64) -> Result<Result<&'a str, &'a [u8]>, ErrorKind> {
+        let window = self.window;
+        let bytes = self.counted(len)?;
+        if bytes.len() < STRETCH {
+            // What is measured here and not used is no longer than the text, so the time is linear.
+            let (pieces, _) = window.as_chunks::<PIECE>();
+            let ascii =
+                PIECE * pieces.iter().take(STRETCH / PIECE).take_while(|piece| piece.is_ascii()).count();
+            if ascii > bytes.len()
+                && let Some(Ok(checked)) = window.get(..ascii).map(core::str::from_utf8)
+                && let Some(text) = checked.get(..bytes.len())
+            {
+                self.checked = checked;
+                self.checked_at = window.len();
+                return Ok(Ok(text));
+            }
+        }
+        Ok(core::str::from_utf8(bytes).map_err(|_| bytes))
+    }
+
     /// Reads a line of text without its line feed.
     #[inline]
     pub(crate) fn line(&mut self) -> Result<&'a [u8], ErrorKind> {
@@ -123,11 +198,12 @@ impl<'a> Reader<'a> {
             return Err(ErrorKind::Frame);
         }
         if self.window.is_empty() {
-            self.window = core::mem::take(&mut self.after);
+            let after = core::mem::take(&mut self.after);
+        self.turn(after);
         }
         let frame = usize::try_from(len).ok().and_then(|len| self.window.split_at_checked(len));
         let Some((frame, after)) = frame else { return Err(ErrorKind::Frame) };
-        self.window = frame;
+        self.turn(frame);
         self.after = after;
         self.in_frame = true;
         Ok(())
@@ -156,6 +232,41 @@ mod tests {
         assert_eq!(reader.opcode_byte(), Some(4));
         assert_eq!(reader.offset(), 4);
         assert_eq!(reader.argument(uint2), Err(ErrorKind::Eof));
+    }
+
+    #[test]
+    fn text_is_cut_out_of_checked_stretches() {
+        let mut input = vec![b'a'; 100];
+        input.extend_from_slice("é".as_bytes());
+        input.extend_from_slice(b"\xff");
+        input.extend_from_slice(&[b'b'; 70]);
+        let mut reader = Reader::new(&input);
+        assert_eq!(reader.text(3), Ok(Ok("aaa")));
+        assert_eq!(reader.checked.len(), 96);
+        assert_eq!(reader.text(92), Ok(Ok(&*"a".repeat(92))));
+        assert_eq!(reader.text(7), Ok(Ok("aaaaaé")));
+        assert_eq!(reader.text(1), Ok(Err(&b"\xff"[..])));
+        assert_eq!(reader.text(69), Ok(Ok(&*"b".repeat(69))));
+        assert_eq!(reader.text(2), Err(ErrorKind::Length));
+        assert_eq!(reader.text(u64::MAX), Err(ErrorKind::Length));
+        assert_eq!(reader.text(1), Ok(Ok("b")));
+        assert_eq!(reader.text(0), Ok(Ok("")));
+        assert_eq!(reader.offset(), input.len());
+    }
+
+    #[test]
+    fn a_checked_stretch_ends_with_its_frame() {
+        let input = [b'a'; 200];
+        let mut reader = Reader::new(&input);
+        assert_eq!(reader.text(1), Ok(Ok("a")));
+        reader.enter_frame(64).unwrap();
+        assert_eq!(reader.text(1), Ok(Ok("a")));
+        assert_eq!(reader.text(64), Err(ErrorKind::Frame));
+        assert_eq!(reader.text(63), Ok(Ok(&*"a".repeat(63))));
+        assert_eq!(reader.text(1), Err(ErrorKind::Frame));
+        assert_eq!(reader.opcode_byte(), Some(b'a'));
+        assert_eq!(reader.text(134), Ok(Ok(&*"a".repeat(134))));
+        assert_eq!(reader.text(1), Err(ErrorKind::Length));
     }
 
     #[test]

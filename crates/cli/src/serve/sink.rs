@@ -245,11 +245,11 @@ impl Writer {
                 Err(error) => error,
             };
             self.shared.failing.store(true, Ordering::Relaxed);
-            self.shared.report.say(
-                &format!("cannot write {}", self.shared.name),
-                format_args!("{error}; trying again, new records wait or are dropped"),
-            );
             let broken = error.kind() == io::ErrorKind::BrokenPipe;
+            let then = if broken { "giving up" } else { "trying again, new records wait or are dropped" };
+            self.shared
+                .report
+                .say(&format!("cannot write {}", self.shared.name), format_args!("{error}; {then}"));
             if broken {
                 self.shared.broken.notify_one();
             }
