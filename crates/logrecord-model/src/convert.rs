@@ -12,24 +12,36 @@ const TOO_DEEP: &str = "<not kept: nested too deep>";
 /// The note that stands for a value whose sharing expands beyond the budget.
 const TOO_LARGE: &str = "<not kept: expands too far>";
 
+/// What a record may expand to, however short its payload.
+const MIN_EXPANSION: usize = 1 << 20;
+
 /// Turns nodes into values.
 #[derive(Debug)]
 pub(crate) struct Converter {
     limits: Limits,
-    /// Bytes that values with memory of their own may still take.
+    /// Bytes that texts and containers may still take, borrowed ones included.
     left: usize,
 }
 
 impl Converter {
     pub(crate) fn new(limits: &Limits, input_len: usize) -> Self {
-        Self { limits: *limits, left: limits.expansion(input_len) }
+        // A record becomes a line of output: unless the caller says otherwise, a few hundred bytes must
+        // not become many megabytes.
+        let left = limits.max_expansion.unwrap_or_else(|| input_len.saturating_mul(64).max(MIN_EXPANSION));
+        Self { limits: *limits, left }
     }
 
     /// The value of a node, or a note in its place.
     #[inline]
     pub(crate) fn value<'a>(&mut self, node: NodeRef<'_, 'a>) -> Value<'a> {
         if let Some(text) = node.borrowed_str() {
-            return Value::Str(Cow::Borrowed(text));
+            return match self.left.checked_sub(text.len()) {
+                Some(left) => {
+                    self.left = left;
+                    Value::Str(Cow::Borrowed(text))
+                }
+                None => Value::Str(Cow::Borrowed(TOO_LARGE)),
+            };
         }
         match node.view() {
             Node::None => Value::None,
@@ -44,7 +56,7 @@ impl Converter {
         self.limits.max_expansion = Some(self.left);
         let note = match node.to_value_with(&self.limits) {
             Ok(value) => {
-                self.left = self.left.saturating_sub(value.heap_size());
+                self.left = self.left.saturating_sub(weight(&value));
                 return value;
             }
             Err(error) => match error.kind() {
@@ -57,5 +69,31 @@ impl Converter {
         // of all together stays within a few times the budget.
         self.left -= self.left / if note == TOO_LARGE { 4 } else { 16 };
         Value::Str(Cow::Borrowed(note))
+    }
+}
+
+/// The bytes of a value as the conversion counts them. Recurses as deep as the value, whose depth was
+/// limited when it was made.
+fn weight(value: &Value<'_>) -> usize {
+    const SLOT: usize = size_of::<Value<'_>>();
+    let all = |items: &[Value<'_>]| items.iter().map(|item| SLOT + weight(item)).sum::<usize>();
+    let each = |pairs: &[(Value<'_>, Value<'_>)]| {
+        pairs.iter().map(|(key, value)| 2 * SLOT + weight(key) + weight(value)).sum::<usize>()
+    };
+    match value {
+        Value::Str(text) => text.len(),
+        Value::Wtf8(bytes) | Value::Bytes(bytes) | Value::ByteArray(bytes) => bytes.len(),
+        Value::List(items) | Value::Tuple(items) | Value::Set(items) | Value::FrozenSet(items) => all(items),
+        Value::Dict(pairs) => each(pairs),
+        Value::Object(object) => {
+            size_of_val(&**object)
+                + weight(&object.class)
+                + all(&object.args)
+                + object.kwargs.as_deref().map_or(0, each)
+                + object.state.as_ref().map_or(0, weight)
+                + object.items.as_deref().map_or(0, all)
+                + object.pairs.as_deref().map_or(0, each)
+        }
+        other => other.heap_size(),
     }
 }

@@ -21,6 +21,10 @@ const MAX_CONTAINERS: usize = 64;
 /// Keys of a nested dict that are searched one by one for duplicates.
 const MAX_KEYS: usize = 16;
 
+/// More bytes of text that are fetched from the memo are counted by the decoder's budget. This is far
+/// below what that budget allows, so that no value read here would have been a note there.
+const MAX_FETCHES: usize = 64 << 10;
+
 /// Memo indexes may leave gaps of this size, as those of Python 2, which start at 1.
 const MAX_GAP: usize = 16;
 
@@ -56,6 +60,8 @@ struct Machine<'m, 'a> {
     gaps: bool,
     /// The memo index at which the table starts, once one is known.
     base: Option<usize>,
+    /// Bytes of text that may still be fetched again.
+    fetches: usize,
     py2_text: bool,
 }
 
@@ -74,6 +80,7 @@ pub(crate) fn read<'a>(
         containers: 0,
         gaps: false,
         base: Some(0),
+        fetches: MAX_FETCHES,
         py2_text,
     };
     machine.start()?;
@@ -100,6 +107,7 @@ pub(crate) fn resume<'a>(
         containers: 0,
         gaps: true,
         base: None,
+        fetches: MAX_FETCHES,
         py2_text: false,
     };
     machine.lay_out(key);
@@ -463,9 +471,11 @@ impl<'a> Machine<'_, 'a> {
     }
 
     #[inline]
-    fn get(&self, index: usize) -> Option<&'a [u8]> {
+    fn get(&mut self, index: usize) -> Option<&'a [u8]> {
         let index = index.checked_sub(self.base?)?;
-        self.scratch.memo.get(index).copied().flatten()
+        let text = self.scratch.memo.get(index).copied().flatten()?;
+        self.fetches = self.fetches.checked_sub(text.len())?;
+        Some(text)
     }
 
     #[inline]

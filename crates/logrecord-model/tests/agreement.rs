@@ -278,3 +278,17 @@ fn rows() {
         agree(row);
     }
 }
+
+/// One long text that is fetched many times is not written out each time.
+#[test]
+fn fetched_text_is_charged() {
+    let mut payload = b"}(X\x01\x00\x00\x00aX\x50\xc3\x00\x00".to_vec();
+    payload.extend(std::iter::repeat_n(b'x', 50_000));
+    payload.extend_from_slice(b"q\x01X\x01\x00\x00\x00b](");
+    payload.extend(b"h\x01".repeat(10_000));
+    payload.extend_from_slice(b"eX\x01\x00\x00\x00ch\x01u.");
+    agree(&payload);
+    let json = LogRecord::from_pickle(&payload).unwrap().to_json();
+    assert!(json.len() < 300_000, "{}", json.len());
+    assert!(json.contains("\"b\":\"<not kept: expands too far>\""));
+}
