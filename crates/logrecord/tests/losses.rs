@@ -115,3 +115,39 @@ fn a_guard_and_the_last_handle_flush() {
     drop(second);
     assert_eq!(account(&mut receiver, 200), (200, 0));
 }
+
+/// The numbers of the envelopes tell the same as the reports, whose own envelopes are another stream.
+#[cfg(feature = "hmac")]
+#[test]
+fn signed_losses_are_reported_and_seen_as_gaps() {
+    use std::sync::Arc;
+
+    use logrecord::frame::envelope::{Key, KeyId, KeyRing, Policy, SharedOpener};
+
+    let key = Key::new(KeyId::new(b"app").unwrap(), &[7; 32]).unwrap();
+    let mut ring = KeyRing::new();
+    ring.accept(key.clone()).unwrap();
+    // What a state file carries over a restart, a shared opener does here.
+    let opener = Arc::new(SharedOpener::new(&ring, b"", Policy::new(), 0).unwrap());
+    let start = |endpoint: Endpoint| {
+        Receiver::builder().listen(endpoint).opener(Arc::clone(&opener)).build().unwrap()
+    };
+    let mut receiver = start("tcp://127.0.0.1:0".parse().unwrap());
+    let endpoint = receiver.local_endpoints()[0].clone();
+    let handler = SocketHandler::to(endpoint.clone())
+        .hmac(key, "")
+        .queue(10, 1 << 20)
+        .backoff(Backoff::new().with_retry_start(Duration::from_millis(20)))
+        .build()
+        .unwrap();
+    handler.handle(&record(0)).unwrap();
+    assert_eq!(account(&mut receiver, 1), (1, 0));
+    drop(receiver);
+    for number in 0..100 {
+        handler.handle(&record(number)).unwrap();
+    }
+    let mut receiver = start(endpoint);
+    let (arrived, reported) = account(&mut receiver, 100);
+    assert!(arrived >= 10 && reported > 0, "{arrived} arrived, {reported} reported");
+    assert_eq!(receiver.stats().missing, reported);
+}

@@ -188,6 +188,28 @@ async fn the_async_pair_does_the_same() {
     assert_eq!(handle.stats().received, 1_000);
 }
 
+#[tokio::test]
+async fn a_receiver_is_a_stream_and_datagrams_have_an_async_handler() {
+    use std::{future::poll_fn, pin::Pin};
+
+    use futures_core::Stream as _;
+
+    let mut receiver = AsyncReceiver::bind("udp://127.0.0.1:0").unwrap();
+    let port = receiver.local_endpoints()[0].port().unwrap();
+    let handler = DatagramHandler::builder("127.0.0.1", port).build_async().unwrap();
+    let long = LogRecord::builder("app", 20, "x".repeat(70_000)).build();
+    assert_eq!(handler.handle(&long).await.unwrap_err().kind(), ErrorKind::Transport);
+    handler.handle(&record(1)).await.unwrap();
+    for expected in ["1 log record was lost", "record 1"] {
+        let item = poll_fn(|context| Pin::new(&mut receiver).poll_next(context)).await;
+        assert_eq!(item.unwrap().unwrap().record.message(), expected);
+    }
+    let stats = handler.close(PATIENCE).await;
+    assert_eq!((stats.handled, stats.refused, stats.reports, stats.sender.written), (2, 1, 1, 2));
+    let compat = SocketHandler::builder("127.0.0.1", port).cpython_compat(true).build_async();
+    assert_eq!(compat.unwrap_err().kind(), ErrorKind::Transport);
+}
+
 #[cfg(feature = "hmac")]
 mod signed {
     use logrecord::frame::envelope::{Key, KeyId, PlainKey, Refusal};
