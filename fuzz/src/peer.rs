@@ -1,5 +1,7 @@
 //! The target that compares with another decoder.
 
+use std::collections::BTreeSet;
+
 use pickle_codec::{Argument, DecodeOptions, Decoder, Limits, Node, NodeRef, Opcode, Py2Str};
 use serde_pickle::{DeOptions, HashableValue, Value};
 
@@ -28,6 +30,8 @@ pub fn differential(data: &[u8]) {
 /// pickle that the other decoder is known to read otherwise.
 fn multiplies(data: &[u8]) -> bool {
     let mut references = 0;
+    let mut stored = BTreeSet::new();
+    let mut memoizes = false;
     for instruction in pickle_codec::instructions(data) {
         let Ok(instruction) = instruction else { return true };
         match instruction.opcode {
@@ -39,15 +43,22 @@ fn multiplies(data: &[u8]) -> bool {
             {
                 return true;
             }
-            // It takes memo indexes as they come, and MEMOIZE as a counter of its own.
-            Opcode::Put | Opcode::Binput | Opcode::LongBinput if references > 0 => references += 1,
+            // It looks references up at the end, when a later PUT of the same index has taken the place.
+            Opcode::Put | Opcode::Binput | Opcode::LongBinput => {
+                let Argument::Int(index) = instruction.argument else { return true };
+                if !stored.insert(index) {
+                    return true;
+                }
+            }
+            Opcode::Memoize => memoizes = true,
             // It reads escapes by Rust's rules.
             Opcode::String => return true,
             Opcode::Unicode if matches!(instruction.argument, Argument::Wtf8(_)) => return true,
             _ => {}
         }
     }
-    references > 8
+    // MEMOIZE counts entries, and PUT does not: together they can meet.
+    references > 8 || memoizes && !stored.is_empty()
 }
 
 /// Whether the two are the same; `None` where they cannot be compared.
