@@ -79,6 +79,7 @@ fn scan(
 }
 
 impl<'a> Builder<'a> {
+    #[inline]
     pub(crate) fn new(mut document: Document<'a>, mut keys: Keys, limits: &Limits, input_len: usize) -> Self {
         document.input_len = input_len;
         keys.clear();
@@ -92,6 +93,7 @@ impl<'a> Builder<'a> {
         }
     }
 
+    #[inline]
     pub(crate) fn into_parts(self) -> (Document<'a>, Keys) {
         (self.document, self.keys)
     }

@@ -5,6 +5,9 @@
 //! or versions disagree about an input, it is refused.
 
 use alloc::boxed::Box;
+mod literal;
+mod naming;
+
 use alloc::vec::Vec;
 use core::cell::Cell;
 
@@ -76,7 +79,7 @@ impl Decoder {
     /// # Errors
     /// Any kind but `recursive` and `data`; `trailing` if bytes follow STOP.
     pub fn decode<'a>(&mut self, input: &'a [u8]) -> Result<Document<'a>> {
-        let (document, end) = self.decode_prefix(input)?;
+        let (document, end) = self.decode_one(input)?;
         if end != input.len() {
             return Err(Error::new(ErrorKind::Trailing, end, None));
         }
@@ -88,11 +91,18 @@ impl Decoder {
     /// # Errors
     /// Any kind but `trailing`, `recursive` and `data`.
     pub fn decode_prefix<'a>(&mut self, input: &'a [u8]) -> Result<(Document<'a>, usize)> {
+        self.decode_one(input)
+    }
+
+    // A document is some 500 bytes of tables, so every call that gives one on costs a copy of them.
+    #[inline(always)]
+    fn decode_one<'a>(&mut self, input: &'a [u8]) -> Result<(Document<'a>, usize)> {
         let limits = &self.options.limits;
         if input.len() > limits.max_input_len {
             return Err(Error::new(ErrorKind::Input, limits.max_input_len, None));
         }
-        let document = recycle(core::mem::take(&mut self.scratch.document));
+        // It is empty: what is taken back is emptied at once.
+        let document = core::mem::take(&mut self.scratch.document);
         let keys = core::mem::take(&mut self.scratch.keys);
         self.scratch.stack.clear();
         self.scratch.marks.clear();
@@ -232,6 +242,7 @@ struct Machine<'m, 'a> {
 }
 
 impl<'a> Machine<'_, 'a> {
+    #[inline(never)]
     fn run(&mut self) -> Result<NodeId> {
         loop {
             let offset = self.reader.offset();
@@ -304,6 +315,13 @@ impl<'a> Machine<'_, 'a> {
             Opcode::ShortBinunicode => {
                 let len = self.reader.argument(uint1)?;
                 let id = self.utf8(u64::from(len))?;
+                self.builder.meter.push(self.stack, id)?;
+                self.put_at_once(id);
+                return Ok(None);
+            }
+            Opcode::ShortBinstring => {
+                let len = self.reader.argument(uint1)?;
+                let id = self.short_py2_str(len)?;
                 self.builder.meter.push(self.stack, id)?;
                 self.put_at_once(id);
                 return Ok(None);
@@ -485,11 +503,6 @@ impl<'a> Machine<'_, 'a> {
                 let line = self.reader.line()?;
                 self.string_line(line)?
             }
-            Opcode::ShortBinstring => {
-                let len = self.reader.argument(uint1)?;
-                let bytes = self.reader.counted(u64::from(len))?;
-                self.py2_str(bytes)?
-            }
             Opcode::Binstring => {
                 let len = self.reader.argument(int4)?;
                 let len = u64::try_from(len).map_err(|_| ErrorKind::Length)?;
@@ -521,97 +534,6 @@ impl<'a> Machine<'_, 'a> {
             }
             Opcode::Dup => self.top()?,
             _ => return self.naming_step(opcode),
-        }))
-    }
-
-    /// The opcodes that name or call things, under the policy.
-    fn naming_step(&mut self, opcode: Opcode) -> Step<Option<NodeId>> {
-        let policy = self.options.globals;
-        Ok(Some(match opcode {
-            Opcode::Global => {
-                let (module, name) = self.global_lines()?;
-                self.global(module, name)?
-            }
-            Opcode::Inst => {
-                let (module, name) = self.global_lines()?;
-                let class = self.global(module, name)?;
-                let mark = self.pop_mark()?;
-                let args = self.builder.tuple(self.stack.get(mark..).unwrap_or_default())?;
-                self.stack.truncate(mark);
-                self.construct(Construct::Call, class, args, NodeId::ABSENT)?
-            }
-            Opcode::StackGlobal => self.stack_global()?,
-            Opcode::Ext1 | Opcode::Ext2 | Opcode::Ext4 => {
-                let code = match opcode {
-                    Opcode::Ext1 => u32::from(self.reader.argument(uint1)?),
-                    Opcode::Ext2 => u32::from(self.reader.argument(uint2)?),
-                    _ => self.reader.argument(uint4)?,
-                };
-                // Codes are 1 to 2^31 - 1; what they stand for is known to the sender alone.
-                if policy != Globals::Inert || code == 0 || i32::try_from(code).is_err() {
-                    return Err(ErrorKind::Global);
-                }
-                self.builder.object(ObjectRepr::Extension(code))?
-            }
-            Opcode::Persid | Opcode::Binpersid if policy != Globals::Inert => {
-                return Err(ErrorKind::Persid);
-            }
-            Opcode::Persid => {
-                let line = self.reader.line()?;
-                let text = core::str::from_utf8(line).ok().filter(|text| text.is_ascii());
-                let value = self.builder.str(text.ok_or(ErrorKind::Persid)?)?;
-                self.builder.persistent_id(value)?
-            }
-            Opcode::Binpersid => {
-                let value = self.pop()?;
-                self.builder.persistent_id(value)?
-            }
-            Opcode::NextBuffer if policy != Globals::Inert => return Err(ErrorKind::Buffer),
-            Opcode::NextBuffer => {
-                let index = self.buffers;
-                self.buffers = index.checked_add(1).ok_or(ErrorKind::Budget)?;
-                self.builder.object(ObjectRepr::Buffer(index, false))?
-            }
-            Opcode::ReadonlyBuffer => {
-                self.readonly_buffer()?;
-                return Ok(None);
-            }
-            _ if policy == Globals::Reject => return Err(ErrorKind::Call),
-            Opcode::Reduce => {
-                let args = self.pop()?;
-                let class = self.pop()?;
-                self.construct(Construct::Call, class, args, NodeId::ABSENT)?
-            }
-            Opcode::Obj => {
-                let mark = self.pop_mark()?;
-                let Some((&class, args)) = self.stack.get(mark..).and_then(<[_]>::split_first) else {
-                    return Err(ErrorKind::Stack);
-                };
-                let args = self.builder.tuple(args)?;
-                self.stack.truncate(mark);
-                self.construct(Construct::Call, class, args, NodeId::ABSENT)?
-            }
-            Opcode::Newobj => {
-                let args = self.pop()?;
-                let class = self.pop()?;
-                self.construct(Construct::New, class, args, NodeId::ABSENT)?
-            }
-            Opcode::NewobjEx => {
-                let kwargs = self.pop()?;
-                let args = self.pop()?;
-                let class = self.pop()?;
-                if kwargs.kind() != Kind::Dict {
-                    return Err(ErrorKind::Call);
-                }
-                self.construct(Construct::New, class, args, kwargs)?
-            }
-            Opcode::Build => {
-                let state = self.pop()?;
-                self.build(state)?;
-                return Ok(None);
-            }
-            // `step` and `rare_step` carry out every other opcode.
-            _ => return Err(ErrorKind::Opcode),
         }))
     }
 
@@ -761,215 +683,11 @@ impl<'a> Machine<'_, 'a> {
         Ok(dict)
     }
 
-    fn integer(&mut self, integer: Integer) -> Step<NodeId> {
-        Ok(match integer {
-            Integer::Bool(true) => NodeId::TRUE,
-            Integer::Bool(false) => NodeId::FALSE,
-            Integer::Small(value) => self.builder.int(value)?,
-            Integer::Big(bytes) => self.builder.int_owned(&bytes)?,
-        })
-    }
-
-    #[inline]
+    #[inline(always)]
     fn utf8(&mut self, len: u64) -> Step<NodeId> {
         match self.reader.text(len)? {
             Ok(text) => self.builder.str(text),
             Err(bytes) => self.surrogates(bytes),
-        }
-    }
-
-    #[cold]
-    fn surrogates(&mut self, bytes: &'a [u8]) -> Step<NodeId> {
-        if !is_wtf8(bytes) {
-            return Err(ErrorKind::Utf8);
-        }
-        Ok(match self.options.surrogates {
-            Surrogates::Strict => return Err(ErrorKind::Utf8),
-            Surrogates::Replace => self.builder.owned_str(&replace_surrogates(bytes))?,
-            Surrogates::Keep => self.builder.wtf8(bytes)?,
-        })
-    }
-
-    fn unicode_line(&mut self, line: &'a [u8]) -> Step<NodeId> {
-        if line.is_ascii() && !line.contains(&b'\\') {
-            return Ok(self.builder.str(core::str::from_utf8(line).map_err(|_| ErrorKind::Utf8)?)?);
-        }
-        let bytes = raw_unicode_escape(line)?;
-        Ok(match core::str::from_utf8(&bytes) {
-            Ok(text) => self.builder.owned_str(text)?,
-            Err(_) => match self.options.surrogates {
-                Surrogates::Strict => return Err(ErrorKind::Utf8),
-                Surrogates::Replace => self.builder.owned_str(&replace_surrogates(&bytes))?,
-                Surrogates::Keep => self.builder.owned_wtf8(&bytes)?,
-            },
-        })
-    }
-
-    fn string_line(&mut self, line: &'a [u8]) -> Step<NodeId> {
-        if let [b'\'' | b'"', body @ .., last] = line
-            && Some(last) == line.first()
-            && !body.contains(&b'\\')
-        {
-            return self.py2_str(body);
-        }
-        let bytes = string_literal(line)?;
-        Ok(match self.options.py2_str {
-            Py2Str::Bytes => self.builder.owned_bytes(&bytes)?,
-            Py2Str::Latin1 => self.builder.owned_str(&latin1(&bytes))?,
-            policy => match core::str::from_utf8(&bytes) {
-                Ok(text) => self.builder.owned_str(text)?,
-                Err(_) if policy == Py2Str::Utf8 => return Err(ErrorKind::Utf8),
-                Err(_) => self.builder.owned_bytes(&bytes)?,
-            },
-        })
-    }
-
-    fn py2_str(&mut self, bytes: &'a [u8]) -> Step<NodeId> {
-        Ok(match self.options.py2_str {
-            Py2Str::Bytes => self.builder.bytes(bytes)?,
-            Py2Str::Latin1 if !bytes.is_ascii() => self.builder.owned_str(&latin1(bytes))?,
-            policy => match core::str::from_utf8(bytes) {
-                Ok(text) => self.builder.str(text)?,
-                Err(_) if policy == Py2Str::Utf8 => return Err(ErrorKind::Utf8),
-                Err(_) => self.builder.bytes(bytes)?,
-            },
-        })
-    }
-
-    /// The two lines behind GLOBAL and INST.
-    fn global_lines(&mut self) -> Step<(&'a str, &'a str)> {
-        let module = self.reader.line()?;
-        let name = self.reader.line()?;
-        match (core::str::from_utf8(module), core::str::from_utf8(name)) {
-            (Ok(module), Ok(name)) if !module.is_empty() && !name.is_empty() => Ok((module, name)),
-            // A name that is no text, or none at all, names nothing that could be allowed.
-            _ => Err(ErrorKind::Global),
-        }
-    }
-
-    fn global(&mut self, module: &'a str, name: &'a str) -> Step<NodeId> {
-        let known = self.judge(module, name)?;
-        let module = self.builder.str(module)?;
-        let name = self.builder.str(name)?;
-        Ok(self.builder.object(ObjectRepr::Global { module, name, known })?)
-    }
-
-    fn stack_global(&mut self) -> Step<NodeId> {
-        let name = self.pop()?;
-        let module = self.pop()?;
-        if !module.is_text() || !name.is_text() {
-            return Err(ErrorKind::Type);
-        }
-        let document = &self.builder.document;
-        let (Some(module_text), Some(name_text)) = (
-            document.text(module).and_then(|text| text.as_str()),
-            document.text(name).and_then(|text| text.as_str()),
-        ) else {
-            return Err(ErrorKind::Global);
-        };
-        let known = self.judge(module_text, name_text)?;
-        Ok(self.builder.object(ObjectRepr::Global { module, name, known })?)
-    }
-
-    /// Whether the policy lets a global stand, and how it is read.
-    fn judge(&self, module: &str, name: &str) -> Step<Option<known::KnownClass>> {
-        let refused = || self.refuse(ErrorKind::Global, module, name);
-        if module.is_empty() || name.is_empty() {
-            return Err(refused());
-        }
-        if self.options.globals == Globals::Reject {
-            return Err(refused());
-        }
-        let allowed = || self.options.is_allowed(module, name).then_some(known::KnownClass::Allowed);
-        match known::lookup(module, name).or_else(allowed) {
-            None if self.options.globals == Globals::Known => Err(refused()),
-            known => Ok(known),
-        }
-    }
-
-    /// An object from what is called and its arguments.
-    fn construct(
-        &mut self,
-        construct: Construct,
-        class: NodeId,
-        args: NodeId,
-        kwargs: NodeId,
-    ) -> Step<NodeId> {
-        if class.kind() != Kind::Object || (args.kind() != Kind::Tuple && args != NodeId::EMPTY_TUPLE) {
-            return Err(ErrorKind::Call);
-        }
-        let strict = self.options.globals == Globals::Known;
-        let mut instance = Instance {
-            class,
-            construct,
-            known: None,
-            args,
-            kwargs,
-            state: NodeId::ABSENT,
-            items: NodeId::ABSENT,
-            pairs: NodeId::ABSENT,
-            meta: 0,
-        };
-        match self.builder.document.objects.get(class.index()).copied() {
-            Some(ObjectRepr::Global { module, name, known: Some(known) }) => {
-                match known::construct(&mut self.builder, known, &mut instance)? {
-                    Constructed::Node(id) => return Ok(id),
-                    Constructed::Instance => {}
-                    Constructed::Unknown if strict => return Err(self.refused_call(module, name)),
-                    Constructed::Unknown => {}
-                }
-            }
-            // Any name under `Inert`.
-            Some(ObjectRepr::Global { .. }) => {}
-            // The result of a call is called, as by `getattr(a, "b")()`.
-            _ if strict => return Err(ErrorKind::Call),
-            _ => {}
-        }
-        Ok(self.builder.instance(instance)?)
-    }
-
-    #[cold]
-    fn refused_call(&self, module: NodeId, name: NodeId) -> ErrorKind {
-        let document = &self.builder.document;
-        let text = |id| document.text(id).and_then(|text| text.as_str()).unwrap_or_default();
-        self.refuse(ErrorKind::Call, text(module), text(name))
-    }
-
-    fn build(&mut self, state: NodeId) -> Step {
-        let target = self.top()?;
-        let strict = self.options.globals == Globals::Known;
-        let Some(instance) = self.builder.instance_mut(target).map(|instance| *instance) else {
-            return Err(ErrorKind::Call);
-        };
-        // A second state would hide the first.
-        if instance.state != NodeId::ABSENT {
-            return Err(ErrorKind::Call);
-        }
-        let reading = known::read_state(&mut self.builder, &instance, state)?;
-        if reading.is_none() && instance.known.is_some() && strict {
-            return Err(ErrorKind::Call);
-        }
-        if let Some(place) = self.builder.instance_mut(target) {
-            place.state = state;
-            place.known = reading;
-        }
-        self.builder.deepen(target, state)?;
-        Ok(())
-    }
-
-    fn readonly_buffer(&mut self) -> Step {
-        let top = self.top()?;
-        match self.options.globals {
-            // Bytes are read-only as they are.
-            Globals::Known | Globals::Inert if matches!(top.kind(), Kind::Bytes | Kind::Blob) => Ok(()),
-            Globals::Inert => match self.builder.document.objects.get_mut(top.index()) {
-                Some(ObjectRepr::Buffer(_, read_only)) if top.kind() == Kind::Object => {
-                    *read_only = true;
-                    Ok(())
-                }
-                _ => Err(ErrorKind::Buffer),
-            },
-            _ => Err(ErrorKind::Buffer),
         }
     }
 }

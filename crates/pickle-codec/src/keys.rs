@@ -43,15 +43,20 @@ const fn fold(left: u64, right: u64) -> u64 {
 const K0: u64 = 0x9e37_79b9_7f4a_7c15;
 const K1: u64 = 0xd6e8_feb8_6659_fd93;
 
+#[inline]
 fn hash_bytes(bytes: &[u8], seed: u64) -> u64 {
-    let mut hash = seed ^ fold(K1, bytes.len() as u64 ^ K0);
-    if let Some(last) = bytes.last_chunk::<8>() {
-        let (words, tail) = bytes.as_chunks::<8>();
-        for word in words {
+    let len = bytes.len() as u64;
+    // Two words that overlap cover 8 to 16 bytes, two halves 4 to 7.
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        let last = u64::from_le_bytes(*last);
+        if bytes.len() <= 16 {
+            return fold(fold(u64::from_le_bytes(*first) ^ K1, last ^ seed) ^ len, K0);
+        }
+        let mut hash = seed ^ len;
+        for word in bytes.as_chunks::<8>().0 {
             hash = fold(hash ^ u64::from_le_bytes(*word), K0);
         }
-        // The last word overlaps the one before it; the length went in first, so nothing is ambiguous.
-        return if tail.is_empty() { hash } else { fold(hash ^ u64::from_le_bytes(*last), K1) };
+        return fold(hash ^ last, K1);
     }
     let short = match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>(), bytes) {
         (Some(first), Some(last), _) => {
@@ -62,9 +67,9 @@ fn hash_bytes(bytes: &[u8], seed: u64) -> u64 {
             u64::from(first) | u64::from(middle) << 8 | u64::from(last) << 16
         }
         (_, _, &[only]) => u64::from(only),
-        _ => return hash,
+        _ => 0,
     };
-    fold(hash ^ short, K1)
+    fold(short ^ seed, K1 ^ len)
 }
 
 /// A number as Python's equality sees it: `1 == 1.0 == True`.
@@ -114,7 +119,7 @@ fn float_number(value: f64) -> Number {
 }
 
 /// The hash of a key, or `Hash` if it is unhashable.
-#[inline]
+#[inline(always)]
 pub(crate) fn hash(
     document: &Document<'_>,
     id: NodeId,
