@@ -15,15 +15,13 @@ use crate::builder::{Builder, Keys};
 use crate::document::{Document, Root};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Kind, NodeId};
-use crate::known::{self, Constructed};
+use crate::known;
 use crate::memo::Memo;
-use crate::number::{self, Integer};
-use crate::object::{Construct, Instance, ObjectRepr};
+use crate::number;
 use crate::opcode::Opcode;
-use crate::options::{DecodeOptions, Globals, Py2Str, Surrogates};
+use crate::options::DecodeOptions;
 use crate::reader::{Reader, float8, int4, uint1, uint2, uint4, uint8};
 use crate::recycle::recycle;
-use crate::text::{is_wtf8, raw_unicode_escape, replace_surrogates, string_literal};
 
 /// The highest protocol that is read.
 const HIGHEST_PROTOCOL: u8 = 5;

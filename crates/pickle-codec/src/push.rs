@@ -42,6 +42,9 @@ pub struct PushDecoder {
     lines: usize,
     /// The pickle at hand ends here.
     complete: Option<usize>,
+    /// The last pickle FRAME ends here. STOP may stand inside of it, and then the rest is awaited,
+    /// because a FRAME that is longer than the input is refused.
+    frame_end: usize,
     /// Bytes that left the buffer, for the offsets of errors.
     base: usize,
 }
@@ -78,6 +81,7 @@ impl PushDecoder {
             self.scanned -= self.start;
             self.searched = self.searched.saturating_sub(self.start);
             self.complete = self.complete.map(|end| end - self.start);
+            self.frame_end = self.frame_end.saturating_sub(self.start);
             self.start = 0;
         }
         self.buffer.extend_from_slice(chunk);
@@ -90,11 +94,17 @@ impl PushDecoder {
     /// As [`Decoder::decode_prefix`]; offsets count from the first byte that was fed.
     pub fn next_document(&mut self) -> Result<Option<Document<'_>>> {
         self.scan()?;
-        let Some(end) = self.complete.take() else { return Ok(None) };
-        let pickle = self.buffer.get(self.start..end).unwrap_or_default();
+        let seen = self.frame_end.max(self.complete.unwrap_or(0));
+        let Some(end) = self.complete.filter(|_| seen <= self.buffer.len()) else { return Ok(None) };
+        let pickle = self.buffer.get(self.start..seen).unwrap_or_default();
         let base = self.base + self.start;
+        self.complete = None;
+        self.frame_end = 0;
         self.start = end;
-        self.decoder.decode(pickle).map(Some).map_err(|error| error.shifted(base))
+        match self.decoder.decode_prefix(pickle) {
+            Ok((document, _)) => Ok(Some(document)),
+            Err(error) => Err(error.shifted(base)),
+        }
     }
 
     /// Says that no more bytes come.
@@ -128,7 +138,15 @@ impl PushDecoder {
                 Scan::End(end) => {
                     self.scanned = end;
                     self.searched = end;
-                    if opcode == Opcode::Stop {
+                    if opcode == Opcode::Frame {
+                        let len = self.buffer.get(start + 1..).and_then(|rest| rest.first_chunk());
+                        let len = len.map_or(0, |len| u64::from_le_bytes(*len));
+                        let max = self.decoder.options().limits_set().max_input_len;
+                        let Some(len) = usize::try_from(len).ok().filter(|&len| len <= max) else {
+                            return Err(Error::new(ErrorKind::Frame, self.base + start, Some(opcode)));
+                        };
+                        self.frame_end = end + len;
+                    } else if opcode == Opcode::Stop {
                         self.complete = Some(end);
                     } else if opcode.names_or_calls()
                         && self.decoder.options().globals_set() == Globals::Reject
@@ -249,6 +267,17 @@ mod tests {
             let error = push(b"N.\x80\x02cos\nsystem\n", size, DecodeOptions::new()).unwrap_err();
             assert_eq!((error.kind(), error.offset()), (ErrorKind::Global, 4));
             assert_eq!(error.global(), Some("os.system"));
+        }
+    }
+
+    #[test]
+    fn a_frame_that_goes_on_behind_stop_is_awaited() {
+        // The FRAME holds None and STOP of the first pickle and all of the second.
+        let input = b"\x95\x05\0\0\0\0\0\0\0N.K\x01.";
+        for size in 1..=input.len() {
+            assert_eq!(push(input, size, DecodeOptions::new()).unwrap().len(), 2, "{size}");
+            let cut = push(&input[..input.len() - 1], size, DecodeOptions::new()).unwrap_err();
+            assert_eq!(cut.kind(), ErrorKind::Frame);
         }
     }
 

@@ -1,7 +1,6 @@
 //! The text forms of protocols 0 and 1: decimal integers, `repr` of floats, raw-unicode-escape.
 
 use alloc::string::String;
-use core::fmt::Write;
 
 /// "00" to "99".
 const PAIRS: [[u8; 2]; 100] = {
@@ -56,35 +55,9 @@ impl Decimal {
     }
 }
 
-/// `repr(value)` as CPython prints it: the shortest digits that read back as the same float,
-/// with an exponent below 1e-4 and from 1e16.
+/// `repr(value)` as CPython prints it.
 pub(crate) fn float_repr(value: f64, out: &mut String) {
-    if value.is_nan() {
-        out.push_str("nan");
-        return;
-    }
-    if value.is_infinite() {
-        out.push_str(if value < 0.0 { "-inf" } else { "inf" });
-        return;
-    }
-    // Writing to a String does not fail.
-    let mut text = String::new();
-    if write!(text, "{value:e}").is_err() {
-        return;
-    }
-    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    if (-4..16).contains(&exponent) {
-        let start = out.len();
-        let written = write!(out, "{value}");
-        if written.is_ok() && !out.get(start..).is_some_and(|tail| tail.contains('.')) {
-            out.push_str(".0");
-        }
-        return;
-    }
-    out.push_str(digits);
-    let sign = if exponent < 0 { '-' } else { '+' };
-    let written = write!(out, "e{sign}{:02}", exponent.unsigned_abs());
+    let written = crate::print::write_float(value, out);
     debug_assert!(written.is_ok(), "a String takes every write");
 }
 

@@ -165,22 +165,9 @@ pub(super) fn float(value: f64, sink: &mut impl Sink) {
         });
     }
     let mut short = Short::default();
-    // Rust's shortest digits and its switch to exponents are Python's; only the exponent is spelt in another way.
-    let _done = write!(short, "{value:?}");
-    let text = short.bytes.get(..short.len).unwrap_or_default();
-    let Some(place) = text.iter().position(|&byte| byte == b'e') else { return sink.put(text) };
-    let (mantissa, exponent) = text.split_at(place);
-    sink.put(mantissa);
-    let (sign, digits): (&[u8], &[u8]) = match exponent {
-        [_, b'-', digits @ ..] => (b"e-", digits),
-        [_, digits @ ..] => (b"e+", digits),
-        [] => (b"", b""),
-    };
-    sink.put(sign);
-    if digits.len() < 2 {
-        sink.put(b"0");
-    }
-    sink.put(digits);
+    // The longest float fits.
+    let _done = crate::print::write_float(value, &mut short);
+    sink.put(short.bytes.get(..short.len).unwrap_or_default());
 }
 
 #[cfg(test)]

@@ -1,0 +1,86 @@
+//! Numbers and text that are not in the pickle as they are: escapes, surrogates, Python 2's `str`.
+
+use super::{Machine, Step, latin1};
+use crate::error::ErrorKind;
+use crate::id::NodeId;
+use crate::number::Integer;
+use crate::options::{Py2Str, Surrogates};
+use crate::text::{is_wtf8, raw_unicode_escape, replace_surrogates, string_literal};
+
+impl<'a> Machine<'_, 'a> {
+    pub(super) fn integer(&mut self, integer: Integer) -> Step<NodeId> {
+        Ok(match integer {
+            Integer::Bool(true) => NodeId::TRUE,
+            Integer::Bool(false) => NodeId::FALSE,
+            Integer::Small(value) => self.builder.int(value)?,
+            Integer::Big(bytes) => self.builder.int_owned(&bytes)?,
+        })
+    }
+
+    #[cold]
+    pub(super) fn surrogates(&mut self, bytes: &'a [u8]) -> Step<NodeId> {
+        if !is_wtf8(bytes) {
+            return Err(ErrorKind::Utf8);
+        }
+        Ok(match self.options.surrogates {
+            Surrogates::Strict => return Err(ErrorKind::Utf8),
+            Surrogates::Replace => self.builder.owned_str(&replace_surrogates(bytes))?,
+            Surrogates::Keep => self.builder.wtf8(bytes)?,
+        })
+    }
+
+    pub(super) fn unicode_line(&mut self, line: &'a [u8]) -> Step<NodeId> {
+        if line.is_ascii() && !line.contains(&b'\\') {
+            return Ok(self.builder.str(core::str::from_utf8(line).map_err(|_| ErrorKind::Utf8)?)?);
+        }
+        let bytes = raw_unicode_escape(line)?;
+        Ok(match core::str::from_utf8(&bytes) {
+            Ok(text) => self.builder.owned_str(text)?,
+            Err(_) => match self.options.surrogates {
+                Surrogates::Strict => return Err(ErrorKind::Utf8),
+                Surrogates::Replace => self.builder.owned_str(&replace_surrogates(&bytes))?,
+                Surrogates::Keep => self.builder.owned_wtf8(&bytes)?,
+            },
+        })
+    }
+
+    pub(super) fn string_line(&mut self, line: &'a [u8]) -> Step<NodeId> {
+        if let [b'\'' | b'"', body @ .., last] = line
+            && Some(last) == line.first()
+            && !body.contains(&b'\\')
+        {
+            return self.py2_str(body);
+        }
+        let bytes = string_literal(line)?;
+        Ok(match self.options.py2_str {
+            Py2Str::Bytes => self.builder.owned_bytes(&bytes)?,
+            Py2Str::Latin1 => self.builder.owned_str(&latin1(&bytes))?,
+            policy => match core::str::from_utf8(&bytes) {
+                Ok(text) => self.builder.owned_str(text)?,
+                Err(_) if policy == Py2Str::Utf8 => return Err(ErrorKind::Utf8),
+                Err(_) => self.builder.owned_bytes(&bytes)?,
+            },
+        })
+    }
+
+    /// Python 2's usual text, which the default policy reads as text where it is UTF-8.
+    pub(super) fn short_py2_str(&mut self, len: u8) -> Step<NodeId> {
+        match self.reader.text(u64::from(len))? {
+            Ok(text) if self.options.py2_str == Py2Str::Auto => self.builder.str(text),
+            Ok(text) => self.py2_str(text.as_bytes()),
+            Err(bytes) => self.py2_str(bytes),
+        }
+    }
+
+    pub(super) fn py2_str(&mut self, bytes: &'a [u8]) -> Step<NodeId> {
+        Ok(match self.options.py2_str {
+            Py2Str::Bytes => self.builder.bytes(bytes)?,
+            Py2Str::Latin1 if !bytes.is_ascii() => self.builder.owned_str(&latin1(bytes))?,
+            policy => match core::str::from_utf8(bytes) {
+                Ok(text) => self.builder.str(text)?,
+                Err(_) if policy == Py2Str::Utf8 => return Err(ErrorKind::Utf8),
+                Err(_) => self.builder.bytes(bytes)?,
+            },
+        })
+    }
+}
