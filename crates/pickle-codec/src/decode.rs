@@ -555,7 +555,7 @@ impl<'a> Machine<'_, 'a> {
 
     #[inline]
     fn get(&self, index: u64) -> Step<NodeId> {
-        Ok(self.memo.get(index).ok_or(ErrorKind::Memo)?)
+        self.memo.get(index).ok_or(ErrorKind::Memo)
     }
 
     #[inline]

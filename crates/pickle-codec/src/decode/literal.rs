@@ -31,7 +31,7 @@ impl<'a> Machine<'_, 'a> {
 
     pub(super) fn unicode_line(&mut self, line: &'a [u8]) -> Step<NodeId> {
         if line.is_ascii() && !line.contains(&b'\\') {
-            return Ok(self.builder.str(core::str::from_utf8(line).map_err(|_| ErrorKind::Utf8)?)?);
+            return self.builder.str(core::str::from_utf8(line).map_err(|_| ErrorKind::Utf8)?);
         }
         let bytes = raw_unicode_escape(line)?;
         Ok(match core::str::from_utf8(&bytes) {

@@ -116,7 +116,7 @@ impl<'a> Machine<'_, 'a> {
         let known = self.judge(module, name)?;
         let module = self.builder.str(module)?;
         let name = self.builder.str(name)?;
-        Ok(self.builder.object(ObjectRepr::Global { module, name, known })?)
+        self.builder.object(ObjectRepr::Global { module, name, known })
     }
 
     fn stack_global(&mut self) -> Step<NodeId> {
@@ -133,7 +133,7 @@ impl<'a> Machine<'_, 'a> {
             return Err(ErrorKind::Global);
         };
         let known = self.judge(module_text, name_text)?;
-        Ok(self.builder.object(ObjectRepr::Global { module, name, known })?)
+        self.builder.object(ObjectRepr::Global { module, name, known })
     }
 
     /// Whether the policy lets a global stand, and how it is read.
@@ -190,7 +190,7 @@ impl<'a> Machine<'_, 'a> {
             _ if strict => return Err(ErrorKind::Call),
             _ => {}
         }
-        Ok(self.builder.instance(instance)?)
+        self.builder.instance(instance)
     }
 
     #[cold]
