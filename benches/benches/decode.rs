@@ -1,11 +1,11 @@
-//! Decoding to a `Document`; serde-pickle beside.
+//! Decoding to a `Document`; serde-pickle and deser-pickle beside.
 #![forbid(unsafe_code)]
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
 
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use logrecord_benches::{large, records};
+use logrecord_benches::{large, peers, records};
 use pickle_codec::{Decoder, decode, instructions};
 
 fn document(c: &mut Criterion) {
@@ -22,12 +22,10 @@ fn document(c: &mut Criterion) {
         });
         group.bench_function("document, new decoder", |b| b.iter(|| decode(black_box(&input.bytes)).is_ok()));
         group.bench_function("instructions", |b| b.iter(|| instructions(black_box(&input.bytes)).count()));
-        group.bench_function("serde-pickle", |b| {
-            b.iter(|| {
-                serde_pickle::value_from_slice(black_box(&input.bytes), serde_pickle::DeOptions::new())
-                    .is_ok()
-            });
-        });
+        group.bench_function("serde-pickle", |b| b.iter(|| peers::serde_pickle(&input)));
+        if peers::deser(&input) {
+            group.bench_function("deser-pickle", |b| b.iter(|| peers::deser(&input)));
+        }
         group.finish();
     }
 }

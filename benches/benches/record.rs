@@ -1,11 +1,11 @@
-//! Log records: read, by the fast way and in general, and written; serde-pickle beside.
+//! Log records: read, by the fast way and in general, and written; serde-pickle and deser-pickle beside.
 #![forbid(unsafe_code)]
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
 
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use logrecord_benches::records;
+use logrecord_benches::{peers, records};
 use logrecord_model::{LogRecord, RecordDecoder};
 
 fn from_pickle(c: &mut Criterion) {
@@ -20,12 +20,10 @@ fn from_pickle(c: &mut Criterion) {
         group.bench_function("decode_general", |b| {
             b.iter(|| decoder.decode_general(black_box(&input.bytes)).is_ok());
         });
-        group.bench_function("serde-pickle", |b| {
-            b.iter(|| {
-                serde_pickle::value_from_slice(black_box(&input.bytes), serde_pickle::DeOptions::new())
-                    .is_ok()
-            });
-        });
+        group.bench_function("serde-pickle", |b| b.iter(|| peers::serde_pickle(&input)));
+        if peers::deser(&input) {
+            group.bench_function("deser-pickle", |b| b.iter(|| peers::deser(&input)));
+        }
         group.finish();
     }
 }
@@ -39,6 +37,14 @@ fn to_pickle(c: &mut Criterion) {
             b.iter(|| {
                 buffer.clear();
                 black_box(&record).to_pickle(&mut buffer).is_ok()
+            });
+        });
+        let mut line = Vec::new();
+        group.bench_function("write_json", |b| {
+            b.iter(|| {
+                line.clear();
+                black_box(&record).write_json(None, &mut line);
+                line.len()
             });
         });
         group.bench_function("message", |b| b.iter(|| black_box(&record).message().as_bytes().len()));

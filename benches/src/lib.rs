@@ -4,9 +4,12 @@
 //! those that the project's figures name, in the bytes that CPython writes for them.
 #![forbid(unsafe_code)]
 
+pub mod peers;
+pub mod works;
+
 use bytes::{Bytes, BytesMut};
 use logrecord_frame::{FrameDecoder, encode_frame};
-use pickle_codec::{Encoder, Protocol};
+use pickle_codec::{Encoder, Node, Protocol, decode};
 
 /// One input: its name and its bytes.
 #[derive(Clone, Debug)]
@@ -27,12 +30,71 @@ pub fn record(stream: &str) -> Vec<u8> {
     decoder.next_frame().ok().flatten().unwrap_or_default().to_vec()
 }
 
-/// The records: a stock one of 21 attributes, one with nested `extra`, and one in Python 2's layout.
+/// The records: a stock one of 21 attributes, the same with flat and with nested `extra`, in another order of the
+/// keys, and in Python 2's layout.
 #[must_use]
 pub fn records() -> Vec<Input> {
-    [("stock", "worker_plain.3.13"), ("extra", "worker_nested_extra.3.13"), ("python 2", "worker_plain.2.7")]
-        .map(|(name, stream)| Input { name, bytes: record(stream) })
-        .to_vec()
+    let stock = record("worker_plain.3.13");
+    let other_order = reversed(&stock).unwrap_or_default();
+    let flat = with_extra(&stock).unwrap_or_default();
+    vec![
+        Input { name: "stock", bytes: stock },
+        Input { name: "extra", bytes: flat },
+        Input { name: "nested extra", bytes: record("worker_nested_extra.3.13") },
+        Input { name: "other order", bytes: other_order },
+        Input { name: "python 2", bytes: record("worker_plain.2.7") },
+    ]
+}
+
+/// The pairs of a record, all of whose values are scalars.
+fn write_pairs<'d, 'a: 'd>(
+    encoder: &mut Encoder<'_, Vec<u8>>,
+    pairs: impl Iterator<Item = (Node<'d, 'a>, Node<'d, 'a>)>,
+) -> pickle_codec::Result<()> {
+    for node in pairs.flat_map(|(key, value)| [key, value]) {
+        match node {
+            Node::Str(text) => encoder.str(text.as_str().unwrap_or_default())?,
+            Node::Int(value) => encoder.int(value)?,
+            Node::Float(value) => encoder.float(value)?,
+            Node::Bool(value) => encoder.bool(value)?,
+            _ => encoder.none()?,
+        }
+    }
+    Ok(())
+}
+
+/// The record with its keys in the opposite order, as a program that builds the dict itself may send it.
+fn reversed(record: &[u8]) -> pickle_codec::Result<Vec<u8>> {
+    let document = decode(record)?;
+    let mut encoder = Encoder::new(Vec::new(), Protocol::V1);
+    if let Node::Dict(pairs) = document.root().view() {
+        encoder.begin_dict(pairs.len())?;
+        let mut backwards: Vec<_> = pairs.iter().map(|(key, value)| (key.view(), value.view())).collect();
+        backwards.reverse();
+        write_pairs(&mut encoder, backwards.into_iter())?;
+        encoder.end()?;
+    }
+    encoder.finish()
+}
+
+/// The record with four attributes of the application's own.
+fn with_extra(record: &[u8]) -> pickle_codec::Result<Vec<u8>> {
+    let document = decode(record)?;
+    let mut encoder = Encoder::new(Vec::new(), Protocol::V1);
+    if let Node::Dict(pairs) = document.root().view() {
+        encoder.begin_dict(pairs.len() + 4)?;
+        write_pairs(&mut encoder, pairs.iter().map(|(key, value)| (key.view(), value.view())))?;
+        encoder.str("request_id")?;
+        encoder.str("7f3c9a52-8e1d-4b6f-a0c4-2d5e8f917b36")?;
+        encoder.str("user")?;
+        encoder.str("alice")?;
+        encoder.str("status")?;
+        encoder.int(200)?;
+        encoder.str("duration")?;
+        encoder.float(0.012_5)?;
+        encoder.end()?;
+    }
+    encoder.finish()
 }
 
 /// 100,000 strings, 200,000 integers and 20,000 small dicts, in protocol 4.

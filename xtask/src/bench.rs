@@ -1,8 +1,13 @@
 //! `cargo xtask bench`: how fast the libraries are beside CPython's C pickle, serde-pickle and hmac.
 //!
-//! All sides are measured in one run on one machine, so that the ratios mean something where the figures do not.
+//! All sides are measured in turn in one run on one machine, so that the ratios mean something where the figures do not.
+
+mod counts;
+#[cfg(target_os = "linux")]
+mod serve;
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
@@ -19,6 +24,27 @@ pub(crate) struct Options {
     /// How often both sides are measured in turn; the best counts.
     #[arg(long, default_value_t = 3)]
     rounds: u32,
+    /// Show the ratios of an earlier run beside this one's.
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Write this run's ratios to a file, to be a baseline later.
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
+    /// Count instructions with callgrind, and allocations, instead of measuring time.
+    #[arg(long)]
+    instructions: bool,
+    /// Measure only the program: `logrecord serve` beside a Python receiver, and its memory.
+    #[arg(long)]
+    serve: bool,
+    /// Leave the program out.
+    #[arg(long, conflicts_with = "serve")]
+    no_serve: bool,
+    /// How many records the load generator sends to `logrecord serve`; a tenth of it to Python.
+    #[arg(long, default_value_t = 2_000_000)]
+    records: u64,
+    /// How many idle connections are held open to measure their memory.
+    #[arg(long, default_value_t = 10_000)]
+    connections: usize,
 }
 
 /// One line of the table: what is measured, what it is compared with, and the least ratio that is aimed at.
@@ -33,25 +59,40 @@ const fn goal(work: &'static str, peer: &'static str, peer_work: &'static str, l
     Goal { work, peer, peer_work, least }
 }
 
-const GOALS: [Goal; 17] = [
-    goal("record stock", "CPython", "loads stock", 18.0),
-    goal("record stock", "serde-pickle", "loads stock", 40.0),
+const GOALS: &[Goal] = &[
+    goal("from_pickle stock", "CPython", "loads stock", 18.0),
+    goal("from_pickle stock", "serde-pickle", "loads stock", 40.0),
+    goal("from_pickle stock", "deser-pickle", "loads stock", 1.0),
     goal("record extra", "CPython", "loads extra", 8.0),
+    goal("record other order", "CPython", "loads other order", 8.0),
     goal("record python 2", "CPython", "loads python 2", 8.0),
+    goal("record nested extra", "CPython", "loads nested extra", 1.0),
     goal("loads stock", "CPython", "loads stock", 4.0),
     goal("loads extra", "CPython", "loads extra", 4.0),
+    goal("loads other order", "CPython", "loads other order", 4.0),
+    goal("loads python 2", "CPython", "loads python 2", 4.0),
+    goal("loads stock", "deser-pickle", "loads stock", 1.0),
     goal("loads 100,000 strings", "CPython", "loads 100,000 strings", 3.0),
     goal("loads 100,000 strings", "serde-pickle", "loads 100,000 strings", 1.0),
+    goal("loads 100,000 strings", "deser-pickle", "loads 100,000 strings", 1.0),
     goal("loads 200,000 ints", "CPython", "loads 200,000 ints", 3.0),
     goal("loads 200,000 ints", "serde-pickle", "loads 200,000 ints", 1.0),
+    goal("loads 200,000 ints", "deser-pickle", "loads 200,000 ints", 1.0),
     goal("loads 20,000 dicts", "CPython", "loads 20,000 dicts", 3.0),
     goal("loads 20,000 dicts", "serde-pickle", "loads 20,000 dicts", 1.0),
+    goal("loads 20,000 dicts", "deser-pickle", "loads 20,000 dicts", 1.0),
     goal("dumps stock", "CPython", "dumps stock", 10.0),
     goal("dumps stock", "serde-pickle", "dumps stock", 1.0),
-    goal("dumps extra", "CPython", "dumps extra", 1.0),
+    goal("dumps stock", "deser-pickle", "dumps stock", 1.0),
     goal("envelope seal", "hmac", "envelope seal", 0.9),
     goal("envelope verify", "hmac", "envelope verify", 0.9),
 ];
+
+/// Least payload per second out of the frame decoder, in GB.
+const FRAMES: f64 = 5.0;
+
+/// The best time of each work and side.
+type Times = BTreeMap<(String, String), f64>;
 
 /// Measures and prints the table.
 ///
@@ -59,13 +100,41 @@ const GOALS: [Goal; 17] = [
 ///
 /// When a side cannot be measured. A goal that is missed is shown, and is no error: a busy machine misses them.
 pub(crate) fn run(options: &Options) -> Result<()> {
+    if options.instructions {
+        return counts::run();
+    }
+    let python = python(options)?;
+    if !options.serve {
+        let ratios = table(options, &python)?;
+        if let Some(file) = &options.save {
+            std::fs::write(file, serde_json::to_string_pretty(&ratios)?)
+                .with_context(|| format!("cannot write {}", file.display()))?;
+        }
+    }
+    if options.no_serve {
+        return Ok(());
+    }
+    #[cfg(target_os = "linux")]
+    return serve::run(options, &python);
+    #[cfg(not(target_os = "linux"))]
+    {
+        println!("the program is measured on Linux only, by /proc");
+        Ok(())
+    }
+}
+
+/// The CPython to measure beside.
+fn python(options: &Options) -> Result<python::Python> {
     let pythons = python::select(options.python.as_deref().unwrap_or("all"))?;
-    let python =
-        pythons.iter().rev().find(|python| python.version.major == 3).context("no CPython 3 found")?;
+    pythons.into_iter().rev().find(|python| python.version.major == 3).context("no CPython 3 found")
+}
+
+/// Measures all sides in turn, a few times.
+fn measure(rounds: u32, python: &python::Python) -> Result<Times> {
     let folder = tempfile::tempdir()?;
     let script = process::root().join("xtask/python/bench.py");
-    let mut best: BTreeMap<(String, String), f64> = BTreeMap::new();
-    for _ in 0..options.rounds.max(1) {
+    let mut best = Times::new();
+    for _ in 0..rounds.max(1) {
         let mut ratios = cargo();
         ratios.args(["run", "--release", "--quiet", "-p", "logrecord-benches", "--bin", "ratios", "--"]);
         let here = process::output(ratios.arg(folder.path()))?;
@@ -79,32 +148,64 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         }
     }
     ensure!(!best.is_empty(), "nothing was measured");
+    Ok(best)
+}
+
+/// Measures and prints the libraries' part; gives the ratios by work and peer.
+fn table(options: &Options, python: &python::Python) -> Result<BTreeMap<String, f64>> {
+    let baseline = options.baseline.as_deref().map(read_baseline).transpose()?.unwrap_or_default();
+    let best = measure(options.rounds, python)?;
+    let figure = |work: &str, side: &str| best.get(&(work.to_owned(), side.to_owned())).copied();
+    let mut ratios = BTreeMap::new();
     println!("beside CPython {}, nanoseconds, the best of {} rounds\n", python.full, options.rounds.max(1));
-    println!("{:<24} {:>12}  {:<14} {:>12} {:>8} {:>8}", "work", "here", "beside", "there", "ratio", "aim");
+    println!(
+        "{:<24} {:>11}  {:<13} {:>12} {:>8} {:>8} {:>6}",
+        "work", "here", "beside", "there", "ratio", "before", "aim"
+    );
     for goal in GOALS {
-        let figure = |work: &str, side: &str| best.get(&(work.to_owned(), side.to_owned())).copied();
         let (Some(here), Some(there)) = (figure(goal.work, "here"), figure(goal.peer_work, goal.peer)) else {
             println!("{:<24} not measured beside {}", goal.work, goal.peer);
             continue;
         };
         let ratio = there / here;
+        let name = format!("{} / {}", goal.work, goal.peer);
+        let before = baseline.get(&name).map_or_else(String::new, |before| format!("{before:.2}"));
         let word = if ratio >= goal.least { "" } else { "  MISSED" };
         println!(
-            "{:<24} {here:>12.0}  {:<14} {there:>12.0} {ratio:>8.2} {:>8}{word}",
+            "{:<24} {here:>11.0}  {:<13} {there:>12.0} {ratio:>8.2} {before:>8} {:>6}{word}",
             goal.work, goal.peer, goal.least
         );
+        ratios.insert(name, ratio);
     }
     println!("\nalone:");
-    for ((work, _), figure) in
-        best.iter().filter(|((work, _), _)| work.starts_with("bytes") || work.starts_with("frames"))
-    {
-        println!("{work:<40} {figure:>14.0}{}", rate(work, *figure));
+    for ((work, side), figure) in &best {
+        if side != "here" {
+            continue;
+        }
+        if work.starts_with("bytes") || work.starts_with("json") {
+            println!("{work:<40} {figure:>11.0}");
+        } else if let Some(rate) = rate(work, *figure) {
+            let word = if rate >= FRAMES { "" } else { "  MISSED" };
+            println!("{work:<40} {figure:>11.0}  {rate:.2} GB/s, aim {FRAMES}{word}");
+        }
     }
-    Ok(())
+    for way in ["borrowed", "segments"] {
+        let time = |size: u32| figure(&format!("bytes of {size} MiB, {way}"), "here");
+        if let (Some(small), Some(large)) = (time(1), time(64)) {
+            println!("64 MiB of bytes, {way}: {:.2} of the time of 1 MiB, aim 1", large / small);
+        }
+    }
+    Ok(ratios)
 }
 
-/// Payload per second, where the work says how many bytes it is over.
-fn rate(work: &str, nanoseconds: f64) -> String {
-    let bytes = work.strip_prefix("frames, ").and_then(|rest| rest.split(' ').next()?.parse::<f64>().ok());
-    bytes.map_or_else(String::new, |bytes| format!("  {:.2} GB/s", bytes / nanoseconds))
+/// The ratios of an earlier run.
+fn read_baseline(file: &Path) -> Result<BTreeMap<String, f64>> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{} is no baseline", file.display()))
+}
+
+/// Payload per second in GB, where the work says how many bytes it is over.
+fn rate(work: &str, nanoseconds: f64) -> Option<f64> {
+    let bytes: f64 = work.strip_prefix("frames, ")?.split(' ').next()?.parse().ok()?;
+    Some(bytes / nanoseconds)
 }

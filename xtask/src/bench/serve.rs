@@ -1,0 +1,272 @@
+//! `logrecord serve` under load, beside a Python receiver that writes the same JSON; and its memory.
+//!
+//! What counts is CPU time, the kernel's included: the load generator runs on the same machine, and the wall clock
+//! would measure both. It is read from `/proc/PID/stat` after the program has ended and before it is waited for.
+
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use super::{Options, counts};
+use crate::process::{self, cargo};
+use crate::python::Python;
+
+/// Connections of the load generator.
+const CONNECTIONS: u64 = 4;
+
+/// What is aimed at: times Python's records per CPU second, and records per CPU second.
+const AIMS: (f64, f64) = (12.0, 1_000_000.0);
+
+/// Most memory of an idle program, and of one idle connection, in KiB.
+const MEMORY: (u64, f64) = (15 << 10, 16.0);
+
+/// Measures and prints.
+///
+/// # Errors
+///
+/// When the program cannot be built or does not do what it should; a missed aim is none.
+pub(super) fn run(options: &Options, python: &Python) -> Result<()> {
+    let program = build()?;
+    let folder = tempfile::tempdir()?;
+    let frames = Frames::read()?;
+    println!("\nserve --format json, tcp, {CONNECTIONS} connections, output to a file");
+    let here = folder.path().join("here");
+    let mut serve = Receiver::start(serve_command(&program, &here), Ending::Terminate)?;
+    let rust = serve.measure(&frames, options.records)?;
+    let there = folder.path().join("there");
+    let mut receiver = python.command();
+    receiver.arg(process::root().join("xtask/python/receiver.py"));
+    receiver.arg(&there).arg(CONNECTIONS.to_string());
+    let mut receiver = Receiver::start(receiver, Ending::Alone)?;
+    let cpython = receiver.measure(&frames, options.records / 10)?;
+    same_line(&here, &there)?;
+    let ratio = rust / cpython;
+    let word = |good: bool| if good { "" } else { "  MISSED" };
+    println!(
+        "here                 {rust:>12.0} records per CPU second, aim {:.0}{}",
+        AIMS.1,
+        word(rust >= AIMS.1)
+    );
+    println!("CPython {:<12} {cpython:>12.0} records per CPU second", python.full);
+    println!("ratio                {ratio:>12.2}, aim {}{}", AIMS.0, word(ratio >= AIMS.0));
+    memory(&program, options.connections)
+}
+
+fn build() -> Result<PathBuf> {
+    let mut build = cargo();
+    build.args(["build", "--release", "-p", "logrecord-cli", "--message-format", "json"]);
+    counts::executable(&process::output(&mut build)?, "logrecord")
+}
+
+fn serve_command(program: &Path, output: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.args(["serve", "--tcp", "127.0.0.1:0", "--format", "json", "--output"]).arg(output);
+    command
+}
+
+/// Real frames, repeated to a block that is worth one write.
+struct Frames {
+    block: Vec<u8>,
+    /// Records in the block.
+    records: u64,
+}
+
+impl Frames {
+    /// Stock records as CPython 3.13 sends them.
+    fn read() -> Result<Self> {
+        let path = process::root().join("testdata/frames/worker_plain.3.13.frames");
+        let stream = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let mut rest = &stream[..];
+        let mut once = 0;
+        while let Some((prefix, payload)) = rest.split_first_chunk() {
+            let len = usize::try_from(u32::from_be_bytes(*prefix))?;
+            rest = payload.get(len..).context("the golden stream is cut")?;
+            once += 1;
+        }
+        ensure!(once > 0, "the golden stream is empty");
+        let times = 1_000_u64.div_ceil(once);
+        Ok(Self { block: stream.repeat(usize::try_from(times)?), records: once * times })
+    }
+
+    /// Sends about so many records over one connection; tells how many.
+    fn send(&self, address: &str, records: u64) -> Result<u64> {
+        let mut stream = TcpStream::connect(address)?;
+        let blocks = records.div_ceil(self.records).max(1);
+        for _ in 0..blocks {
+            stream.write_all(&self.block)?;
+        }
+        Ok(blocks * self.records)
+    }
+}
+
+/// How a receiver comes to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// By a signal, after which it still reads what has arrived.
+    Terminate,
+    /// After the last connection.
+    Alone,
+}
+
+/// A program that receives; it is ended when this is dropped.
+struct Receiver {
+    child: Child,
+    said: BufReader<ChildStderr>,
+    address: String,
+    ending: Ending,
+}
+
+impl Receiver {
+    fn start(mut command: Command, ending: Ending) -> Result<Self> {
+        let mut child = command.stderr(Stdio::piped()).stdin(Stdio::null()).spawn()?;
+        let mut said = BufReader::new(child.stderr.take().context("standard error is piped")?);
+        let mut line = String::new();
+        said.read_line(&mut line)?;
+        let Some(address) = line.trim().strip_prefix("listening on tcp://") else {
+            child.kill()?;
+            child.wait()?;
+            bail!("it does not listen: {line}");
+        };
+        Ok(Self { child, said, address: address.to_owned(), ending })
+    }
+
+    /// Sends records and gives how many it took in a second of its CPU time.
+    fn measure(&mut self, frames: &Frames, records: u64) -> Result<f64> {
+        let address = &self.address;
+        let sent: u64 = std::thread::scope(|scope| {
+            let senders: Vec<_> = (0..CONNECTIONS)
+                .map(|_| scope.spawn(move || frames.send(address, records / CONNECTIONS)))
+                .collect();
+            senders
+                .into_iter()
+                .map(|sender| sender.join().unwrap_or_else(|_| bail!("a sender panicked")))
+                .sum::<Result<u64>>()
+        })?;
+        if self.ending == Ending::Terminate {
+            terminate(&self.child)?;
+        }
+        let mut said = String::new();
+        self.said.read_to_string(&mut said)?;
+        // Its standard error is closed a moment before its time is final.
+        let seconds = cpu_seconds(self.child.id())?;
+        let status = self.child.wait()?;
+        ensure!(status.success(), "the receiver ended with {status}: {said}");
+        if self.ending == Ending::Terminate {
+            ensure!(said.contains(&format!("written={sent}")), "sent {sent} records, but: {said}");
+        }
+        #[allow(clippy::as_conversions, reason = "the count is far below 2^52")]
+        Ok(sent as f64 / seconds)
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        // It may have ended already, which is as well.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn terminate(child: &Child) -> Result<()> {
+    process::run(Command::new("kill").args(["-TERM", &child.id().to_string()]))
+}
+
+/// User and system time of a program that has ended and was not waited for; gives it a moment to end.
+fn cpu_seconds(id: u32) -> Result<f64> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
+        // The name stands in parentheses and may hold anything; what follows has fixed places.
+        let (_, fields) = stat.rsplit_once(')').context("unknown format of /proc/PID/stat")?;
+        let fields: Vec<&str> = fields.split_whitespace().collect();
+        let (Some(&state), Some(user), Some(system)) = (fields.first(), fields.get(11), fields.get(12))
+        else {
+            bail!("unknown format of /proc/PID/stat");
+        };
+        if state == "Z" {
+            let ticks: f64 = user.parse::<f64>()? + system.parse::<f64>()?;
+            // Linux gives these times in hundredths of a second on every platform that Rust's std supports.
+            return Ok((ticks / 100.0).max(0.01));
+        }
+        ensure!(Instant::now() < deadline, "the receiver does not end");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Both sides must have written the same, but for the peer's port.
+fn same_line(here: &Path, there: &Path) -> Result<()> {
+    let first = |path: &Path| -> Result<serde_json::Value> {
+        let mut line = String::new();
+        BufReader::new(File::open(path)?).read_line(&mut line)?;
+        let mut value: serde_json::Value = serde_json::from_str(&line)?;
+        if let Some(source) = value["source"].as_object_mut() {
+            source.remove("peer");
+        }
+        Ok(value)
+    };
+    let (here, there) = (first(here)?, first(there)?);
+    ensure!(here == there, "the receivers do not write the same:\n{here}\n{there}");
+    Ok(())
+}
+
+/// Memory at rest, and with many connections that say nothing.
+fn memory(program: &Path, connections: usize) -> Result<()> {
+    let connections = affordable(connections);
+    let serve = Receiver::start(serve_command(program, Path::new("/dev/null")), Ending::Terminate)?;
+    let idle = resident(serve.child.id())?;
+    let word = |good: bool| if good { "" } else { "  MISSED" };
+    println!("idle                 {idle:>12} KiB, aim {}{}", MEMORY.0, word(idle <= MEMORY.0));
+    let mut streams = Vec::with_capacity(connections);
+    for _ in 0..connections {
+        streams.push(TcpStream::connect(&serve.address)?);
+    }
+    let full = settled(serve.child.id())?;
+    #[allow(clippy::as_conversions, reason = "both numbers are far below 2^52")]
+    let each = full.saturating_sub(idle) as f64 / connections.max(1) as f64;
+    println!(
+        "{connections} idle connections {full:>10} KiB, {each:.2} KiB each, aim {}{}",
+        MEMORY.1,
+        word(each <= MEMORY.1)
+    );
+    Ok(())
+}
+
+/// How many connections the limit on open files leaves room for, here and in the program.
+fn affordable(wanted: usize) -> usize {
+    let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let soft = limits.lines().find_map(|line| {
+        line.strip_prefix("Max open files")?.split_whitespace().next()?.parse::<usize>().ok()
+    });
+    let most = soft.map_or(wanted, |soft| soft.saturating_sub(100));
+    if most < wanted {
+        println!("the limit on open files leaves room for {most} connections: raise it with `ulimit -n`");
+    }
+    wanted.min(most)
+}
+
+/// Resident memory in KiB.
+fn resident(id: u32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{id}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let figure =
+        line.and_then(|line| line.split_whitespace().next()).context("no VmRSS in /proc/PID/status")?;
+    Ok(figure.parse()?)
+}
+
+/// Resident memory once it no longer grows: the program accepts connections a little later than they are made.
+fn settled(id: u32) -> Result<u64> {
+    let mut last = resident(id)?;
+    let mut steady = 0;
+    while steady < 10 {
+        std::thread::sleep(Duration::from_millis(100));
+        let now = resident(id)?;
+        steady = if now == last { steady + 1 } else { 0 };
+        last = now;
+    }
+    Ok(last)
+}
