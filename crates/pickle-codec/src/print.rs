@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::value::Value;
 #[cfg(feature = "serde")]
 pub(crate) use known::uuid;
+#[cfg(feature = "serde")]
 pub(crate) use scalar::MAX_DECIMAL_BITS;
 pub(crate) use scalar::write_float;
 use tree::{DocumentTree, Piece, Tree, ValueTree};

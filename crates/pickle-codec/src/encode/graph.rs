@@ -9,10 +9,14 @@ use bytes::BufMut;
 use super::open::{NO_MEMO, Open, Shape};
 use super::options::EncodeOptions;
 use super::singles::Name;
-use super::sink::{Calling, Copying, Scratch, Sink};
+#[cfg(feature = "std")]
+use super::sink::Calling;
+use super::sink::{Copying, Scratch, Sink};
 use super::writer::{Writer, owns_module_text};
 use crate::document::{BytesRepr, Document, TextRepr};
-use crate::error::{Error, ErrorKind, Result};
+#[cfg(feature = "std")]
+use crate::error::ErrorKind;
+use crate::error::{Error, Result};
 use crate::id::{Kind, NodeId};
 use crate::known::KnownClass;
 use crate::object::{Construct, Instance, ObjectRepr};

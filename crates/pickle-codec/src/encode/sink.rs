@@ -34,8 +34,10 @@ impl<B: BufMut> Sink<'_> for Copying<B> {
 }
 
 /// A sink that hands every piece to a function, for writers.
+#[cfg(feature = "std")]
 pub(crate) struct Calling<F>(pub(crate) F);
 
+#[cfg(feature = "std")]
 impl<F: FnMut(&[u8]) -> Result<(), ErrorKind> + ?Sized> Sink<'_> for Calling<&mut F> {
     fn put(&mut self, bytes: &[u8]) -> Result<(), ErrorKind> {
         (self.0)(bytes)
