@@ -166,6 +166,17 @@ pub fn sealed() -> Result<(Sealer, Verifier, Bytes), Failure> {
     Ok((sealer, Verifier::new(&ring, b"")?, Bytes::from(envelope)))
 }
 
+/// All that the tag of an envelope covers: label, audience and length stand beside what is sent.
+#[must_use]
+pub fn covered(envelope: &[u8]) -> Vec<u8> {
+    let header = envelope.len().saturating_sub(32 + BODY.len());
+    let mut bytes = b"logrecord-envelope-v1\0\0\0".to_vec();
+    bytes.extend_from_slice(envelope.get(..header).unwrap_or_default());
+    bytes.extend_from_slice(&1024_u32.to_be_bytes());
+    bytes.extend_from_slice(&BODY);
+    bytes
+}
+
 fn envelope(works: &mut Vec<Work>) -> Result<(), Failure> {
     let (mut sealer, verifier, envelope) = sealed()?;
     let mut sealed = Vec::with_capacity(2048);

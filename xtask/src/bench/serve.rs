@@ -153,14 +153,19 @@ impl Receiver {
         let mut said = String::new();
         self.said.read_to_string(&mut said)?;
         // Its standard error is closed a moment before its time is final.
-        let seconds = cpu_seconds(self.child.id())?;
+        let (user, system) = cpu_seconds(self.child.id())?;
         let status = self.child.wait()?;
         ensure!(status.success(), "the receiver ended with {status}: {said}");
         if self.ending == Ending::Terminate {
             ensure!(said.contains(&format!("written={sent}")), "sent {sent} records, but: {said}");
         }
         #[allow(clippy::as_conversions, reason = "the count is far below 2^52")]
-        Ok(sent as f64 / seconds)
+        let records = sent as f64;
+        println!(
+            "{:<20} {sent:>12} records, {user:.2} s of its own and {system:.2} s of the kernel",
+            if self.ending == Ending::Terminate { "here" } else { "CPython" }
+        );
+        Ok(records / (user + system).max(0.01))
     }
 }
 
@@ -177,7 +182,7 @@ fn terminate(child: &Child) -> Result<()> {
 }
 
 /// User and system time of a program that has ended and was not waited for; gives it a moment to end.
-fn cpu_seconds(id: u32) -> Result<f64> {
+fn cpu_seconds(id: u32) -> Result<(f64, f64)> {
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
         let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
@@ -189,9 +194,8 @@ fn cpu_seconds(id: u32) -> Result<f64> {
             bail!("unknown format of /proc/PID/stat");
         };
         if state == "Z" {
-            let ticks: f64 = user.parse::<f64>()? + system.parse::<f64>()?;
             // Linux gives these times in hundredths of a second on every platform that Rust's std supports.
-            return Ok((ticks / 100.0).max(0.01));
+            return Ok((user.parse::<f64>()? / 100.0, system.parse::<f64>()? / 100.0));
         }
         ensure!(Instant::now() < deadline, "the receiver does not end");
         std::thread::sleep(Duration::from_millis(5));
