@@ -206,7 +206,12 @@ impl ReceiverBuilder {
                 shared: Arc::clone(&shared),
                 batches: sender,
             }),
-            inbox: Inbox { shared: Arc::clone(&shared), batches, current: Vec::new().into_iter() },
+            inbox: Inbox {
+                shared: Arc::clone(&shared),
+                batches,
+                current: Vec::new().into_iter(),
+                held: None,
+            },
             handle: ReceiverHandle { shared, stop: Arc::new(stop) },
         })
     }

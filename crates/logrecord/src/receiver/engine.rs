@@ -172,11 +172,7 @@ impl Handler for Engine {
     }
 
     fn fault(&self, source: &Source, fault: Fault) {
-        let payload = match &fault {
-            Fault::Oversized { head, .. } => head.clone(),
-            Fault::Malformed { datagram, .. } => datagram.clone(),
-            _ => Bytes::new(),
-        };
+        let payload = fault.content().cloned().unwrap_or_default();
         self.shared.fault(Rejected::new(source, Cause::Fault(fault), payload));
     }
 }

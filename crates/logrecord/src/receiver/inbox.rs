@@ -144,6 +144,8 @@ pub(super) struct Inbox {
     pub(super) shared: Arc<Shared>,
     pub(super) batches: mpsc::Receiver<Vec<Item>>,
     pub(super) current: vec::IntoIter<Item>,
+    /// A fault that was found, and how many batches came before it and go first.
+    pub(super) held: Option<(Rejected, usize)>,
 }
 
 impl Inbox {
@@ -153,8 +155,19 @@ impl Inbox {
             if let Some(item) = self.current.next() {
                 return Poll::Ready(Some(item));
             }
-            if let Some(fault) = self.shared.next_fault(context) {
-                return Poll::Ready(Some(Err(fault)));
+            if self.held.is_none() {
+                // A connection hands over its frames before its fault, so they are in the queue by now.
+                self.held = self.shared.next_fault(context).map(|fault| (fault, self.batches.len()));
+            }
+            if let Some((fault, before)) = self.held.take() {
+                match before.checked_sub(1).and_then(|left| Some((left, self.batches.try_recv().ok()?))) {
+                    Some((left, batch)) => {
+                        self.current = batch.into_iter();
+                        self.held = Some((fault, left));
+                        continue;
+                    }
+                    None => return Poll::Ready(Some(Err(fault))),
+                }
             }
             match self.batches.poll_recv(context) {
                 Poll::Ready(Some(batch)) => self.current = batch.into_iter(),
