@@ -60,6 +60,8 @@ struct Machine<'m, 'a> {
     gaps: bool,
     /// The memo index at which the table starts, once one is known.
     base: Option<usize>,
+    /// The memo index that makes the table longer by one; `usize::MAX` while the base is unknown.
+    next: usize,
     /// Bytes of text that may still be fetched again.
     fetches: usize,
     py2_text: bool,
@@ -80,6 +82,7 @@ pub(crate) fn read<'a>(
         containers: 0,
         gaps: false,
         base: Some(0),
+        next: 0,
         fetches: MAX_FETCHES,
         py2_text,
     };
@@ -107,6 +110,7 @@ pub(crate) fn resume<'a>(
         containers: 0,
         gaps: true,
         base: None,
+        next: usize::MAX,
         fetches: MAX_FETCHES,
         py2_text: false,
     };
@@ -203,7 +207,7 @@ impl<'a> Machine<'_, 'a> {
     }
 
     /// The PUT that may follow a text or a container.
-    #[inline]
+    #[inline(always)]
     fn put_after(&mut self, entry: Option<&'a [u8]>) -> Option<()> {
         match self.cursor.rest {
             [b'q', index, rest @ ..] => {
@@ -439,15 +443,15 @@ impl<'a> Machine<'_, 'a> {
             return None;
         }
         self.scratch.memo.push(entry);
+        self.next += 1;
         Some(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn store(&mut self, index: usize, entry: Option<&'a [u8]>) -> Option<()> {
-        let index = index.checked_sub(*self.base.get_or_insert(index))?;
-        let memo = &mut self.scratch.memo;
-        if index == memo.len() {
-            memo.push(entry);
+        if index == self.next {
+            self.scratch.memo.push(entry);
+            self.next += 1;
             return Some(());
         }
         self.store_out_of_order(index, entry)
@@ -455,18 +459,21 @@ impl<'a> Machine<'_, 'a> {
 
     #[inline(never)]
     fn store_out_of_order(&mut self, index: usize, entry: Option<&'a [u8]>) -> Option<()> {
+        let base = *self.base.get_or_insert(index);
+        let index = index.checked_sub(base)?;
         let memo = &mut self.scratch.memo;
         if let Some(slot) = memo.get_mut(index) {
             *slot = entry;
             // A gap that is filled makes one more entry than `gaps` knows of.
             self.gaps = true;
         } else if index - memo.len() <= MAX_GAP {
+            self.gaps |= index > memo.len();
             memo.resize(index, None);
-            self.gaps = true;
             memo.push(entry);
         } else {
             return None;
         }
+        self.next = base + self.scratch.memo.len();
         Some(())
     }
 

@@ -400,20 +400,76 @@ impl<'a> Builder<'a> {
 
     /// Stores pairs in a dict: a duplicate key keeps the first key and place and takes the last value.
     pub(crate) fn set_items(&mut self, id: NodeId, pairs: &[NodeId]) -> Result<(), ErrorKind> {
-        let mut depth = 0;
         let (pairs, _) = pairs.as_chunks::<2>();
-        let mut known = self.document.items(id).len() / 2;
-        if known == 0 {
-            return self.first_items(id, pairs);
+        let mut depth = 0;
+        for &item in pairs.as_flattened() {
+            if item.is_container() {
+                depth = depth.max(self.hold(item));
+            }
         }
+        let known = self.document.items(id).len() / 2;
         let indexed = self.open_index(id, known, pairs.len(), 2)?;
+        if known > 0 {
+            self.more_items(id, pairs, known, indexed)?;
+        } else {
+            let unique = self.first_items(id, pairs, indexed)?;
+            if let Some(rest @ [_, ..]) = pairs.get(unique..) {
+                self.more_items(id, rest, unique, indexed)?;
+            }
+        }
+        self.raise(id, depth + 1)
+    }
+
+    /// The first pairs of a dict, which go to the end of the pool in one piece. Tells how many were
+    /// stored before a key came again.
+    fn first_items(&mut self, id: NodeId, pairs: &[[NodeId; 2]], indexed: bool) -> Result<usize, ErrorKind> {
+        let start = self.document.pool.len();
+        let first = narrow(start)?;
+        narrow(start + pairs.len() * 2)?;
+        self.meter.reserve(&mut self.document.pool, pairs.len() * 2)?;
+        self.document.pool.extend_from_slice(pairs.as_flattened());
+        let (document, work, keys) = (&self.document, &mut self.work, &mut self.keys);
+        let mut unique = 0;
+        for &[key, _] in pairs {
+            let known = if indexed {
+                let hash = keys::hash(document, key, keys.seed, work)?;
+                let found = keys.index.find_or_insert(hash, narrow(unique)?, |other| {
+                    match pairs.get(other as usize) {
+                        Some(&[other, _]) => keys::equal(document, key, other, work),
+                        None => Ok(false),
+                    }
+                })?;
+                let bytes = keys.index.bytes();
+                if bytes > keys.charged {
+                    self.meter.charge(bytes - keys.charged)?;
+                    keys.charged = bytes;
+                }
+                found
+            } else {
+                let before = pairs.get(..unique).unwrap_or_default();
+                scan(document, key, before.as_flattened(), 2, work)?.map(|_| 0)
+            };
+            if known.is_some() {
+                break;
+            }
+            unique += 1;
+        }
+        self.document.pool.truncate(start + unique * 2);
+        let len = narrow(unique * 2)?;
+        let Some(seq) = self.document.seq_mut(id) else { return Err(ErrorKind::Type) };
+        *seq = Seq { start: first, len, meta: seq.meta & !Seq::ROOMY };
+        Ok(unique)
+    }
+
+    /// Pairs whose keys may be known already.
+    fn more_items(
+        &mut self,
+        id: NodeId,
+        pairs: &[[NodeId; 2]],
+        mut known: usize,
+        indexed: bool,
+    ) -> Result<(), ErrorKind> {
         for &[key, value] in pairs {
-            if value.is_container() {
-                depth = depth.max(self.hold(value));
-            }
-            if key.is_container() {
-                depth = depth.max(self.hold(key));
-            }
             match self.find(id, key, known, 2, indexed)? {
                 Some(place) => {
                     let start = self.document.seq(id).map_or(0, |seq| seq.start as usize);
@@ -427,57 +483,7 @@ impl<'a> Builder<'a> {
                 }
             }
         }
-        self.raise(id, depth + 1)
-    }
-
-    /// The first pairs of a dict, which go to the end of the pool one after another.
-    fn first_items(&mut self, id: NodeId, pairs: &[[NodeId; 2]]) -> Result<(), ErrorKind> {
-        let start = self.document.pool.len();
-        narrow(start + pairs.len() * 2)?;
-        self.meter.reserve(&mut self.document.pool, pairs.len() * 2)?;
-        let indexed = self.open_index(id, 0, pairs.len(), 2)?;
-        let mut depth = 0;
-        for &[key, value] in pairs {
-            if value.is_container() {
-                depth = depth.max(self.hold(value));
-            }
-            if key.is_container() {
-                depth = depth.max(self.hold(key));
-            }
-            let (document, work) = (&self.document, &mut self.work);
-            let slots = document.pool.get(start..).unwrap_or_default();
-            let found = if indexed {
-                let hash = keys::hash(document, key, self.keys.seed, work)?;
-                let place = narrow(slots.len() / 2)?;
-                let found = self.keys.index.find_or_insert(hash, place, |other| {
-                    match slots.get(other as usize * 2) {
-                        Some(&other) => keys::equal(document, key, other, work),
-                        None => Ok(false),
-                    }
-                })?;
-                let bytes = self.keys.index.bytes();
-                if bytes > self.keys.charged {
-                    self.meter.charge(bytes - self.keys.charged)?;
-                    self.keys.charged = bytes;
-                }
-                found.map(|place| place as usize)
-            } else {
-                scan(document, key, slots, 2, work)?
-            };
-            match found {
-                Some(place) => {
-                    if let Some(slot) = self.document.pool.get_mut(start + place * 2 + 1) {
-                        *slot = value;
-                    }
-                }
-                None => self.document.pool.extend_from_slice(&[key, value]),
-            }
-        }
-        let len = narrow(self.document.pool.len() - start)?;
-        let start = narrow(start)?;
-        let Some(seq) = self.document.seq_mut(id) else { return Err(ErrorKind::Type) };
-        *seq = Seq { start, len, meta: seq.meta & !Seq::ROOMY };
-        self.raise(id, depth + 1)
+        Ok(())
     }
 
     /// Adds members to a set or frozenset; of equal ones the first stays.
