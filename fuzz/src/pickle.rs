@@ -76,13 +76,15 @@ pub fn push(data: &[u8]) {
         if rest.is_empty() {
             break None;
         }
-        // Each pickle for itself: what stands behind it must not matter, or the split would.
-        let used = match whole.decode_prefix(rest) {
-            Ok((_, used)) => used,
+        let (document, used) = match whole.decode_prefix(rest) {
+            Ok(decoded) => decoded,
             Err(error) => break Some(error.kind()),
         };
+        // Each pickle for itself, because limits grow with the input: what stands behind it must not
+        // matter, or the split would. Only a FRAME may go on behind STOP.
         match whole.decode(&rest[..used]) {
-            Ok(document) => expected.push(document),
+            Ok(alone) => expected.push(alone),
+            Err(error) if error.kind() == ErrorKind::Frame => expected.push(document),
             Err(error) => break Some(error.kind()),
         }
         rest = &rest[used..];
