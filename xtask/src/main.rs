@@ -24,6 +24,8 @@ mod process;
 mod python;
 mod replay;
 mod seeds;
+#[cfg(target_os = "linux")]
+mod soak;
 mod tidy;
 
 use std::process::ExitCode;
@@ -50,6 +52,9 @@ enum Task {
     Fuzz(fuzz::Options),
     /// Measure beside CPython's C pickle and other codecs, and print the ratios.
     Bench(bench::Options),
+    /// Long trials of `logrecord serve`: crowds, slow clients, full disks, kills and restarts.
+    #[cfg(target_os = "linux")]
+    Soak(soak::Options),
     /// What the compiler and clippy do not check about the text of the workspace.
     Tidy,
 }
@@ -61,6 +66,8 @@ fn main() -> ExitCode {
         Task::Conformance(options) => conformance::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Bench(options) => bench::run(&options),
+        #[cfg(target_os = "linux")]
+        Task::Soak(options) => soak::run(options),
         Task::Tidy => tidy::run(),
     };
     match result {
