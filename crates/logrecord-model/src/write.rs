@@ -3,12 +3,10 @@
 //! A record whose extras hold no objects is written directly; the result is that of the general
 //! encoder, which writes every other record.
 
-use std::borrow::Cow;
-
 use pickle_codec::{EncodeOptions, NodeId, Protocol, Value};
 
 use crate::error::Result;
-use crate::field::{Field, Slot};
+use crate::field::{Field, Slot, TEXTS};
 use crate::graph::Graph;
 use crate::record::{Entry, LogRecord, Order};
 use crate::text::Text;
@@ -24,6 +22,14 @@ const MAX_KEYS: usize = 32;
 
 /// Texts of one Latin-1 character that a directly written record may hold; CPython has each once.
 const MAX_SINGLES: usize = 8;
+
+/// Up to so many bytes of text a record in CPython's order is written into room that is laid out in
+/// advance. Beyond, the texts are all that counts, and the room would be written twice.
+const MAX_STOCK_TEXT: usize = 4096;
+
+/// Bytes of a record in CPython's order without its texts, at most: 165 of names, 14 more for each of
+/// 21 attributes, and 24 for each of four integers.
+const STOCK_ROOM: usize = 640;
 
 impl LogRecord<'_> {
     /// Appends the record as a pickle: the payload of a frame, as `SocketHandler.makePickle` writes
@@ -105,24 +111,31 @@ impl LogRecord<'_> {
         if !(2..=MAX_ITEMS).contains(&items) {
             return None;
         }
+        let message = self.message();
+        let extras_last = self.extra.iter().all(|extra| extra.after == self.order.len());
+        if extras_last
+            && (self.order == Order::STOCK || self.order == Order::STOCK_WITH_TASK)
+            && let Some(next) = self.write_stock(message.as_bytes(), out)
+        {
+            if !self.extra.is_empty() {
+                let mut pen = Pen::new(out, next);
+                for extra in &self.extra {
+                    pen.scalar(&extra.key)?;
+                    pen.value(&extra.value, 0)?;
+                }
+                out.extend_from_slice(b"u.");
+            }
+            return Some(());
+        }
         out.reserve(1024);
         out.extend_from_slice(b"}q\x00(");
-        let mut pen = Pen { out, next: 1, singles: [(0, 0); MAX_SINGLES], single_count: 0 };
-        let extras_last = self.extra.iter().all(|extra| extra.after == self.order.len());
-        if extras_last && (self.order == Order::STOCK || self.order == Order::STOCK_WITH_TASK) {
-            self.write_stock(&mut pen)?;
-            for extra in &self.extra {
-                pen.scalar(&extra.key)?;
-                pen.value(&extra.value, 0)?;
-            }
-        } else {
-            for entry in self.entries() {
-                match entry {
-                    Entry::Field(field) => self.write_field(field, &mut pen)?,
-                    Entry::Extra(extra) => {
-                        pen.scalar(&extra.key)?;
-                        pen.value(&extra.value, 0)?;
-                    }
+        let mut pen = Pen::new(out, 1);
+        for entry in self.entries() {
+            match entry {
+                Entry::Field(field) => self.write_field(field, message.as_bytes(), &mut pen)?,
+                Entry::Extra(extra) => {
+                    pen.scalar(&extra.key)?;
+                    pen.value(&extra.value, 0)?;
                 }
             }
         }
@@ -130,8 +143,27 @@ impl LogRecord<'_> {
         Some(())
     }
 
-    /// The attributes in CPython's own order: each name is a constant with its opcodes around it.
-    fn write_stock(&self, pen: &mut Pen<'_>) -> Option<()> {
+    /// The attributes in CPython's own order, and the end of the pickle unless there are extras: each
+    /// name is a constant with its opcodes around it. Gives the next memo index; `None`, with nothing
+    /// written, if a text is one that CPython has only once or the texts are long.
+    fn write_stock(&self, message: &[u8], out: &mut Vec<u8>) -> Option<u32> {
+        let texts = self.texts.each_ref().map(Text::as_bytes);
+        let len = texts.iter().fold(message.len(), |len, text| len.saturating_add(text.len()));
+        if len > MAX_STOCK_TEXT {
+            return None;
+        }
+        let start = out.len();
+        out.resize(start + len + STOCK_ROOM, 0);
+        let mut sheet = Sheet { rest: out.get_mut(start..)?, next: 1 };
+        let written = self.fill_sheet(message, &texts, &mut sheet);
+        let (room, next) = (sheet.rest.len(), sheet.next);
+        out.truncate(if written.is_some() { out.len() - room } else { start });
+        written?;
+        Some(u32::from(next))
+    }
+
+    #[inline(always)]
+    fn fill_sheet(&self, message: &[u8], texts: &[&[u8]; TEXTS], sheet: &mut Sheet<'_>) -> Option<()> {
         macro_rules! name {
             // The bytes of a name with its opcodes, and so many more.
             ($name:literal, $more:literal) => {{
@@ -151,68 +183,59 @@ impl LogRecord<'_> {
                         place += 1;
                     }
                     key[NAME.len() + 5] = b'q';
+                    if $more == 1 {
+                        key[NAME.len() + 7] = b'N';
+                    }
                     key
                 };
                 KEY
             }};
         }
-        macro_rules! key {
+        macro_rules! null {
             ($name:literal) => {
-                pen.stock_key(name!($name, 0))?
+                sheet.null(name!($name, 1))?
             };
-        }
-        macro_rules! stock_text {
-            ($name:literal, $text:expr) => {{
-                let text: &[u8] = $text;
-                if text.len() > 2 {
-                    pen.stock_text(name!($name, 5), text)?;
-                } else {
-                    key!($name);
-                    pen.short_text(text)?;
-                }
-            }};
         }
         macro_rules! text {
             ($name:literal, $field:ident) => {
-                match self.text(Field::$field) {
-                    Some(text) => stock_text!($name, text.as_bytes()),
-                    None => {
-                        key!($name);
-                        pen.out.push(b'N');
+                match const { Field::$field.slot() } {
+                    Slot::Text(place) if self.is_set(Field::$field) => {
+                        sheet.text(name!($name, 5), texts.get(place)?)?;
                     }
+                    _ => null!($name),
                 }
             };
         }
         macro_rules! int {
             ($name:literal, $method:ident) => {
-                key!($name);
                 match self.$method() {
-                    Some(number) => pen.int(number),
-                    None => pen.out.push(b'N'),
+                    Some(number) => sheet.int(name!($name, 5), number)?,
+                    None => null!($name),
                 }
             };
         }
         macro_rules! float {
             ($name:literal, $field:ident, $method:ident) => {
-                key!($name);
                 match self.$method() {
-                    Some(number) if self.whole & Field::$field.bit() == 0 => pen.float(number),
-                    _ => pen.scalar(&self.field_value(Field::$field))?,
+                    Some(number) if self.whole & Field::$field.bit() == 0 => {
+                        sheet.float(name!($name, 9), number)?;
+                    }
+                    // A whole number is rare, and left to the caller's general way.
+                    Some(_) => return None,
+                    None => null!($name),
                 }
             };
         }
+        sheet.bytes(*b"}q\x00(")?;
         text!("name", Name);
-        let message = self.message();
-        stock_text!("msg", message.as_bytes());
-        key!("args");
-        pen.out.push(b'N');
+        sheet.text(name!("msg", 5), message)?;
+        null!("args");
         text!("levelname", LevelName);
         int!("levelno", levelno);
         text!("pathname", PathName);
         text!("filename", FileName);
         text!("module", Module);
-        key!("exc_info");
-        pen.out.push(b'N');
+        null!("exc_info");
         text!("exc_text", ExcText);
         text!("stack_info", StackInfo);
         int!("lineno", lineno);
@@ -227,21 +250,20 @@ impl LogRecord<'_> {
         if self.order.contains(Field::TaskName) {
             text!("taskName", TaskName);
         }
+        if self.extra.is_empty() {
+            sheet.bytes(*b"u.")?;
+        }
         Some(())
     }
 
     #[inline]
-    fn write_field(&self, field: Field, pen: &mut Pen<'_>) -> Option<()> {
+    fn write_field(&self, field: Field, message: &[u8], pen: &mut Pen<'_>) -> Option<()> {
         if field == Field::Message {
             return Some(());
         }
         pen.key(field)?;
         if field == Field::Msg {
-            return match self.message() {
-                Text::Utf8(Cow::Borrowed(text)) => pen.text(text.as_bytes()),
-                Text::Utf8(Cow::Owned(text)) => pen.text(text.as_bytes()),
-                Text::Wtf8(bytes) => pen.text(&bytes),
-            };
+            return pen.text(message);
         }
         if !self.is_set(field) {
             pen.out.push(b'N');
@@ -255,6 +277,100 @@ impl LogRecord<'_> {
             Slot::Float(place) => pen.float(*self.floats.get(place)?),
         }
         Some(())
+    }
+}
+
+/// Room for the stock attributes. Each piece is written at its place without a look at the vector;
+/// what is left over is cut off afterwards.
+struct Sheet<'s> {
+    rest: &'s mut [u8],
+    /// The next memo index. There are at most 42, so that one byte holds each.
+    next: u8,
+}
+
+impl Sheet<'_> {
+    #[inline(always)]
+    fn bytes<const N: usize>(&mut self, bytes: [u8; N]) -> Option<()> {
+        let (place, rest) = std::mem::take(&mut self.rest).split_first_chunk_mut::<N>()?;
+        *place = bytes;
+        self.rest = rest;
+        Some(())
+    }
+
+    /// The next memo index.
+    #[inline(always)]
+    const fn index(&mut self) -> u8 {
+        let index = self.next;
+        self.next += 1;
+        index
+    }
+
+    /// A name with room for its memo index and null.
+    #[inline(always)]
+    fn null<const N: usize>(&mut self, mut key: [u8; N]) -> Option<()> {
+        let [.., place, _] = &mut key[..] else { return None };
+        *place = self.index();
+        self.bytes(key)
+    }
+
+    /// A name with room at its end for its memo index and for the head of the text that follows, and
+    /// that text, unless CPython has it only once.
+    #[inline(always)]
+    fn text<const N: usize>(&mut self, mut key: [u8; N], text: &[u8]) -> Option<()> {
+        if text.len() <= 2 && !matches!(text, [0..=0x7f, _]) {
+            return None;
+        }
+        let [.., place, _, a, b, c, d] = &mut key[..] else { return None };
+        *place = self.index();
+        [*a, *b, *c, *d] = u32::try_from(text.len()).ok()?.to_le_bytes();
+        self.bytes(key)?;
+        let (place, rest) = std::mem::take(&mut self.rest).split_at_mut_checked(text.len())?;
+        place.copy_from_slice(text);
+        self.rest = rest;
+        let index = self.index();
+        self.bytes([b'q', index])
+    }
+
+    /// A name with room at its end for its memo index and for a short integer.
+    #[inline(always)]
+    fn int<const N: usize>(&mut self, mut key: [u8; N], number: i64) -> Option<()> {
+        let [.., place, opcode, a, b, c, d] = &mut key[..] else { return None };
+        *place = self.index();
+        [*a, *b, *c, *d, ..] = number.to_le_bytes();
+        let unused;
+        (*opcode, unused) = match number {
+            0..=0xff => (b'K', 3),
+            0x100..=0xffff => (b'M', 2),
+            -0x8000_0000..=0x7fff_ffff => (b'J', 0),
+            _ => (b'L', 4),
+        };
+        *self.rest.first_chunk_mut::<N>()? = key;
+        self.rest = std::mem::take(&mut self.rest).get_mut(N - unused..)?;
+        if unused == 4 {
+            return self.digits(number);
+        }
+        Some(())
+    }
+
+    /// The digits of LONG.
+    #[inline(always)]
+    fn digits(&mut self, number: i64) -> Option<()> {
+        let mut buffer = itoa::Buffer::new();
+        let digits = buffer.format(number).as_bytes();
+        let (place, rest) = std::mem::take(&mut self.rest).split_at_mut_checked(digits.len())?;
+        place.copy_from_slice(digits);
+        self.rest = rest;
+        self.bytes(*b"L\n")
+    }
+
+    /// A name with room at its end for its memo index and for a float.
+    #[inline(always)]
+    fn float<const N: usize>(&mut self, mut key: [u8; N], number: f64) -> Option<()> {
+        let [.., place, opcode, a, b, c, d, e, f, g, h] = &mut key[..] else { return None };
+        *place = self.index();
+        *opcode = b'G';
+        [*a, *b, *c, *d, *e, *f, *g, *h] = number.to_be_bytes();
+        self.bytes(key)
     }
 }
 
@@ -293,7 +409,11 @@ const fn keys() -> [([u8; 21], usize); Field::ALL.len()] {
     keys
 }
 
-impl Pen<'_> {
+impl<'o> Pen<'o> {
+    const fn new(out: &'o mut Vec<u8>, next: u32) -> Self {
+        Self { out, next, singles: [(0, 0); MAX_SINGLES], single_count: 0 }
+    }
+
     /// An attribute's name. It has its own memo index, because it is no object of the record's.
     #[inline]
     #[allow(clippy::as_conversions, reason = "the discriminant is the place in the table")]
@@ -305,32 +425,6 @@ impl Pen<'_> {
             return Some(());
         }
         self.long_text(field.as_str().as_bytes())
-    }
-
-    /// A name with room for its memo index at its end. Within the stock attributes the index is
-    /// one byte.
-    #[inline(always)]
-    fn stock_key<const N: usize>(&mut self, mut key: [u8; N]) -> Option<()> {
-        *key.last_mut()? = u8::try_from(self.next).ok()?;
-        self.next += 1;
-        self.out.extend_from_slice(&key);
-        Some(())
-    }
-
-    /// A name with room at its end for its memo index and for the head of the text that follows, and
-    /// that text, which is longer than CPython's single ones.
-    #[inline(always)]
-    fn stock_text<const N: usize>(&mut self, mut key: [u8; N], text: &[u8]) -> Option<()> {
-        let index = u8::try_from(self.next).ok()?;
-        let [.., place, opcode, a, b, c, d] = &mut key[..] else { return None };
-        *place = index;
-        *opcode = b'X';
-        [*a, *b, *c, *d] = u32::try_from(text.len()).ok()?.to_le_bytes();
-        self.out.extend_from_slice(&key);
-        self.out.extend_from_slice(text);
-        self.next += 1;
-        self.put();
-        Some(())
     }
 
     /// Text that CPython may have only once.
