@@ -54,6 +54,11 @@ fn multiplies(data: &[u8]) -> bool {
             // It reads escapes by Rust's rules.
             Opcode::String => return true,
             Opcode::Unicode if matches!(instruction.argument, Argument::Wtf8(_)) => return true,
+            // It takes carriage returns at the end of a line away.
+            Opcode::Unicode if matches!(&instruction.argument, Argument::Str(text) if text.ends_with('\r')) =>
+            {
+                return true;
+            }
             _ => {}
         }
     }
