@@ -10,10 +10,10 @@ use std::borrow::Cow;
 
 use pickle_codec::Value;
 
-use crate::field::Field;
+use crate::field::{Field, Slot};
 use crate::record::{LogRecord, Scalar};
 use crate::scan::Cursor;
-use crate::stock::{add_extra, add_field};
+use crate::stock::add_extra;
 
 /// Containers in one record, which also bounds their depth.
 const MAX_CONTAINERS: usize = 64;
@@ -27,6 +27,9 @@ const MAX_FETCHES: usize = 64 << 10;
 
 /// Memo indexes may leave gaps of this size, as those of Python 2, which start at 1.
 const MAX_GAP: usize = 16;
+
+/// Entries of the memo that are laid out in advance; a record without extras stores fewer.
+const MEMO_ROOM: usize = 48;
 
 /// The memory of a read, which the next one uses again.
 #[derive(Debug, Default)]
@@ -60,6 +63,8 @@ struct Machine<'m, 'a> {
     gaps: bool,
     /// The memo index at which the table starts, once one is known.
     base: Option<usize>,
+    /// How many entries of the table are in use; those behind are room.
+    entries: usize,
     /// The memo index that makes the table longer by one; `usize::MAX` while the base is unknown.
     next: usize,
     /// Bytes of text that may still be fetched again.
@@ -82,6 +87,7 @@ pub(crate) fn read<'a>(
         containers: 0,
         gaps: false,
         base: Some(0),
+        entries: 0,
         next: 0,
         fetches: MAX_FETCHES,
         py2_text,
@@ -110,6 +116,7 @@ pub(crate) fn resume<'a>(
         containers: 0,
         gaps: true,
         base: None,
+        entries: 0,
         next: usize::MAX,
         fetches: MAX_FETCHES,
         py2_text: false,
@@ -153,7 +160,7 @@ impl<'a> Machine<'_, 'a> {
         if self.cursor.byte()? != b'(' {
             return None;
         }
-        self.scratch.memo.reserve(64);
+        self.scratch.memo.resize(self.scratch.memo.len().max(MEMO_ROOM), None);
         Some(())
     }
 
@@ -174,33 +181,66 @@ impl<'a> Machine<'_, 'a> {
             self.put_after(Some(key))?;
             let start = self.cursor;
             let opcode = self.cursor.byte()?;
+            let field = Field::from_name(key);
+            // Each type of value goes straight to its place among CPython's own attributes.
             let scalar = match opcode {
-                b'N' => Scalar::None,
-                b'G' => Scalar::Float(self.cursor.float8()?),
-                b'K' | b'M' | b'J' | b'L' => Scalar::Int(self.cursor.int(opcode)?),
-                b'I' => self.cursor.int_line()?,
-                0x88 => Scalar::Bool(true),
-                0x89 => Scalar::Bool(false),
-                0x8a => Scalar::Int(self.long1()?),
                 b'X' | b'U' | b'T' | b'h' | b'j' | 0x8c => {
-                    let text = match opcode {
+                    let bytes = match opcode {
                         b'X' => {
                             let len = u32::from_le_bytes(*self.cursor.chunk::<4>()?);
                             self.cursor.counted(len)?
                         }
                         _ => self.rare_text(opcode)?,
                     };
-                    self.put_after(Some(text))?;
-                    Scalar::Text(std::str::from_utf8(text).ok()?)
+                    self.put_after(Some(bytes))?;
+                    let text = std::str::from_utf8(bytes).ok()?;
+                    if let Some(field) = field
+                        && let Slot::Text(place) = field.slot()
+                    {
+                        self.record.store_new_text(field, place, text)?;
+                        continue;
+                    }
+                    Scalar::Text(text)
                 }
+                b'N' => {
+                    if let Some(field) = field {
+                        self.record.store_new_null(field)?;
+                        continue;
+                    }
+                    Scalar::None
+                }
+                b'K' | b'M' | b'J' | b'L' => {
+                    let number = self.cursor.int(opcode)?;
+                    if let Some(field) = field
+                        && let Slot::Int(place) = field.slot()
+                    {
+                        self.record.store_new_int(field, place, number)?;
+                        continue;
+                    }
+                    Scalar::Int(number)
+                }
+                b'G' => {
+                    let number = self.cursor.float8()?;
+                    if let Some(field) = field
+                        && let Slot::Float(place) = field.slot()
+                    {
+                        self.record.store_new_float(field, place, number)?;
+                        continue;
+                    }
+                    Scalar::Float(number)
+                }
+                b'I' => self.cursor.int_line()?,
+                0x88 => Scalar::Bool(true),
+                0x89 => Scalar::Bool(false),
+                0x8a => Scalar::Int(self.long1()?),
                 _ => {
                     self.cursor = start;
                     self.lay_out(std::str::from_utf8(key).ok()?);
                     return Some(false);
                 }
             };
-            match Field::from_name(key) {
-                Some(field) => add_field(self.record, field, scalar)?,
+            match field {
+                Some(field) => self.record.store_new(field, scalar)?,
                 None => add_extra(self.record, std::str::from_utf8(key).ok()?, scalar.into_value())?,
             }
         }
@@ -442,16 +482,24 @@ impl<'a> Machine<'_, 'a> {
         if self.gaps {
             return None;
         }
-        self.scratch.memo.push(entry);
-        self.next += 1;
+        self.push_entry(entry);
         Some(())
+    }
+
+    #[inline(always)]
+    fn push_entry(&mut self, entry: Option<&'a [u8]>) {
+        match self.scratch.memo.get_mut(self.entries) {
+            Some(slot) => *slot = entry,
+            None => self.scratch.memo.push(entry),
+        }
+        self.entries += 1;
+        self.next += 1;
     }
 
     #[inline(always)]
     fn store(&mut self, index: usize, entry: Option<&'a [u8]>) -> Option<()> {
         if index == self.next {
-            self.scratch.memo.push(entry);
-            self.next += 1;
+            self.push_entry(entry);
             return Some(());
         }
         self.store_out_of_order(index, entry)
@@ -462,6 +510,7 @@ impl<'a> Machine<'_, 'a> {
         let base = *self.base.get_or_insert(index);
         let index = index.checked_sub(base)?;
         let memo = &mut self.scratch.memo;
+        memo.truncate(self.entries);
         if let Some(slot) = memo.get_mut(index) {
             *slot = entry;
             // A gap that is filled makes one more entry than `gaps` knows of.
@@ -473,7 +522,9 @@ impl<'a> Machine<'_, 'a> {
         } else {
             return None;
         }
-        self.next = base + self.scratch.memo.len();
+        self.entries = memo.len();
+        self.next = base + self.entries;
+        memo.resize(self.entries.max(MEMO_ROOM), None);
         Some(())
     }
 

@@ -95,6 +95,15 @@ impl Order {
         }
     }
 
+    /// Adds a field that is not there; `None` only if it is.
+    #[inline]
+    fn push_new(&mut self, field: Field) -> Option<()> {
+        *self.fields.get_mut(usize::from(self.len))? = field;
+        self.len += 1;
+        self.present |= field.bit();
+        Some(())
+    }
+
     /// Takes a field out and gives the place it had.
     fn remove(&mut self, field: Field) -> Option<u8> {
         let place = self.as_slice().iter().position(|have| *have == field)?;
@@ -449,30 +458,59 @@ impl<'a> LogRecord<'a> {
         self.set |= bit;
     }
 
-    /// Stores a scalar under an attribute that is neither there nor odd so far.
+    /// Stores a scalar under an attribute of a record that is being read; `None` if the attribute is
+    /// there, or odd, already.
     #[inline]
-    pub(crate) fn store_scalar(&mut self, field: Field, scalar: Scalar<'a>) {
+    pub(crate) fn store_new(&mut self, field: Field, scalar: Scalar<'a>) -> Option<()> {
         match (field.slot(), scalar) {
-            (_, Scalar::None) => return self.order.push(field),
-            (Slot::Text(place), Scalar::Text(text)) => {
-                if let Some(slot) = self.texts.get_mut(place) {
-                    *slot = Text::Utf8(Cow::Borrowed(text));
-                }
+            (_, Scalar::None) => self.store_new_null(field),
+            (Slot::Text(place), Scalar::Text(text)) => self.store_new_text(field, place, text),
+            (Slot::Int(place), Scalar::Int(number)) => self.store_new_int(field, place, number),
+            (Slot::Float(place), Scalar::Float(number)) => self.store_new_float(field, place, number),
+            (_, scalar) => {
+                self.absent(field)?;
+                self.store(field, scalar.into_value());
+                Some(())
             }
-            (Slot::Int(place), Scalar::Int(number)) => {
-                if let Some(slot) = self.ints.get_mut(place) {
-                    *slot = number;
-                }
-            }
-            (Slot::Float(place), Scalar::Float(number)) => {
-                if let Some(slot) = self.floats.get_mut(place) {
-                    *slot = number;
-                }
-            }
-            (_, scalar) => return self.store(field, scalar.into_value()),
         }
-        self.order.push(field);
+    }
+
+    #[inline(always)]
+    pub(crate) fn store_new_null(&mut self, field: Field) -> Option<()> {
+        self.absent(field)?;
+        self.order.push_new(field)
+    }
+
+    /// Stores text in its place. What the place holds was never set, and needs no drop.
+    #[inline(always)]
+    pub(crate) fn store_new_text(&mut self, field: Field, place: usize, text: &'a str) -> Option<()> {
+        self.absent(field)?;
+        let slot = self.texts.get_mut(place)?;
+        std::mem::forget(std::mem::replace(slot, Text::Utf8(Cow::Borrowed(text))));
         self.set |= field.bit();
+        self.order.push_new(field)
+    }
+
+    #[inline(always)]
+    pub(crate) fn store_new_int(&mut self, field: Field, place: usize, number: i64) -> Option<()> {
+        self.absent(field)?;
+        *self.ints.get_mut(place)? = number;
+        self.set |= field.bit();
+        self.order.push_new(field)
+    }
+
+    #[inline(always)]
+    pub(crate) fn store_new_float(&mut self, field: Field, place: usize, number: f64) -> Option<()> {
+        self.absent(field)?;
+        *self.floats.get_mut(place)? = number;
+        self.set |= field.bit();
+        self.order.push_new(field)
+    }
+
+    /// Whether an attribute is neither there nor odd.
+    #[inline(always)]
+    const fn absent(&self, field: Field) -> Option<()> {
+        if (self.order.present | self.odd) & field.bit() == 0 { Some(()) } else { None }
     }
 
     /// Stores what is right for the attribute but seldom comes, and what is wrong for it.

@@ -205,20 +205,10 @@ fn extras<'a>(
             opcode => Scalar::Int(cursor.int(opcode)?),
         };
         match Field::from_name(key.as_bytes()) {
-            Some(field) => add_field(record, field, scalar)?,
+            Some(field) => record.store_new(field, scalar)?,
             None => add_extra(record, key, scalar.into_value())?,
         }
     }
-}
-
-/// Adds one of CPython's own attributes, which must not be there yet.
-#[inline]
-pub(crate) fn add_field<'a>(record: &mut LogRecord<'a>, field: Field, scalar: Scalar<'a>) -> Option<()> {
-    if record.has(field) || record.is_odd(field) {
-        return None;
-    }
-    record.store_scalar(field, scalar);
-    Some(())
 }
 
 /// Adds an attribute that is none of CPython's own and must not be there yet.
