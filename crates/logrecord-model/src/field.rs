@@ -136,32 +136,15 @@ impl Field {
     #[must_use]
     #[inline]
     pub const fn from_name(name: &[u8]) -> Option<Self> {
-        Some(match name {
-            b"name" => Self::Name,
-            b"msg" => Self::Msg,
-            b"args" => Self::Args,
-            b"levelname" => Self::LevelName,
-            b"levelno" => Self::LevelNo,
-            b"pathname" => Self::PathName,
-            b"filename" => Self::FileName,
-            b"module" => Self::Module,
-            b"exc_info" => Self::ExcInfo,
-            b"exc_text" => Self::ExcText,
-            b"stack_info" => Self::StackInfo,
-            b"lineno" => Self::LineNo,
-            b"funcName" => Self::FuncName,
-            b"created" => Self::Created,
-            b"msecs" => Self::Msecs,
-            b"relativeCreated" => Self::RelativeCreated,
-            b"thread" => Self::Thread,
-            b"threadName" => Self::ThreadName,
-            b"processName" => Self::ProcessName,
-            b"process" => Self::Process,
-            b"taskName" => Self::TaskName,
-            b"message" => Self::Message,
-            b"asctime" => Self::AscTime,
-            _ => return None,
-        })
+        let Some((head, tail)) = ends(name) else {
+            return if matches!(name, b"msg") { Some(Self::Msg) } else { None };
+        };
+        let entry = &NAMES[hash(head, tail, NAME_FACTOR)];
+        if entry.len == name.len() && entry.head == head && entry.tail == tail {
+            Some(entry.field)
+        } else {
+            None
+        }
     }
 
     /// Where its value is kept in a record.
@@ -201,6 +184,73 @@ impl Field {
     }
 }
 
+/// A name in the table that names are looked up in. The ends overlap or meet, and so with the length
+/// they are the whole name: none is longer than sixteen bytes.
+#[derive(Clone, Copy)]
+struct Name {
+    len: usize,
+    head: u64,
+    tail: u64,
+    field: Field,
+}
+
+/// The first and last eight bytes, or four where the name is shorter than eight. `None` for a name of
+/// fewer bytes.
+#[inline(always)]
+const fn ends(name: &[u8]) -> Option<(u64, u64)> {
+    if let (Some(head), Some(tail)) = (name.first_chunk::<8>(), name.last_chunk::<8>()) {
+        return Some((u64::from_le_bytes(*head), u64::from_le_bytes(*tail)));
+    }
+    if let (Some([a, b, c, d]), Some([e, f, g, h])) = (name.first_chunk::<4>(), name.last_chunk::<4>()) {
+        return Some((
+            u64::from_le_bytes([*a, *b, *c, *d, 0, 0, 0, 0]),
+            u64::from_le_bytes([*e, *f, *g, *h, 0, 0, 0, 0]),
+        ));
+    }
+    None
+}
+
+/// The place of a name among [`NAMES`].
+#[inline(always)]
+#[allow(clippy::as_conversions, reason = "six bits are left")]
+const fn hash(head: u64, tail: u64, factor: u64) -> usize {
+    ((head ^ tail.rotate_left(29)).wrapping_mul(factor) >> 58) as usize
+}
+
+/// The table for a factor; `None` if two names have the same place.
+const fn names(factor: u64) -> Option<[Name; 64]> {
+    let mut names = [Name { len: 0, head: 0, tail: 0, field: Field::Name }; 64];
+    let mut next = 0;
+    while next < FIELDS {
+        let field = Field::ALL[next];
+        let name = field.as_str().as_bytes();
+        if let Some((head, tail)) = ends(name) {
+            let place = hash(head, tail, factor);
+            if names[place].len != 0 {
+                return None;
+            }
+            names[place] = Name { len: name.len(), head, tail, field };
+        }
+        next += 1;
+    }
+    Some(names)
+}
+
+/// The first factor, in a row that begins at the golden ratio, that gives each name a place of its own.
+const NAME_FACTOR: u64 = {
+    let mut factor = 0x9e37_79b9_7f4a_7c15_u64;
+    while names(factor).is_none() {
+        factor = factor.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(2);
+    }
+    factor
+};
+
+/// The names at their places.
+const NAMES: [Name; 64] = match names(NAME_FACTOR) {
+    Some(names) => names,
+    None => [Name { len: 0, head: 0, tail: 0, field: Field::Name }; 64],
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,6 +261,10 @@ mod tests {
             assert_eq!(Field::from_name(field.as_str().as_bytes()), Some(field));
             assert_eq!(field.bit(), 1 << place);
         }
-        assert_eq!(Field::from_name(b"user"), None);
+        for name in
+            ["", "user", "ms", "nam", "names", "Msg", "pathnamepathname", "asctim", "relativeXCreated"]
+        {
+            assert_eq!(Field::from_name(name.as_bytes()), None, "{name}");
+        }
     }
 }

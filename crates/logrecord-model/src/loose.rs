@@ -72,17 +72,17 @@ struct Machine<'m, 'a> {
     py2_text: bool,
 }
 
-/// Reads a record; `None` if the payload is for the decoder. `py2_text` says whether Python 2's
+/// Reads into an empty record; `None` if the payload is for the decoder. `py2_text` says whether Python 2's
 /// strings are text where they are UTF-8.
 pub(crate) fn read<'a>(
     payload: &'a [u8],
     py2_text: bool,
+    record: &mut LogRecord<'a>,
     scratch: &mut Scratch<'a>,
-) -> Option<LogRecord<'a>> {
-    let mut record = LogRecord::EMPTY;
+) -> Option<()> {
     let mut machine = Machine {
         cursor: Cursor::new(payload),
-        record: &mut record,
+        record,
         scratch,
         containers: 0,
         gaps: false,
@@ -96,7 +96,7 @@ pub(crate) fn read<'a>(
     if !machine.scalars()? {
         machine.run()?;
     }
-    Some(record)
+    Some(())
 }
 
 /// Goes on with a stock record at the first extra that is a container, behind its first opcode. What
@@ -108,7 +108,7 @@ pub(crate) fn resume<'a>(
     record: &mut LogRecord<'a>,
     home: &mut Scratch<'static>,
 ) -> Option<()> {
-    let mut scratch = std::mem::take(home).recycle();
+    let mut scratch: Scratch<'a> = std::mem::take(home);
     let mut machine = Machine {
         cursor,
         record,
@@ -156,7 +156,9 @@ impl<'a> Machine<'_, 'a> {
         if opcode != b'}' {
             return None;
         }
-        self.put_after(None)?;
+        let mut cursor = self.cursor;
+        self.put_behind(&mut cursor, None)?;
+        self.cursor = cursor;
         if self.cursor.byte()? != b'(' {
             return None;
         }
@@ -167,32 +169,34 @@ impl<'a> Machine<'_, 'a> {
     /// Reads keys and scalars. Gives `true` at the end of the pickle, and `false` behind a key whose
     /// value is something else, with the stack laid out for the machine.
     fn scalars(&mut self) -> Option<bool> {
+        // Away from the machine, whose methods may be called, the cursor stays in registers.
+        let mut cursor = self.cursor;
         loop {
             // The names of CPython's own attributes need no check for UTF-8.
-            let opcode = self.cursor.byte()?;
+            let opcode = cursor.byte()?;
             let key = match opcode {
-                b'u' if self.cursor.rest == b"." => return Some(true),
+                b'u' if cursor.rest == b"." => return Some(true),
                 b'X' => {
-                    let len = u32::from_le_bytes(*self.cursor.chunk::<4>()?);
-                    self.cursor.counted(len)?
+                    let len = u32::from_le_bytes(*cursor.chunk::<4>()?);
+                    cursor.counted(len)?
                 }
-                _ => self.rare_text(opcode)?,
+                _ => self.rare_text_at(&mut cursor, opcode)?,
             };
-            self.put_after(Some(key))?;
-            let start = self.cursor;
-            let opcode = self.cursor.byte()?;
+            self.put_behind(&mut cursor, Some(key))?;
+            let start = cursor;
+            let opcode = cursor.byte()?;
             let field = Field::from_name(key);
             // Each type of value goes straight to its place among CPython's own attributes.
             let scalar = match opcode {
                 b'X' | b'U' | b'T' | b'h' | b'j' | 0x8c => {
                     let bytes = match opcode {
                         b'X' => {
-                            let len = u32::from_le_bytes(*self.cursor.chunk::<4>()?);
-                            self.cursor.counted(len)?
+                            let len = u32::from_le_bytes(*cursor.chunk::<4>()?);
+                            cursor.counted(len)?
                         }
-                        _ => self.rare_text(opcode)?,
+                        _ => self.rare_text_at(&mut cursor, opcode)?,
                     };
-                    self.put_after(Some(bytes))?;
+                    self.put_behind(&mut cursor, Some(bytes))?;
                     let text = std::str::from_utf8(bytes).ok()?;
                     if let Some(field) = field
                         && let Slot::Text(place) = field.slot()
@@ -210,7 +214,7 @@ impl<'a> Machine<'_, 'a> {
                     Scalar::None
                 }
                 b'K' | b'M' | b'J' | b'L' => {
-                    let number = self.cursor.int(opcode)?;
+                    let number = cursor.int(opcode)?;
                     if let Some(field) = field
                         && let Slot::Int(place) = field.slot()
                     {
@@ -220,7 +224,7 @@ impl<'a> Machine<'_, 'a> {
                     Scalar::Int(number)
                 }
                 b'G' => {
-                    let number = self.cursor.float8()?;
+                    let number = cursor.float8()?;
                     if let Some(field) = field
                         && let Slot::Float(place) = field.slot()
                     {
@@ -229,10 +233,15 @@ impl<'a> Machine<'_, 'a> {
                     }
                     Scalar::Float(number)
                 }
-                b'I' => self.cursor.int_line()?,
+                b'I' => cursor.int_line()?,
                 0x88 => Scalar::Bool(true),
                 0x89 => Scalar::Bool(false),
-                0x8a => Scalar::Int(self.long1()?),
+                0x8a => {
+                    self.cursor = cursor;
+                    let number = self.long1()?;
+                    cursor = self.cursor;
+                    Scalar::Int(number)
+                }
                 _ => {
                     self.cursor = start;
                     self.lay_out(std::str::from_utf8(key).ok()?);
@@ -248,18 +257,27 @@ impl<'a> Machine<'_, 'a> {
 
     /// The PUT that may follow a text or a container.
     #[inline(always)]
-    fn put_after(&mut self, entry: Option<&'a [u8]>) -> Option<()> {
-        match self.cursor.rest {
+    fn put_behind(&mut self, cursor: &mut Cursor<'a>, entry: Option<&'a [u8]>) -> Option<()> {
+        match cursor.rest {
             [b'q', index, rest @ ..] => {
-                self.cursor.rest = rest;
+                cursor.rest = rest;
                 self.store(usize::from(*index), entry)
             }
             [0x94, rest @ ..] => {
-                self.cursor.rest = rest;
+                cursor.rest = rest;
                 self.memoize(entry)
             }
             _ => Some(()),
         }
+    }
+
+    /// As [`rare_text`](Self::rare_text), at a cursor that is not the machine's.
+    #[inline]
+    fn rare_text_at(&mut self, cursor: &mut Cursor<'a>, opcode: u8) -> Option<&'a [u8]> {
+        self.cursor = *cursor;
+        let text = self.rare_text(opcode);
+        *cursor = self.cursor;
+        text
     }
 
     /// Text by an opcode other than BINUNICODE.

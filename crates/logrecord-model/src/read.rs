@@ -142,10 +142,11 @@ impl RecordDecoder {
             if let Some(record) = stock::read(payload, &mut self.scratch) {
                 return Ok(record);
             }
-            let mut scratch = std::mem::take(&mut self.scratch).recycle();
-            let record = loose::read(payload, self.py2_text, &mut scratch);
+            let mut record = LogRecord::EMPTY;
+            let mut scratch: Scratch<'a> = std::mem::take(&mut self.scratch);
+            let outcome = loose::read(payload, self.py2_text, &mut record, &mut scratch);
             self.scratch = scratch.recycle();
-            if let Some(record) = record {
+            if outcome.is_some() {
                 return Ok(record);
             }
         }
