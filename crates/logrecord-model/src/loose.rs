@@ -180,6 +180,10 @@ impl<'a> Machine<'_, 'a> {
                     let len = u32::from_le_bytes(*cursor.chunk::<4>()?);
                     cursor.counted(len)?
                 }
+                b'U' if self.py2_text => {
+                    let len = cursor.byte()?;
+                    cursor.counted(u32::from(len))?
+                }
                 _ => self.rare_text_at(&mut cursor, opcode)?,
             };
             self.put_behind(&mut cursor, Some(key))?;
@@ -193,6 +197,10 @@ impl<'a> Machine<'_, 'a> {
                         b'X' => {
                             let len = u32::from_le_bytes(*cursor.chunk::<4>()?);
                             cursor.counted(len)?
+                        }
+                        b'U' if self.py2_text => {
+                            let len = cursor.byte()?;
+                            cursor.counted(u32::from(len))?
                         }
                         _ => self.rare_text_at(&mut cursor, opcode)?,
                     };
