@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is what a program is for")]
 
 mod args;
+mod clock;
 mod decode;
 mod encode;
 mod exit;

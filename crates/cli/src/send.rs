@@ -2,15 +2,16 @@
 
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 use logrecord::frame::envelope::{KeyRing, PlainKey, Sealer, StreamId};
-use logrecord::model::{LogRecord, OwnedLogRecord};
+use logrecord::model::{Level, LogRecord, OwnedLogRecord};
 use logrecord::transport::sender::{FullPolicy, Sender, SenderConfig};
 use logrecord::transport::{Endpoint, TlsClient};
 
 use crate::args::SendArgs;
+use crate::clock::now_ns;
 use crate::exit::{Failure, REJECTED, UNAVAILABLE};
 use crate::{input, key};
 
@@ -95,15 +96,7 @@ fn record(line: &str, args: &SendArgs, level: i64) -> anyhow::Result<Option<Owne
 
 /// A level by its name in Python, or by its number.
 fn level(text: &str) -> anyhow::Result<i64> {
-    let named = match text.to_ascii_uppercase().as_str() {
-        "NOTSET" => Some(0),
-        "DEBUG" => Some(10),
-        "INFO" => Some(20),
-        "WARNING" | "WARN" => Some(30),
-        "ERROR" => Some(40),
-        "CRITICAL" | "FATAL" => Some(50),
-        _ => text.parse().ok(),
-    };
+    let named = Level::from_name(text).map(Level::number).or_else(|| text.parse().ok());
     named
         .ok_or_else(|| anyhow!("--level {text}: expected DEBUG, INFO, WARNING, ERROR, CRITICAL or a number"))
         .context(Failure::usage("unknown level"))
@@ -181,11 +174,6 @@ impl Signer {
         }
         Ok(sealed)
     }
-}
-
-fn now_ns() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 
 /// A line on a terminal that says how far it is; nothing where standard error is a file.

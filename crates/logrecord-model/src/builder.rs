@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use pickle_codec::Value;
 
 use crate::field::Field;
+use crate::level::Level;
 use crate::record::{LogRecord, Order, OwnedLogRecord};
 use crate::text::Text;
 
@@ -56,15 +57,8 @@ impl<'a> LogRecord<'a> {
 
 /// What `logging.getLevelName` gives without `addLevelName`.
 fn level_name(levelno: i64) -> Text<'static> {
-    Text::from(match levelno {
-        0 => "NOTSET",
-        10 => "DEBUG",
-        20 => "INFO",
-        30 => "WARNING",
-        40 => "ERROR",
-        50 => "CRITICAL",
-        _ => return Text::from(format!("Level {levelno}")),
-    })
+    let level = Level::new(levelno);
+    level.name().map_or_else(|| Text::from(level.to_string()), Text::from)
 }
 
 /// The parts of a path that `LogRecord.__init__` makes `filename` and `module` of.

@@ -4,13 +4,13 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
 use logrecord::frame::envelope::{KeyRing, PlainKey, Policy, Refusal, Replay, SharedOpener, Snapshot};
 
 use crate::args::ServeArgs;
+use crate::clock::now_ns;
 use crate::exit::Failure;
 use crate::key;
 
@@ -144,10 +144,4 @@ fn load(path: &Path, policy: Policy, start: i64) -> anyhow::Result<Replay> {
             .with_context(|| format!("{}", path.display()))
             .context(Failure::config("unusable replay state")),
     }
-}
-
-/// Nanoseconds since 1970 by the wall clock.
-fn now_ns() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use logrecord::frame::envelope::is_envelope;
 use logrecord::frame::prefix;
 use logrecord::model::{RecordDecoder, SourceInfo};
 use logrecord::pickle::DecodeOptions;
@@ -99,7 +100,7 @@ impl Receiver {
 
     /// An envelope where nobody has a key: never opened, but named.
     fn is_signed_by_mistake(&self, frame: &[u8]) -> bool {
-        !self.auth.is_required() && frame.starts_with(b"\xffLR")
+        !self.auth.is_required() && is_envelope(frame)
     }
 }
 
