@@ -23,9 +23,14 @@ impl<'a> LogRecord<'a> {
     /// [`NotADict`](crate::ErrorKind::NotADict) if it is one of something else.
     pub fn from_pickle(payload: &'a [u8]) -> Result<Self> {
         if payload.len() <= MAX_INPUT_LEN
-            && let Some(record) = stock::read(payload, &mut Scratch::default())
+            && let Some(stock) = stock::read(payload)
         {
-            return Ok(record);
+            if stock.is_whole() {
+                return Ok(stock.into_record());
+            }
+            if let Some(record) = stock.into_record_with_extras(&mut Scratch::default()) {
+                return Ok(record);
+            }
         }
         RecordDecoder::new().decode(payload)
     }
@@ -139,8 +144,13 @@ impl RecordDecoder {
     /// As [`LogRecord::from_pickle`].
     pub fn decode<'a>(&mut self, payload: &'a [u8]) -> Result<LogRecord<'a>> {
         if payload.len() <= self.max_fast_len {
-            if let Some(record) = stock::read(payload, &mut self.scratch) {
-                return Ok(record);
+            if let Some(stock) = stock::read(payload) {
+                if stock.is_whole() {
+                    return Ok(stock.into_record());
+                }
+                if let Some(record) = stock.into_record_with_extras(&mut self.scratch) {
+                    return Ok(record);
+                }
             }
             let mut record = LogRecord::EMPTY;
             let mut scratch: Scratch<'a> = std::mem::take(&mut self.scratch);

@@ -16,7 +16,7 @@ use std::borrow::Cow;
 
 use pickle_codec::Value;
 
-use crate::field::Field;
+use crate::field::{FLOATS, Field, INTS};
 use crate::loose::{self, Scratch};
 use crate::record::{LogRecord, Order, Scalar};
 use crate::scan::Cursor;
@@ -42,26 +42,28 @@ macro_rules! key {
             key[LEN - 1] = b'q';
             key
         };
-        $cursor.exactly(&KEY)?;
-        $cursor.byte()?;
+        let (key, rest) = $cursor.rest.split_first_chunk::<{ LEN + 1 }>()?;
+        if key.first_chunk::<LEN>() != Some(&KEY) {
+            return None;
+        }
+        $cursor.rest = rest;
     }};
 }
 
 /// Text with its BINPUT, or null, which clears the attribute's bit.
 #[inline(always)]
-fn text<'a>(cursor: &mut Cursor<'a>, field: Field, set: &mut u32) -> Option<Text<'a>> {
-    match cursor.byte()? {
-        b'X' => {
-            let text = cursor.text4()?;
-            let [b'q', _] = cursor.chunk::<2>()? else { return None };
-            Some(Text::Utf8(Cow::Borrowed(text)))
-        }
-        b'N' => {
-            *set &= !field.bit();
-            Some(Text::EMPTY)
-        }
-        _ => None,
+fn text<'a>(cursor: &mut Cursor<'a>, field: Field, set: &mut u32) -> Option<&'a str> {
+    if let Some(([b'X', count @ ..], rest)) = cursor.rest.split_first_chunk::<5>() {
+        // BINPUT and its argument follow.
+        let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
+        let (text, rest) = rest.split_at_checked(count.checked_add(2)?)?;
+        let (text, [b'q', _]) = text.split_last_chunk::<2>()? else { return None };
+        cursor.rest = rest;
+        return std::str::from_utf8(text).ok();
     }
+    cursor.exactly(b"N")?;
+    *set &= !field.bit();
+    Some("")
 }
 
 #[inline(always)]
@@ -81,8 +83,73 @@ fn float(cursor: &mut Cursor<'_>) -> Option<f64> {
     Some(f64::from_be_bytes(*bytes))
 }
 
-/// Reads a stock record; `None` at the first surprise.
-pub(crate) fn read<'a>(payload: &'a [u8], scratch: &mut Scratch<'static>) -> Option<LogRecord<'a>> {
+/// What a stock record says, before it is put into a [`LogRecord`].
+///
+/// A record is large, and each move of one costs as much as reading ten attributes. So the small parts are
+/// kept apart until the place is known where the caller wants them.
+pub(crate) struct Stock<'a> {
+    /// In the places of `Field::slot`, but for the two that CPython never sends.
+    texts: [&'a str; 11],
+    msg: &'a str,
+    ints: [i64; INTS],
+    floats: [f64; FLOATS],
+    order: Order,
+    set: u32,
+    cursor: Cursor<'a>,
+}
+
+impl<'a> Stock<'a> {
+    /// Whether the record ends behind CPython's own attributes.
+    #[inline(always)]
+    pub(crate) fn is_whole(&self) -> bool {
+        self.cursor.rest == b"u."
+    }
+
+    /// The record without what follows CPython's own attributes.
+    #[inline(always)]
+    pub(crate) fn into_record(self) -> LogRecord<'a> {
+        let [t0, t1, t2, t3, t4, t5, t6, t7, t8, t9, t10] = self.texts;
+        let text = |text| Text::Utf8(Cow::Borrowed(text));
+        LogRecord {
+            texts: [
+                text(t0),
+                text(t1),
+                text(t2),
+                text(t3),
+                text(t4),
+                text(t5),
+                text(t6),
+                text(t7),
+                text(t8),
+                text(t9),
+                text(t10),
+                Text::EMPTY,
+                Text::EMPTY,
+            ],
+            values: [Value::Str(Cow::Borrowed(self.msg)), Value::None, Value::None],
+            ints: self.ints,
+            floats: self.floats,
+            extra: Vec::new(),
+            order: self.order,
+            set: self.set,
+            whole: 0,
+            odd: 0,
+        }
+    }
+
+    /// The record with the attributes of the application's own; `None` at the first surprise.
+    #[inline(never)]
+    pub(crate) fn into_record_with_extras(self, scratch: &mut Scratch<'static>) -> Option<LogRecord<'a>> {
+        let mut cursor = self.cursor;
+        let mut record = self.into_record();
+        extras(&mut cursor, &mut record, scratch)?;
+        Some(record)
+    }
+}
+
+/// Reads CPython's own attributes; `None` at the first surprise.
+#[inline(always)]
+pub(crate) fn read(payload: &[u8]) -> Option<Stock<'_>> {
     let mut cursor = Cursor::new(payload);
     let [b'}', b'q', _, b'('] = cursor.chunk::<4>()? else { return None };
     let mut set = Order::STOCK.present() & !(Field::Args.bit() | Field::ExcInfo.bit());
@@ -127,8 +194,7 @@ pub(crate) fn read<'a>(payload: &'a [u8], scratch: &mut Scratch<'static>) -> Opt
     key!(cursor, "process");
     let process = int(&mut cursor, Field::Process, &mut set)?;
     let (order, task_name) = task_name(&mut cursor, &mut set)?;
-    // The places are those of `Field::slot`.
-    let mut record = LogRecord {
+    Some(Stock {
         texts: [
             name,
             level_name,
@@ -141,30 +207,22 @@ pub(crate) fn read<'a>(payload: &'a [u8], scratch: &mut Scratch<'static>) -> Opt
             thread_name,
             process_name,
             task_name,
-            Text::EMPTY,
-            Text::EMPTY,
         ],
-        values: [msg.into_value(), Value::None, Value::None],
+        msg,
         ints: [level_no, line_no, thread, process],
         floats: [created, msecs, relative_created],
-        extra: Vec::new(),
         order,
         set,
-        whole: 0,
-        odd: 0,
-    };
-    if cursor.rest != b"u." {
-        extras(&mut cursor, &mut record, scratch)?;
-    }
-    Some(record)
+        cursor,
+    })
 }
 
 /// `taskName`, which CPython 3.12 and later send, where it is there with text or null.
 #[inline(always)]
-fn task_name<'a>(cursor: &mut Cursor<'a>, set: &mut u32) -> Option<(Order, Text<'a>)> {
+fn task_name<'a>(cursor: &mut Cursor<'a>, set: &mut u32) -> Option<(Order, &'a str)> {
     let mut ahead = *cursor;
     if ahead.exactly(b"X\x08\x00\x00\x00taskNameq").is_none() {
-        return Some((Order::STOCK, Text::EMPTY));
+        return Some((Order::STOCK, ""));
     }
     ahead.byte()?;
     *set |= Field::TaskName.bit();
