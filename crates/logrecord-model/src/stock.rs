@@ -138,7 +138,7 @@ impl<'a> Stock<'a> {
     }
 
     /// The record with the attributes of the application's own; `None` at the first surprise.
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn into_record_with_extras(self, scratch: &mut Scratch<'static>) -> Option<LogRecord<'a>> {
         let mut cursor = self.cursor;
         let mut record = self.into_record();
