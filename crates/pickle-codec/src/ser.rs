@@ -465,57 +465,50 @@ impl<E: Events> Compound<'_, E> {
     }
 }
 
-impl<E: Events> ser::SerializeSeq for Compound<'_, E> {
-    type Ok = ();
-    type Error = Error;
+/// Containers of items: serde has a trait for each of four kinds, and they differ in nothing else.
+macro_rules! of_items {
+    ($($kind:ident: $method:ident),*) => {$(
+        impl<E: Events> ser::$kind for Compound<'_, E> {
+            type Ok = ();
+            type Error = Error;
 
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        self.item(value)
-    }
+            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+                self.item(value)
+            }
 
-    fn end(self) -> Result<()> {
-        self.close()
-    }
+            fn end(self) -> Result<()> {
+                self.close()
+            }
+        }
+    )*};
 }
 
-impl<E: Events> ser::SerializeTuple for Compound<'_, E> {
-    type Ok = ();
-    type Error = Error;
-
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        self.item(value)
-    }
-
-    fn end(self) -> Result<()> {
-        self.close()
-    }
+of_items! {
+    SerializeSeq: serialize_element,
+    SerializeTuple: serialize_element,
+    SerializeTupleStruct: serialize_field,
+    SerializeTupleVariant: serialize_field
 }
 
-impl<E: Events> ser::SerializeTupleStruct for Compound<'_, E> {
-    type Ok = ();
-    type Error = Error;
+/// Containers of named fields, of which there are two.
+macro_rules! of_fields {
+    ($($kind:ident),*) => {$(
+        impl<E: Events> ser::$kind for Compound<'_, E> {
+            type Ok = ();
+            type Error = Error;
 
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        self.item(value)
-    }
+            fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<()> {
+                self.field(key, value)
+            }
 
-    fn end(self) -> Result<()> {
-        self.close()
-    }
+            fn end(self) -> Result<()> {
+                self.close()
+            }
+        }
+    )*};
 }
 
-impl<E: Events> ser::SerializeTupleVariant for Compound<'_, E> {
-    type Ok = ();
-    type Error = Error;
-
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        self.item(value)
-    }
-
-    fn end(self) -> Result<()> {
-        self.close()
-    }
-}
+of_fields! { SerializeStruct, SerializeStructVariant }
 
 impl<E: Events> ser::SerializeMap for Compound<'_, E> {
     type Ok = ();
@@ -527,32 +520,6 @@ impl<E: Events> ser::SerializeMap for Compound<'_, E> {
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
         self.item(value)
-    }
-
-    fn end(self) -> Result<()> {
-        self.close()
-    }
-}
-
-impl<E: Events> ser::SerializeStruct for Compound<'_, E> {
-    type Ok = ();
-    type Error = Error;
-
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<()> {
-        self.field(key, value)
-    }
-
-    fn end(self) -> Result<()> {
-        self.close()
-    }
-}
-
-impl<E: Events> ser::SerializeStructVariant for Compound<'_, E> {
-    type Ok = ();
-    type Error = Error;
-
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<()> {
-        self.field(key, value)
     }
 
     fn end(self) -> Result<()> {
