@@ -2,6 +2,9 @@
 //!
 //! Each is a plain function over bytes, so that the ordinary tests can replay the corpora on a stable compiler.
 //! A target states what must hold for every input, and panics where it does not.
+//!
+//! Where there are several ways to do a thing, such as a protocol or a policy, a fuzzer's execution takes one of
+//! them, because ten inputs in one way each find more than one input in ten ways; see [`chosen`].
 #![forbid(unsafe_code)]
 
 mod envelope;
@@ -18,6 +21,26 @@ pub use peer::differential;
 pub use pickle::{decode, instructions, push, roundtrip};
 pub use record::record;
 pub use values::{serde, values};
+
+/// The answers to a question that an execution runs: all of them in the ordinary tests, and for a fuzzer the one
+/// that a hash of the whole input picks.
+///
+/// One input always gets the same answers, so that what a fuzzer found fails again. Questions of one target have
+/// numbers, so that they are answered apart from each other.
+fn chosen<'a, T>(data: &[u8], question: u64, answers: &'a [T]) -> &'a [T] {
+    if !cfg!(fuzzing) {
+        return answers;
+    }
+    let mut hash = question ^ data.len() as u64;
+    for part in data.chunks(8) {
+        let mut bytes = [0; 8];
+        bytes[..part.len()].copy_from_slice(part);
+        hash = (hash.rotate_left(5) ^ u64::from_le_bytes(bytes)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+    // The upper bits depend on all of the input.
+    let pick = usize::try_from(hash >> 40).unwrap_or(0) % answers.len();
+    &answers[pick..=pick]
+}
 
 /// Takes pieces of the front of an input, whose sizes the input itself says: any split can come up.
 fn pieces(data: &[u8]) -> impl Iterator<Item = &[u8]> {

@@ -1,41 +1,47 @@
 //! The targets over pickles.
 
 use pickle_codec::{
-    DecodeOptions, Decoder, EncodeOptions, ErrorKind, Globals, Opcode, Protocol, PushDecoder, Py2Str,
-    Surrogates,
+    DecodeOptions, Decoder, Document, EncodeOptions, ErrorKind, Globals, Opcode, Protocol, PushDecoder,
+    Py2Str, Surrogates,
 };
 
 use super::heap;
 
 const POLICIES: [Globals; 3] = [Globals::Reject, Globals::Known, Globals::Inert];
+const PY2_STRS: [Py2Str; 4] = [Py2Str::Auto, Py2Str::Utf8, Py2Str::Latin1, Py2Str::Bytes];
+const SURROGATES: [Surrogates; 3] = [Surrogates::Keep, Surrogates::Strict, Surrogates::Replace];
 
 /// Under every policy: no panic, memory within its bound, an error that points into the input, and from a
 /// decoder that was used before the same answer as from a new one.
 pub fn decode(data: &[u8]) {
-    let choice = data.first().copied().unwrap_or(0);
-    let py2_str = [Py2Str::Auto, Py2Str::Utf8, Py2Str::Latin1, Py2Str::Bytes][usize::from(choice & 3)];
-    let surrogates =
-        [Surrogates::Keep, Surrogates::Strict, Surrogates::Replace][usize::from(choice >> 2) % 3];
-    for globals in POLICIES {
-        let options = DecodeOptions::new().globals(globals).py2_str(py2_str).surrogates(surrogates);
-        let mut decoder = Decoder::with_options(options);
-        let first = heap::within_bound(data.len(), || decoder.decode(data));
-        let again = Decoder::with_options(decoder.options().clone()).decode(data);
-        match (first, again) {
-            (Ok(first), Ok(again)) => {
-                assert!(first.root().eq_graph(again.root()));
-                decoder.recycle(first);
-                let third = decoder.decode(data).expect("it decoded twice already");
-                assert!(third.root().eq_graph(again.root()));
-                assert_eq!(third.root().structural_hash(), again.root().structural_hash());
+    for &globals in super::chosen(data, 0, &POLICIES) {
+        for &py2_str in super::chosen(data, 1, &PY2_STRS) {
+            for &surrogates in super::chosen(data, 2, &SURROGATES) {
+                let options = DecodeOptions::new().globals(globals).py2_str(py2_str).surrogates(surrogates);
+                decode_with(data, options);
             }
-            (Err(first), Err(again)) => {
-                assert_eq!(first, again);
-                assert!(first.offset() <= data.len() as u64);
-                assert!(first.global().is_none_or(|name| name.len() <= pickle_codec::MAX_ERROR_NAME_LEN));
-            }
-            (first, again) => panic!("{first:?} and then {again:?}"),
         }
+    }
+}
+
+fn decode_with(data: &[u8], options: DecodeOptions) {
+    let mut decoder = Decoder::with_options(options);
+    let first = heap::within_bound(data.len(), || decoder.decode(data));
+    let again = Decoder::with_options(decoder.options().clone()).decode(data);
+    match (first, again) {
+        (Ok(first), Ok(again)) => {
+            assert!(first.root().eq_graph(again.root()));
+            decoder.recycle(first);
+            let third = decoder.decode(data).expect("it decoded twice already");
+            assert!(third.root().eq_graph(again.root()));
+            assert_eq!(third.root().structural_hash(), again.root().structural_hash());
+        }
+        (Err(first), Err(again)) => {
+            assert_eq!(first, again);
+            assert!(first.offset() <= data.len() as u64);
+            assert!(first.global().is_none_or(|name| name.len() <= pickle_codec::MAX_ERROR_NAME_LEN));
+        }
+        (first, again) => panic!("{first:?} and then {again:?}"),
     }
 }
 
@@ -126,40 +132,63 @@ pub fn push(data: &[u8]) {
 /// What decodes encodes in every protocol that has a form for it, with and without the memo opcodes that nobody
 /// needs, and decodes to the same graph.
 pub fn roundtrip(data: &[u8]) {
-    for globals in [Globals::Known, Globals::Inert] {
+    for &globals in super::chosen(data, 0, &[Globals::Known, Globals::Inert]) {
         let mut decoder = Decoder::with_options(DecodeOptions::new().globals(globals));
         let Ok(document) = decoder.decode(data) else { continue };
-        let names = pickle_codec::instructions(data).flatten().any(|instruction| {
-            matches!(instruction.opcode, Opcode::Global | Opcode::StackGlobal | Opcode::Inst)
-        });
-        for protocol in Protocol::ALL {
-            for memo in [true, false] {
+        let spelling = Spelling::of(data);
+        for &protocol in super::chosen(data, 1, &Protocol::ALL) {
+            for &memo in super::chosen(data, 2, &[true, false]) {
                 let options = EncodeOptions::new(protocol).memo(memo);
-                let encoded = match document.to_vec_with(options) {
-                    Ok(encoded) => encoded,
-                    Err(error) => {
-                        assert_eq!(error.kind(), ErrorKind::Data, "{protocol:?}: {error}");
-                        continue;
-                    }
-                };
-                match decoder.decode(&encoded) {
-                    Ok(again) => {
-                        let (here, there) = (document.root(), again.root());
-                        // Names are spelled as the protocol has them, and each is one object however often it
-                        // was written. Protocol 0 has one word for all NaNs.
-                        let same = names || here.eq_graph(there);
-                        let worded =
-                            protocol == Protocol::V0 && encoded.windows(5).any(|part| part == b"Fnan\n");
-                        assert!(worded || same, "{protocol:?}, memo {memo}: {encoded:02x?}");
-                        let twice = again.to_vec_with(options).expect("it encoded before");
-                        assert!(names || twice == encoded, "{protocol:?}, memo {memo}: {encoded:02x?}");
-                    }
-                    // The bound of memory follows the input's length, and the encoding can be shorter.
-                    Err(error) => {
-                        assert_eq!(error.kind(), ErrorKind::Budget, "{protocol:?}: {error}: {encoded:02x?}");
-                    }
-                }
+                encode_with(&mut decoder, &document, options, spelling);
             }
         }
+    }
+}
+
+/// What a pickle has that another pickle of the same graph may write otherwise.
+#[derive(Clone, Copy)]
+struct Spelling {
+    /// Names are spelled as the protocol has them, and each is one object however often it was written.
+    names: bool,
+    /// Persistent ids have no place in the memo: each is written anew wherever it stands, as CPython does.
+    persistent_ids: bool,
+}
+
+impl Spelling {
+    fn of(data: &[u8]) -> Self {
+        let has = |opcodes: &[Opcode]| {
+            pickle_codec::instructions(data)
+                .flatten()
+                .any(|instruction| opcodes.contains(&instruction.opcode))
+        };
+        Self {
+            names: has(&[Opcode::Global, Opcode::StackGlobal, Opcode::Inst]),
+            persistent_ids: has(&[Opcode::Persid, Opcode::Binpersid]),
+        }
+    }
+}
+
+fn encode_with(decoder: &mut Decoder, document: &Document<'_>, options: EncodeOptions, spelling: Spelling) {
+    let Spelling { names, persistent_ids } = spelling;
+    let encoded = match document.to_vec_with(options) {
+        Ok(encoded) => encoded,
+        Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::Data, "{options:?}: {error}");
+            return;
+        }
+    };
+    match decoder.decode(&encoded) {
+        Ok(again) => {
+            let (here, there) = (document.root(), again.root());
+            let same = names || here.eq_graph(there) || persistent_ids && here.eq_value(there);
+            // Protocol 0 has one word for all NaNs.
+            let worded =
+                || options.protocol() == Protocol::V0 && encoded.windows(5).any(|part| part == b"Fnan\n");
+            assert!(same || worded(), "{options:?}: {encoded:02x?}");
+            let twice = again.to_vec_with(options).expect("it encoded before");
+            assert!(names || twice == encoded, "{options:?}: {encoded:02x?}");
+        }
+        // The bound of memory follows the input's length, and the encoding can be shorter.
+        Err(error) => assert_eq!(error.kind(), ErrorKind::Budget, "{options:?}: {error}: {encoded:02x?}"),
     }
 }

@@ -60,7 +60,8 @@ fn seeds() {
 #[test]
 fn golden_data() {
     for (path, pickle) in files("testdata/pickles") {
-        if pickle.len() > 8192 {
+        // A target runs each of them under every policy; long ones add time and no opcode.
+        if pickle.len() > 1024 {
             continue;
         }
         println!("{path}");
