@@ -15,6 +15,9 @@ use crate::options::Limits;
 /// Containers of up to this many keys are searched one by one.
 const SCAN_KEYS: usize = 8;
 
+/// A bookkeeping allowance for an index that is kept.
+const KEPT_ENTRY: usize = 96;
+
 /// A document in the making.
 #[derive(Debug)]
 pub(crate) struct Builder<'a> {
@@ -66,12 +69,9 @@ fn scan(
     stride: usize,
     work: &mut Work,
 ) -> Result<Option<usize>, ErrorKind> {
-    // A text or a number is hashable; anything else has to be looked at.
-    if !matches!(key.kind(), Kind::Str | Kind::Small | Kind::Text | Kind::Int) {
-        keys::hash(document, key, 0, work)?;
-    }
+    // Only what is quick to compare comes here, and all of that is hashable.
     for (place, other) in slots.iter().step_by(stride).enumerate() {
-        if keys::equal(document, key, *other, work)? {
+        if keys::equal(document, key, *other, 0, work)? {
             return Ok(Some(place));
         }
     }
@@ -408,7 +408,7 @@ impl<'a> Builder<'a> {
             }
         }
         let known = self.document.items(id).len() / 2;
-        let indexed = self.open_index(id, known, pairs.len(), 2)?;
+        let indexed = self.open_index(id, known, pairs.as_flattened(), 2)?;
         if known > 0 {
             self.more_items(id, pairs, known, indexed)?;
         } else {
@@ -428,26 +428,24 @@ impl<'a> Builder<'a> {
         narrow(start + pairs.len() * 2)?;
         self.meter.reserve(&mut self.document.pool, pairs.len() * 2)?;
         self.document.pool.extend_from_slice(pairs.as_flattened());
-        let (document, work, keys) = (&self.document, &mut self.work, &mut self.keys);
         let mut unique = 0;
         for &[key, _] in pairs {
             let known = if indexed {
-                let hash = keys::hash(document, key, keys.seed, work)?;
+                self.make_room()?;
+                let (document, work, keys) = (&self.document, &mut self.work, &mut self.keys);
+                let seed = keys.seed;
+                let hash = keys::hash(document, key, seed, work)?;
                 let found = keys.index.find_or_insert(hash, narrow(unique)?, |other| {
                     match pairs.get(other as usize) {
-                        Some(&[other, _]) => keys::equal(document, key, other, work),
+                        Some(&[other, _]) => keys::equal(document, key, other, seed, work),
                         None => Ok(false),
                     }
                 })?;
-                let bytes = keys.index.bytes();
-                if bytes > keys.charged {
-                    self.meter.charge(bytes - keys.charged)?;
-                    keys.charged = bytes;
-                }
+                self.work.settle(&mut self.meter)?;
                 found
             } else {
                 let before = pairs.get(..unique).unwrap_or_default();
-                scan(document, key, before.as_flattened(), 2, work)?.map(|_| 0)
+                scan(&self.document, key, before.as_flattened(), 2, &mut self.work)?.map(|_| 0)
             };
             if known.is_some() {
                 break;
@@ -490,7 +488,7 @@ impl<'a> Builder<'a> {
     pub(crate) fn add(&mut self, id: NodeId, members: &[NodeId]) -> Result<(), ErrorKind> {
         let mut depth = 0;
         let mut known = self.document.items(id).len();
-        let indexed = self.open_index(id, known, members.len(), 1)?;
+        let indexed = self.open_index(id, known, members, 1)?;
         for &member in members {
             if self.find(id, member, known, 1, indexed)?.is_none() {
                 depth = depth.max(self.hold(member));
@@ -501,24 +499,31 @@ impl<'a> Builder<'a> {
         self.raise(id, depth + 1)
     }
 
-    /// Prepares the index if the container may outgrow a scan; tells whether it is used.
+    /// Prepares the index if the container may outgrow a scan or a key is not to be compared with
+    /// every other; tells whether it is used.
     #[inline]
     fn open_index(
         &mut self,
         id: NodeId,
         known: usize,
-        more: usize,
+        more: &[NodeId],
         stride: usize,
     ) -> Result<bool, ErrorKind> {
-        if known + more <= SCAN_KEYS {
+        let total = known + more.len() / stride;
+        if total <= SCAN_KEYS && !more.iter().step_by(stride).any(|&key| keys::is_heavy(&self.document, key))
+        {
             return Ok(false);
         }
-        if self.keys.owner == Some(id) {
+        self.work.settle(&mut self.meter)?;
+        // Keys that a scan was enough for are not in the index.
+        if self.keys.owner == Some(id) && (known > SCAN_KEYS || self.keys.index.len() == known) {
             return Ok(true);
         }
         if self.keys.reopened
-            && let Some(owner) = self.keys.owner
+            && let Some(owner) = self.keys.owner.filter(|&owner| owner != id)
+            && self.document.items(owner).len() > SCAN_KEYS * (1 + usize::from(owner.kind() == Kind::Dict))
         {
+            self.meter.charge(KEPT_ENTRY)?;
             let index = core::mem::take(&mut self.keys.index);
             self.keys.kept.insert(owner, index);
             self.keys.charged = 0;
@@ -526,16 +531,44 @@ impl<'a> Builder<'a> {
         self.keys.owner = Some(id);
         self.keys.reopened = known > 0;
         if let Some(index) = self.keys.kept.remove(&id) {
+            self.meter.release(self.keys.charged + KEPT_ENTRY);
             self.keys.charged = index.bytes();
             self.keys.index = index;
             return Ok(true);
         }
-        self.keys.index.reset(known + more);
+        self.charge_index(KeyIndex::first_bytes(total))?;
+        self.keys.index.reset(total);
         for place in 0..known {
             let key = self.document.items(id).get(place * stride).copied().unwrap_or(NodeId::NONE);
             self.find_indexed(id, key, place, stride)?;
         }
         Ok(true)
+    }
+
+    /// Counts the index as this large, if it is not larger already.
+    fn charge_index(&mut self, bytes: usize) -> Result<(), ErrorKind> {
+        if bytes > self.keys.charged {
+            self.meter.charge(bytes - self.keys.charged)?;
+            self.keys.charged = bytes;
+        }
+        Ok(())
+    }
+
+    /// Makes room in the index for one more key.
+    #[inline]
+    fn make_room(&mut self) -> Result<(), ErrorKind> {
+        if self.keys.index.is_full() { self.double_index() } else { Ok(()) }
+    }
+
+    #[cold]
+    fn double_index(&mut self) -> Result<(), ErrorKind> {
+        // The old table is there until the new one is filled.
+        let old = self.keys.index.bytes();
+        self.charge_index(old)?;
+        self.meter.charge(2 * old)?;
+        self.keys.index.double();
+        self.meter.release(2 * old);
+        self.charge_index(self.keys.index.bytes())
     }
 
     #[inline]
@@ -560,20 +593,18 @@ impl<'a> Builder<'a> {
         place: usize,
         stride: usize,
     ) -> Result<Option<usize>, ErrorKind> {
-        let hash = keys::hash(&self.document, key, self.keys.seed, &mut self.work)?;
+        self.make_room()?;
+        let seed = self.keys.seed;
+        let hash = keys::hash(&self.document, key, seed, &mut self.work)?;
         let slots = self.document.items(id);
         let (document, work) = (&self.document, &mut self.work);
         let found = self.keys.index.find_or_insert(hash, narrow(place)?, |other| {
             match slots.get(other as usize * stride) {
-                Some(&other) => keys::equal(document, key, other, work),
+                Some(&other) => keys::equal(document, key, other, seed, work),
                 None => Ok(false),
             }
         })?;
-        let bytes = self.keys.index.bytes();
-        if bytes > self.keys.charged {
-            self.meter.charge(bytes - self.keys.charged)?;
-            self.keys.charged = bytes;
-        }
+        self.work.settle(&mut self.meter)?;
         Ok(found.map(|place| place as usize))
     }
 

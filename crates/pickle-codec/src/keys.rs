@@ -3,31 +3,103 @@
 //! Time is linear in the input: every byte that is hashed or compared is charged to a budget of
 //! work, hashing is seeded, and a table whose probes grow long gives up with `budget`.
 
+use alloc::borrow::Cow;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::document::Document;
 use crate::error::ErrorKind;
 use crate::id::{Kind, NodeId};
 use crate::known;
+use crate::meter::Meter;
 use crate::object::ObjectRepr;
 
-/// What is left of the work that one decode may spend on keys, in bytes looked at.
-#[derive(Clone, Debug)]
-pub(crate) struct Work(usize);
+/// What is left of the work that one decode may spend on keys, in bytes looked at, and what is
+/// remembered of it: the hash of whatever took long to hash, and which nodes were found equal.
+#[derive(Debug)]
+pub(crate) struct Work {
+    left: usize,
+    hashes: BTreeMap<NodeId, u64>,
+    /// Leads from a node to an equal one, and from that on, if at all.
+    same: BTreeMap<NodeId, NodeId>,
+    /// How many more entries the maps may take.
+    room: usize,
+    /// Entries that nobody has paid for.
+    unpaid: usize,
+}
+
+/// A bookkeeping allowance for one entry of the maps.
+const ENTRY: usize = 48;
+
+/// What costs this much to look at is remembered, so that it may be a key again and again.
+const HEAVY: usize = 512;
 
 impl Work {
     pub(crate) const fn new(limit: usize) -> Self {
-        Self(limit)
+        Self { left: limit, hashes: BTreeMap::new(), same: BTreeMap::new(), room: 0, unpaid: 0 }
     }
 
     #[inline]
     pub(crate) fn charge(&mut self, bytes: usize) -> Result<(), ErrorKind> {
-        match self.0.checked_sub(bytes) {
+        match self.left.checked_sub(bytes) {
             Some(left) => {
-                self.0 = left;
+                self.left = left;
                 Ok(())
             }
             None => Err(ErrorKind::Budget),
+        }
+    }
+
+    /// Pays for what was remembered and finds out how much more may be.
+    #[inline]
+    pub(crate) fn settle(&mut self, meter: &mut Meter) -> Result<(), ErrorKind> {
+        let unpaid = core::mem::take(&mut self.unpaid);
+        if unpaid > 0 {
+            meter.charge(unpaid * ENTRY)?;
+        }
+        self.room = meter.left() / ENTRY;
+        Ok(())
+    }
+
+    fn may_remember(&mut self) -> bool {
+        let may = self.room > 0;
+        if may {
+            self.room -= 1;
+            self.unpaid += 1;
+        }
+        may
+    }
+
+    fn remember_hash(&mut self, id: NodeId, hash: u64) {
+        if self.may_remember() {
+            self.hashes.insert(id, hash);
+        }
+    }
+
+    /// The node that stands for all that were found equal to this one.
+    fn leader(&mut self, id: NodeId) -> NodeId {
+        let mut leader = id;
+        while let Some(&next) = self.same.get(&leader) {
+            leader = next;
+        }
+        // Whoever was passed on the way leads straight there from now on.
+        let mut id = id;
+        while let Some(next) = self.same.get_mut(&id).filter(|next| **next != leader) {
+            id = core::mem::replace(next, leader);
+        }
+        leader
+    }
+
+    /// Whether two nodes were found equal, or are equal if what is being compared is.
+    fn are_joined(&mut self, left: NodeId, right: NodeId) -> bool {
+        !self.same.is_empty() && self.leader(left) == self.leader(right)
+    }
+
+    /// Takes two nodes as equal from now on.
+    fn join(&mut self, left: NodeId, right: NodeId) {
+        let (left, right) = (self.leader(left), self.leader(right));
+        if left != right && self.may_remember() {
+            self.same.insert(left, right);
         }
     }
 }
@@ -74,15 +146,15 @@ fn hash_bytes(bytes: &[u8], seed: u64) -> u64 {
 
 /// A number as Python's equality sees it: `1 == 1.0 == True`.
 #[derive(PartialEq)]
-enum Number {
+enum Number<'d> {
     Int(i64),
     /// Minimal two's complement.
-    Big(Vec<u8>),
+    Big(Cow<'d, [u8]>),
     /// Bits of a float that is no integer.
     Float(u64),
 }
 
-fn number(document: &Document<'_>, id: NodeId) -> Option<Number> {
+fn number<'d>(document: &'d Document<'_>, id: NodeId) -> Option<Number<'d>> {
     match id.kind() {
         Kind::Constant => match id {
             NodeId::TRUE => Some(Number::Int(1)),
@@ -91,13 +163,15 @@ fn number(document: &Document<'_>, id: NodeId) -> Option<Number> {
         },
         Kind::Small => Some(Number::Int(id.small_value())),
         Kind::Int => document.ints.get(id.index()).map(|&value| Number::Int(value)),
-        Kind::Big => document.bigs.get(id.index()).map(|&repr| Number::Big(document.bytes_of(repr).to_vec())),
+        Kind::Big => {
+            document.bigs.get(id.index()).map(|&repr| Number::Big(Cow::Borrowed(document.bytes_of(repr))))
+        }
         Kind::Float => document.floats.get(id.index()).map(|&value| float_number(value)),
         _ => None,
     }
 }
 
-fn float_number(value: f64) -> Number {
+fn float_number(value: f64) -> Number<'static> {
     // No float lies between 2^63 - 1 and 2^63, so the comparison is exact.
     if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&value) {
         let whole = value as i64;
@@ -115,7 +189,29 @@ fn float_number(value: f64) -> Number {
     let shift = ((bits >> 52) & 0x7ff) as u32 - 1075;
     let magnitude = num_bigint::BigInt::from(mantissa) << shift;
     let whole = if value < 0.0 { -magnitude } else { magnitude };
-    Number::Big(whole.to_signed_bytes_le())
+    Number::Big(Cow::Owned(whole.to_signed_bytes_le()))
+}
+
+/// The bytes of text, of `bytes` or of a large integer.
+fn bytes_of<'d>(document: &'d Document<'_>, id: NodeId) -> &'d [u8] {
+    match id.kind() {
+        Kind::Str | Kind::Text => document.text(id).map_or(&[][..], |text| text.as_bytes()),
+        Kind::Bytes | Kind::Blob => document.byte_string(id).unwrap_or_default(),
+        Kind::Big => document.bigs.get(id.index()).map_or(&[][..], |&repr| document.bytes_of(repr)),
+        _ => &[],
+    }
+}
+
+/// Whether a key is looked up by its hash even among a few: comparing it may take long, or it may be
+/// unhashable.
+#[inline]
+pub(crate) fn is_heavy(document: &Document<'_>, id: NodeId) -> bool {
+    match id.kind() {
+        Kind::Str => document.strs.get(id.index()).is_some_and(|text| text.len() >= HEAVY),
+        Kind::Constant | Kind::Small | Kind::Int | Kind::Float => false,
+        Kind::Text | Kind::Bytes | Kind::Blob | Kind::Big => bytes_of(document, id).len() >= HEAVY,
+        _ => true,
+    }
 }
 
 /// The hash of a key, or `Hash` if it is unhashable.
@@ -129,91 +225,144 @@ pub(crate) fn hash(
     match id.kind() {
         Kind::Str => {
             let text = document.strs.get(id.index()).copied().unwrap_or_default();
+            if text.len() >= HEAVY {
+                return hash_slow(document, id, seed, work);
+            }
             work.charge(text.len())?;
             Ok(hash_bytes(text.as_bytes(), seed))
         }
         Kind::Small => Ok(fold(id.small_value() as u64 ^ seed ^ K1, K0)),
-        _ => hash_slow(document, id, seed, work, 0),
+        _ => hash_slow(document, id, seed, work),
     }
 }
 
-fn hash_slow(
+/// A tuple, frozenset or object of which some parts are hashed.
+struct Open {
+    id: NodeId,
+    next: u32,
+    hash: u64,
+    /// What was left of the work before it, without the work on parts that were remembered.
+    left: usize,
+}
+
+fn hash_slow(document: &Document<'_>, id: NodeId, seed: u64, work: &mut Work) -> Result<u64, ErrorKind> {
+    let mut open: Vec<Open> = Vec::new();
+    let mut sets = 0;
+    let mut next = id;
+    loop {
+        let mut done = hash_or_open(document, next, seed, work, &mut open)?;
+        if done.is_none() && next.kind() == Kind::FrozenSet {
+            sets += 1;
+            if sets > MAX_FROZENSET_DEPTH {
+                return Err(ErrorKind::Depth);
+            }
+        }
+        loop {
+            let Some(top) = open.last_mut() else { return Ok(done.unwrap_or(seed)) };
+            let is_set = top.id.kind() == Kind::FrozenSet;
+            if let Some(part) = done.take() {
+                // The order of a set's members does not matter.
+                top.hash = if is_set { top.hash.wrapping_add(part) } else { fold(top.hash ^ part, K0) };
+            }
+            if let Some(part) = part(document, top.id, top.next) {
+                top.next += 1;
+                next = part;
+                break;
+            }
+            let hash = if is_set { fold(top.hash ^ K0, K1) } else { top.hash };
+            let (id, cost) = (top.id, top.left.saturating_sub(work.left));
+            sets -= u32::from(is_set);
+            open.pop();
+            if cost >= HEAVY {
+                work.remember_hash(id, hash);
+                // What holds it counts only what is left to do, so that not every one is remembered.
+                if let Some(parent) = open.last_mut() {
+                    parent.left -= cost.min(parent.left);
+                }
+            }
+            done = Some(hash);
+        }
+    }
+}
+
+/// The n-th part of what has parts that are hashed and compared one by one.
+fn part(document: &Document<'_>, id: NodeId, place: u32) -> Option<NodeId> {
+    let place = place as usize;
+    if id.kind() != Kind::Object {
+        return document.items(id).get(place).copied();
+    }
+    match document.objects.get(id.index()) {
+        Some(ObjectRepr::Instance(instance)) if place == 0 => known::equality_parts(document, instance),
+        Some(ObjectRepr::Global { module, name, .. }) => [*module, *name].get(place).copied(),
+        _ => None,
+    }
+}
+
+/// The hash of one node, or `None` if it has parts and was opened.
+fn hash_or_open(
     document: &Document<'_>,
     id: NodeId,
     seed: u64,
     work: &mut Work,
-    sets: u32,
-) -> Result<u64, ErrorKind> {
-    let mut hash = seed;
-    let mut open = Vec::new();
-    let mut next = Some(id);
-    while let Some(id) = next {
-        work.charge(16)?;
-        let part = match id.kind() {
-            Kind::Str | Kind::Text => {
-                let text = document.text(id).map_or(&[][..], |text| text.as_bytes());
-                work.charge(text.len())?;
-                hash_bytes(text, seed)
+    open: &mut Vec<Open>,
+) -> Result<Option<u64>, ErrorKind> {
+    let left = work.left;
+    work.charge(16)?;
+    let start = match id.kind() {
+        Kind::Str | Kind::Text | Kind::Bytes | Kind::Blob | Kind::Big => {
+            let bytes = bytes_of(document, id);
+            if bytes.len() >= HEAVY
+                && let Some(&hash) = work.hashes.get(&id)
+            {
+                return Ok(Some(hash));
             }
-            Kind::Bytes | Kind::Blob => {
-                let bytes = document.byte_string(id).unwrap_or_default();
-                work.charge(bytes.len())?;
-                hash_bytes(bytes, !seed)
+            work.charge(bytes.len())?;
+            let seed = match id.kind() {
+                Kind::Str | Kind::Text => seed,
+                Kind::Big => seed.rotate_left(7),
+                _ => !seed,
+            };
+            let hash = hash_bytes(bytes, seed);
+            if bytes.len() >= HEAVY {
+                work.remember_hash(id, hash);
             }
-            Kind::Tuple => {
-                let items = document.items(id);
-                open.extend(items.iter().rev().copied());
-                fold(items.len() as u64 ^ seed, K1)
+            return Ok(Some(hash));
+        }
+        Kind::Tuple => fold(document.items(id).len() as u64 ^ seed, K1),
+        Kind::FrozenSet => 0,
+        Kind::List | Kind::Dict | Kind::Set | Kind::ByteArray => return Err(ErrorKind::Hash),
+        Kind::Object => {
+            if let Some(ObjectRepr::Instance(instance)) = document.objects.get(id.index())
+                && instance.known.is_some_and(|known| !known.is_hashable())
+            {
+                return Err(ErrorKind::Hash);
             }
-            Kind::FrozenSet => {
-                if sets >= MAX_FROZENSET_DEPTH {
-                    return Err(ErrorKind::Depth);
-                }
-                let mut sum = 0_u64;
-                for &item in document.items(id) {
-                    sum = sum.wrapping_add(hash_slow(document, item, seed, work, sets + 1)?);
-                }
-                fold(sum ^ K0, K1)
+            if part(document, id, 0).is_none() {
+                // Only being the same object makes these equal, so the id tells them apart.
+                return Ok(Some(fold(id.index() as u64 ^ K1, K0)));
             }
-            Kind::List | Kind::Dict | Kind::Set | Kind::ByteArray => return Err(ErrorKind::Hash),
-            Kind::Object => push_object(document, id, &mut open)?,
-            _ => match number(document, id) {
+            fold(seed ^ K0, K1)
+        }
+        Kind::Constant | Kind::Small | Kind::Int | Kind::Float => {
+            return Ok(Some(match number(document, id) {
                 Some(Number::Int(value)) => fold(value as u64 ^ seed ^ K1, K0),
-                Some(Number::Big(bytes)) => {
-                    work.charge(bytes.len())?;
-                    hash_bytes(&bytes, seed.rotate_left(7))
+                Some(Number::Big(bytes)) => hash_bytes(&bytes, seed.rotate_left(7)),
+                // A NaN equals nothing but itself.
+                Some(Number::Float(bits)) if f64::from_bits(bits).is_nan() => {
+                    fold(id.index() as u64 ^ seed.rotate_left(9), K1)
                 }
                 Some(Number::Float(bits)) => fold(bits ^ seed, K1),
                 None => fold(seed, u64::from(id == NodeId::NONE) + 2),
-            },
-        };
-        // One key that is a single scalar must hash as the fast path does.
-        hash = if next == Some(id) && open.is_empty() && hash == seed { part } else { fold(hash ^ part, K0) };
-        next = open.pop();
-    }
-    Ok(hash)
-}
-
-/// Pushes what makes an object equal to another one of its class; gives what else goes into the hash.
-fn push_object(document: &Document<'_>, id: NodeId, open: &mut Vec<NodeId>) -> Result<u64, ErrorKind> {
-    match document.objects.get(id.index()) {
-        Some(ObjectRepr::Instance(instance)) => {
-            if instance.known.is_some_and(|known| !known.is_hashable()) {
-                return Err(ErrorKind::Hash);
-            }
-            if let Some(parts) = known::equality_parts(document, instance) {
-                open.push(parts);
-                return Ok(K0);
-            }
+            }));
         }
-        Some(ObjectRepr::Global { module, name, .. }) => {
-            open.extend([*module, *name]);
-            return Ok(K0);
-        }
-        _ => {}
+    };
+    if !work.hashes.is_empty()
+        && let Some(&hash) = work.hashes.get(&id)
+    {
+        return Ok(Some(hash));
     }
-    // Only being the same object makes these equal, so the id tells them apart.
-    Ok(fold(id.index() as u64 ^ K1, K0))
+    open.push(Open { id, next: 0, hash: start, left });
+    Ok(None)
 }
 
 /// Whether two hashable nodes are equal as Python compares them.
@@ -222,120 +371,198 @@ pub(crate) fn equal(
     document: &Document<'_>,
     left: NodeId,
     right: NodeId,
+    seed: u64,
     work: &mut Work,
 ) -> Result<bool, ErrorKind> {
     if left == right {
         return Ok(true);
     }
     if left.kind() == Kind::Str && right.kind() == Kind::Str {
-        let left = document.strs.get(left.index()).copied().unwrap_or_default();
-        let right = document.strs.get(right.index()).copied().unwrap_or_default();
-        if left.len() != right.len() {
+        let left_text = document.strs.get(left.index()).copied().unwrap_or_default();
+        let right_text = document.strs.get(right.index()).copied().unwrap_or_default();
+        if left_text.len() != right_text.len() {
             return Ok(false);
         }
-        work.charge(left.len())?;
-        return Ok(left == right);
+        if left_text.len() < HEAVY {
+            work.charge(left_text.len())?;
+            return Ok(left_text == right_text);
+        }
     }
-    equal_slow(document, left, right, work, 0)
+    if left.is_container() && right.is_container() {
+        return equal_parts(document, (left, right), seed, work, 0);
+    }
+    compare(document, left, right, work, &mut Vec::new())
 }
 
-fn equal_slow(
+/// Compares part by part. Nodes whose comparison takes long are joined, so that no two are compared
+/// again, however often they stand in what is compared.
+fn equal_parts(
     document: &Document<'_>,
-    left: NodeId,
-    right: NodeId,
+    pair: (NodeId, NodeId),
+    seed: u64,
     work: &mut Work,
     sets: u32,
 ) -> Result<bool, ErrorKind> {
-    let mut open = Vec::new();
-    open.push((left, right));
+    let mut open = alloc::vec![pair];
+    let mut before = work.left;
     while let Some((left, right)) = open.pop() {
-        work.charge(16)?;
         if left == right {
             continue;
         }
+        if left.is_container() && right.is_container() {
+            if work.are_joined(left, right) {
+                work.charge(16)?;
+                continue;
+            }
+            // One pair in so many, and each that is long by itself.
+            if before - work.left >= HEAVY || document.items(left).len() * 16 >= HEAVY {
+                before = work.left;
+                work.join(left, right);
+            }
+        }
         let same = match (left.kind(), right.kind()) {
-            (Kind::Str | Kind::Text, Kind::Str | Kind::Text) => {
-                let bytes = |id| document.text(id).map_or(&[][..], |text| text.as_bytes());
-                work.charge(bytes(left).len().min(bytes(right).len()))?;
-                bytes(left) == bytes(right)
-            }
-            (Kind::Bytes | Kind::Blob, Kind::Bytes | Kind::Blob) => {
-                let bytes = |id| document.byte_string(id).unwrap_or_default();
-                work.charge(bytes(left).len().min(bytes(right).len()))?;
-                bytes(left) == bytes(right)
-            }
-            (Kind::Tuple, Kind::Tuple) => {
-                let (left, right) = (document.items(left), document.items(right));
-                open.extend(left.iter().copied().zip(right.iter().copied()));
-                left.len() == right.len()
-            }
             (Kind::FrozenSet, Kind::FrozenSet) => {
-                let (left, right) = (document.items(left), document.items(right));
-                left.len() == right.len() && is_subset(document, left, right, work, sets)?
+                pair_members(document, left, right, seed, work, sets, &mut open)?
             }
-            (Kind::Object, Kind::Object) => {
-                match (document.objects.get(left.index()), document.objects.get(right.index())) {
-                    (Some(ObjectRepr::Instance(left)), Some(ObjectRepr::Instance(right))) => {
-                        let parts = |instance| known::equality_parts(document, instance);
-                        match (parts(left), parts(right)) {
-                            (Some(left_parts), Some(right_parts)) => {
-                                open.push((left_parts, right_parts));
-                                open.push((left.class, right.class));
-                                left.known == right.known
-                            }
-                            // Objects whose class is unknown are equal only to themselves, as in
-                            // Python where the class does not say otherwise.
-                            _ => false,
-                        }
-                    }
-                    (
-                        Some(ObjectRepr::Global { module, name, .. }),
-                        Some(ObjectRepr::Global { module: other_module, name: other_name, .. }),
-                    ) => {
-                        open.push((*module, *other_module));
-                        open.push((*name, *other_name));
-                        true
-                    }
-                    _ => false,
-                }
-            }
-            _ => match (number(document, left), number(document, right)) {
-                // Two NaNs are equal only if they are one object.
-                (Some(Number::Float(bits)), Some(Number::Float(other))) => {
-                    bits == other && !f64::from_bits(bits).is_nan()
-                }
-                (Some(left), Some(right)) => left == right,
-                _ => false,
-            },
+            _ => compare(document, left, right, work, &mut open)?,
         };
         if !same {
+            // What was joined on the way may not be equal.
+            work.same.clear();
             return Ok(false);
         }
     }
     Ok(true)
 }
 
-fn is_subset(
+/// Compares two nodes and pushes those parts of them that have to be equal.
+fn compare(
     document: &Document<'_>,
-    left: &[NodeId],
-    right: &[NodeId],
+    left: NodeId,
+    right: NodeId,
     work: &mut Work,
-    sets: u32,
+    open: &mut Vec<(NodeId, NodeId)>,
 ) -> Result<bool, ErrorKind> {
-    if sets >= MAX_FROZENSET_DEPTH {
-        return Err(ErrorKind::Depth);
-    }
-    for &item in left {
-        let mut found = false;
-        for &other in right {
-            if equal_slow(document, item, other, work, sets + 1)? {
-                found = true;
-                break;
+    work.charge(16)?;
+    Ok(match (left.kind(), right.kind()) {
+        (Kind::Str | Kind::Text, Kind::Str | Kind::Text)
+        | (Kind::Bytes | Kind::Blob, Kind::Bytes | Kind::Blob)
+        | (Kind::Big, Kind::Big) => {
+            let (left_bytes, right_bytes) = (bytes_of(document, left), bytes_of(document, right));
+            if left_bytes.len() != right_bytes.len() {
+                return Ok(false);
+            }
+            if left_bytes.len() < HEAVY {
+                work.charge(left_bytes.len())?;
+                return Ok(left_bytes == right_bytes);
+            }
+            if work.are_joined(left, right) {
+                return Ok(true);
+            }
+            work.charge(left_bytes.len())?;
+            let same = left_bytes == right_bytes;
+            if same {
+                work.join(left, right);
+            }
+            same
+        }
+        (Kind::Tuple, Kind::Tuple) => {
+            let (left, right) = (document.items(left), document.items(right));
+            if left.len() == right.len() {
+                open.extend(left.iter().copied().zip(right.iter().copied()));
+            }
+            left.len() == right.len()
+        }
+        // Their members are paired when they are taken from the open ones.
+        (Kind::FrozenSet, Kind::FrozenSet) => {
+            open.push((left, right));
+            true
+        }
+        (Kind::Object, Kind::Object) => {
+            match (document.objects.get(left.index()), document.objects.get(right.index())) {
+                (Some(ObjectRepr::Instance(left)), Some(ObjectRepr::Instance(right))) => {
+                    let parts = |instance| known::equality_parts(document, instance);
+                    match (parts(left), parts(right)) {
+                        (Some(left_parts), Some(right_parts)) => {
+                            open.push((left_parts, right_parts));
+                            open.push((left.class, right.class));
+                            left.known == right.known
+                        }
+                        // Objects whose class is unknown are equal only to themselves, as in
+                        // Python where the class does not say otherwise.
+                        _ => false,
+                    }
+                }
+                (
+                    Some(ObjectRepr::Global { module, name, .. }),
+                    Some(ObjectRepr::Global { module: other_module, name: other_name, .. }),
+                ) => {
+                    open.push((*module, *other_module));
+                    open.push((*name, *other_name));
+                    true
+                }
+                _ => false,
             }
         }
-        if !found {
+        _ => match (number(document, left), number(document, right)) {
+            // Two NaNs are equal only if they are one object.
+            (Some(Number::Float(bits)), Some(Number::Float(other))) => {
+                bits == other && !f64::from_bits(bits).is_nan()
+            }
+            (Some(left), Some(right)) => left == right,
+            _ => false,
+        },
+    })
+}
+
+/// Pairs the members of two frozensets by their hashes and pushes the pairs.
+fn pair_members(
+    document: &Document<'_>,
+    left: NodeId,
+    right: NodeId,
+    seed: u64,
+    work: &mut Work,
+    sets: u32,
+    open: &mut Vec<(NodeId, NodeId)>,
+) -> Result<bool, ErrorKind> {
+    let len = document.items(left).len();
+    if document.items(right).len() != len {
+        return Ok(false);
+    }
+    let mut sorted = |id| {
+        let mut members = Vec::with_capacity(len);
+        for &member in document.items(id) {
+            members.push((hash(document, member, seed, work)?, member));
+        }
+        members.sort_unstable();
+        Ok(members)
+    };
+    let (left, right) = (sorted(left)?, sorted(right)?);
+    let mut start = 0;
+    while let Some(&(hash, member)) = left.get(start) {
+        let group = left.get(start..).unwrap_or_default().iter().take_while(|other| other.0 == hash).count();
+        let others = right.get(start..start + group).unwrap_or_default();
+        if others.iter().any(|other| other.0 != hash) {
             return Ok(false);
         }
+        if let &[(_, other)] = others {
+            open.push((member, other));
+        } else {
+            // Hashes that fell together by chance: each has to equal one of the others.
+            if sets >= MAX_FROZENSET_DEPTH {
+                return Err(ErrorKind::Depth);
+            }
+            for &(_, member) in left.get(start..start + group).unwrap_or_default() {
+                let mut found = false;
+                for &(_, other) in others {
+                    found = found || equal_parts(document, (member, other), seed, work, sets + 1)?;
+                }
+                if !found {
+                    return Ok(false);
+                }
+            }
+        }
+        start += group;
     }
     Ok(true)
 }
@@ -355,8 +582,28 @@ impl KeyIndex {
     /// Empties the table. It starts small, whatever the batch, because a batch may repeat one key.
     pub(crate) fn reset(&mut self, keys: usize) {
         self.slots.clear();
-        self.slots.resize((keys.min(128) * 2).next_power_of_two().max(32), (0, 0));
+        self.slots.resize(Self::first_len(keys), (0, 0));
         self.used = 0;
+    }
+
+    fn first_len(keys: usize) -> usize {
+        (keys.min(128) * 2).next_power_of_two().max(32)
+    }
+
+    /// Bytes that [`reset`](Self::reset) may add.
+    pub(crate) fn first_bytes(keys: usize) -> usize {
+        Self::first_len(keys) * size_of::<(u32, u32)>()
+    }
+
+    /// How many keys it holds.
+    pub(crate) const fn len(&self) -> usize {
+        self.used
+    }
+
+    /// Whether it has to be doubled before another key comes.
+    #[inline]
+    pub(crate) const fn is_full(&self) -> bool {
+        (self.used + 1) * 2 > self.slots.len()
     }
 
     /// Bytes that the table holds.
@@ -364,7 +611,7 @@ impl KeyIndex {
         self.slots.capacity() * size_of::<(u32, u32)>()
     }
 
-    /// The place of an equal key, or `None` after storing `place` for this one.
+    /// The place of an equal key, or `None` after storing `place` for this one, for which there is room.
     #[inline]
     pub(crate) fn find_or_insert(
         &mut self,
@@ -372,9 +619,6 @@ impl KeyIndex {
         place: u32,
         mut is_equal: impl FnMut(u32) -> Result<bool, ErrorKind>,
     ) -> Result<Option<u32>, ErrorKind> {
-        if (self.used + 1) * 2 > self.slots.len() {
-            self.double();
-        }
         let short = (hash >> 32) as u32;
         let mask = self.slots.len() - 1;
         let mut slot = short as usize & mask;
@@ -393,8 +637,9 @@ impl KeyIndex {
         Err(ErrorKind::Budget)
     }
 
+    /// Makes the table twice as large; for a moment both are there.
     #[cold]
-    fn double(&mut self) {
+    pub(crate) fn double(&mut self) {
         let mut larger = alloc::vec![(0, 0); self.slots.len() * 2];
         let mask = larger.len() - 1;
         for &(short, place) in self.slots.iter().filter(|entry| entry.1 != 0) {

@@ -6,9 +6,10 @@ use crate::error::ErrorKind;
 
 /// Counts the bytes of all tables and refuses what passes the limit.
 ///
-/// Vectors double until they hold a quarter of what the input can fill (an opcode adds at most one
+/// Vectors double until they hold half of what the input can fill (an opcode adds at most one
 /// entry to a table), then they jump to the whole. So the old and the new block together never
-/// pass 1.25 x the final size, which is what keeps the peak within 32 bytes an input byte.
+/// pass 1.5 x the final size, which is what lets a table that is full be within 32 bytes an input
+/// byte. Both blocks are counted while both are there.
 #[derive(Clone, Debug)]
 pub(crate) struct Meter {
     limit: usize,
@@ -50,6 +51,16 @@ impl Meter {
         Ok(())
     }
 
+    /// Gives back bytes that were counted.
+    pub(crate) fn release(&mut self, bytes: usize) {
+        self.used = self.used.saturating_sub(bytes);
+    }
+
+    /// Bytes that are left.
+    pub(crate) const fn left(&self) -> usize {
+        self.limit.saturating_sub(self.used)
+    }
+
     #[cold]
     #[inline(never)]
     fn grow<T>(&mut self, table: &mut Vec<T>, more: usize) -> Result<(), ErrorKind> {
@@ -59,7 +70,7 @@ impl Meter {
         // No table jumps to more than half of the budget: its items may take several bytes of
         // input each, and there are other tables.
         let jump = self.most_items.min(self.limit / (2 * item));
-        let wanted = if doubled > jump / 4 && needed <= jump { jump } else { doubled };
+        let wanted = if doubled > jump / 2 && needed <= jump { jump } else { doubled };
         let affordable = (self.limit - self.used) / item;
         // Near the limit a table takes half of what is left, as long as that is enough for now.
         let capacity = if wanted <= affordable { wanted } else { needed.max(affordable / 2).min(affordable) };
