@@ -83,6 +83,7 @@ mod feedback;
 mod handler;
 #[cfg(feature = "log")]
 pub mod log;
+mod methods;
 mod origin;
 #[cfg(feature = "tokio")]
 mod receiver;

@@ -1,13 +1,13 @@
 //! `SocketHandler`: records as frames in a stream.
-use std::{fmt, path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc};
 
-use logrecord_model::LogRecord;
 use logrecord_transport::{Endpoint, Transport};
 
 use crate::{
     builder::{HandlerBuilder, address},
     error::Error,
-    handler::{Core, Guard, Handler, HandlerStats},
+    handler::Core,
+    methods::methods,
 };
 
 /// Sends records as Python's `SocketHandler` does, over TCP, a Unix socket or TLS.
@@ -56,62 +56,9 @@ impl SocketHandler {
     pub fn to(endpoint: Endpoint) -> HandlerBuilder<Self> {
         HandlerBuilder::new(Ok(endpoint), accepts)
     }
-
-    /// A handler with all defaults.
-    ///
-    /// # Errors
-    ///
-    /// As [`HandlerBuilder::build`].
-    pub fn connect(host: &str, port: u16) -> Result<Self, Error> {
-        Self::builder(host, port).build()
-    }
-
-    /// Queues a record. This returns at once, unless the policy for a full queue is to wait.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Record`](crate::ErrorKind::Record) if the record has no form as a pickle, and
-    /// [`ErrorKind::Transport`](crate::ErrorKind::Transport) if it is too long, if the queue has no room for
-    /// it, or if the handler is closed. Whatever the error, the record is counted in [`stats`](Self::stats).
-    pub fn handle(&self, record: &LogRecord<'_>) -> Result<(), Error> {
-        self.core.handle(record)
-    }
-
-    /// Waits until everything that was queued is handed to the system or dropped.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Transport`](crate::ErrorKind::Transport) if that takes longer than `limit`.
-    pub fn flush(&self, limit: Duration) -> Result<(), Error> {
-        self.core.flush(limit)
-    }
-
-    /// Takes no more records, writes what is queued for at most `limit`, and counts the rest as dropped. All
-    /// clones are closed by it.
-    pub fn close(&self, limit: Duration) -> HandlerStats {
-        self.core.close(limit)
-    }
-
-    /// A guard that flushes this handler when it is dropped, waiting at most `limit`.
-    pub fn guard(&self, limit: Duration) -> Guard {
-        Guard::new(Arc::new(self.clone()), limit)
-    }
-
-    /// What became of all records so far.
-    pub fn stats(&self) -> HandlerStats {
-        self.core.stats()
-    }
-
-    /// Why the last attempt to connect failed, or the last connection ended.
-    pub fn last_error(&self) -> Option<Arc<logrecord_transport::Error>> {
-        self.core.last_error()
-    }
-
-    /// Where records go.
-    pub fn endpoint(&self) -> &Endpoint {
-        self.core.endpoint()
-    }
 }
+
+methods!(SocketHandler, AsyncSocketHandler);
 
 fn accepts(transport: Transport) -> bool {
     matches!(transport, Transport::Tcp | Transport::Unix | Transport::Tls)
@@ -122,44 +69,5 @@ impl HandlerBuilder<SocketHandler> {
     #[cfg(feature = "tls")]
     pub fn tls(self, client: logrecord_transport::TlsClient) -> Self {
         self.with_tls(client)
-    }
-
-    /// Makes the handler and its sender's thread. The first record makes it connect.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Endpoint`](crate::ErrorKind::Endpoint) if the endpoint is malformed,
-    /// [`ErrorKind::Transport`](crate::ErrorKind::Transport) if this platform or build has no such transport or
-    /// no thread can be started, and for signed records [`ErrorKind::Envelope`](crate::ErrorKind::Envelope) and
-    /// [`ErrorKind::Random`](crate::ErrorKind::Random).
-    pub fn build(self) -> Result<SocketHandler, Error> {
-        Ok(SocketHandler { core: Arc::new(self.core()?) })
-    }
-
-    /// Makes the handler on the tokio runtime that this is called in.
-    ///
-    /// # Errors
-    ///
-    /// As [`build`](Self::build); [`cpython_compat`](Self::cpython_compat) is refused, because its behaviour is
-    /// to block.
-    #[cfg(feature = "tokio")]
-    pub fn build_async(self) -> Result<crate::AsyncSocketHandler, Error> {
-        Ok(crate::AsyncSocketHandler::new(self.async_core()?))
-    }
-}
-
-impl Handler for SocketHandler {
-    fn handle(&self, record: &LogRecord<'_>) -> Result<(), Error> {
-        self.core.handle(record)
-    }
-
-    fn flush(&self, limit: Duration) -> Result<(), Error> {
-        self.core.flush(limit)
-    }
-}
-
-impl fmt::Debug for SocketHandler {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SocketHandler").field("endpoint", self.endpoint()).finish_non_exhaustive()
     }
 }
