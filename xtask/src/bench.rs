@@ -15,6 +15,8 @@ use clap::Args;
 use crate::process::{self, cargo};
 use crate::python;
 
+pub(crate) use counts::executable;
+
 /// Options of `cargo xtask bench`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {

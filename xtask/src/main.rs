@@ -16,9 +16,13 @@ mod ci;
 mod conformance;
 #[cfg(test)]
 mod corpus;
+mod exhaustive;
 mod fuzz;
 mod generate;
 mod golden;
+#[path = "../../crates/pickle-codec/tests/hostile/mod.rs"]
+mod hostile;
+mod linear;
 mod manifest;
 mod process;
 mod python;
@@ -52,6 +56,10 @@ enum Task {
     Fuzz(fuzz::Options),
     /// Measure beside CPython's C pickle and other codecs, and print the ratios.
     Bench(bench::Options),
+    /// Count by callgrind that no hostile pickle takes more than time in proportion to its length.
+    Linear(linear::Options),
+    /// Decode every input of up to three bytes, and every pair of instructions.
+    Exhaustive,
     /// Long trials of `logrecord serve`: crowds, slow clients, full disks, kills and restarts.
     #[cfg(target_os = "linux")]
     Soak(soak::Options),
@@ -66,6 +74,8 @@ fn main() -> ExitCode {
         Task::Conformance(options) => conformance::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Linear(options) => linear::run(&options),
+        Task::Exhaustive => exhaustive::run(),
         #[cfg(target_os = "linux")]
         Task::Soak(options) => soak::run(options),
         Task::Tidy => tidy::run(),

@@ -16,10 +16,19 @@ use serde_json::Value;
 use crate::{canon, process, python};
 
 #[global_allocator]
-static HEAP: PeakAlloc = PeakAlloc;
+pub(crate) static HEAP: PeakAlloc = PeakAlloc;
 
-/// What a decode may take at its peak, beside 32 bytes for each byte of input.
-const HEAP_BASE: usize = 64 << 20;
+/// What a decode to a document may take at its peak, beside 32 bytes for each byte of input. What is done with the
+/// document afterwards is not counted: the canonical form of a short pickle may be long.
+pub(crate) const HEAP_BASE: usize = 64 << 10;
+
+/// Rows whose recorded outcome is another one on purpose, each with what it is here and why.
+const ON_PURPOSE: [(&str, &[u8], &str); 1] = [(
+    "irmen+pickle/UnpicklerTest.java:423 (known)",
+    b"a5:\x01\x02\x7f\x80\xff",
+    "CPython 2.7 writes a bytearray as a call with Latin-1 text and the codec's name, which is plain data; \
+     the row's table of what is allowed knows `_codecs.encode` alone",
+)];
 
 /// Values of more nodes than this are compared no further than that they are values.
 const BUDGET: usize = 3_000_000;
@@ -43,14 +52,16 @@ pub(crate) fn run(folder: &Path) -> Result<()> {
             tally.row(&row)?;
         }
         println!(
-            "{name}: {} streams, {} as expected, {} left out, {} failures; slowest {:.0} ms ({}), most heap {:.1} MiB ({})",
+            "{name}: {} streams, {} as expected, {} on purpose not, {} left out, {} failures; slowest {:.0} ms ({}), \
+             most heap {:.2} of what is allowed ({})",
             tally.streams,
             tally.good,
+            tally.on_purpose,
             tally.left_out,
             tally.failures.len(),
             tally.slowest.0.as_secs_f64() * 1000.0,
             tally.slowest.1,
-            mib(tally.heap.0),
+            tally.heap.0,
             tally.heap.1,
         );
         for failure in &tally.failures {
@@ -83,8 +94,8 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
 }
 
 #[allow(clippy::cast_precision_loss, clippy::as_conversions, reason = "a figure to look at")]
-fn mib(bytes: usize) -> f64 {
-    bytes as f64 / f64::from(1 << 20)
+fn share(part: usize, whole: usize) -> f64 {
+    part as f64 / whole as f64
 }
 
 #[derive(Default)]
@@ -92,9 +103,10 @@ struct Tally {
     streams: usize,
     good: usize,
     left_out: usize,
+    on_purpose: usize,
     failures: Vec<String>,
     slowest: (Duration, String),
-    heap: (usize, String),
+    heap: (f64, String),
 }
 
 /// What a row allows.
@@ -149,14 +161,15 @@ impl Tally {
         if took > Duration::from_secs(1) {
             self.failures.push(format!("{id}: took {:.1} s", took.as_secs_f64()));
         }
-        if heap > HEAP_BASE + 32 * input.len() {
-            self.failures.push(format!("{id}: {:.1} MiB of heap for {} bytes", mib(heap), input.len()));
+        let allowed = HEAP_BASE + 32 * input.len();
+        if heap > allowed {
+            self.failures.push(format!("{id}: {heap} bytes of heap for {} bytes", input.len()));
         }
         if took > self.slowest.0 {
             self.slowest = (took, id.to_owned());
         }
-        if heap > self.heap.0 {
-            self.heap = (heap, id.to_owned());
+        if share(heap, allowed) > self.heap.0 {
+            self.heap = (share(heap, allowed), id.to_owned());
         }
         match result {
             Ok((document, used)) => Ok((canon::form(document.root(), BUDGET), used)),
@@ -197,9 +210,23 @@ impl Tally {
         };
         match fault {
             None => self.good += 1,
-            Some(fault) => self.failures.push(format!("{id}: {fault}")),
+            Some(fault) => match on_purpose(id, &fault) {
+                Some(why) => {
+                    println!("{id}: {fault}, on purpose: {why}");
+                    self.on_purpose += 1;
+                }
+                None => self.failures.push(format!("{id}: {fault}")),
+            },
         }
     }
+}
+
+/// Why a difference is wanted, if it is one of those, to the byte.
+fn on_purpose(id: &str, fault: &str) -> Option<&'static str> {
+    let (_, _, why) = ON_PURPOSE
+        .iter()
+        .find(|(row, form, _)| *row == id && fault == format!("read as {}", canon::shown(form)))?;
+    Some(why)
 }
 
 type Answer = Result<(Result<Vec<u8>, canon::NoForm>, usize), ErrorKind>;

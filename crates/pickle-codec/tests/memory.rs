@@ -109,9 +109,9 @@ impl Tally {
             }
             Err(error) => {
                 let kind = error.kind();
-                if !matches!(kind, ErrorKind::Depth | ErrorKind::Recursive)
-                    && !(shares && kind == ErrorKind::Budget)
-                {
+                let fair = matches!(kind, ErrorKind::Depth | ErrorKind::Recursive)
+                    || (shares && kind == ErrorKind::Budget);
+                if !fair {
                     self.failures.push(format!("{name}: no value, {error}"));
                 }
             }

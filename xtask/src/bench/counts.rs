@@ -71,7 +71,7 @@ fn build() -> Result<PathBuf> {
 }
 
 /// The path of a program that cargo has built, out of its report.
-pub(super) fn executable(report: &[u8], name: &str) -> Result<PathBuf> {
+pub(crate) fn executable(report: &[u8], name: &str) -> Result<PathBuf> {
     String::from_utf8_lossy(report)
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
