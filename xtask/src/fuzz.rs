@@ -22,6 +22,9 @@ pub(crate) struct Options {
     /// Longest input in bytes, instead of each target's own.
     #[arg(long)]
     max_len: Option<usize>,
+    /// Show the fuzzer what is compared with what: slower, and worth it where a new constant is looked for.
+    #[arg(long)]
+    trace_compares: bool,
     /// Processes that fuzz one target at the same time.
     #[arg(long, default_value_t = 1)]
     jobs: u32,
@@ -99,7 +102,12 @@ fn one(fuzz: &Path, target: &str, options: &Options) -> Result<Outcome> {
     std::fs::create_dir_all(&found)?;
     let before = artifacts(fuzz, target);
     let mut command = Command::new("cargo");
-    command.current_dir(process::root()).args(["+nightly", "fuzz", "run", "-O", "-s", "none", target]);
+    command.current_dir(process::root()).args(["+nightly", "fuzz", "run", "-O", "-s", "none"]);
+    if !options.trace_compares {
+        // It takes up to half of the time, and mostly finds what stands in the seeds and the dictionary.
+        command.arg("--no-trace-compares");
+    }
+    command.arg(target);
     // The first corpus is where new inputs go.
     command.arg(&found);
     let seeds = fuzz.join("corpus").join(target);
