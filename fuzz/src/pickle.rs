@@ -186,7 +186,9 @@ fn encode_with(decoder: &mut Decoder, document: &Document<'_>, options: EncodeOp
                 || options.protocol() == Protocol::V0 && encoded.windows(5).any(|part| part == b"Fnan\n");
             assert!(same || worded(), "{options:?}: {encoded:02x?}");
             let twice = again.to_vec_with(options).expect("it encoded before");
-            assert!(names || twice == encoded, "{options:?}: {encoded:02x?}");
+            // In protocol 0 a persistent id is a line, and its text no object that could be met elsewhere, too.
+            let apart = persistent_ids && options.protocol() == Protocol::V0;
+            assert!(names || apart || twice == encoded, "{options:?}: {encoded:02x?}");
         }
         // The bound of memory follows the input's length, and the encoding can be shorter.
         Err(error) => assert_eq!(error.kind(), ErrorKind::Budget, "{options:?}: {error}: {encoded:02x?}"),
