@@ -3,6 +3,7 @@
 use alloc::string::String;
 use core::fmt::{self, Write};
 
+use memchr::memchr;
 use num_bigint::BigInt;
 
 use super::{Printer, Stop};
@@ -24,32 +25,94 @@ pub(crate) fn write_float(value: f64, out: &mut (impl Write + ?Sized)) -> fmt::R
     if value.is_infinite() {
         return out.write_str(if value > 0.0 { "inf" } else { "-inf" });
     }
-    // Rust's `{:e}` has the same number of digits: `-1.2345e-7`. Where two texts of that length are
-    // equally near, Python takes the one that rounding half to even gives, and Rust the other.
+    // Rust's `{:e}` has the same number of digits: `-1.2345e-7`.
     let mut shortest = Buffer::default();
-    write!(shortest, "{value:e}")?;
-    let mut rounded = Buffer::default();
-    let digits =
-        shortest.as_str().bytes().take_while(|byte| *byte != b'e').filter(u8::is_ascii_digit).count();
-    write!(rounded, "{value:.*e}", digits.saturating_sub(1))?;
-    let reads_back = rounded.as_str().parse::<f64>().is_ok_and(|read| read.to_bits() == value.to_bits());
-    let text = if reads_back { rounded.as_str() } else { shortest.as_str() };
-    let Some((mantissa, exponent)) = text.split_once('e') else { return out.write_str(text) };
+    write!(shortest, "{:e}", value.abs())?;
+    let (mantissa, exponent) = shortest.as_str().split_once('e').ok_or(fmt::Error)?;
     let exponent: i32 = exponent.parse().map_err(|_| fmt::Error)?;
+    let mut digits = Buffer::default();
+    mantissa.split('.').try_for_each(|part| digits.write_str(part))?;
+    if let Some(even) = half_even(value.abs(), digits.as_str().len(), exponent) {
+        digits = even;
+    }
+    let digits = digits.as_str();
+    if value.is_sign_negative() {
+        out.write_str("-")?;
+    }
     if !(-4..16).contains(&exponent) {
-        let sign = if exponent < 0 { '-' } else { '+' };
-        return write!(out, "{mantissa}e{sign}{:02}", exponent.unsigned_abs());
+        let (first, rest) = digits.split_at_checked(1).ok_or(fmt::Error)?;
+        let (point, sign) = (if rest.is_empty() { "" } else { "." }, if exponent < 0 { '-' } else { '+' });
+        return write!(out, "{first}{point}{rest}e{sign}{:02}", exponent.unsigned_abs());
     }
-    // Without an exponent there is at least one decimal; the digits are those of above.
-    let decimals = i32::try_from(digits).unwrap_or(0) - 1 - exponent;
-    let decimals = usize::try_from(decimals).unwrap_or(0);
-    if decimals == 0 {
-        return write!(out, "{value}.0");
+    let mut zeros =
+        "0000000000000000".get(..usize::try_from(exponent.abs()).unwrap_or(0)).unwrap_or_default();
+    match usize::try_from(exponent) {
+        Err(_) => {
+            // The first of the zeros stands before the point.
+            out.write_str("0.")?;
+            zeros = zeros.get(1..).unwrap_or_default();
+            out.write_str(zeros)?;
+            out.write_str(digits)
+        }
+        // Without an exponent there is at least one decimal.
+        Ok(last) => match digits.split_at_checked(last + 1) {
+            Some((whole, "")) => {
+                out.write_str(whole)?;
+                out.write_str(".0")
+            }
+            Some((whole, decimals)) => {
+                out.write_str(whole)?;
+                out.write_str(".")?;
+                out.write_str(decimals)
+            }
+            None => {
+                out.write_str(digits)?;
+                out.write_str(zeros.get(digits.len() - 1..).unwrap_or_default())?;
+                out.write_str(".0")
+            }
+        },
     }
-    if reads_back {
-        return write!(out, "{value:.decimals$}");
+}
+
+/// The digits that Python takes where two texts of the shortest length are equally near: those that
+/// rounding half to even gives, while Rust takes others. `None` where the shortest digits of Rust stand.
+fn half_even(magnitude: f64, len: usize, exponent: i32) -> Option<Buffer> {
+    // Numbers of 15 digits lie so far apart that only one of them is near.
+    if len <= 15 && magnitude >= f64::MIN_POSITIVE {
+        return None;
     }
-    write!(out, "{value}")
+    let bits = magnitude.to_bits();
+    let mantissa = (bits & ((1 << 52) - 1)) | (1 << 52);
+    let binary = i32::try_from(bits >> 52).ok()? - 1075 + i32::try_from(mantissa.trailing_zeros()).ok()?;
+    let decimals = i32::try_from(len).ok()? - 1 - exponent;
+    let mut digits = Buffer::default();
+    if magnitude >= f64::MIN_POSITIVE && binary < 0 {
+        // An odd number over 2^n has n decimals, and the last is a 5. Halfway between two texts it
+        // is if they have one decimal less.
+        if decimals.checked_add(1)? != binary.checked_neg()? {
+            return None;
+        }
+        let odd = mantissa >> mantissa.trailing_zeros();
+        let exact = 5_u64.checked_pow(binary.unsigned_abs()).and_then(|power| odd.checked_mul(power));
+        if let Some(exact) = exact {
+            let below = exact / 10;
+            write!(digits, "{}", below + below % 2).ok()?;
+        }
+    }
+    if digits.len != len {
+        let mut rounded = Buffer::default();
+        write!(rounded, "{magnitude:.*e}", len - 1).ok()?;
+        let (mantissa, rounded_exponent) = rounded.as_str().split_once('e')?;
+        if rounded_exponent.parse() != Ok(exponent) {
+            return None;
+        }
+        digits = Buffer::default();
+        mantissa.split('.').try_for_each(|part| digits.write_str(part)).ok()?;
+    }
+    let mut text = Buffer::default();
+    write!(text, "{}e{}", digits.as_str(), decimals.checked_neg()?).ok()?;
+    let reads_back = text.as_str().parse::<f64>().is_ok_and(|read| read.to_bits() == bits);
+    reads_back.then_some(digits)
 }
 
 /// Room for one float: 17 digits, sign, point, exponent, and up to 15 zeros.
@@ -120,7 +183,7 @@ impl<W: Write + ?Sized> Printer<'_, W> {
     /// Text in quotes.
     pub(super) fn text(&mut self, text: Str<'_>) -> Outcome {
         let bytes = text.as_bytes();
-        let quote = if bytes.contains(&b'\'') && !bytes.contains(&b'"') { '"' } else { '\'' };
+        let quote = if memchr(b'\'', bytes).is_some() && memchr(b'"', bytes).is_none() { '"' } else { '\'' };
         self.write(if quote == '"' { "\"" } else { "'" })?;
         match text {
             Str::Utf8(text) => self.escaped(text, quote)?,
@@ -147,6 +210,12 @@ impl<W: Write + ?Sized> Printer<'_, W> {
 
     /// Text with what Python escapes escaped; runs of plain characters are written as one.
     fn escaped(&mut self, text: &str, quote: char) -> Outcome {
+        // No escape is shorter than what it stands for, so what is longer ends at the cap in any case.
+        let mut end = self.left.saturating_add(1).min(text.len());
+        while !text.is_char_boundary(end) {
+            end += 1;
+        }
+        let text = text.get(..end).unwrap_or_default();
         let mut start = 0;
         for (place, character) in text.char_indices() {
             let point = u32::from(character);
@@ -188,7 +257,8 @@ impl<W: Write + ?Sized> Printer<'_, W> {
     }
 
     fn quoted_bytes(&mut self, bytes: &[u8], escape_apostrophe: bool) -> Outcome {
-        let quote = if bytes.contains(&b'\'') && !bytes.contains(&b'"') { b'"' } else { b'\'' };
+        let quote =
+            if memchr(b'\'', bytes).is_some() && memchr(b'"', bytes).is_none() { b'"' } else { b'\'' };
         self.write(if quote == b'"' { "b\"" } else { "b'" })?;
         let mut run = String::new();
         for chunk in bytes.chunks(256) {
@@ -225,6 +295,8 @@ impl<W: Write + ?Sized> Printer<'_, W> {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
+
     use super::*;
 
     #[test]
@@ -254,6 +326,53 @@ mod tests {
             let mut text = String::new();
             write_float(*value, &mut text).unwrap();
             assert_eq!(text, *expected);
+        }
+    }
+
+    /// The digits and exponent by the rule itself: round to the length of the shortest text, half to
+    /// even, unless that does not read back.
+    fn by_rule(value: f64) -> alloc::string::String {
+        let shortest = alloc::format!("{value:e}");
+        let digits = shortest.bytes().take_while(|byte| *byte != b'e').filter(u8::is_ascii_digit).count();
+        let rounded = alloc::format!("{value:.*e}", digits - 1);
+        let reads_back = rounded.parse::<f64>().unwrap().to_bits() == value.to_bits();
+        if reads_back { rounded } else { shortest }
+    }
+
+    #[test]
+    fn floats_are_rounded_by_the_rule() {
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut random = move || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state
+        };
+        let ties =
+            [0x40c8_ce99_2400_0000, 0x7fef_ffff_ffff_ffff, 0x0010_0000_0000_0000, 0x000f_ffff_ffff_ffff];
+        let mut values: Vec<f64> = ties.into_iter().map(f64::from_bits).collect();
+        for _ in 0..if cfg!(debug_assertions) { 20_000 } else { 2_000_000 } {
+            let bits = random();
+            let exponent = (1023 - 40 + bits % 110) << 52;
+            let few_bits = (random() >> (bits >> 20 & 31)) << (bits >> 20 & 31);
+            values.extend([
+                f64::from_bits(bits),
+                f64::from_bits(exponent | (few_bits & ((1 << 52) - 1))),
+                f64::from_bits(1 << 63 | exponent | (bits >> 12)),
+                f64::from_bits(bits & ((1 << 52) - 1)),
+                f64::from_bits(exponent),
+            ]);
+        }
+        for value in values.into_iter().filter(|value| value.is_finite()) {
+            let mut text = String::new();
+            write_float(value, &mut text).unwrap();
+            assert_eq!(text.parse::<f64>().unwrap().to_bits(), value.to_bits(), "{text}");
+            // The same digits, whatever the form.
+            let significant = |text: &str| -> String {
+                let digits = text.split('e').next().unwrap_or_default().replace(['.', '-'], "");
+                String::from(digits.trim_matches('0'))
+            };
+            assert_eq!(significant(&text), significant(&by_rule(value)), "{text}");
         }
     }
 }
