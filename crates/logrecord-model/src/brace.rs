@@ -8,11 +8,11 @@ use std::borrow::Cow;
 
 use pickle_codec::Value;
 
-use self::spec::{format_value, write_plain};
+use self::spec::{format_value, text_extent};
 use crate::percent::class::{Integer, type_name};
 use crate::percent::error::FormatError;
-use crate::percent::output::Output;
-use crate::percent::show::{Conversion, repr_str, show_cow};
+use crate::percent::output::{Extent, Output};
+use crate::percent::show::{Conversion, repr_str, write_value};
 use crate::percent::{Fields, code_point};
 
 /// How deep a specification may hold fields: one level, as in Python.
@@ -46,7 +46,7 @@ fn expand(
         output.push_str(part.literal);
         if let Some(field) = part.field {
             render(&field, fields, depth, numbering, output)?;
-            output.charge(0);
+            output.spend(1);
         }
         if output.is_full() {
             return Ok(());
@@ -202,24 +202,25 @@ fn render(
                     return Err(FormatError::value_error(format!("Unknown conversion specifier {shown}")));
                 }
             };
-            Some(show_cow(value.clone(), conversion, output.room())?)
+            Some(conversion)
         }
     };
     let spec = if field.nested {
         let mut expanded = String::new();
         let room = output.room();
-        let mut inner = Output::new(&mut expanded, room, room, output.safe);
+        let mut inner = Output::new(&mut expanded, room, room, output.safe).with_steps(output.steps());
         expand(field.spec, fields, depth.saturating_sub(1), numbering, &mut inner)?;
+        let taken = output.steps().saturating_sub(inner.steps());
+        output.spend(taken);
         Cow::Owned(expanded)
     } else {
         Cow::Borrowed(field.spec)
     };
     match converted {
-        Some(text) if spec.is_empty() => {
-            write_plain(text, output);
-            Ok(())
+        Some(conversion) => {
+            let extent = if spec.is_empty() { Extent::PLAIN } else { text_extent(&spec)? };
+            write_value(&value, conversion, extent, output)
         }
-        Some(text) => format_value(Cow::Owned(text.into_value()), &spec, output),
         None => format_value(value, &spec, output),
     }
 }

@@ -2,10 +2,8 @@
 
 use crate::percent::Fields;
 use crate::percent::error::FormatError;
-use crate::percent::output::Output;
-use crate::percent::show::{Conversion, repr_str, show_cow};
-
-use crate::brace::spec::write_plain;
+use crate::percent::output::{Extent, Output};
+use crate::percent::show::{Conversion, repr_str, write_value};
 
 /// Writes `Template(format).substitute(**fields)`.
 pub(crate) fn dollar(format: &str, fields: &dyn Fields, output: &mut Output<'_>) -> Result<(), FormatError> {
@@ -15,9 +13,8 @@ pub(crate) fn dollar(format: &str, fields: &dyn Fields, output: &mut Output<'_>)
             Part::Escaped => output.push_str("$"),
             Part::Named(name) | Part::Braced(name) => {
                 let value = fields.field(name).ok_or_else(|| FormatError::key(repr_str(name)))?;
-                let text = show_cow(value, Conversion::Str, output.room())?;
-                write_plain(text, output);
-                output.charge(0);
+                output.spend(1);
+                write_value(&value, Conversion::Str, Extent::PLAIN, output)?;
             }
             Part::Invalid(at) => return Err(invalid(format, at)),
         }

@@ -19,7 +19,7 @@ use crate::escape::escape_line;
 use crate::percent::class::{Integer, is_true, type_name};
 use crate::percent::error::FormatError;
 use crate::percent::output::Output;
-use crate::percent::show::{Conversion, show, show_cow};
+use crate::percent::show::{Conversion, show_cow};
 use crate::percent::{Arguments, DEFAULT_MESSAGE_LIMIT, Fields, PercentFormat, percent};
 use crate::strftime::{Zone, default_time, strftime};
 use crate::{Field, LogRecord, Text};
@@ -178,7 +178,8 @@ impl FormatterBuilder {
         self
     }
 
-    /// The bytes that `msg % args` may have, 64 KiB when nothing is said.
+    /// The bytes that `msg % args` may have, 64 KiB when nothing is said. Its directives are limited
+    /// as well, to [`DEFAULT_MAX_DIRECTIVES`](crate::DEFAULT_MAX_DIRECTIVES).
     pub const fn message_limit(mut self, bytes: usize) -> Self {
         self.formatter.message_limit = bytes;
         self
@@ -334,10 +335,7 @@ impl Formatter {
     fn message<'v>(&self, msg: &'v Value<'_>, args: &'v Value<'_>) -> Result<Text<'v>, FormatError> {
         let format = PercentFormat::new().with_limit(self.message_limit);
         match format.message(msg, args) {
-            Err(error) if self.safe => {
-                let msg = show(msg, Conversion::Str, self.message_limit).unwrap_or_default();
-                Ok(Text::from(format!("{msg} [{}: {error}]", error.python_type())))
-            }
+            Err(error) if self.safe => Ok(Text::from(format.refused(msg, &error))),
             other => other,
         }
     }

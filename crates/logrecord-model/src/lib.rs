@@ -20,7 +20,7 @@
 //! # Limits
 //!
 //! Those of [`pickle_codec::Limits`], all on by default; a message with arguments ends after
-//! [`DEFAULT_MESSAGE_LIMIT`] bytes, visibly.
+//! [`DEFAULT_MESSAGE_LIMIT`] bytes and after [`DEFAULT_MAX_DIRECTIVES`] directives, visibly.
 //!
 //! # Features
 //!
@@ -72,7 +72,7 @@ pub use formatter::{Formatter, FormatterBuilder, Style};
 pub use json::SourceInfo;
 pub use level::{Level, LevelNames, UnknownLevel};
 pub use percent::error::FormatError;
-pub use percent::{DEFAULT_MESSAGE_LIMIT, Fields, PercentFormat};
+pub use percent::{DEFAULT_MAX_DIRECTIVES, DEFAULT_MESSAGE_LIMIT, Fields, PercentFormat};
 pub use read::RecordDecoder;
 pub use record::{LogRecord, OwnedLogRecord};
 pub use strftime::Zone;

@@ -15,7 +15,7 @@ impl LogRecord<'_> {
     /// A record that a stock handler sent has its arguments merged in already, and then the text is
     /// borrowed. Where Python would raise, the message is the format with the exception behind
     /// it. What is formatted here ends at [`DEFAULT_MESSAGE_LIMIT`](crate::DEFAULT_MESSAGE_LIMIT)
-    /// bytes, visibly.
+    /// bytes or [`DEFAULT_MAX_DIRECTIVES`](crate::DEFAULT_MAX_DIRECTIVES) directives, visibly.
     ///
     /// ```
     /// use logrecord_model::{Field, LogRecord};
@@ -48,14 +48,7 @@ impl LogRecord<'_> {
         let format = PercentFormat::new();
         match format.message(msg, self.args().unwrap_or(&Value::None)) {
             Ok(message) => message,
-            Err(error) => {
-                let mut text = match format.message(msg, &Value::None) {
-                    Ok(message) => message.to_visible().into_owned(),
-                    Err(_) => String::new(),
-                };
-                text.push_str(&format!(" [{}: {}]", error.python_type(), error.message()));
-                Text::from(text)
-            }
+            Err(error) => Text::from(format.refused(msg, &error)),
         }
     }
 }

@@ -8,19 +8,22 @@ pub(crate) mod class;
 pub(crate) mod error;
 pub(crate) mod float;
 pub(crate) mod known;
+mod lookup;
 pub(crate) mod output;
 pub(crate) mod show;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
-use pickle_codec::Value;
+use memchr::memchr;
+use pickle_codec::{Str, Value};
 
 use self::class::{Integer, is_true, real, type_name};
 use self::error::FormatError;
-use self::float::{FloatSpec, float_text};
-use self::output::{Output, Place};
-use self::show::{Conversion, repr_str, show_cow};
+use self::float::{FloatSpec, FloatText, float_text};
+use self::lookup::Lookup;
+pub use self::output::DEFAULT_MAX_DIRECTIVES;
+use self::output::{Extent, Output, Place, TRUNCATED};
+use self::show::{Conversion, object_steps, repr_str, write_text, write_value};
 use crate::Text;
 
 /// The bytes that a message may have when nothing else is said: 64 KiB.
@@ -76,13 +79,14 @@ fn find<'v, 'a>(pairs: &'v [(Value<'a>, Value<'a>)], name: &str) -> Option<&'v V
 #[derive(Clone, Copy, Debug)]
 pub struct PercentFormat {
     limit: usize,
+    max_directives: usize,
 }
 
 impl PercentFormat {
-    /// With a limit of 64 KiB.
+    /// With a limit of 64 KiB and of 10,000 directives.
     #[must_use]
     pub const fn new() -> Self {
-        Self { limit: DEFAULT_MESSAGE_LIMIT }
+        Self { limit: DEFAULT_MESSAGE_LIMIT, max_directives: DEFAULT_MAX_DIRECTIVES }
     }
 
     /// Sets the bytes that the output may have; what is above is cut off, and
@@ -93,31 +97,105 @@ impl PercentFormat {
         self
     }
 
+    /// Sets the directives that a format may have; what stands behind them is cut off as what is
+    /// too long.
+    ///
+    /// It bounds the work, and so a directive that costs more than a plain one counts as several: a
+    /// float as three and one more for each digit from the 25th on, an integer of hundreds of digits
+    /// as many as the square of a 128th of them, an object of the standard library as twenty or so, and
+    /// a name that is looked up in thousands of keys as one more for 64 of these.
+    ///
+    /// ```
+    /// use logrecord_model::PercentFormat;
+    /// use pickle_codec::Value;
+    /// let format = PercentFormat::new().with_max_directives(2);
+    /// assert_eq!(format.format("%d %d", &Value::tuple([1, 2])).unwrap(), "1 2");
+    /// assert_eq!(format.format("%d %d %d", &Value::tuple([1, 2, 3])).unwrap(), "1 2 ...[truncated]");
+    /// ```
+    #[must_use]
+    pub const fn with_max_directives(mut self, directives: usize) -> Self {
+        self.max_directives = directives;
+        self
+    }
+
     /// `format % args`.
     ///
     /// # Errors
     ///
-    /// The exception that Python raises.
+    /// The exception that Python raises; where the output ends before, what is behind its end is
+    /// not looked at.
     pub fn format(self, format: &str, args: &Value<'_>) -> Result<String, FormatError> {
         let mut text = String::new();
-        let mut output = Output::new(&mut text, self.limit, self.limit, false);
-        percent(format, Arguments::of(args), &mut output)?;
+        percent(format, Arguments::of(args), &mut self.output(&mut text))?;
         Ok(text)
     }
 
     /// `LogRecord.getMessage()`: `str(msg)`, and `% args` if there are arguments.
     ///
-    /// A message without arguments is given back as it is, whatever its length.
+    /// A text without arguments is given back as it is, whatever its length.
     ///
     /// # Errors
     ///
     /// The exception that Python raises.
     pub fn message<'v>(self, msg: &'v Value<'_>, args: &Value<'_>) -> Result<Text<'v>, FormatError> {
-        let message = show_cow(Cow::Borrowed(msg), Conversion::Str, self.limit)?;
-        if !is_true(args) {
-            return Ok(message);
+        match msg {
+            Value::Str(text) if !is_true(args) => Ok(Text::from(&**text)),
+            Value::Wtf8(bytes) if !is_true(args) => Ok(Text::from(Str::Wtf8(bytes))),
+            Value::Str(text) => self.format(text, args).map(Text::from),
+            _ => {
+                let shown = self.shown(msg)?;
+                if !is_true(args) {
+                    return Ok(Text::from(shown));
+                }
+                match shown.strip_suffix(TRUNCATED) {
+                    Some(start) if start.len() >= self.limit.saturating_sub(5) => {
+                        self.format_start(start, args).map(Text::from)
+                    }
+                    _ => self.format(&shown, args).map(Text::from),
+                }
+            }
         }
-        self.format(&message.to_visible(), args).map(Text::from)
+    }
+
+    /// A format whose end was cut off: there the output ends too, and what the cut made of the last
+    /// directive is no error.
+    fn format_start(self, start: &str, args: &Value<'_>) -> Result<String, FormatError> {
+        let mut text = String::new();
+        let mut output = self.output(&mut text);
+        // Errors of the last directive, and of arguments that are left, cannot be told apart from
+        // the cut.
+        let end = start.rfind('%').unwrap_or(start.len());
+        let result = percent(start.get(..end).unwrap_or_default(), Arguments::of(args), &mut output);
+        output.cut();
+        match result {
+            Err(error) if error != FormatError::unused() => Err(error),
+            _ => Ok(text),
+        }
+    }
+
+    /// `str(msg)`, which is cut off where the output would be.
+    pub(crate) fn shown(self, msg: &Value<'_>) -> Result<String, FormatError> {
+        let mut text = String::new();
+        write_value(msg, Conversion::Str, Extent::PLAIN, &mut self.output(&mut text))?;
+        Ok(text)
+    }
+
+    /// The message that stands for one that Python refuses: `str(msg)`, and the exception behind it.
+    pub(crate) fn refused(self, msg: &Value<'_>, error: &FormatError) -> String {
+        let behind = format!(" [{}: {}]", error.python_type(), error.message());
+        let len = msg.as_str().map_or(0, str::len).min(self.limit);
+        let spare = TRUNCATED.len().saturating_add(behind.len());
+        let mut text = String::with_capacity(len.saturating_add(spare));
+        // A value that cannot be written leaves the exception alone.
+        if write_value(msg, Conversion::Str, Extent::PLAIN, &mut self.output(&mut text)).is_err() {
+            text.clear();
+        }
+        text.push_str(&behind);
+        text
+    }
+
+    fn output(self, text: &mut String) -> Output<'_> {
+        Output::new(text, self.limit, self.limit, false).with_steps(self.max_directives)
     }
 }
 
@@ -146,7 +224,7 @@ impl<'a> Arguments<'a> {
     }
 }
 
-/// Writes `format % args`.
+/// Writes `format % args`, up to the end of the output.
 pub(crate) fn percent(
     format: &str,
     arguments: Arguments<'_>,
@@ -156,29 +234,34 @@ pub(crate) fn percent(
     let mut cursor = Cursor { format, at: 0 };
     loop {
         let rest = format.get(cursor.at..).unwrap_or_default();
-        let Some(literal) = rest.find('%') else {
+        let Some(literal) = memchr(b'%', rest.as_bytes()) else {
             output.push_str(rest);
             break;
         };
-        output.push_str(rest.get(..literal).unwrap_or_default());
-        cursor.at = cursor.at.saturating_add(literal).saturating_add(1);
-        if format.get(cursor.at..).is_some_and(|rest| rest.starts_with('%')) {
+        let start = cursor.at.saturating_add(literal);
+        cursor.at = start.saturating_add(1);
+        if format.as_bytes().get(cursor.at) == Some(&b'%') {
             // Only here a percent sign stands for itself: `%5%` is an error.
-            output.push('%');
+            output.push_str(rest.get(..=literal).unwrap_or_default());
             cursor.at = cursor.at.saturating_add(1);
-            continue;
+        } else {
+            output.push_str(rest.get(..literal).unwrap_or_default());
+            if output.is_full() {
+                return Ok(());
+            }
+            let directive = Directive::read(&mut cursor, &mut state)?;
+            let len = cursor.at.saturating_sub(start);
+            output.spend(state.take_steps().saturating_add(1).saturating_add(len / 64));
+            if output.is_full() {
+                return Ok(());
+            }
+            directive.write(&mut state, &cursor, output)?;
         }
-        let directive = Directive::read(&mut cursor, &mut state)?;
-        directive.write(&mut state, &cursor, output)?;
-        output.charge(0);
         if output.is_full() {
             return Ok(());
         }
     }
-    if state.has_unused() {
-        return Err(FormatError::type_error("not all arguments converted during string formatting"));
-    }
-    Ok(())
+    if state.has_unused() { Err(FormatError::unused()) } else { Ok(()) }
 }
 
 /// A place in the format.
@@ -190,9 +273,33 @@ struct Cursor<'f> {
 impl Cursor<'_> {
     /// The next character, or None at the end of the format.
     fn next(&mut self) -> Option<char> {
+        if let Some(&byte @ ..0x80) = self.format.as_bytes().get(self.at) {
+            self.at = self.at.saturating_add(1);
+            return Some(char::from(byte));
+        }
         let character = self.format.get(self.at..)?.chars().next()?;
         self.at = self.at.saturating_add(character.len_utf8());
         Some(character)
+    }
+
+    /// The name in parentheses that begins here; the cursor is behind it then. None if it has no end.
+    fn name(&mut self) -> Option<&str> {
+        let rest = self.format.get(self.at..)?;
+        let bytes = rest.as_bytes();
+        let (mut open, mut end) = (1_usize, 0);
+        loop {
+            let inner = bytes.get(end..)?;
+            let len = memchr(b')', inner)?;
+            let opened = inner.iter().take(len).filter(|byte| **byte == b'(').count();
+            open = open.saturating_add(opened).saturating_sub(1);
+            end = end.saturating_add(len);
+            if open == 0 {
+                break;
+            }
+            end = end.saturating_add(1);
+        }
+        self.at = self.at.saturating_add(end).saturating_add(1);
+        rest.get(..end)
     }
 
     /// The index of the character before the cursor, counted in characters as Python does.
@@ -278,6 +385,14 @@ impl<'a> State<'a> {
         }
     }
 
+    /// The steps that looking up names took since this was last asked.
+    const fn take_steps(&mut self) -> usize {
+        match &mut self.mapping {
+            Some(Mapping::Dict(lookup)) => lookup.take_steps(),
+            _ => 0,
+        }
+    }
+
     /// Whether Python complains at the end.
     fn has_unused(&self) -> bool {
         self.mapping.is_none()
@@ -286,35 +401,6 @@ impl<'a> State<'a> {
                 Current::One(value) => value.is_some(),
                 Current::All(_) => false,
             }
-    }
-}
-
-/// Finds names in the pairs of a dict: at first one by one, with an index when the dict is large.
-struct Lookup<'a> {
-    pairs: &'a [(Value<'a>, Value<'a>)],
-    index: Option<HashMap<&'a str, &'a Value<'a>>>,
-}
-
-impl<'a> Lookup<'a> {
-    const fn new(pairs: &'a [(Value<'a>, Value<'a>)]) -> Self {
-        Self { pairs, index: None }
-    }
-
-    fn find(&mut self, name: &str) -> Option<&'a Value<'a>> {
-        if self.pairs.len() <= 8 {
-            return find(self.pairs, name);
-        }
-        let pairs = self.pairs;
-        let index = self.index.get_or_insert_with(|| {
-            pairs
-                .iter()
-                .filter_map(|(key, value)| match key {
-                    Value::Str(key) => Some((&**key, value)),
-                    _ => None,
-                })
-                .collect()
-        });
-        index.get(name).copied()
     }
 }
 
@@ -348,18 +434,8 @@ impl Directive {
             if state.mapping.is_none() {
                 return Err(FormatError::type_error("format requires a mapping"));
             }
-            let start = cursor.at;
-            let mut open = 1_usize;
-            while open > 0 {
-                match cursor.next() {
-                    Some('(') => open = open.saturating_add(1),
-                    Some(')') => open = open.saturating_sub(1),
-                    Some(_) => {}
-                    None => return Err(FormatError::value_error("incomplete format key")),
-                }
-            }
-            let end = cursor.at.saturating_sub(1);
-            state.select(cursor.format.get(start..end).unwrap_or_default())?;
+            let name = cursor.name().ok_or_else(|| FormatError::value_error("incomplete format key"))?;
+            state.select(name)?;
             next = cursor.next();
         }
         loop {
@@ -415,27 +491,28 @@ impl Directive {
                     'r' => Conversion::Repr,
                     _ => Conversion::Ascii,
                 };
-                let text = show_cow(value, conversion, output.room())?;
-                self.write_text(text, self.precision, output);
+                write_value(&value, conversion, self.extent(self.precision), output)?;
             }
             'd' | 'i' | 'u' | 'o' | 'x' | 'X' => self.write_integer(&value, output)?,
             'e' | 'E' | 'f' | 'F' | 'g' | 'G' => {
-                let number = real(&value)?;
+                output.spend(object_steps(&value));
+                if output.is_full() {
+                    return Ok(());
+                }
                 let text = float_text(
-                    number,
+                    real(&value)?,
                     FloatSpec {
                         kind: self.kind,
                         precision: self.precision.unwrap_or(6),
                         alternate: self.alternate,
                         add_dot_0: false,
                         no_negative_zero: false,
-                        room: output.room(),
                     },
                 );
-                let (negative, digits) = split_sign(&text);
-                self.write_number(negative, "", 0, digits, output);
+                output.spend(text.steps());
+                self.write_float(&text, output);
             }
-            'c' => self.write_text(character(&value)?, None, output),
+            'c' => write_text(&character(&value)?, self.extent(None), output),
             other => {
                 let shown = if (31..=126).contains(&u32::from(other)) { other } else { '?' };
                 let message = format!(
@@ -449,16 +526,17 @@ impl Directive {
         Ok(())
     }
 
-    fn write_text(&self, text: Text<'_>, precision: Option<usize>, output: &mut Output<'_>) {
-        if matches!(text, Text::Utf8(Cow::Owned(_))) {
-            output.charge(text.as_bytes().len());
-        }
-        let text = output.convert(text);
+    /// The field of a text.
+    fn extent(&self, precision: Option<usize>) -> Extent {
         let place = if self.left { Place::Left } else { Place::Right };
-        output.push_field(&text, ' ', place, self.width.unwrap_or(0), precision);
+        Extent { fill: ' ', place, width: self.width.unwrap_or(0), precision }
     }
 
     fn write_integer(&self, value: &Value<'_>, output: &mut Output<'_>) -> Result<(), FormatError> {
+        output.spend(object_steps(value));
+        if output.is_full() {
+            return Ok(());
+        }
         let decimal = matches!(self.kind, 'd' | 'i' | 'u');
         let integer = if decimal { Integer::truncated(value)? } else { Integer::of(value) };
         let integer = integer.ok_or_else(|| {
@@ -476,25 +554,44 @@ impl Directive {
             'X' => (16, "0X"),
             _ => (10, ""),
         };
-        let mut digits = integer.digits(base)?;
-        if self.kind == 'X' {
-            digits.make_ascii_uppercase();
-        }
-        output.charge(digits.len());
-        let zeros = self.precision.unwrap_or(0).saturating_sub(digits.len());
+        output.spend(integer.steps(base));
+        let digits = integer.in_pieces(base)?;
+        let count = digits.remaining();
+        let zeros = self.precision.unwrap_or(0).saturating_sub(count);
         let prefix = if self.alternate { prefix } else { "" };
-        self.write_number(integer.is_negative(), prefix, zeros, &digits, output);
+        let len = prefix.len().saturating_add(zeros).saturating_add(count);
+        self.write_number(integer.is_negative(), prefix, len, output, |output| {
+            output.pad('0', zeros);
+            for mut piece in digits {
+                if self.kind == 'X' {
+                    piece.make_ascii_uppercase();
+                }
+                output.push_str(&piece);
+                if output.is_full() {
+                    return;
+                }
+            }
+        });
         Ok(())
     }
 
-    /// Writes sign, prefix, zeros of the precision and digits within the width.
+    fn write_float(&self, text: &FloatText, output: &mut Output<'_>) {
+        self.write_number(text.negative, "", text.len(), output, |output| {
+            let (before, behind) = text.parts();
+            output.push_str(before);
+            output.pad('0', text.zeros);
+            output.push_str(behind);
+        });
+    }
+
+    /// Writes sign, prefix and digits within the width; prefix and digits have `len` characters.
     fn write_number(
         &self,
         negative: bool,
         prefix: &str,
-        zeros: usize,
-        digits: &str,
+        len: usize,
         output: &mut Output<'_>,
+        digits: impl FnOnce(&mut Output<'_>),
     ) {
         let sign = match (negative, self.plus, self.blank) {
             (true, ..) => "-",
@@ -502,8 +599,7 @@ impl Directive {
             (false, false, true) => " ",
             (false, false, false) => "",
         };
-        let len = sign.len().saturating_add(prefix.len()).saturating_add(zeros).saturating_add(digits.len());
-        let missing = self.width.unwrap_or(0).saturating_sub(len);
+        let missing = self.width.unwrap_or(0).saturating_sub(len.saturating_add(sign.len()));
         if !self.zero && !self.left {
             output.pad(' ', missing);
         }
@@ -512,8 +608,7 @@ impl Directive {
         if self.zero && !self.left {
             output.pad('0', missing);
         }
-        output.pad('0', zeros);
-        output.push_str(digits);
+        digits(output);
         if self.left {
             output.pad(' ', missing);
         }

@@ -10,10 +10,10 @@ use crate::Text;
 use crate::percent::class::{Integer, real, type_name};
 use crate::percent::code_point;
 use crate::percent::error::FormatError;
-use crate::percent::float::{FloatSpec, float_text};
+use crate::percent::float::{FloatSpec, FloatText, float_text};
 use crate::percent::known::{Plain, decimal_digits, decimal_fixed, plain};
-use crate::percent::output::{Output, Place};
-use crate::percent::show::{Conversion, show_cow};
+use crate::percent::output::{Extent, Output, Place};
+use crate::percent::show::{Conversion, object_steps, write_text, write_value};
 use crate::percent::split_sign;
 
 /// Writes `format(value, spec)`.
@@ -23,15 +23,10 @@ pub(crate) fn format_value<'v>(
     output: &mut Output<'_>,
 ) -> Result<(), FormatError> {
     if spec.is_empty() {
-        let text = show_cow(value, Conversion::Str, output.room())?;
-        write_plain(text, output);
-        return Ok(());
+        return write_value(&value, Conversion::Str, Extent::PLAIN, output);
     }
     match &*value {
-        Value::Str(_) | Value::Wtf8(_) => {
-            let text = show_cow(value, Conversion::Str, output.room())?;
-            format_text(text, spec, output)
-        }
+        Value::Str(_) | Value::Wtf8(_) => write_value(&value, Conversion::Str, text_extent(spec)?, output),
         Value::Bool(_) | Value::Int(_) | Value::BigInt(_) => {
             // A bool is an integer here: `format(True, '5')` is `'    1'`.
             let class = type_name(&value);
@@ -57,11 +52,12 @@ pub(crate) fn format_value<'v>(
 
 /// Writes an object that has a format of its own.
 fn format_object(value: &Value<'_>, spec: &str, output: &mut Output<'_>) -> Result<(), FormatError> {
+    output.spend(object_steps(value));
     match plain(value) {
         Some(Plain::Value(inner)) => format_value(Cow::Owned(inner), spec, output),
         Some(Plain::Moment(moment)) => {
             let text = moment.format(spec)?;
-            write_plain(Text::from(text), output);
+            write_text(&Text::from(text), Extent::PLAIN, output);
             Ok(())
         }
         Some(Plain::Decimal(text)) => {
@@ -83,7 +79,7 @@ fn format_object(value: &Value<'_>, spec: &str, output: &mut Output<'_>) -> Resu
             };
             let whole = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
             let (whole, rest) = number.split_at_checked(whole).unwrap_or((&number, ""));
-            write_number(&spec, negative, "", whole, rest, output);
+            write_number(&spec, negative, "", whole, Rest { before: rest, zeros: 0, behind: "" }, output);
             Ok(())
         }
         _ => Err(FormatError::type_error(format!(
@@ -91,15 +87,6 @@ fn format_object(value: &Value<'_>, spec: &str, output: &mut Output<'_>) -> Resu
             type_name(value)
         ))),
     }
-}
-
-/// Writes text without a specification.
-pub(crate) fn write_plain(text: Text<'_>, output: &mut Output<'_>) {
-    if matches!(text, Text::Utf8(Cow::Owned(_))) {
-        output.charge(text.as_bytes().len());
-    }
-    let text = output.convert(text);
-    output.push_text(&text);
 }
 
 /// A specification, read.
@@ -250,7 +237,12 @@ fn unknown_code(code: char, class: &str) -> FormatError {
     ))
 }
 
-fn format_text(text: Text<'_>, spec: &str, output: &mut Output<'_>) -> Result<(), FormatError> {
+/// Where the specification of a text puts it.
+///
+/// # Errors
+///
+/// ValueError for what only numbers have.
+pub(crate) fn text_extent(spec: &str) -> Result<Extent, FormatError> {
     let spec = Spec::read(spec, 's', '<', "str")?;
     if spec.kind != 's' {
         return Err(unknown_code(spec.kind, "str"));
@@ -273,9 +265,7 @@ fn format_text(text: Text<'_>, spec: &str, output: &mut Output<'_>) -> Result<()
         '^' => Place::Centre,
         _ => Place::Left,
     };
-    let text = output.convert(text);
-    output.push_field(&text, spec.fill, place, spec.width.unwrap_or(0), spec.precision);
-    Ok(())
+    Ok(Extent { fill: spec.fill, place, width: spec.width.unwrap_or(0), precision: spec.precision })
 }
 
 fn format_integer(
@@ -316,22 +306,22 @@ fn format_integer(
         if point > 0x0010_ffff {
             return Err(FormatError::overflow("%c arg not in range(0x110000)"));
         }
-        let text = output.convert(code_point(point));
         let place = match spec.align {
             '<' => Place::Left,
             '^' => Place::Centre,
             _ => Place::Right,
         };
-        output.push_field(&text, spec.fill, place, spec.width.unwrap_or(0), None);
+        let extent = Extent { fill: spec.fill, place, width: spec.width.unwrap_or(0), precision: None };
+        output.push_field(&code_point(point), extent);
         return Ok(());
     }
+    output.spend(integer.steps(base));
     let mut digits = integer.digits(base)?;
     if spec.kind == 'X' {
         digits.make_ascii_uppercase();
     }
-    output.charge(digits.len());
     let prefix = if spec.alternate { prefix } else { "" };
-    write_number(&spec, integer.is_negative(), prefix, &digits, "", output);
+    write_number(&spec, integer.is_negative(), prefix, &digits, Rest::default(), output);
     Ok(())
 }
 
@@ -347,7 +337,7 @@ fn format_float(number: f64, spec: &Spec, output: &mut Output<'_>) -> Result<(),
         (kind, precision) => (kind, precision.unwrap_or(6)),
     };
     let number = if spec.kind == '%' { number * 100.0 } else { number };
-    let mut text = float_text(
+    let text = float_text(
         number,
         FloatSpec {
             kind,
@@ -355,18 +345,28 @@ fn format_float(number: f64, spec: &Spec, output: &mut Output<'_>) -> Result<(),
             alternate: spec.alternate,
             add_dot_0: spec.kind == '\0',
             no_negative_zero: spec.no_negative_zero,
-            room: output.room(),
         },
     );
-    if spec.kind == '%' {
-        text.push('%');
-    }
-    output.charge(text.len());
-    let (negative, text) = split_sign(&text);
-    let whole = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (whole, rest) = text.split_at_checked(whole).unwrap_or((text, ""));
-    write_number(spec, negative, "", whole, rest, output);
+    output.spend(text.steps());
+    write_float(spec, &text, output);
     Ok(())
+}
+
+fn write_float(spec: &Spec, text: &FloatText, output: &mut Output<'_>) {
+    let (before, behind) = text.parts();
+    let whole = before.find(|c: char| !c.is_ascii_digit()).unwrap_or(before.len());
+    let (whole, before) = before.split_at_checked(whole).unwrap_or((before, ""));
+    let percent = format!("{behind}%");
+    let behind = if spec.kind == '%' { &percent } else { behind };
+    write_number(spec, text.negative, "", whole, Rest { before, zeros: text.zeros, behind }, output);
+}
+
+/// What follows the grouped digits of a number: text with zeros in it.
+#[derive(Clone, Copy, Default)]
+struct Rest<'t> {
+    before: &'t str,
+    zeros: usize,
+    behind: &'t str,
 }
 
 /// Writes a number: sign, prefix, grouped digits, and what follows them, within the width.
@@ -375,7 +375,7 @@ fn write_number(
     negative: bool,
     prefix: &str,
     digits: &str,
-    rest: &str,
+    rest: Rest<'_>,
     output: &mut Output<'_>,
 ) {
     let sign = match (negative, spec.sign) {
@@ -385,12 +385,13 @@ fn write_number(
         (false, _) => "",
     };
     let width = spec.width.unwrap_or(0);
-    let outside = sign.len().saturating_add(prefix.len()).saturating_add(rest.len());
+    let after = rest.before.len().saturating_add(rest.zeros).saturating_add(rest.behind.len());
+    let outside = sign.len().saturating_add(prefix.len()).saturating_add(after);
     // Zeros that fill the space between sign and digits are grouped with the digits.
     let fills_with_zeros = spec.fill == '0' && spec.align == '=';
     let least = if fills_with_zeros { width.saturating_sub(outside) } else { 0 };
     let (zeros, grouped) = match spec.separator {
-        Some(separator) => (0, Cow::Owned(group(digits, separator, spec.group, least, output.room()))),
+        Some(separator) => (0, Cow::Owned(group(digits, separator, spec.group, least.min(output.padding())))),
         None => (least.saturating_sub(digits.len()), Cow::Borrowed(digits)),
     };
     let len = outside.saturating_add(zeros).saturating_add(grouped.len());
@@ -404,16 +405,22 @@ fn write_number(
     output.pad(spec.fill, left);
     output.push_str(sign);
     output.push_str(prefix);
+    if spec.separator.is_some() && grouped.len() < least {
+        // More zeros than may be written, and they are a part of the grouped digits.
+        output.push_str(&grouped);
+        output.cut();
+    }
     output.pad(spec.fill, inner);
     output.pad('0', zeros);
     output.push_str(&grouped);
-    output.push_str(rest);
+    output.push_str(rest.before);
+    output.pad('0', rest.zeros);
+    output.push_str(rest.behind);
     output.pad(spec.fill, right);
 }
 
 /// Digits with separators, filled with zeros up to `least` characters; a separator is never first.
-fn group(digits: &str, separator: char, size: usize, least: usize, room: usize) -> String {
-    let least = least.min(room.saturating_add(1));
+fn group(digits: &str, separator: char, size: usize, least: usize) -> String {
     let mut reversed = String::with_capacity(digits.len().saturating_mul(4) / 3);
     let mut source = digits.bytes().rev();
     let mut in_group = 0;

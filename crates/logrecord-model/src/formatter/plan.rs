@@ -4,8 +4,8 @@ use crate::Text;
 use crate::percent::Fields;
 use crate::percent::class::Integer;
 use crate::percent::error::FormatError;
-use crate::percent::output::{Output, Place};
-use crate::percent::show::{Conversion, repr_str, show_cow};
+use crate::percent::output::{Extent, Output, Place};
+use crate::percent::show::{Conversion, repr_str, write_text, write_value};
 
 /// A piece of a format.
 #[derive(Clone, Debug)]
@@ -84,30 +84,18 @@ impl Directive {
     /// Writes the field.
     pub(super) fn write(&self, fields: &dyn Fields, output: &mut Output<'_>) -> Result<(), FormatError> {
         let value = fields.field(&self.name).ok_or_else(|| FormatError::key(repr_str(&self.name)))?;
-        let text = if self.integer {
-            let integer = Integer::truncated(&value)?;
-            let integer = integer.ok_or_else(|| {
-                FormatError::type_error(format!(
-                    "%d format: a real number is required, not {:.200}",
-                    crate::percent::class::type_name(&value)
-                ))
-            })?;
-            Text::from(integer.decimal()?)
-        } else {
-            let text = show_cow(value, Conversion::Str, output.room())?;
-            return self.write_text(&output.convert(text), output);
-        };
-        self.write_text(&text, output)
-    }
-
-    #[allow(clippy::unnecessary_wraps, reason = "ends both branches of its only caller")]
-    fn write_text(&self, text: &Text<'_>, output: &mut Output<'_>) -> Result<(), FormatError> {
-        if self.width == 0 && self.precision.is_none() {
-            output.push_text(text);
-        } else {
-            let place = if self.left { Place::Left } else { Place::Right };
-            output.push_field(text, ' ', place, self.width, self.precision);
+        let place = if self.left { Place::Left } else { Place::Right };
+        let extent = Extent { fill: ' ', place, width: self.width, precision: self.precision };
+        if !self.integer {
+            return write_value(&value, Conversion::Str, extent, output);
         }
+        let integer = Integer::truncated(&value)?.ok_or_else(|| {
+            FormatError::type_error(format!(
+                "%d format: a real number is required, not {:.200}",
+                crate::percent::class::type_name(&value)
+            ))
+        })?;
+        write_text(&Text::from(integer.decimal()?), extent, output);
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use num_bigint::{BigInt, Sign};
+use num_bigint::{BigInt, BigUint, Sign};
 use pickle_codec::Value;
 
 use super::error::FormatError;
@@ -178,6 +178,41 @@ impl<'v> Integer<'v> {
         }
     }
 
+    /// The digits of the magnitude from the first to the last, in pieces: of an integer of a million
+    /// digits none are made but those that fit.
+    ///
+    /// # Errors
+    ///
+    /// As [`digits`](Self::digits).
+    pub(crate) fn in_pieces(&self, base: u32) -> Result<DigitPieces<'_>, FormatError> {
+        let bits_each: u8 = match base {
+            2 => 1,
+            8 => 3,
+            16 => 4,
+            _ => 0,
+        };
+        if let Self::Big(number) = self
+            && bits_each > 0
+            && number.bits() > PIECE.saturating_mul(u64::from(bits_each))
+        {
+            let left = number.bits().div_ceil(u64::from(bits_each));
+            return Ok(DigitPieces::Long { magnitude: number.magnitude(), base, bits_each, left });
+        }
+        self.digits(base).map(DigitPieces::Short)
+    }
+
+    /// What the digits cost, in steps of an output: in base 10 the square of their number.
+    pub(crate) fn steps(&self, base: u32) -> usize {
+        match self {
+            Self::Big(number) if base == 10 => {
+                // 425 bits are 128 digits; more than 4,300 digits are refused before they cost anything.
+                let parts = usize::try_from(number.bits().min(14_285) / 425).unwrap_or(usize::MAX);
+                parts.saturating_mul(parts)
+            }
+            Self::Big(_) | Self::Small(_) => 0,
+        }
+    }
+
     /// `str(value)`.
     pub(crate) fn decimal(&self) -> Result<String, FormatError> {
         let digits = self.digits(10)?;
@@ -198,6 +233,50 @@ impl<'v> Integer<'v> {
                 // Reading decimal digits rounds once and to even.
                 let float: f64 = number.to_str_radix(10).parse().unwrap_or(f64::INFINITY);
                 if float.is_finite() { Ok(float) } else { Err(too_large()) }
+            }
+        }
+    }
+}
+
+/// The digits that a piece has.
+const PIECE: u64 = 4096;
+
+/// The digits of an integer, in pieces.
+pub(crate) enum DigitPieces<'n> {
+    /// All of them; empty when they are given.
+    Short(String),
+    /// Those of an integer in a base that is a power of two.
+    Long { magnitude: &'n BigUint, base: u32, bits_each: u8, left: u64 },
+}
+
+impl DigitPieces<'_> {
+    /// How many digits are left.
+    pub(crate) fn remaining(&self) -> usize {
+        match self {
+            Self::Short(digits) => digits.len(),
+            Self::Long { left, .. } => usize::try_from(*left).unwrap_or(usize::MAX),
+        }
+    }
+}
+
+impl Iterator for DigitPieces<'_> {
+    type Item = String;
+
+    fn next(&mut self) -> Option<String> {
+        match self {
+            Self::Short(digits) => Some(std::mem::take(digits)).filter(|digits| !digits.is_empty()),
+            Self::Long { magnitude, base, bits_each, left } => {
+                // All pieces but the first are whole ones.
+                let len = match *left % PIECE {
+                    0 => PIECE.min(*left),
+                    over => over,
+                };
+                let width = usize::try_from(len).ok().filter(|width| *width > 0)?;
+                *left = left.saturating_sub(len);
+                let mask = (BigUint::from(1_u8) << len.saturating_mul(u64::from(*bits_each))) - 1_u8;
+                let part = (*magnitude >> left.saturating_mul(u64::from(*bits_each))) & mask;
+                let digits = part.to_str_radix(*base);
+                Some(format!("{digits:0>width$}"))
             }
         }
     }
@@ -246,6 +325,24 @@ mod tests {
             let value = Value::Float(number);
             let integer = Integer::truncated(&value).unwrap().unwrap();
             assert_eq!(integer.decimal().unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn pieces_are_the_digits() {
+        for bits in [63_u32, 64, 65, 4095, 4096, 4097, 12_287, 12_288, 12_289, 16_384, 50_000, 65_537] {
+            for number in [BigInt::from(1) << bits, (BigInt::from(1) << bits) - 1, BigInt::from(-5) << bits] {
+                let value = Value::BigInt(Box::new(number));
+                let integer = Integer::of(&value).unwrap();
+                for base in [8, 16] {
+                    let pieces = integer.in_pieces(base).unwrap();
+                    let count = pieces.remaining();
+                    let pieces: Vec<String> = pieces.collect();
+                    assert!(pieces.iter().all(|piece| piece.len() <= 4096), "{bits} bits in base {base}");
+                    assert_eq!(pieces.concat(), integer.digits(base).unwrap(), "{bits} bits in base {base}");
+                    assert_eq!(pieces.concat().len(), count, "{bits} bits in base {base}");
+                }
+            }
         }
     }
 

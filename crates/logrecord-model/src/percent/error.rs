@@ -66,6 +66,12 @@ impl FormatError {
         Self { python_type: "AttributeError", message: message.into() }
     }
 
+    /// The error of arguments that no directive takes.
+    #[cold]
+    pub(crate) fn unused() -> Self {
+        Self::type_error("not all arguments converted during string formatting")
+    }
+
     /// The error of an integer that CPython does not write in decimal.
     #[cold]
     pub(crate) fn too_many_digits() -> Self {

@@ -19,27 +19,64 @@ pub(crate) struct FloatSpec {
     pub(crate) add_dot_0: bool,
     /// Whether a zero loses its sign.
     pub(crate) no_negative_zero: bool,
-    /// How many zeros are worth writing; more would be cut off anyway.
-    pub(crate) room: usize,
+}
+
+/// A float's text without its sign. The zeros of a long precision are counted and not written.
+#[derive(Debug, Default)]
+pub(crate) struct FloatText {
+    pub(crate) negative: bool,
+    text: String,
+    /// Where in the text the zeros belong.
+    gap: usize,
+    pub(crate) zeros: usize,
+}
+
+impl FloatText {
+    /// What stands before the zeros, and what behind.
+    pub(crate) fn parts(&self) -> (&str, &str) {
+        self.text.split_at_checked(self.gap).unwrap_or((&self.text, ""))
+    }
+
+    /// The characters without the sign.
+    pub(crate) const fn len(&self) -> usize {
+        self.text.len().saturating_add(self.zeros)
+    }
+
+    /// What the digits cost, in steps of an output: a float has 17 that are found at once, each
+    /// further one is a division of a long number.
+    pub(crate) fn steps(&self) -> usize {
+        let digits = self.parts().0.trim_start_matches(['0', '.']).trim_end_matches('0').len();
+        super::show::FLOAT_STEPS.saturating_add(digits.saturating_sub(24))
+    }
+
+    fn push_zeros(&mut self, count: usize) {
+        self.gap = self.text.len();
+        self.zeros = count;
+    }
+
+    fn from_text(text: &str) -> Self {
+        Self { text: text.to_owned(), gap: text.len(), ..Self::default() }
+    }
 }
 
 /// Behind this many digits an f64 has only zeros.
 const EXACT_DIGITS: usize = 1100;
 
 /// A float as `PyOS_double_to_string` writes it.
-pub(crate) fn float_text(value: f64, spec: FloatSpec) -> String {
+pub(crate) fn float_text(value: f64, spec: FloatSpec) -> FloatText {
     let upper = spec.kind.is_ascii_uppercase();
     let kind = spec.kind.to_ascii_lowercase();
     if !value.is_finite() {
-        let text = match (value.is_nan(), value < 0.0) {
-            (true, _) => "nan",
-            (false, true) => "-inf",
+        let text = match (value.is_nan(), upper) {
+            (true, true) => "NAN",
+            (true, false) => "nan",
+            (false, true) => "INF",
             (false, false) => "inf",
         };
-        return if upper { text.to_uppercase() } else { text.to_owned() };
+        return FloatText { negative: value < 0.0, ..FloatText::from_text(text) };
     }
     let magnitude = value.abs();
-    let (text, is_zero) = match kind {
+    let (mut text, is_zero) = match kind {
         'e' => {
             let decimal = significant(magnitude, spec.precision.saturating_add(1));
             let zero = is_zero(&decimal);
@@ -53,22 +90,19 @@ pub(crate) fn float_text(value: f64, spec: FloatSpec) -> String {
             (general(decimal, precision, kind == 'r', spec, upper), zero)
         }
     };
-    if value.is_sign_negative() && !(spec.no_negative_zero && is_zero) { format!("-{text}") } else { text }
+    text.negative = value.is_sign_negative() && !(spec.no_negative_zero && is_zero);
+    text
 }
 
 /// A float as Python's `repr`.
 pub(crate) fn float_repr(value: f64) -> String {
-    float_text(
-        value,
-        FloatSpec {
-            kind: 'r',
-            precision: 0,
-            alternate: false,
-            add_dot_0: true,
-            no_negative_zero: false,
-            room: 0,
-        },
-    )
+    let spec =
+        FloatSpec { kind: 'r', precision: 0, alternate: false, add_dot_0: true, no_negative_zero: false };
+    let FloatText { negative, mut text, .. } = float_text(value, spec);
+    if negative {
+        text.insert(0, '-');
+    }
+    text
 }
 
 fn is_zero(decimal: &Decimal) -> bool {
@@ -103,35 +137,36 @@ fn split_exponent(text: &str) -> Decimal {
     }
 }
 
-fn fixed(magnitude: f64, spec: FloatSpec) -> (String, bool) {
+fn fixed(magnitude: f64, spec: FloatSpec) -> (FloatText, bool) {
     let places = spec.precision.min(EXACT_DIGITS);
-    let mut text = format!("{magnitude:.places$}");
-    let zero = text.bytes().all(|byte| matches!(byte, b'0' | b'.'));
-    push_zeros(&mut text, spec.precision.saturating_sub(places).min(spec.room));
+    let mut text = FloatText { text: format!("{magnitude:.places$}"), ..FloatText::default() };
+    let zero = text.text.bytes().all(|byte| matches!(byte, b'0' | b'.'));
     if spec.alternate && spec.precision == 0 {
-        text.push('.');
+        text.text.push('.');
     }
+    text.push_zeros(spec.precision.saturating_sub(places));
     (text, zero)
 }
 
 /// `d.ddde+XX` with `places` digits behind the point.
-fn exponent_form(decimal: &Decimal, places: usize, spec: FloatSpec, upper: bool) -> String {
+fn exponent_form(decimal: &Decimal, places: usize, spec: FloatSpec, upper: bool) -> FloatText {
     let (first, rest) = decimal.digits.split_at_checked(1).unwrap_or(("0", ""));
-    let mut text = String::from(first);
+    let mut text = FloatText::default();
+    text.text.push_str(first);
     if places > 0 || spec.alternate {
-        text.push('.');
+        text.text.push('.');
     }
-    text.push_str(rest);
-    push_zeros(&mut text, places.saturating_sub(rest.len()).min(spec.room));
+    text.text.push_str(rest);
+    text.push_zeros(places.saturating_sub(rest.len()));
     let exponent = if is_zero(decimal) { 0 } else { decimal.point.saturating_sub(1) };
-    text.push(if upper { 'E' } else { 'e' });
-    text.push(if exponent < 0 { '-' } else { '+' });
-    text.push_str(&format!("{:02}", exponent.unsigned_abs()));
+    text.text.push(if upper { 'E' } else { 'e' });
+    text.text.push(if exponent < 0 { '-' } else { '+' });
+    text.text.push_str(&format!("{:02}", exponent.unsigned_abs()));
     text
 }
 
 /// `g` and `repr`: plain digits where the exponent is small, else with an exponent.
-fn general(mut decimal: Decimal, precision: usize, repr: bool, spec: FloatSpec, upper: bool) -> String {
+fn general(mut decimal: Decimal, precision: usize, repr: bool, spec: FloatSpec, upper: bool) -> FloatText {
     if is_zero(&decimal) {
         decimal.point = 1;
     }
@@ -151,41 +186,35 @@ fn general(mut decimal: Decimal, precision: usize, repr: bool, spec: FloatSpec, 
         return exponent_form(&decimal, places, spec, upper);
     }
     let mut text = String::new();
+    let mut zeros = wanted.saturating_sub(decimal.digits.len());
+    let whole = usize::try_from(decimal.point).unwrap_or(0);
     if decimal.point <= 0 {
         text.push_str("0.");
         push_zeros(&mut text, usize::try_from(decimal.point.saturating_neg()).unwrap_or(0));
         text.push_str(&decimal.digits);
-        push_zeros(&mut text, wanted.saturating_sub(decimal.digits.len()).min(spec.room));
-        return text;
-    }
-    let whole = usize::try_from(decimal.point).unwrap_or(0);
-    match decimal.digits.split_at_checked(whole) {
-        Some((before, after)) => {
-            text.push_str(before);
-            let zeros = wanted.saturating_sub(decimal.digits.len()).min(spec.room);
-            if !after.is_empty() || zeros > 0 || spec.alternate {
-                text.push('.');
-                text.push_str(after);
-                push_zeros(&mut text, zeros);
-            }
+    } else if let Some((before, after)) = decimal.digits.split_at_checked(whole) {
+        text.push_str(before);
+        if !after.is_empty() || zeros > 0 || spec.alternate {
+            text.push('.');
+            text.push_str(after);
         }
-        None => {
-            text.push_str(&decimal.digits);
-            push_zeros(&mut text, whole.saturating_sub(decimal.digits.len()));
-            let zeros = wanted.saturating_sub(whole).min(spec.room);
-            if zeros > 0 || spec.alternate {
-                text.push('.');
-                push_zeros(&mut text, zeros);
-            }
+    } else {
+        text.push_str(&decimal.digits);
+        push_zeros(&mut text, whole.saturating_sub(decimal.digits.len()));
+        zeros = wanted.saturating_sub(whole);
+        if zeros > 0 || spec.alternate {
+            text.push('.');
         }
     }
-    if spec.add_dot_0 {
+    if spec.add_dot_0 && zeros == 0 {
         if text.ends_with('.') {
             text.push('0');
         } else if !text.contains('.') {
             text.push_str(".0");
         }
     }
+    let mut text = FloatText { text, ..FloatText::default() };
+    text.push_zeros(zeros);
     text
 }
 
@@ -198,7 +227,7 @@ mod tests {
     use super::*;
 
     fn spec(kind: char, precision: usize, alternate: bool) -> FloatSpec {
-        FloatSpec { kind, precision, alternate, add_dot_0: false, no_negative_zero: false, room: 1000 }
+        FloatSpec { kind, precision, alternate, add_dot_0: false, no_negative_zero: false }
     }
 
     #[test]
@@ -226,7 +255,11 @@ mod tests {
             (f64::NAN, 'f', 3, false, "nan"),
         ];
         for (value, kind, precision, alternate, expected) in rows {
-            assert_eq!(float_text(value, spec(kind, precision, alternate)), expected, "{value} {kind}");
+            let text = float_text(value, spec(kind, precision, alternate));
+            let (before, behind) = text.parts();
+            let sign = if text.negative { "-" } else { "" };
+            let whole = format!("{sign}{before}{}{behind}", "0".repeat(text.zeros));
+            assert_eq!(whole, expected, "{value} {kind}");
         }
     }
 
@@ -251,9 +284,20 @@ mod tests {
     }
 
     #[test]
-    fn a_huge_precision_costs_what_it_may_write() {
-        let text = float_text(1.5, spec('f', usize::MAX, false));
-        assert!(text.len() <= EXACT_DIGITS + 1000 + 2);
-        assert!(float_text(1.5, spec('g', usize::MAX, true)).len() <= EXACT_DIGITS + 1000 + 2);
+    fn a_huge_precision_is_counted_and_not_written() {
+        for (kind, alternate) in [('f', false), ('e', false), ('g', true)] {
+            let text = float_text(1.5, spec(kind, usize::MAX, alternate));
+            let (before, behind) = text.parts();
+            assert!(before.len() + behind.len() <= EXACT_DIGITS + 8, "{kind}");
+            assert!(text.zeros > usize::MAX / 2, "{kind}");
+            assert_eq!(text.steps(), crate::percent::show::FLOAT_STEPS, "{kind}");
+        }
+        let rows = [(1e308, 'f', 0, 200..310), (0.1, 'e', 60, 20..60), (5e-324, 'g', 2000, 700..800)];
+        for (value, kind, precision, steps) in rows {
+            assert!(
+                steps.contains(&float_text(value, spec(kind, precision, false)).steps()),
+                "{value} {kind}"
+            );
+        }
     }
 }

@@ -30,6 +30,16 @@ pub(crate) struct Moment {
 /// The reading of a value, if it is such an object.
 pub(crate) fn plain(value: &Value<'_>) -> Option<Plain> {
     let Value::Object(object) = value else { return None };
+    // None of these holds a container; the others are not worth the reading.
+    let is_container = |value: &Value<'_>| {
+        matches!(
+            value,
+            Value::List(_) | Value::Tuple(_) | Value::Dict(_) | Value::Set(_) | Value::FrozenSet(_)
+        )
+    };
+    if object.items.is_some() || object.pairs.is_some() || object.args.iter().any(is_container) {
+        return None;
+    }
     object
         .with_known(|known| {
             Some(match known {
@@ -130,7 +140,7 @@ pub(crate) fn decimal_fixed(digits: &str, behind: i64, places: usize) -> Option<
     /// A number of more digits is one that someone chose for its length.
     const MOST: i64 = 10_000;
     let wanted = i64::try_from(places).ok()?;
-    if behind.abs() > MOST || wanted > MOST {
+    if behind.abs() > MOST || wanted > MOST || i64::try_from(digits.len()).ok()? > MOST {
         return None;
     }
     let mut number = BigInt::parse_bytes(digits.as_bytes(), 10)?;
@@ -156,15 +166,21 @@ pub(crate) fn decimal_fixed(digits: &str, behind: i64, places: usize) -> Option<
 
 /// `int()` of a decimal number.
 pub(crate) fn decimal_truncated(text: &str) -> Option<BigInt> {
+    /// An integer of more digits is not written, and reading it costs the square of them.
+    const MOST: usize = 10_000;
     let (negative, digits, behind) = decimal_digits(text)?;
     let whole = if behind >= 0 {
         let kept = digits.len().saturating_sub(usize::try_from(behind).ok()?);
-        BigInt::parse_bytes(
-            digits.get(..kept).filter(|digits| !digits.is_empty()).unwrap_or("0").as_bytes(),
-            10,
-        )?
+        let whole = digits.get(..kept).unwrap_or_default().trim_start_matches('0');
+        if whole.len() > MOST {
+            return None;
+        }
+        if whole.is_empty() { BigInt::ZERO } else { BigInt::parse_bytes(whole.as_bytes(), 10)? }
     } else {
         let zeros = u32::try_from(behind.saturating_neg()).ok().filter(|zeros| *zeros <= 10_000)?;
+        if digits.len() > MOST {
+            return None;
+        }
         BigInt::parse_bytes(digits.as_bytes(), 10)? * BigInt::from(10).pow(zeros)
     };
     Some(if negative { -whole } else { whole })

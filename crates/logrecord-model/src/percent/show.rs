@@ -7,7 +7,11 @@ use pickle_codec::{Str, Value};
 use super::class::Integer;
 use super::error::FormatError;
 use super::float::float_repr;
+use super::output::{Extent, Output};
 use crate::Text;
+
+/// Steps of a float whose digits are found at once.
+pub(crate) const FLOAT_STEPS: usize = 2;
 
 /// How a value becomes text: the conversions of `%s`, `%r` and `%a`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +21,132 @@ pub(crate) enum Conversion {
     Ascii,
 }
 
-/// A value as text. Of anything but plain text at most `room` bytes and one more are made.
+/// Writes a value within its extent. What would be cut off is not made.
+pub(crate) fn write_value(
+    value: &Value<'_>,
+    conversion: Conversion,
+    extent: Extent,
+    output: &mut Output<'_>,
+) -> Result<(), FormatError> {
+    if conversion == Conversion::Str {
+        match value {
+            Value::Str(text) => {
+                write_text(&Text::from(&**text), extent, output);
+                return Ok(());
+            }
+            Value::Wtf8(bytes) => {
+                write_text(&Text::from(Str::Wtf8(bytes)), extent, output);
+                return Ok(());
+            }
+            _ => {}
+        }
+    }
+    if output.is_full() {
+        return Ok(());
+    }
+    let mut digits = itoa::Buffer::new();
+    let text = match value {
+        Value::None => Text::from("None"),
+        Value::Bool(true) => Text::from("True"),
+        Value::Bool(false) => Text::from("False"),
+        Value::Int(number) => Text::from(digits.format(*number)),
+        Value::Float(number) => {
+            output.spend(FLOAT_STEPS);
+            Text::from(float_repr(*number))
+        }
+        // On its own such an integer is refused as CPython refuses it; inside a container the
+        // printer has a spelling that does not cost the whole text.
+        Value::BigInt(_) => match Integer::of(value) {
+            Some(integer) => {
+                output.spend(integer.steps(10));
+                Text::from(integer.decimal()?)
+            }
+            None => Text::EMPTY,
+        },
+        _ => {
+            print_value(value, conversion, extent, output);
+            return Ok(());
+        }
+    };
+    write_text(&text, extent, output);
+    Ok(())
+}
+
+/// Writes text within its extent.
+pub(crate) fn write_text(text: &Text<'_>, extent: Extent, output: &mut Output<'_>) {
+    if extent.width == 0 && extent.precision.is_none() && !output.safe {
+        output.push_text(text);
+    } else {
+        output.push_field(text, extent);
+    }
+}
+
+fn print_value(value: &Value<'_>, conversion: Conversion, extent: Extent, output: &mut Output<'_>) {
+    output.spend(object_steps(value).saturating_add(1));
+    if let Some(precision) = extent.precision {
+        output.spend(text_steps(value, precision));
+    }
+    if output.is_full() {
+        return;
+    }
+    let mut field = output.field(extent);
+    let room = field.room();
+    if room > 0 {
+        let printed = match conversion {
+            Conversion::Str => value.py_str(&mut field, room),
+            Conversion::Repr => value.py_repr(&mut field, room),
+            Conversion::Ascii => value.py_ascii(&mut field, room),
+        };
+        if printed.is_err() {
+            field.cut();
+        }
+    }
+    field.finish();
+}
+
+/// What the quotes of the texts cost that a precision lets through: for these a text is looked at to
+/// its end, however little of it is written.
+fn text_steps(value: &Value<'_>, precision: usize) -> usize {
+    /// How many values are looked at; with more of them a precision lets so much through that it
+    /// cannot be repeated often.
+    const MOST: usize = 64;
+    let (mut steps, mut seen) = (0_usize, 0);
+    let mut open = vec![value];
+    while let Some(value) = open.pop()
+        && seen <= MOST.min(precision)
+    {
+        seen += 1;
+        match value {
+            Value::Str(text) => steps = steps.saturating_add(text.len() / 2048),
+            Value::Wtf8(bytes) | Value::Bytes(bytes) | Value::ByteArray(bytes) => {
+                steps = steps.saturating_add(bytes.len() / 2048);
+            }
+            Value::List(items) | Value::Tuple(items) | Value::Set(items) | Value::FrozenSet(items) => {
+                open.extend(items.iter().take(MOST).rev());
+            }
+            Value::Dict(pairs) => {
+                open.extend(pairs.iter().take(MOST).rev().flat_map(|(key, value)| [value, key]));
+            }
+            Value::Object(object) => {
+                steps = steps.saturating_add(object_steps(value));
+                open.extend(object.args.iter().take(MOST).rev());
+            }
+            _ => {}
+        }
+    }
+    steps
+}
+
+/// What reading an object of the standard library costs: it is built from its arguments each time.
+pub(crate) fn object_steps(value: &Value<'_>) -> usize {
+    /// Steps for one such object.
+    const OBJECT: usize = 16;
+    let Value::Object(object) = value else { return 0 };
+    let len: usize = object.args.iter().map(|arg| arg.as_str().map_or(0, str::len)).sum();
+    OBJECT.saturating_add(len / 64)
+}
+
+/// A value as text of at most `room` bytes, plain text of any length.
 pub(crate) fn show<'v>(
     value: &'v Value<'_>,
     conversion: Conversion,
@@ -30,33 +159,9 @@ pub(crate) fn show<'v>(
             _ => {}
         }
     }
-    Ok(match value {
-        Value::None => Text::from("None"),
-        Value::Bool(true) => Text::from("True"),
-        Value::Bool(false) => Text::from("False"),
-        Value::Int(number) => Text::from(number.to_string()),
-        Value::Float(number) => Text::from(float_repr(*number)),
-        // On its own such an integer is refused as CPython refuses it; inside a container the
-        // printer has a spelling that does not cost the whole text.
-        Value::BigInt(_) => match Integer::of(value) {
-            Some(integer) => Text::from(integer.decimal()?),
-            None => Text::EMPTY,
-        },
-        _ => {
-            let mut out = String::new();
-            let printed = match conversion {
-                Conversion::Str => value.py_str(&mut out, room),
-                Conversion::Repr => value.py_repr(&mut out, room),
-                Conversion::Ascii => value.py_ascii(&mut out, room),
-            };
-            if printed.is_err() {
-                // One character too many makes the output end visibly, unless the directive's own
-                // precision ends the text before.
-                out.push('.');
-            }
-            Text::from(out)
-        }
-    })
+    let mut text = String::new();
+    write_value(value, conversion, Extent::PLAIN, &mut Output::new(&mut text, room, 0, false))?;
+    Ok(Text::from(text))
 }
 
 /// The value that a Cow holds, as text.
@@ -75,8 +180,10 @@ pub(crate) fn show_cow<'v>(
 /// `repr` of text, no more than a few thousand characters of it.
 pub(crate) fn repr_str(text: &str) -> String {
     const ENOUGH: usize = 4096;
+    let end = (0..=text.len().min(ENOUGH)).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
     let mut out = String::new();
-    if Value::from(text).py_repr(&mut out, ENOUGH).is_err() {
+    let printed = Value::from(text.get(..end).unwrap_or_default()).py_repr(&mut out, ENOUGH);
+    if printed.is_err() || end < text.len() {
         out.push_str(super::output::TRUNCATED);
     }
     out
