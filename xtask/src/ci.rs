@@ -30,7 +30,7 @@ enum Outcome {
 
 type Step = (&'static str, fn() -> Result<Outcome>);
 
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 14] = [
     ("fmt", fmt),
     ("tidy", || tidy::run().map(passed)),
     ("golden", || golden::check().map(passed)),
@@ -43,6 +43,8 @@ const STEPS: [Step; 12] = [
     ("python tests", python_tests),
     ("package", package),
     ("deny", deny),
+    ("miri", miri),
+    ("coverage", coverage),
 ];
 
 /// Runs every step and prints the table.
@@ -203,4 +205,28 @@ fn deny() -> Result<Outcome> {
         return Ok(Outcome::Skipped("cargo-deny is not installed"));
     }
     run(cargo().args(["deny", "--offline", "check", "bans", "licenses", "sources"])).map(passed)
+}
+
+/// The decoder's unit tests under Miri, where a nightly has the component.
+fn miri() -> Result<Outcome> {
+    // Only the cargo in PATH knows of toolchains.
+    let nightly = || {
+        let mut command = Command::new("cargo");
+        command.current_dir(process::root()).args(["+nightly", "miri"]);
+        command
+    };
+    if process::output(nightly().arg("--version")).is_err() {
+        return Ok(Outcome::Skipped("no nightly has the component miri"));
+    }
+    let tests = ["test", "-p", "pickle-codec", "--lib", "--locked"];
+    process::run_within(nightly().args(tests), Duration::from_secs(300)).map(passed)
+}
+
+/// How much of the decoder its tests reach, where cargo-llvm-cov and llvm-tools are installed.
+fn coverage() -> Result<Outcome> {
+    if process::output(cargo().args(["llvm-cov", "--version"])).is_err() {
+        return Ok(Outcome::Skipped("cargo-llvm-cov is not installed"));
+    }
+    run(cargo().args(["llvm-cov", "-p", "pickle-codec", "--all-features", "--locked", "--summary-only"]))
+        .map(passed)
 }

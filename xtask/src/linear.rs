@@ -5,6 +5,7 @@
 //! the work of a policy, and callgrind writes a file of counts after each piece of it.
 
 use std::hint::black_box;
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::process::Command;
 
@@ -80,9 +81,15 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         process::output(cargo().args(["build", "--release", "-p", "xtask", "--message-format", "json"]))?;
     let binary = crate::bench::executable(&report, "xtask")?;
     let mut steep = 0;
-    for (policy, _) in POLICIES {
-        let folder = tempfile::tempdir()?;
-        let mut rows = count(&binary, policy, &options.only, folder.path())?;
+    let counts = std::thread::scope(|scope| {
+        let count = |(policy, _)| {
+            let (binary, only) = (&binary, &options.only);
+            scope.spawn(move || count(binary, policy, only))
+        };
+        POLICIES.map(count).map(|counting| counting.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    });
+    for ((policy, _), rows) in POLICIES.into_iter().zip(counts) {
+        let mut rows = rows?;
         let refused = rows.len();
         rows.retain(|row| row.many >= FEW);
         let refused = refused - rows.len();
@@ -122,12 +129,18 @@ impl Row {
 }
 
 /// Runs this program under callgrind and reads the counts of each work, once and with twice the input.
-fn count(binary: &Path, policy: &str, only: &str, folder: &Path) -> Result<Vec<Row>> {
+fn count(binary: &Path, policy: &str, only: &str) -> Result<Vec<Row>> {
+    let folder = tempfile::tempdir()?;
+    let folder = folder.path();
     let mut out = std::ffi::OsString::from("--callgrind-out-file=");
     out.push(folder.join("counts"));
     let mut valgrind = Command::new("valgrind");
     valgrind
-        .args(["--tool=callgrind", "--toggle-collect=*linear*counted*", "--dump-after=*linear*counted*"])
+        .args([
+            "--tool=callgrind",
+            "--toggle-collect=xtask::linear::counted",
+            "--dump-after=xtask::linear::counted",
+        ])
         .arg("--dump-line=no")
         .arg(out)
         .arg(binary)

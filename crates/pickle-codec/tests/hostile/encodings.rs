@@ -137,9 +137,9 @@ pub(crate) fn encodings() -> Vec<Vec<u8>> {
 
 /// What is on the stack and in the memo before a pair of instructions.
 pub(crate) const BEFORE: [&[u8]; 5] = [
-    b"",
-    b"N",
     b"]q\x00}q\x01Nq\x05(K\x01",
-    b"\x8fq\x00cm\nC\nq\x01)",
+    b"",
     b"}q\x00(K\x01q\x05X\x06\0\0\0latin1q\x01\x86",
+    b"N",
+    b"\x8fq\x00cm\nC\nq\x01)",
 ];
