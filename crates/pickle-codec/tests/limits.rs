@@ -90,6 +90,20 @@ fn deep_objects() {
 }
 
 #[test]
+fn deep_keys() {
+    // Two equal keys, hashed and compared to the end.
+    let key = [b"N".as_slice(), &b"\x85".repeat(DEPTH)].concat();
+    let input = [b"}", key.as_slice(), b"K\x01s", &key, b"K\x02s."].concat();
+    let work = move || {
+        let document = raised().decode(&input).unwrap();
+        let Node::Dict(pairs) = document.root().view() else { panic!("no dict") };
+        let values: Vec<_> = pairs.iter().map(|(_, value)| value.view()).collect();
+        assert!(matches!(*values, [Node::Int(2)]));
+    };
+    thread::Builder::new().stack_size(STACK).spawn(work).unwrap().join().unwrap();
+}
+
+#[test]
 fn deep_persistent_ids() {
     // A chain of these counts no depth at decode, so all that walks it has to count or not recurse.
     let input = chain(b"", b"N", b"Q");
