@@ -25,13 +25,7 @@ pub(crate) fn write_float(value: f64, out: &mut (impl Write + ?Sized)) -> fmt::R
     if value.is_infinite() {
         return out.write_str(if value > 0.0 { "inf" } else { "-inf" });
     }
-    // Rust's `{:e}` has the same number of digits: `-1.2345e-7`.
-    let mut shortest = Buffer::default();
-    write!(shortest, "{:e}", value.abs())?;
-    let (mantissa, exponent) = shortest.as_str().split_once('e').ok_or(fmt::Error)?;
-    let exponent: i32 = exponent.parse().map_err(|_| fmt::Error)?;
-    let mut digits = Buffer::default();
-    mantissa.split('.').try_for_each(|part| digits.write_str(part))?;
+    let (mut digits, exponent) = shortest(value.abs()).ok_or(fmt::Error)?;
     if let Some(even) = half_even(value.abs(), digits.as_str().len(), exponent) {
         digits = even;
     }
@@ -74,19 +68,46 @@ pub(crate) fn write_float(value: f64, out: &mut (impl Write + ?Sized)) -> fmt::R
     }
 }
 
+/// The fewest digits that read back as the same float, and the exponent of the first.
+fn shortest(magnitude: f64) -> Option<(Buffer, i32)> {
+    let mut text = zmij::Buffer::new();
+    let (mantissa, exponent) = match text.format_finite(magnitude) {
+        text if text.contains('e') => text.split_once('e')?,
+        text => (text, "0"),
+    };
+    let (whole, decimals) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let mut digits = Buffer::default();
+    digits.write_str(whole).ok()?;
+    digits.write_str(decimals).ok()?;
+    let zeros = digits.as_str().bytes().take_while(|byte| *byte == b'0').count();
+    if zeros == digits.len {
+        digits.len = 1;
+        return Some((digits, 0));
+    }
+    digits.bytes.copy_within(zeros.., 0);
+    digits.len -= zeros;
+    digits.len = digits.as_str().trim_end_matches('0').len();
+    let before = i32::try_from(whole.len()).ok()? - 1 - i32::try_from(zeros).ok()?;
+    Some((digits, exponent.parse::<i32>().ok()?.checked_add(before)?))
+}
+
 /// The digits that Python takes where two texts of the shortest length are equally near: those that
-/// rounding half to even gives, while Rust takes others. `None` where the shortest digits of Rust stand.
+/// rounding half to even gives. `None` where the shortest digits stand.
 fn half_even(magnitude: f64, len: usize, exponent: i32) -> Option<Buffer> {
     // Numbers of 15 digits lie so far apart that only one of them is near.
     if len <= 15 && magnitude >= f64::MIN_POSITIVE {
         return None;
     }
     let bits = magnitude.to_bits();
-    let mantissa = (bits & ((1 << 52) - 1)) | (1 << 52);
-    let binary = i32::try_from(bits >> 52).ok()? - 1075 + i32::try_from(mantissa.trailing_zeros()).ok()?;
+    let fraction = bits & ((1 << 52) - 1);
+    let (mantissa, scale) = match i32::try_from(bits >> 52).ok()? {
+        0 => (fraction, -1074),
+        power => (fraction | 1 << 52, power - 1075),
+    };
+    let binary = scale + i32::try_from(mantissa.trailing_zeros()).ok()?;
     let decimals = i32::try_from(len).ok()? - 1 - exponent;
     let mut digits = Buffer::default();
-    if magnitude >= f64::MIN_POSITIVE && binary < 0 {
+    if binary < 0 && mantissa != 0 {
         // An odd number over 2^n has n decimals, and the last is a 5. Halfway between two texts it
         // is if they have one decimal less.
         if decimals.checked_add(1)? != binary.checked_neg()? {
