@@ -101,9 +101,10 @@ impl PercentFormat {
     /// too long.
     ///
     /// It bounds the work, and so a directive that costs more than a plain one counts as several: a
-    /// float as three and one more for each digit from the 25th on, an integer of hundreds of digits
-    /// as many as the square of a 128th of them, an object of the standard library as twenty or so, and
-    /// a name that is looked up in thousands of keys as one more for 64 of these.
+    /// container as three, a float as four and, of more than 18 digits, as forty and one more for
+    /// each digit, an integer of hundreds of digits as many as the square of a 128th of them, an
+    /// object of the standard library as twenty or so, and a name that is looked up among thousands
+    /// as one more for 64 of these.
     ///
     /// ```
     /// use logrecord_model::PercentFormat;

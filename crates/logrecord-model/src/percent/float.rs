@@ -42,11 +42,19 @@ impl FloatText {
         self.text.len().saturating_add(self.zeros)
     }
 
-    /// What the digits cost, in steps of an output: a float has 17 that are found at once, each
-    /// further one is a division of a long number.
+    /// What the digits cost, in steps of an output: 17 or 18 are found at once, more of them by a
+    /// division of a long number for each.
     pub(crate) fn steps(&self) -> usize {
-        let digits = self.parts().0.trim_start_matches(['0', '.']).trim_end_matches('0').len();
-        super::show::FLOAT_STEPS.saturating_add(digits.saturating_sub(24))
+        /// Characters of 18 digits and a point.
+        const SHORT: usize = 19;
+        /// Steps of setting up the division.
+        const LONG: usize = 40;
+        let len = self.parts().0.trim_start_matches(['0', '.']).trim_end_matches('0').len();
+        let further = match len.saturating_sub(SHORT) {
+            0 => 0,
+            further => further.saturating_add(LONG),
+        };
+        super::show::FLOAT_STEPS.saturating_add(further)
     }
 
     fn push_zeros(&mut self, count: usize) {
@@ -292,7 +300,7 @@ mod tests {
             assert!(text.zeros > usize::MAX / 2, "{kind}");
             assert_eq!(text.steps(), crate::percent::show::FLOAT_STEPS, "{kind}");
         }
-        let rows = [(1e308, 'f', 0, 200..310), (0.1, 'e', 60, 20..60), (5e-324, 'g', 2000, 700..800)];
+        let rows = [(1e308, 'f', 0, 200..350), (0.1, 'e', 60, 60..110), (5e-324, 'g', 2000, 700..800)];
         for (value, kind, precision, steps) in rows {
             assert!(
                 steps.contains(&float_text(value, spec(kind, precision, false)).steps()),

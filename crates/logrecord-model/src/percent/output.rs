@@ -207,6 +207,8 @@ impl FieldWriter<'_, '_> {
     /// Writes a piece; whether there is room for more.
     fn push(&mut self, text: &str) -> bool {
         let mut rest = text;
+        // At least so much is written, in however many pieces.
+        self.output.reserve(text.len().min(self.output.room()).min(self.left));
         while !rest.is_empty() && self.left > 0 && !self.output.full {
             if !self.output.safe {
                 self.push_visible(rest);

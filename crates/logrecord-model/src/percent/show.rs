@@ -11,7 +11,10 @@ use super::output::{Extent, Output};
 use crate::Text;
 
 /// Steps of a float whose digits are found at once.
-pub(crate) const FLOAT_STEPS: usize = 2;
+pub(crate) const FLOAT_STEPS: usize = 3;
+
+/// Steps of beginning to print a container.
+const PRINT_STEPS: usize = 2;
 
 /// How a value becomes text: the conversions of `%s`, `%r` and `%a`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +85,7 @@ pub(crate) fn write_text(text: &Text<'_>, extent: Extent, output: &mut Output<'_
 }
 
 fn print_value(value: &Value<'_>, conversion: Conversion, extent: Extent, output: &mut Output<'_>) {
-    output.spend(object_steps(value).saturating_add(1));
+    output.spend(object_steps(value).saturating_add(PRINT_STEPS));
     if let Some(precision) = extent.precision {
         output.spend(text_steps(value, precision));
     }
