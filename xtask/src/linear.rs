@@ -165,11 +165,18 @@ fn count(binary: &Path, policy: &str, only: &str) -> Result<Vec<Row>> {
 fn work(policy: &str, only: &str) -> Result<()> {
     let (_, globals) = POLICIES.into_iter().find(|(name, _)| *name == policy).context("no such policy")?;
     let shapes = hostile::shapes::families().len();
-    let many = Family {
-        name: "many pickles".to_owned(),
+    let many = |name: &str, make: fn(usize) -> Vec<u8>| Family {
+        name: name.to_owned(),
         shares: false,
-        make: Box::new(|count| b"\x80\x02}q\x01U\x01aK\x01s.".repeat(count)),
+        make: Box::new(make),
     };
+    let many = [
+        many("many pickles", |count| b"\x80\x02}q\x01U\x01aK\x01s.".repeat(count)),
+        many("many pickles in one FRAME", |count| {
+            let len = u64::try_from(2 * count).unwrap_or_default();
+            [b"\x95".as_slice(), &len.to_le_bytes(), &b"N.".repeat(count)].concat()
+        }),
+    ];
     let families = hostile::families();
     for (way, verb) in WAYS {
         // What is not a decode of its own is tried on the shapes.
@@ -178,7 +185,7 @@ fn work(policy: &str, only: &str) -> Result<()> {
             Way::Stream => None,
             _ => families.get(..shapes),
         };
-        for family in std::iter::once(&many).chain(families.unwrap_or_default()) {
+        for family in many.iter().chain(families.unwrap_or_default()) {
             let name = format!("{verb}: {}", family.name);
             if !name.contains(only) || (matches!(way, Way::Inspect | Way::Instructions) && policy != "inert")
             {

@@ -75,7 +75,9 @@ impl PushDecoder {
     /// `input` if the pickle at hand grows past the limit; and what ends a decode at once: a byte
     /// that is no opcode, and under [`Globals::Reject`] an opcode that names or calls.
     pub fn feed(&mut self, chunk: &[u8]) -> Result<()> {
-        if self.start > 0 {
+        // What has been handed out goes when it is most of the buffer, so that nothing is moved twice
+        // as often as it arrived, however many pickles wait here.
+        if self.start > 0 && self.start >= self.buffered() {
             self.buffer.drain(..self.start);
             self.base += self.start;
             self.scanned -= self.start;
