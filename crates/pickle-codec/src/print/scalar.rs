@@ -352,7 +352,7 @@ mod tests {
 
     /// The digits and exponent by the rule itself: round to the length of the shortest text, half to
     /// even, unless that does not read back.
-    fn by_rule(value: f64) -> alloc::string::String {
+    fn by_rule(value: f64) -> String {
         let shortest = alloc::format!("{value:e}");
         let digits = shortest.bytes().take_while(|byte| *byte != b'e').filter(u8::is_ascii_digit).count();
         let rounded = alloc::format!("{value:.*e}", digits - 1);
