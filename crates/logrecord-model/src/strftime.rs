@@ -390,6 +390,11 @@ impl Writer {
                 self.fill(' ', missing);
                 width = width.saturating_sub(missing);
             }
+            // Zeros that do not fit are not made.
+            _ if self.out.len().saturating_add(missing) >= self.size => {
+                self.full = true;
+                return;
+            }
             _ => {
                 if missing > 0 {
                     text.insert_str(0, &"0".repeat(missing));
@@ -461,5 +466,8 @@ mod tests {
     fn a_width_is_no_way_to_memory() {
         assert_eq!(Zone::utc().strftime("%999999999d", 0.0).unwrap(), "");
         assert_eq!(Zone::utc().strftime("%3000d|%3000d", 0.0).unwrap(), "");
+        let mut writer = Writer { out: String::new(), size: 1024, full: false };
+        writer.format("%999999999d", &Zone::utc().at(0.0).unwrap(), &Zone::utc());
+        assert!(writer.full && writer.out.capacity() == 0);
     }
 }
