@@ -53,6 +53,32 @@ impl Keys {
         self.kept.clear();
         self.charged = self.index.bytes();
     }
+
+    /// Counts the index as this large, if it is not larger already.
+    fn charge(&mut self, bytes: usize, meter: &mut Meter) -> Result<(), ErrorKind> {
+        if bytes > self.charged {
+            meter.charge(bytes - self.charged)?;
+            self.charged = bytes;
+        }
+        Ok(())
+    }
+
+    /// Makes room in the index for one more key.
+    #[inline]
+    fn make_room(&mut self, meter: &mut Meter) -> Result<(), ErrorKind> {
+        if self.index.room() == 0 { self.double(meter) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn double(&mut self, meter: &mut Meter) -> Result<(), ErrorKind> {
+        // The old table is there until the new one is filled.
+        let old = self.index.bytes();
+        self.charge(old, meter)?;
+        meter.charge(2 * old)?;
+        self.index.double();
+        meter.release(2 * old);
+        self.charge(self.index.bytes(), meter)
+    }
 }
 
 #[inline]
@@ -428,35 +454,51 @@ impl<'a> Builder<'a> {
         narrow(start + pairs.len() * 2)?;
         self.meter.reserve(&mut self.document.pool, pairs.len() * 2)?;
         self.document.pool.extend_from_slice(pairs.as_flattened());
-        let mut unique = 0;
-        for &[key, _] in pairs {
-            let known = if indexed {
-                self.make_room()?;
-                let (document, work, keys) = (&self.document, &mut self.work, &mut self.keys);
-                let seed = keys.seed;
-                let hash = keys::hash(document, key, seed, work)?;
-                let found = keys.index.find_or_insert(hash, narrow(unique)?, |other| {
-                    match pairs.get(other as usize) {
-                        Some(&[other, _]) => keys::equal(document, key, other, seed, work),
-                        None => Ok(false),
-                    }
-                })?;
-                self.work.settle(&mut self.meter)?;
-                found
-            } else {
-                let before = pairs.get(..unique).unwrap_or_default();
-                scan(&self.document, key, before.as_flattened(), 2, &mut self.work)?.map(|_| 0)
-            };
-            if known.is_some() {
-                break;
-            }
-            unique += 1;
-        }
+        let unique = if indexed { self.index_pairs(pairs)? } else { self.scan_pairs(pairs)? };
         self.document.pool.truncate(start + unique * 2);
         let len = narrow(unique * 2)?;
         let Some(seq) = self.document.seq_mut(id) else { return Err(ErrorKind::Type) };
         *seq = Seq { start: first, len, meta: seq.meta & !Seq::ROOMY };
         Ok(unique)
+    }
+
+    /// Puts the keys of pairs into the empty index, up to the first that comes again. Tells how many.
+    #[inline]
+    fn index_pairs(&mut self, pairs: &[[NodeId; 2]]) -> Result<usize, ErrorKind> {
+        let (document, work, keys) = (&self.document, &mut self.work, &mut self.keys);
+        let seed = keys.seed;
+        let mut unique = 0;
+        while unique < pairs.len() {
+            keys.make_room(&mut self.meter)?;
+            for &[key, _] in pairs.iter().skip(unique).take(keys.index.room()) {
+                let hash = keys::hash(document, key, seed, work)?;
+                let known = keys.index.find_or_insert(hash, narrow(unique)?, |other| {
+                    match pairs.get(other as usize) {
+                        Some(&[other, _]) => keys::equal(document, key, other, seed, work),
+                        None => Ok(false),
+                    }
+                })?;
+                if known.is_some() {
+                    work.settle(&mut self.meter)?;
+                    return Ok(unique);
+                }
+                unique += 1;
+            }
+            work.settle(&mut self.meter)?;
+        }
+        Ok(unique)
+    }
+
+    /// Compares the keys of a few pairs, up to the first that comes again. Tells how many came before it.
+    #[inline]
+    fn scan_pairs(&mut self, pairs: &[[NodeId; 2]]) -> Result<usize, ErrorKind> {
+        for (place, &[key, _]) in pairs.iter().enumerate() {
+            let before = pairs.get(..place).unwrap_or_default();
+            if scan(&self.document, key, before.as_flattened(), 2, &mut self.work)?.is_some() {
+                return Ok(place);
+            }
+        }
+        Ok(pairs.len())
     }
 
     /// Pairs whose keys may be known already.
@@ -515,6 +557,7 @@ impl<'a> Builder<'a> {
             return Ok(false);
         }
         self.work.settle(&mut self.meter)?;
+        self.work.open(&self.meter);
         // Keys that a scan was enough for are not in the index.
         if self.keys.owner == Some(id) && (known > SCAN_KEYS || self.keys.index.len() == known) {
             return Ok(true);
@@ -536,39 +579,13 @@ impl<'a> Builder<'a> {
             self.keys.index = index;
             return Ok(true);
         }
-        self.charge_index(KeyIndex::first_bytes(total))?;
+        self.keys.charge(KeyIndex::first_bytes(total), &mut self.meter)?;
         self.keys.index.reset(total);
         for place in 0..known {
             let key = self.document.items(id).get(place * stride).copied().unwrap_or(NodeId::NONE);
             self.find_indexed(id, key, place, stride)?;
         }
         Ok(true)
-    }
-
-    /// Counts the index as this large, if it is not larger already.
-    fn charge_index(&mut self, bytes: usize) -> Result<(), ErrorKind> {
-        if bytes > self.keys.charged {
-            self.meter.charge(bytes - self.keys.charged)?;
-            self.keys.charged = bytes;
-        }
-        Ok(())
-    }
-
-    /// Makes room in the index for one more key.
-    #[inline]
-    fn make_room(&mut self) -> Result<(), ErrorKind> {
-        if self.keys.index.is_full() { self.double_index() } else { Ok(()) }
-    }
-
-    #[cold]
-    fn double_index(&mut self) -> Result<(), ErrorKind> {
-        // The old table is there until the new one is filled.
-        let old = self.keys.index.bytes();
-        self.charge_index(old)?;
-        self.meter.charge(2 * old)?;
-        self.keys.index.double();
-        self.meter.release(2 * old);
-        self.charge_index(self.keys.index.bytes())
     }
 
     #[inline]
@@ -593,7 +610,7 @@ impl<'a> Builder<'a> {
         place: usize,
         stride: usize,
     ) -> Result<Option<usize>, ErrorKind> {
-        self.make_room()?;
+        self.keys.make_room(&mut self.meter)?;
         let seed = self.keys.seed;
         let hash = keys::hash(&self.document, key, seed, &mut self.work)?;
         let slots = self.document.items(id);

@@ -275,13 +275,9 @@ impl<'a> Machine<'_, 'a> {
     /// Notes the name that an error is about.
     #[cold]
     fn refuse(&self, kind: ErrorKind, module: &str, name: &str) -> ErrorKind {
-        let mut full = alloc::format!("{module}.{name}");
-        let mut end = full.len().min(crate::error::MAX_ERROR_NAME_LEN);
-        while !full.is_char_boundary(end) {
-            end -= 1;
-        }
-        full.truncate(end);
-        self.refused.set(Some(full.into_boxed_str()));
+        // No more of either is copied than is shown.
+        let full = alloc::format!("{}.{}", shortened(module), shortened(name));
+        self.refused.set(Some(shortened(&full).into()));
         kind
     }
 
@@ -688,6 +684,15 @@ impl<'a> Machine<'_, 'a> {
             Err(bytes) => self.surrogates(bytes),
         }
     }
+}
+
+/// As much of a name as an error holds.
+fn shortened(name: &str) -> &str {
+    let mut end = name.len().min(crate::error::MAX_ERROR_NAME_LEN);
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    name.get(..end).unwrap_or_default()
 }
 
 /// Latin-1 bytes as text.

@@ -4,6 +4,7 @@
 //! work, hashing is seeded, and a table whose probes grow long gives up with `budget`.
 
 use alloc::borrow::Cow;
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
@@ -15,15 +16,22 @@ use crate::meter::Meter;
 use crate::object::ObjectRepr;
 
 /// What is left of the work that one decode may spend on keys, in bytes looked at, and what is
-/// remembered of it: the hash of whatever took long to hash, and which nodes were found equal.
+/// remembered of it.
 #[derive(Debug)]
 pub(crate) struct Work {
     left: usize,
+    /// How many more entries may be remembered.
+    room: usize,
+    /// Most inputs have no key that is worth it.
+    memory: Option<Box<Memory>>,
+}
+
+/// The hash of whatever took long to hash, and which nodes were found equal.
+#[derive(Debug, Default)]
+struct Memory {
     hashes: BTreeMap<NodeId, u64>,
     /// Leads from a node to an equal one, and from that on, if at all.
     same: BTreeMap<NodeId, NodeId>,
-    /// How many more entries the maps may take.
-    room: usize,
     /// Entries that nobody has paid for.
     unpaid: usize,
 }
@@ -36,7 +44,7 @@ const HEAVY: usize = 512;
 
 impl Work {
     pub(crate) const fn new(limit: usize) -> Self {
-        Self { left: limit, hashes: BTreeMap::new(), same: BTreeMap::new(), room: 0, unpaid: 0 }
+        Self { left: limit, room: 0, memory: None }
     }
 
     #[inline]
@@ -50,32 +58,74 @@ impl Work {
         }
     }
 
-    /// Pays for what was remembered and finds out how much more may be.
+    /// Finds out how much may be remembered.
     #[inline]
-    pub(crate) fn settle(&mut self, meter: &mut Meter) -> Result<(), ErrorKind> {
-        let unpaid = core::mem::take(&mut self.unpaid);
-        if unpaid > 0 {
-            meter.charge(unpaid * ENTRY)?;
-        }
+    pub(crate) fn open(&mut self, meter: &Meter) {
         self.room = meter.left() / ENTRY;
-        Ok(())
     }
 
-    fn may_remember(&mut self) -> bool {
-        let may = self.room > 0;
-        if may {
-            self.room -= 1;
-            self.unpaid += 1;
+    /// Pays for what was remembered.
+    #[inline]
+    pub(crate) fn settle(&mut self, meter: &mut Meter) -> Result<(), ErrorKind> {
+        match &mut self.memory {
+            Some(memory) if memory.unpaid > 0 => {
+                meter.charge(core::mem::take(&mut memory.unpaid) * ENTRY)?;
+                self.open(meter);
+                Ok(())
+            }
+            _ => Ok(()),
         }
-        may
+    }
+
+    /// The memory, if there is room for one more entry, which counts as taken.
+    fn take_room(&mut self) -> Option<&mut Memory> {
+        self.room = self.room.checked_sub(1)?;
+        let memory = self.memory.get_or_insert_default();
+        memory.unpaid += 1;
+        Some(memory)
     }
 
     fn remember_hash(&mut self, id: NodeId, hash: u64) {
-        if self.may_remember() {
-            self.hashes.insert(id, hash);
+        if let Some(memory) = self.take_room() {
+            memory.hashes.insert(id, hash);
         }
     }
 
+    #[inline]
+    fn remembered_hash(&self, id: NodeId) -> Option<u64> {
+        self.memory.as_ref()?.hashes.get(&id).copied()
+    }
+
+    /// Whether two nodes were found equal, or are equal if what is being compared is.
+    fn are_joined(&mut self, left: NodeId, right: NodeId) -> bool {
+        match &mut self.memory {
+            Some(memory) if !memory.same.is_empty() => memory.leader(left) == memory.leader(right),
+            _ => false,
+        }
+    }
+
+    /// Takes two nodes as equal from now on.
+    fn join(&mut self, left: NodeId, right: NodeId) {
+        let (left, right) = match &mut self.memory {
+            Some(memory) => (memory.leader(left), memory.leader(right)),
+            None => (left, right),
+        };
+        if left != right
+            && let Some(memory) = self.take_room()
+        {
+            memory.same.insert(left, right);
+        }
+    }
+
+    /// Forgets which nodes were taken as equal.
+    fn part(&mut self) {
+        if let Some(memory) = &mut self.memory {
+            memory.same.clear();
+        }
+    }
+}
+
+impl Memory {
     /// The node that stands for all that were found equal to this one.
     fn leader(&mut self, id: NodeId) -> NodeId {
         let mut leader = id;
@@ -88,19 +138,6 @@ impl Work {
             id = core::mem::replace(next, leader);
         }
         leader
-    }
-
-    /// Whether two nodes were found equal, or are equal if what is being compared is.
-    fn are_joined(&mut self, left: NodeId, right: NodeId) -> bool {
-        !self.same.is_empty() && self.leader(left) == self.leader(right)
-    }
-
-    /// Takes two nodes as equal from now on.
-    fn join(&mut self, left: NodeId, right: NodeId) {
-        let (left, right) = (self.leader(left), self.leader(right));
-        if left != right && self.may_remember() {
-            self.same.insert(left, right);
-        }
     }
 }
 
@@ -312,7 +349,7 @@ fn hash_or_open(
         Kind::Str | Kind::Text | Kind::Bytes | Kind::Blob | Kind::Big => {
             let bytes = bytes_of(document, id);
             if bytes.len() >= HEAVY
-                && let Some(&hash) = work.hashes.get(&id)
+                && let Some(hash) = work.remembered_hash(id)
             {
                 return Ok(Some(hash));
             }
@@ -356,9 +393,7 @@ fn hash_or_open(
             }));
         }
     };
-    if !work.hashes.is_empty()
-        && let Some(&hash) = work.hashes.get(&id)
-    {
+    if let Some(hash) = work.remembered_hash(id) {
         return Ok(Some(hash));
     }
     open.push(Open { id, next: 0, hash: start, left });
@@ -428,7 +463,7 @@ fn equal_parts(
         };
         if !same {
             // What was joined on the way may not be equal.
-            work.same.clear();
+            work.part();
             return Ok(false);
         }
     }
@@ -600,10 +635,10 @@ impl KeyIndex {
         self.used
     }
 
-    /// Whether it has to be doubled before another key comes.
+    /// How many more keys it takes before it has to be doubled.
     #[inline]
-    pub(crate) const fn is_full(&self) -> bool {
-        (self.used + 1) * 2 > self.slots.len()
+    pub(crate) const fn room(&self) -> usize {
+        (self.slots.len() / 2).saturating_sub(self.used)
     }
 
     /// Bytes that the table holds.
