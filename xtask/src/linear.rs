@@ -20,8 +20,9 @@ use crate::process::{self, cargo};
 /// The most that twice the input may take.
 const MOST: f64 = 2.1;
 
-/// Units of the smaller pickle. Where copies of shared objects are charged to a budget, this many spend it.
-const UNITS: usize = 8_192;
+/// Units of the smaller pickle: of shapes of their own, which may have a byte a unit, and of values in places. Where
+/// copies of shared objects are charged to a budget, this many spend it.
+const UNITS: (usize, usize) = (16_384, 8_192);
 
 /// Fewer instructions than this are no family: the policy refused the first opcode that names or calls.
 const FEW: u64 = 100_000;
@@ -117,14 +118,18 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 struct Row {
     name: String,
+    /// How much longer the larger pickle is: numbers in text make it more than twice.
+    longer: f64,
     few: u64,
     many: u64,
 }
 
 impl Row {
+    /// The instructions for twice the input, as a multiple.
     #[allow(clippy::cast_precision_loss, clippy::as_conversions, reason = "a ratio to two digits")]
     fn ratio(&self) -> f64 {
-        self.many as f64 / (self.few as f64).max(1.0)
+        let ratio = self.many as f64 / (self.few as f64).max(1.0);
+        ratio * (2.0 / self.longer).min(1.0)
     }
 }
 
@@ -148,7 +153,11 @@ fn count(binary: &Path, policy: &str, only: &str) -> Result<Vec<Row>> {
     let names = process::output(&mut valgrind)?;
     let names = String::from_utf8(names)?;
     let mut rows = Vec::new();
-    for (place, name) in names.lines().enumerate() {
+    for (place, line) in names.lines().enumerate() {
+        let mut fields = line.split('\t');
+        let name = fields.next().unwrap_or_default();
+        let mut len = || fields.next().and_then(|len| len.parse::<f64>().ok()).context("no length");
+        let longer = 1.0 / len()? * len()?;
         let total = |number: usize| -> Result<u64> {
             let file = folder.join(format!("counts.{number}"));
             let text = std::fs::read_to_string(&file).with_context(|| format!("{name}: no counts"))?;
@@ -156,12 +165,17 @@ fn count(binary: &Path, policy: &str, only: &str) -> Result<Vec<Row>> {
             let total = total.and_then(|total| total.trim().parse().ok());
             total.with_context(|| format!("{name}: callgrind gave no count"))
         };
-        rows.push(Row { name: name.to_owned(), few: total(2 * place + 1)?, many: total(2 * place + 2)? });
+        rows.push(Row {
+            name: name.to_owned(),
+            longer,
+            few: total(2 * place + 1)?,
+            many: total(2 * place + 2)?,
+        });
     }
     Ok(rows)
 }
 
-/// Does each work with a pickle and with one of twice the size, and prints its name.
+/// Does each work with a pickle and with one of twice the size, and prints its name and both lengths.
 fn work(policy: &str, only: &str) -> Result<()> {
     let (_, globals) = POLICIES.into_iter().find(|(name, _)| *name == policy).context("no such policy")?;
     let shapes = hostile::shapes::families().len();
@@ -185,17 +199,18 @@ fn work(policy: &str, only: &str) -> Result<()> {
             Way::Stream => None,
             _ => families.get(..shapes),
         };
-        for family in many.iter().chain(families.unwrap_or_default()) {
+        for (place, family) in many.iter().chain(families.unwrap_or_default()).enumerate() {
+            let units = if place < many.len() + shapes { UNITS.0 } else { UNITS.1 };
             let name = format!("{verb}: {}", family.name);
             if !name.contains(only) || (matches!(way, Way::Inspect | Way::Instructions) && policy != "inert")
             {
                 continue;
             }
-            for units in [UNITS, 2 * UNITS] {
-                let input = (family.make)(units);
-                black_box(counted(way, globals, &input));
+            let inputs = [units, 2 * units].map(&family.make);
+            for input in &inputs {
+                black_box(counted(way, globals, input));
             }
-            println!("{name}");
+            println!("{name}\t{}\t{}", inputs[0].len(), inputs[1].len());
         }
     }
     Ok(())

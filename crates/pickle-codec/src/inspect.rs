@@ -21,6 +21,11 @@ use crate::value::Value;
 /// How many names a verdict lists; a pickle can hold one every few bytes.
 pub const MAX_LISTED_NAMES: usize = 100;
 
+/// How much of a module's or a name's text a verdict shows, in bytes; what is cut ends with `...`.
+///
+/// A long text in the memo could be a name again and again.
+pub const MAX_NAME_LEN: usize = 1_000;
+
 /// Blanks that the listing is indented by for each open MARK.
 const INDENT: usize = 4;
 
@@ -48,7 +53,8 @@ pub enum Verdict {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Names {
-    /// Name and offset of its opcode; at most [`MAX_LISTED_NAMES`].
+    /// Name and offset of its opcode; at most [`MAX_LISTED_NAMES`], each part of a name no longer than
+    /// [`MAX_NAME_LEN`].
     pub listed: Vec<(String, usize)>,
     /// Further names that are not listed.
     pub more: usize,
@@ -328,7 +334,7 @@ impl<'a> Scan<'a> {
         }
         match (opcode, &instruction.argument) {
             (_, Argument::Global(module, name)) => {
-                self.names.add(format!("{module}.{name}"), instruction.offset);
+                self.names.add(full_name(module, name), instruction.offset);
             }
             (Opcode::StackGlobal, _) => {
                 let mut top = self.stack.iter().rev().map(|slot| match slot {
@@ -338,7 +344,7 @@ impl<'a> Scan<'a> {
                     _ => "?",
                 });
                 let (name, module) = (top.next().unwrap_or("?"), top.next().unwrap_or("?"));
-                let full = format!("{module}.{name}");
+                let full = full_name(module, name);
                 self.names.add(full, instruction.offset);
             }
             // Calls take a global from above; if none was seen, the call itself is all there is to name.
@@ -352,6 +358,23 @@ impl<'a> Scan<'a> {
             _ => self.names.add(opcode.name().into(), instruction.offset),
         }
     }
+}
+
+/// A module and a name in it, each cut where it is longer than anything that Python imports.
+fn full_name(module: &str, name: &str) -> String {
+    let mut full = String::new();
+    for (text, before) in [(module, ""), (name, ".")] {
+        full.push_str(before);
+        let mut end = text.len().min(MAX_NAME_LEN);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        full.push_str(text.get(..end).unwrap_or_default());
+        if end < text.len() {
+            full.push_str("...");
+        }
+    }
+    full
 }
 
 /// The memo index in an argument.
@@ -449,4 +472,25 @@ fn push_json_text(text: &str, out: &mut String) {
         }
     }
     out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_name_is_cut_and_still_named() {
+        let long = "x".repeat(MAX_NAME_LEN + 1);
+        let cut = format!("{}...", "x".repeat(MAX_NAME_LEN));
+        let rows = [
+            (format!("c{long}\nC\n."), format!("{cut}.C")),
+            (format!("Vm\nV{long}\n\u{7f}."), format!("m.{cut}")),
+            (String::from("cm\nC\n."), String::from("m.C")),
+        ];
+        for (pickle, name) in rows {
+            let pickle: Vec<u8> = pickle.bytes().map(|byte| if byte == 0x7f { 0x93 } else { byte }).collect();
+            let Verdict::NamesOrCalls(names) = inspect(&pickle) else { panic!("{name}") };
+            assert_eq!(names.listed.first().map(|(listed, _)| listed), Some(&name));
+        }
+    }
 }
