@@ -3,7 +3,8 @@
 
 use bytes::{Buf, BufMut};
 use pickle_codec::{
-    Document, DocumentBuilder, EncodeOptions, Encoder, ErrorKind, NodeId, Protocol, Scratch, Str, decode,
+    DecodeOptions, Decoder, Document, DocumentBuilder, EncodeOptions, Encoder, ErrorKind, Globals, NodeId,
+    Protocol, Scratch, Str, decode,
 };
 use proptest::prelude::*;
 
@@ -328,6 +329,41 @@ fn a_list_ten_million_deep_needs_no_stack() {
     let (len, segments) = done.unwrap().join().unwrap();
     assert_eq!(len, 2 + DEPTH + (DEPTH - 1) + 1);
     assert_eq!(len, segments);
+}
+
+/// A persistent id that is met twice is written twice, and what it holds is one object all the same. Without the
+/// memo opcodes that nobody needs, too.
+#[test]
+fn the_value_of_a_persistent_id_is_written_once() {
+    let rows: [(&[u8], &[u8]); 3] = [
+        (b"]Q2\x86.", b"\x80\x02]q\x00Qh\x00Q\x86."),
+        // In the memo by itself, and behind another persistent id.
+        (b"]q\x00Q2h\x00\x87.", b"\x80\x02]q\x00Qh\x00Qh\x00\x87."),
+        (b"]QQ2\x86.", b"\x80\x02]q\x00QQh\x00QQ\x86."),
+    ];
+    for (input, expected) in rows {
+        let document = decode_inert(input);
+        let lean = document.to_vec_with(EncodeOptions::new(Protocol::V2).memo(false)).unwrap();
+        assert_eq!(lean.escape_ascii().to_string(), expected.escape_ascii().to_string());
+        assert!(decode_inert(&lean).root().eq_value(document.root()));
+    }
+}
+
+/// Pairs of persistent ids of pairs: written anew at each place they would be 2^60 bytes.
+#[test]
+fn persistent_ids_do_not_multiply() {
+    let input = [b"NQ".as_slice(), &b"2\x86Q".repeat(60), b"."].concat();
+    let document = decode_inert(&input);
+    for protocol in [Protocol::V1, Protocol::V2, Protocol::V5] {
+        for memo in [true, false] {
+            let pickle = document.to_vec_with(EncodeOptions::new(protocol).memo(memo)).unwrap();
+            assert!(pickle.len() < 1_000, "{protocol:?}, memo {memo}: {} bytes", pickle.len());
+        }
+    }
+}
+
+fn decode_inert(input: &[u8]) -> Document<'_> {
+    Decoder::with_options(DecodeOptions::new().globals(Globals::Inert)).decode(input).unwrap()
 }
 
 #[test]

@@ -244,7 +244,15 @@ impl Wanted {
                 wanted.late_cycle = true;
             }
             if *visits != 0 {
+                let once = *visits & !Self::OPEN == 1;
                 *visits = 2 | (*visits & Self::OPEN);
+                // It has no place in the memo and is written at each place, so that its value is met again.
+                if let Some(ObjectRepr::PersistentId { value, .. }) = document.objects.get(id.index())
+                    && id.kind() == Kind::Object
+                    && once
+                {
+                    open.push((*value, false));
+                }
                 continue;
             }
             *visits = 1;
