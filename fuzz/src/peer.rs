@@ -10,15 +10,16 @@ use serde_pickle::{DeOptions, HashableValue, Value as Theirs};
 /// The other one neither bounds memory nor depth, so that only small inputs without multiplying references go to
 /// it; and it has no order for dicts and no key equality across types, which is why only text keys are compared.
 pub fn differential(data: &[u8]) {
-    if data.len() > 1024 || multiplies(data) {
+    if data.len() > 1024 {
         return;
     }
+    let Some(floats) = comparable(data) else { return };
     let mut decoder = Decoder::with_options(DecodeOptions::new().py2_str(Py2Str::Bytes));
     let Ok(document) = decoder.decode(data) else { return };
     let mut limits = Limits::default();
     limits.max_expansion = Some(1 << 16);
     let Ok(value) = document.root().to_value_with(&limits) else { return };
-    if has_float_keys(&value) {
+    if floats_apart(&value) != Some(floats) {
         return;
     }
     let Ok(theirs) = serde_pickle::value_from_slice(data, DeOptions::new()) else { return };
@@ -27,62 +28,66 @@ pub fn differential(data: &[u8]) {
     }
 }
 
-/// Whether objects are met again so often that writing each out could take all memory, or something stands in the
-/// pickle that the other decoder is known to read otherwise.
-fn multiplies(data: &[u8]) -> bool {
+/// How many floats are written in a pickle; `None` if objects are met again so often that writing each out could
+/// take all memory, or if something stands in it that the other decoder is known to read otherwise.
+fn comparable(data: &[u8]) -> Option<usize> {
+    let mut floats = 0;
     let mut references = 0;
     let mut stored = BTreeSet::new();
     let mut memoizes = false;
     for instruction in pickle_codec::instructions(data) {
-        let Ok(instruction) = instruction else { return true };
+        let instruction = instruction.ok()?;
         match instruction.opcode {
             // It copies what DUP and GET give: what is done to the one is not done to the other.
-            Opcode::Dup => return true,
+            Opcode::Dup => return None,
             Opcode::Get | Opcode::Binget | Opcode::LongBinget => references += 1,
             Opcode::Append | Opcode::Appends | Opcode::Setitem | Opcode::Setitems | Opcode::Additems
                 if references > 0 =>
             {
-                return true;
+                return None;
             }
             // It looks references up at the end, when a later PUT of the same index has taken the place.
             Opcode::Put | Opcode::Binput | Opcode::LongBinput => {
-                let Argument::Int(index) = instruction.argument else { return true };
+                let Argument::Int(index) = instruction.argument else { return None };
                 if !stored.insert(index) {
-                    return true;
+                    return None;
                 }
             }
             Opcode::Memoize => memoizes = true,
+            Opcode::Float | Opcode::Binfloat => floats += 1,
             // It reads escapes by Rust's rules.
-            Opcode::String => return true,
-            Opcode::Unicode if matches!(instruction.argument, Argument::Wtf8(_)) => return true,
+            Opcode::String => return None,
+            Opcode::Unicode if matches!(instruction.argument, Argument::Wtf8(_)) => return None,
             // It takes carriage returns at the end of a line away.
             Opcode::Unicode if matches!(&instruction.argument, Argument::Str(text) if text.ends_with('\r')) =>
             {
-                return true;
+                return None;
             }
             _ => {}
         }
     }
     // MEMOIZE counts entries, and PUT does not: together they can meet.
-    references > 8 || memoizes && !stored.is_empty()
+    let meet = memoizes && !stored.is_empty();
+    (references <= 8 && !meet).then_some(floats)
 }
 
-/// Whether a float is a key or a member somewhere. The other decoder sorts these, and its order of floats and
-/// integers is none: a NaN is less than itself, and 2^53 as a float equals two integers.
-fn has_float_keys(value: &Value<'_>) -> bool {
+/// How many floats there are; `None` if one of them is a key or a member of a set.
+///
+/// The other decoder sorts keys and members, and panics because its order of floats and integers is none: a NaN
+/// is less than itself, and 2^53 as a float equals two integers. It does so for what a later pair of the same key
+/// replaces, too, which the number of floats gives away.
+fn floats_apart(value: &Value<'_>) -> Option<usize> {
     match value {
-        Value::List(items) | Value::Tuple(items) => items.iter().any(has_float_keys),
-        Value::Dict(pairs) => pairs.iter().any(|(key, value)| holds_float(key) || has_float_keys(value)),
-        Value::Set(members) | Value::FrozenSet(members) => members.iter().any(holds_float),
-        _ => false,
-    }
-}
-
-fn holds_float(key: &Value<'_>) -> bool {
-    match key {
-        Value::Float(_) => true,
-        Value::Tuple(items) | Value::FrozenSet(items) => items.iter().any(holds_float),
-        _ => false,
+        Value::Float(_) => Some(1),
+        Value::List(items) | Value::Tuple(items) => items.iter().map(floats_apart).sum(),
+        Value::Dict(pairs) => pairs
+            .iter()
+            .map(|(key, value)| floats_apart(value).filter(|_| floats_apart(key) == Some(0)))
+            .sum(),
+        Value::Set(members) | Value::FrozenSet(members) => {
+            members.iter().all(|member| floats_apart(member) == Some(0)).then_some(0)
+        }
+        _ => Some(0),
     }
 }
 
