@@ -148,7 +148,8 @@ pub fn roundtrip(data: &[u8]) {
 /// What a pickle has that another pickle of the same graph may write otherwise.
 #[derive(Clone, Copy)]
 struct Spelling {
-    /// Names are spelled as the protocol has them, and each is one object however often it was written.
+    /// Names are spelled as the protocol has them, and each is one object however often it was written. NEWOBJ
+    /// becomes one in the protocols without it.
     names: bool,
     /// Persistent ids have no place in the memo: each is written anew wherever it stands, as CPython does.
     persistent_ids: bool,
@@ -162,7 +163,13 @@ impl Spelling {
                 .any(|instruction| opcodes.contains(&instruction.opcode))
         };
         Self {
-            names: has(&[Opcode::Global, Opcode::StackGlobal, Opcode::Inst]),
+            names: has(&[
+                Opcode::Global,
+                Opcode::StackGlobal,
+                Opcode::Inst,
+                Opcode::Newobj,
+                Opcode::NewobjEx,
+            ]),
             persistent_ids: has(&[Opcode::Persid, Opcode::Binpersid]),
         }
     }
