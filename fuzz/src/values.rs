@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use arbitrary::{Arbitrary as _, Unstructured};
 use pickle_codec::tagged::{self, TaggedOptions};
-use pickle_codec::{DecodeOptions, Decoder, Document, EncodeOptions, Globals, Protocol, Value};
+use pickle_codec::{DecodeOptions, Decoder, Document, EncodeOptions, Globals, Limits, Protocol, Value};
 use serde::{Deserialize, Serialize};
 
 /// Any value survives every protocol, encodes the same in one piece and in segments, and survives tagged JSON.
@@ -104,7 +104,11 @@ pub fn serde(data: &[u8]) {
 }
 
 fn value_again(data: &[u8]) {
-    let Ok(value) = pickle_codec::from_slice::<Value<'_>>(data) else { return };
+    // By the default limit a short input may become 64 MiB, which takes a second.
+    let mut limits = Limits::default();
+    limits.max_expansion = Some(1 << 16);
+    let options = DecodeOptions::new().limits(limits);
+    let Ok(value) = pickle_codec::from_slice_with::<Value<'_>>(data, &options) else { return };
     let encoded = pickle_codec::to_vec(&value, Protocol::V4).expect("a value that came from a pickle");
     // A bytearray is written by name below protocol 5.
     let known = DecodeOptions::new().globals(Globals::Known);
