@@ -1,11 +1,15 @@
 //! Documents to pickles: the graph is walked without recursion, and identity decides what is shared.
 
+mod sharing;
+mod target;
+
 use alloc::vec::Vec;
 use core::marker::PhantomData;
-use core::ops::{Deref, DerefMut};
 
 use bytes::BufMut;
 
+use self::sharing::{Slots, Wanted};
+use self::target::{CopyingTo, Sharing, Target};
 use super::open::{NO_MEMO, Open, Shape};
 use super::options::EncodeOptions;
 use super::singles::Name;
@@ -113,175 +117,6 @@ fn walk<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>>(
         sink: PhantomData,
     };
     walk.run(document.root.0)
-}
-
-/// A writer, and what it does with text and bytes of the document.
-trait Target<'v, 'x, S>: DerefMut<Target = Writer<'x, S>> {
-    fn text_of(&mut self, bytes: &'v [u8]) -> Result<()>;
-    fn bytes_of(&mut self, bytes: &'v [u8]) -> Result<()>;
-    fn bytearray_of(&mut self, bytes: &'v [u8]) -> Result<()>;
-}
-
-struct Sharing<'w, 'v, S>(&'w mut Writer<'v, S>);
-
-struct CopyingTo<'w, 'x, S>(&'w mut Writer<'x, S>);
-
-impl<'v, S> Deref for Sharing<'_, 'v, S> {
-    type Target = Writer<'v, S>;
-
-    fn deref(&self) -> &Self::Target {
-        self.0
-    }
-}
-
-impl<S> DerefMut for Sharing<'_, '_, S> {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        self.0
-    }
-}
-
-impl<'x, S> Deref for CopyingTo<'_, 'x, S> {
-    type Target = Writer<'x, S>;
-
-    fn deref(&self) -> &Self::Target {
-        self.0
-    }
-}
-
-impl<S> DerefMut for CopyingTo<'_, '_, S> {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        self.0
-    }
-}
-
-impl<'v, S: Sink<'v>> Target<'v, 'v, S> for Sharing<'_, 'v, S> {
-    fn text_of(&mut self, bytes: &'v [u8]) -> Result<()> {
-        self.0.text_shared(bytes)
-    }
-
-    fn bytes_of(&mut self, bytes: &'v [u8]) -> Result<()> {
-        self.0.bytes_shared(bytes)
-    }
-
-    fn bytearray_of(&mut self, bytes: &'v [u8]) -> Result<()> {
-        self.0.bytearray_shared(bytes)
-    }
-}
-
-impl<'v, 'x, S: Sink<'x>> Target<'v, 'x, S> for CopyingTo<'_, 'x, S> {
-    fn text_of(&mut self, bytes: &'v [u8]) -> Result<()> {
-        self.0.text(bytes)
-    }
-
-    fn bytes_of(&mut self, bytes: &'v [u8]) -> Result<()> {
-        self.0.bytes(bytes)
-    }
-
-    fn bytearray_of(&mut self, bytes: &'v [u8]) -> Result<()> {
-        self.0.bytearray(bytes)
-    }
-}
-
-/// Where each kind of node that can be memoized has its places in one flat table.
-#[derive(Clone, Copy)]
-struct Slots {
-    starts: [usize; 16],
-    len: usize,
-}
-
-impl Slots {
-    fn of(document: &Document<'_>) -> Self {
-        let tables = [
-            (Kind::Str, document.strs.len()),
-            (Kind::Text, document.texts.len()),
-            (Kind::Bytes, document.bytes.len()),
-            (Kind::Blob, document.blobs.len()),
-            (Kind::ByteArray, document.bytearrays.len()),
-            (Kind::List, document.lists.len()),
-            (Kind::Tuple, document.tuples.len()),
-            (Kind::Dict, document.dicts.len()),
-            (Kind::Set, document.sets.len()),
-            (Kind::FrozenSet, document.frozensets.len()),
-            (Kind::Object, document.objects.len()),
-        ];
-        let mut slots = Self { starts: [usize::MAX; 16], len: 0 };
-        for (kind, len) in tables {
-            slots.starts[kind as usize] = slots.len;
-            slots.len += len;
-        }
-        slots
-    }
-
-    /// The place of a node; `usize::MAX` for those that are never memoized.
-    #[inline]
-    fn of_node(&self, id: NodeId) -> usize {
-        self.starts[id.kind() as usize].saturating_add(id.index())
-    }
-}
-
-/// Which nodes are met more than once.
-struct Wanted {
-    /// By slot: how often a node is met, and whether it is an ancestor of the one at hand.
-    visits: Vec<u8>,
-    /// Something that gets into the memo after its parts only contains itself. It is written
-    /// again inside, until something on the way comes from the memo; so all containers go there.
-    late_cycle: bool,
-}
-
-impl Wanted {
-    const OPEN: u8 = 1 << 7;
-
-    fn count(document: &Document<'_>, slots: &Slots) -> Self {
-        let mut wanted = Self { visits: alloc::vec![0; slots.len], late_cycle: false };
-        let mut open = alloc::vec![(document.root.0, false)];
-        while let Some((id, left)) = open.pop() {
-            let Some(visits) = wanted.visits.get_mut(slots.of_node(id)) else { continue };
-            if left {
-                *visits &= !Self::OPEN;
-                continue;
-            }
-            if *visits & Self::OPEN != 0 && !matches!(id.kind(), Kind::List | Kind::Dict) {
-                wanted.late_cycle = true;
-            }
-            if *visits != 0 {
-                let once = *visits & !Self::OPEN == 1;
-                *visits = 2 | (*visits & Self::OPEN);
-                // It has no place in the memo and is written at each place, so that its value is met again.
-                if let Some(ObjectRepr::PersistentId { value, .. }) = document.objects.get(id.index())
-                    && id.kind() == Kind::Object
-                    && once
-                {
-                    open.push((*value, false));
-                }
-                continue;
-            }
-            *visits = 1;
-            if !id.is_container() {
-                continue;
-            }
-            *visits |= Self::OPEN;
-            open.push((id, true));
-            let mut add = |ids: &[NodeId]| open.extend(ids.iter().map(|&id| (id, false)));
-            match document.objects.get(id.index()) {
-                Some(ObjectRepr::Instance(instance)) if id.kind() == Kind::Object => {
-                    add(&[instance.class, instance.args, instance.kwargs, instance.state]);
-                    add(document.items(instance.items));
-                    add(document.items(instance.pairs));
-                }
-                Some(ObjectRepr::Global { module, name, .. }) if id.kind() == Kind::Object => {
-                    add(&[*module, *name]);
-                }
-                Some(ObjectRepr::PersistentId { value, .. }) if id.kind() == Kind::Object => add(&[*value]),
-                _ => add(document.items(id)),
-            }
-        }
-        wanted
-    }
-
-    fn has(&self, id: NodeId, slot: usize) -> bool {
-        (self.late_cycle && id.is_container())
-            || self.visits.get(slot).is_some_and(|visits| visits & !Self::OPEN > 1)
-    }
 }
 
 /// A node whose parts are being written.
