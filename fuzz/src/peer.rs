@@ -35,8 +35,16 @@ fn comparable(data: &[u8]) -> Option<usize> {
     let mut references = 0;
     let mut stored = BTreeSet::new();
     let mut memoizes = false;
+    let mut is_new = false;
     for instruction in pickle_codec::instructions(data) {
         let instruction = instruction.ok()?;
+        let stores =
+            matches!(instruction.opcode, Opcode::Put | Opcode::Binput | Opcode::LongBinput | Opcode::Memoize);
+        // It copies what is stored a second time, and fills one of the copies.
+        if stores && !is_new {
+            return None;
+        }
+        is_new = !stores && makes_new(instruction.opcode);
         match instruction.opcode {
             // It copies what DUP and GET give: what is done to the one is not done to the other.
             Opcode::Dup => return None,
@@ -69,6 +77,27 @@ fn comparable(data: &[u8]) -> Option<usize> {
     // MEMOIZE counts entries, and PUT does not: together they can meet.
     let meet = memoizes && !stored.is_empty();
     (references <= 8 && !meet).then_some(floats)
+}
+
+/// Whether what is on top of the stack behind an opcode cannot be in the memo yet.
+const fn makes_new(opcode: Opcode) -> bool {
+    !matches!(
+        opcode,
+        Opcode::Get
+            | Opcode::Binget
+            | Opcode::LongBinget
+            | Opcode::Pop
+            | Opcode::PopMark
+            | Opcode::Append
+            | Opcode::Appends
+            | Opcode::Setitem
+            | Opcode::Setitems
+            | Opcode::Additems
+            | Opcode::Build
+            // These leave the stack as it was.
+            | Opcode::Proto
+            | Opcode::Frame
+    )
 }
 
 /// How many floats there are; `None` if one of them is a key or a member of a set.
