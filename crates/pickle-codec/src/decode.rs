@@ -276,8 +276,12 @@ impl<'a> Machine<'_, 'a> {
     #[cold]
     fn refuse(&self, kind: ErrorKind, module: &str, name: &str) -> ErrorKind {
         // No more of either is copied than is shown.
-        let full = alloc::format!("{}.{}", shortened(module), shortened(name));
-        self.refused.set(Some(shortened(&full).into()));
+        let shown = shortened(module);
+        self.refused.set(Some(if shown.len() < module.len() {
+            shown.into()
+        } else {
+            shortened(&alloc::format!("{module}.{}", shortened(name))).into()
+        }));
         kind
     }
 

@@ -1,7 +1,9 @@
 //! The decoder's rules by rows: what each opcode makes of good and bad input, and under which policy.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may fail loudly")]
 
-use pickle_codec::{DecodeOptions, Decoder, Document, Globals, Limits, Node, decode, decode_prefix};
+use pickle_codec::{
+    DecodeOptions, Decoder, Document, Globals, Limits, MAX_ERROR_NAME_LEN, Node, decode, decode_prefix,
+};
 
 /// The value's `repr`, or the kind of the error.
 fn outcome(input: &[u8], options: &DecodeOptions) -> String {
@@ -34,6 +36,7 @@ fn rows_under_the_default_policy() {
         (b"N(0.", "None"),
         (b"N1.", "!mark"),
         (b"](Na.", "!stack"),
+        (b"}(NNs.", "!stack"),
         (b"NNa.", "!type"),
         (b"K\x01(e.", "!type"),
         (b"}(u.", "{}"),
@@ -44,6 +47,8 @@ fn rows_under_the_default_policy() {
         (b"h\x00.", "!memo"),
         (b"K\x07q\x01K\x08\x94h\x01\x87.", "(7, 8, 8)"),
         (b"K\x01q\x00K\x02q\x00h\x00\x87.", "(1, 2, 2)"),
+        (b"K\x01q\x00K\x02q\x02K\x03q\x01K\x04\x94h\x03\x86.", "(4, 4)"),
+        (b"K\x01r\0\0\x01\0K\x02q\x00K\x03\x94h\x02\x86.", "(3, 3)"),
         (b"]r\xff\xff\xff\xffj\xff\xff\xff\xff\x86.", "([], [])"),
         (b"Np9223372036854775808\n.", "!memo"),
         (b"]\x94h\x00a.", "[[...]]"),
@@ -145,6 +150,23 @@ fn depth_counts_every_way_to_nest() {
 }
 
 #[test]
+fn what_an_object_is_given_nests_in_it() {
+    let object = b"cm\nc\n)R";
+    let rows: [(&str, Vec<u8>); 2] =
+        [("items", [object, &b"]]]]aaaa."[..]].concat()), ("pairs", [object, &b"N]]]]aaas."[..]].concat())];
+    for (name, pickle) in rows {
+        for (max_depth, expected) in [(5, "!depth"), (6, "read")] {
+            let mut limits = Limits::default();
+            limits.max_depth = max_depth;
+            let options = DecodeOptions::new().globals(Globals::Inert).limits(limits);
+            let outcome = outcome(&pickle, &options);
+            let outcome = if outcome.starts_with('!') { outcome.as_str() } else { "read" };
+            assert_eq!(outcome, expected, "{name}, {max_depth}");
+        }
+    }
+}
+
+#[test]
 fn parents_with_many_children_that_point_back_are_not_deep() {
     // parent.append(child) and child.append(parent), 3,000 times.
     let pickle = [b"]q\x00".to_vec(), b"]h\x00aa".repeat(3_000), b".".to_vec()].concat();
@@ -188,6 +210,27 @@ fn a_recycled_decoder_gives_the_same() {
             assert_eq!(document.to_string(), decode(input).unwrap().to_string());
             decoder.recycle(document);
         }
+    }
+}
+
+#[test]
+fn a_decoder_forgets_the_memo() {
+    let mut decoder = Decoder::new();
+    decoder.decode(b"K\x01q\x00K\x02q\x05.").unwrap();
+    for input in [b"h\x00.", b"h\x05."] {
+        assert_eq!(decoder.decode(input).unwrap_err().kind().as_str(), "memo");
+    }
+    assert_eq!(decoder.decode(b"K\x07\x94h\x00\x86.").unwrap().to_string(), "(7, 7)");
+}
+
+#[test]
+fn a_refused_name_is_cut_between_characters() {
+    for before in ["", "a", "ab"] {
+        let name = format!("{before}{}", "\u{20ac}".repeat(200));
+        let error = decode(format!("c{name}\nx\n.").as_bytes()).unwrap_err();
+        let shown = error.global().unwrap();
+        assert!(name.starts_with(shown), "{shown}");
+        assert!((MAX_ERROR_NAME_LEN - 2..=MAX_ERROR_NAME_LEN).contains(&shown.len()), "{}", shown.len());
     }
 }
 
