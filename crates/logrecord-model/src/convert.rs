@@ -12,8 +12,31 @@ const TOO_DEEP: &str = "<not kept: nested too deep>";
 /// The note that stands for a value whose sharing expands beyond the budget.
 const TOO_LARGE: &str = "<not kept: expands too far>";
 
+const NOTES: [&str; 3] = [RECURSIVE, TOO_DEEP, TOO_LARGE];
+
 /// What a record may expand to, however short its payload.
 const MIN_EXPANSION: usize = 1 << 20;
+
+/// Where each note stands as a key, so that a dict has it once: different keys that are not kept are one note.
+#[derive(Debug, Default)]
+pub(crate) struct NotedKeys([Option<usize>; NOTES.len()]);
+
+impl NotedKeys {
+    /// The place of this key among the ones before it, if it is a note that was met already; else notes that it
+    /// stands at `place`.
+    #[inline]
+    pub(crate) fn meet(&mut self, key: &Value<'_>, place: usize) -> Option<usize> {
+        let Value::Str(text) = key else { return None };
+        if !text.starts_with('<') {
+            return None;
+        }
+        let note = NOTES.iter().position(|note| note == text)?;
+        let slot = self.0.get_mut(note)?;
+        let before = *slot;
+        *slot = before.or(Some(place));
+        before
+    }
+}
 
 /// Turns nodes into values.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use pickle_codec::{DecodeOptions, Decoder, Document, Limits, Node, Py2Str};
 
-use crate::convert::Converter;
+use crate::convert::{Converter, NotedKeys};
 use crate::error::{Error, Result};
 use crate::field::Field;
 use crate::loose::{self, Scratch};
@@ -51,6 +51,7 @@ impl<'a> LogRecord<'a> {
         let root = document.root();
         let Node::Dict(pairs) = root.view() else { return Err(Error::not_a_dict(kind_of(root.view()))) };
         let mut converter = Converter::new(options.limits_set(), document.input_len());
+        let mut noted = NotedKeys::default();
         let mut record = Self::EMPTY;
         for (key, value) in pairs.iter() {
             let value = converter.value(value);
@@ -62,7 +63,11 @@ impl<'a> LogRecord<'a> {
                 Some(field) => record.store(field, value),
                 None => {
                     let key = converter.value(key);
-                    record.push_extra(key, value);
+                    let before = noted.meet(&key, record.extra.len());
+                    match before.and_then(|place| record.extra.get_mut(place)) {
+                        Some(extra) => extra.value = value,
+                        None => record.push_extra(key, value),
+                    }
                 }
             }
         }

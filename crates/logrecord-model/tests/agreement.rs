@@ -292,3 +292,28 @@ fn fetched_text_is_charged() {
     assert!(json.len() < 300_000, "{}", json.len());
     assert!(json.contains("\"b\":\"<not kept: expands too far>\""));
 }
+
+/// Keys that are not kept are all one note, and a dict has it once, as it has a key that is that text itself.
+#[test]
+fn keys_that_are_not_kept_are_one() {
+    let ladder = |leaf: &[u8]| [leaf, &b"2\x86".repeat(24)].concat();
+    let literal = b"X\x1b\x00\x00\x00<not kept: expands too far>".as_slice();
+    let (first, second) = (ladder(b"K\x01"), ladder(b"K\x02"));
+    let rows: [&[&[u8]]; 4] = [
+        &[&first, b"K\x01", &second, b"K\x02"],
+        &[&first, b"K\x01", literal, b"K\x02"],
+        &[literal, b"K\x01", &second, b"K\x02"],
+        &[&first, b"K\x00", literal, b"K\x01", &second, b"K\x02"],
+    ];
+    for row in rows {
+        let payload = [b"}(".as_slice(), &row.concat(), b"u."].concat();
+        agree(&payload);
+        let record = LogRecord::from_pickle(&payload).unwrap();
+        let extras: Vec<_> = record.extra().map(|(_, value)| value.clone()).collect();
+        assert_eq!(extras, [Value::Int(2)], "{}", payload.escape_ascii());
+        let (mut direct, mut general) = (Vec::new(), Vec::new());
+        record.to_pickle(&mut direct).unwrap();
+        record.to_pickle_general(&mut general).unwrap();
+        assert_eq!(direct, general, "{}", payload.escape_ascii());
+    }
+}
