@@ -64,7 +64,7 @@ kinds! {
     /// Nesting beyond the depth limit.
     Depth, "depth", "nested too deep";
     /// More memory, work or output than the limits allow.
-    Budget, "budget", "the budget is used up";
+    Budget, "budget", "the limits leave no more memory, work or room";
     /// A global that the policy does not allow.
     Global, "global", "global is not allowed";
     /// A call, instantiation or state that the policy does not allow.

@@ -296,11 +296,12 @@ impl<'a> Scan<'a> {
             (Opcode::Dup, _) => pushed = self.stack.last().copied(),
             (_, Argument::Str(text)) => pushed = self.text(text.clone()),
             (_, Argument::Py2Str(bytes)) if opcode != Opcode::Persid => {
-                if let Cow::Borrowed(bytes) = bytes
-                    && let Ok(text) = core::str::from_utf8(bytes)
-                {
-                    pushed = self.text(Cow::Borrowed(text));
+                // Escapes can spell a name as well.
+                pushed = match bytes {
+                    Cow::Borrowed(bytes) => core::str::from_utf8(bytes).ok().map(Cow::Borrowed),
+                    Cow::Owned(bytes) => String::from_utf8(bytes.clone()).ok().map(Cow::Owned),
                 }
+                .and_then(|text| self.text(text));
             }
             _ => {}
         }
@@ -382,6 +383,8 @@ fn index(argument: &Argument<'_>) -> u64 {
     match argument {
         Argument::Int(index) => u64::try_from(*index).unwrap_or(u64::MAX),
         Argument::Uint(index) => *index,
+        Argument::Bool(index) => u64::from(*index),
+        // What no unpickler takes for an index must not meet another one.
         _ => u64::MAX,
     }
 }
@@ -477,6 +480,24 @@ fn push_json_text(text: &str, out: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_seen_however_it_is_spelled() {
+        let rows: &[(&[u8], &str)] = &[
+            (b"S'os'\nS'system'\n\x93.", "names or calls: os.system at 16"),
+            (b"S'\\x6fs'\nS\"sys\\164em\"\n\x93.", "names or calls: os.system at 22"),
+            (b"V\\u006fs\nVsystem\n\x93.", "names or calls: os.system at 17"),
+            (b"U\x02osT\x06\0\0\0system\x93.", "names or calls: os.system at 15"),
+            (b"Vos\np01\n0Vsystem\nq\x000g1\nh\x00\x93.", "names or calls: os.system at 25"),
+            (
+                b"F1e400\n0cos\nsystem\n.",
+                "malformed: malformed literal (FLOAT at byte 0); names or calls: os.system at 8",
+            ),
+        ];
+        for (pickle, expected) in rows {
+            assert_eq!(inspect(pickle).to_string(), *expected, "{}", pickle.escape_ascii());
+        }
+    }
 
     #[test]
     fn a_long_name_is_cut_and_still_named() {

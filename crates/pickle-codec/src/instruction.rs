@@ -1,7 +1,8 @@
 //! The first layer: a pickle as a sequence of instructions, in pickletools' words.
 //!
 //! Nothing is carried out here: no stack, no memo, no pickle FRAME boundaries, as in
-//! `pickletools.genops`. Arguments borrow from the input where they stand in it unchanged.
+//! `pickletools.genops`. Arguments borrow from the input where they stand in it unchanged. Numbers in
+//! text are read as `pickletools` reads them, by `int()` and `float()`: more than the decoder takes.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -31,7 +32,7 @@ pub struct Instruction<'a> {
 pub enum Argument<'a> {
     /// The opcode has none.
     None,
-    /// INT's `00` and `01`.
+    /// INT's `00` and `01`; pickletools shows those of GET and PUT, which are indexes, so as well.
     Bool(bool),
     /// An integer, a length or an index.
     Int(i64),
@@ -115,16 +116,16 @@ impl<'a> Instructions<'a> {
                 i64::try_from(value).map_or(Argument::Uint(value), Argument::Int)
             }
             ArgumentKind::Float8 => Argument::Float(reader.argument(float8)?),
-            ArgumentKind::DecimalNlShort => {
+            ArgumentKind::DecimalNlShort => match reader.line()? {
+                b"00" => Argument::Bool(false),
+                b"01" => Argument::Bool(true),
+                line => integer(number::shown_int(line, self.max_digits)?),
+            },
+            ArgumentKind::DecimalNlLong => {
                 let line = reader.line()?;
-                if matches!(opcode, Opcode::Get | Opcode::Put) {
-                    let index = number::index_line(line, self.max_digits)?;
-                    return Ok(i64::try_from(index).map_or(Argument::Uint(index), Argument::Int));
-                }
-                integer(number::int_line(line, self.max_digits)?)
+                integer(number::shown_int(line.strip_suffix(b"L").unwrap_or(line), self.max_digits)?)
             }
-            ArgumentKind::DecimalNlLong => integer(number::long_line(reader.line()?, self.max_digits)?),
-            ArgumentKind::FloatNl => Argument::Float(number::float_line(reader.line()?)?),
+            ArgumentKind::FloatNl => Argument::Float(number::shown_float(reader.line()?)?),
             ArgumentKind::StringNl => py2_literal(reader.line()?)?,
             ArgumentKind::StringNlNoescape => Argument::Py2Str(Cow::Borrowed(reader.line()?)),
             ArgumentKind::StringNlNoescapePair => {
@@ -202,6 +203,10 @@ fn text(bytes: &[u8]) -> Result<Argument<'_>, ErrorKind> {
 }
 
 fn py2_literal(line: &[u8]) -> Result<Argument<'_>, ErrorKind> {
+    if let [b'\'' | b'"'] = line {
+        // To pickletools one quote is both.
+        return Ok(Argument::Py2Str(Cow::Borrowed(&[])));
+    }
     if let [b'\'' | b'"', body @ .., last] = line
         && Some(last) == line.first()
         && !body.contains(&b'\\')
@@ -244,6 +249,14 @@ mod tests {
             (b"\x8a\x01\xff.", Argument::Int(-1)),
             (b"\x95\xff\xff\xff\xff\xff\xff\xff\xff.", Argument::Uint(u64::MAX)),
             (b"p300\n.", Argument::Int(300)),
+            // What pickletools reads although no unpickler, or not every one, does.
+            (b"I007\n.", Argument::Int(7)),
+            (b"L1_0L\n.", Argument::Int(10)),
+            (b"F-1e400\n.", Argument::Float(f64::NEG_INFINITY)),
+            (b"F 1_0.5\n.", Argument::Float(10.5)),
+            (b"p-5\n.", Argument::Int(-5)),
+            (b"g01\n.", Argument::Bool(true)),
+            (b"S'\n.", Argument::Py2Str(Cow::Borrowed(b""))),
         ];
         for (input, expected) in rows {
             let first = instructions(input).next().unwrap().unwrap();

@@ -118,6 +118,40 @@ pub(crate) fn float_line(line: &[u8]) -> Result<f64, ErrorKind> {
     Ok(value)
 }
 
+/// What `pickletools` makes of the line behind INT, LONG, GET or PUT: `int()` of it, in base 10.
+///
+/// It reads more than is decoded: leading zeros, underscores between digits, negative indexes.
+pub(crate) fn shown_int(line: &[u8], max_digits: usize) -> Result<Integer, ErrorKind> {
+    let plain = without_underscores(trim(line)).ok_or(ErrorKind::Literal)?;
+    let (sign, digits) = match plain.as_slice() {
+        [sign @ (b'-' | b'+'), digits @ ..] => (Some(*sign), digits),
+        digits => (None, digits),
+    };
+    if digits.is_empty() || digits.len() > max_digits {
+        return Err(ErrorKind::Literal);
+    }
+    let zeros = digits.iter().take_while(|&&digit| digit == b'0').count().min(digits.len() - 1);
+    let text: Vec<u8> = sign.into_iter().chain(digits.iter().skip(zeros).copied()).collect();
+    decimal(&text, max_digits)
+}
+
+/// What `pickletools` makes of the line behind FLOAT: `float()` of it.
+pub(crate) fn shown_float(line: &[u8]) -> Result<f64, ErrorKind> {
+    let plain = without_underscores(trim(line)).ok_or(ErrorKind::Literal)?;
+    core::str::from_utf8(&plain).ok().and_then(|text| text.parse().ok()).ok_or(ErrorKind::Literal)
+}
+
+/// A number without its underscores, each of which has to stand between two digits.
+fn without_underscores(text: &[u8]) -> Option<Vec<u8>> {
+    let digit =
+        |place: Option<usize>| place.and_then(|place| text.get(place)).is_some_and(u8::is_ascii_digit);
+    let well = text
+        .iter()
+        .enumerate()
+        .all(|(place, &byte)| byte != b'_' || digit(place.checked_sub(1)) && digit(place.checked_add(1)));
+    well.then(|| text.iter().copied().filter(|&byte| byte != b'_').collect())
+}
+
 /// Cuts the bytes of a two's complement integer down to the fewest that mean the same.
 pub(crate) fn minimal(mut bytes: &[u8]) -> &[u8] {
     while let [rest @ .., below, top] = bytes {
@@ -217,6 +251,39 @@ mod tests {
             assert_eq!(&float_line(line), expected, "{:?}", line.escape_ascii());
         }
         assert!(float_line(b"nan").is_ok_and(f64::is_nan));
+    }
+
+    #[test]
+    fn shown_rows() {
+        // Expected values are those of int() and float() in CPython 3.13.
+        let rows: &[(&[u8], Option<i64>, Option<f64>)] = &[
+            (b"007", Some(7), Some(7.0)),
+            (b"-0", Some(0), Some(0.0)),
+            (b"1_0", Some(10), Some(10.0)),
+            (b" 5\r", Some(5), Some(5.0)),
+            (b"+5", Some(5), Some(5.0)),
+            (b"-5", Some(-5), Some(-5.0)),
+            (b"000", Some(0), Some(0.0)),
+            (b"1__0", None, None),
+            (b"_1", None, None),
+            (b"1_", None, None),
+            (b"+_1", None, None),
+            (b"", None, None),
+            (b"-", None, None),
+            (b"0x10", None, None),
+            (b"1\0", None, None),
+            (b"1_0.0_1", None, Some(10.01)),
+            (b"1_.0", None, None),
+            (b"1e1_0", None, Some(1e10)),
+            (b"-1e400", None, Some(f64::NEG_INFINITY)),
+            (b" inf", None, Some(f64::INFINITY)),
+        ];
+        for (line, int, float) in rows {
+            let shown = shown_int(line, 4300).ok();
+            assert_eq!(shown, int.map(Integer::Small), "{}", line.escape_ascii());
+            assert_eq!(shown_float(line).ok(), *float, "{}", line.escape_ascii());
+        }
+        assert_eq!(shown_int(&[b'0'; 4301], 4300), Err(ErrorKind::Literal));
     }
 
     #[test]

@@ -71,8 +71,8 @@ fn split_root(path: &[u8]) -> (&[u8], &[u8], &[u8]) {
     }
 }
 
-/// `str(PureWindowsPath(*parts))`.
-pub(crate) fn windows<'p>(parts: impl Iterator<Item = &'p [u8]>) -> Vec<u8> {
+/// `ntpath.join(*parts)`, of parts whose slashes are backslashes.
+fn join_windows<'p>(parts: impl Iterator<Item = &'p [u8]>) -> Vec<u8> {
     let (mut drive, mut root, mut rest) = (Vec::new(), Vec::new(), Vec::new());
     for part in parts {
         let part: Vec<u8> = part.iter().map(|&byte| if byte == b'/' { b'\\' } else { byte }).collect();
@@ -97,13 +97,42 @@ pub(crate) fn windows<'p>(parts: impl Iterator<Item = &'p [u8]>) -> Vec<u8> {
         }
         rest.extend_from_slice(part_rest);
     }
-    // A share has a root, whether it is written or not.
-    if root.is_empty() && drive.starts_with(b"\\\\") && !drive.ends_with(b"\\") {
-        root.push(b'\\');
+    let apart = !rest.is_empty() && root.is_empty() && !matches!(drive.last(), None | Some(b'\\' | b':'));
+    let mut joined = drive;
+    joined.extend_from_slice(&root);
+    if apart {
+        joined.push(b'\\');
     }
-    let mut text = drive;
-    text.extend_from_slice(&root);
-    push_parts(&mut text, &rest, b'\\');
+    joined.extend_from_slice(&rest);
+    joined
+}
+
+/// `str(PureWindowsPath(*parts))`.
+pub(crate) fn windows<'p>(parts: impl Iterator<Item = &'p [u8]>) -> Vec<u8> {
+    let joined = join_windows(parts);
+    let (drive, root, rest) = split_root(&joined);
+    let mut text = drive.to_vec();
+    text.extend_from_slice(root);
+    if root.is_empty() && drive.starts_with(b"\\") && !drive.ends_with(b"\\") {
+        // A share has a root, whether it is written or not; a host or a device alone has none.
+        let mut parts = drive.split(|&byte| byte == b'\\');
+        let device = matches!(parts.clone().nth(2), Some(b"" | b"?" | b"."));
+        if match parts.by_ref().count() {
+            4 => !device,
+            6 => true,
+            _ => false,
+        } {
+            text.push(b'\\');
+        }
+    }
+    if text.is_empty() {
+        // A first part that looks like a drive but is none stands behind a point.
+        let first = rest.split(|&byte| byte == b'\\').find(|part| !part.is_empty() && *part != b".");
+        if first.is_some_and(|first| !split_root(first).0.is_empty()) {
+            text.extend_from_slice(b".\\");
+        }
+    }
+    push_parts(&mut text, rest, b'\\');
     text
 }
 
@@ -149,6 +178,19 @@ mod tests {
             (&["\\\\host\\share\\", "x"], "\\\\host\\share\\x"),
             (&["a", "b"], "a\\b"),
             (&[], "."),
+            (&["//s"], "\\\\s"),
+            (&["C:", "//s"], "\\\\s"),
+            (&["//s/"], "\\\\s\\"),
+            (&["//s/x"], "\\\\s\\x\\"),
+            (&["//s", "y"], "\\\\s\\y\\"),
+            (&["//", "a"], "\\\\a"),
+            (&["./c:x"], ".\\c:x"),
+            (&["./.", "a:"], "a:"),
+            (&["//?/unc/server/share"], "\\\\?\\unc\\server\\share\\"),
+            (&["//?/C:"], "\\\\?\\C:"),
+            (&["//./dev"], "\\\\.\\dev"),
+            (&["c:", "a"], "c:a"),
+            (&["c:", "/a"], "c:\\a"),
         ];
         for (parts, expected) in rows {
             let got = windows(parts.iter().map(|part| part.as_bytes()));
