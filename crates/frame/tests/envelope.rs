@@ -149,6 +149,43 @@ fn a_vectored_write_needs_no_copy() {
 }
 
 #[test]
+fn a_key_in_hexadecimal_is_the_key() {
+    let secret: Vec<u8> = (0..64_u8).map(|number| number.wrapping_mul(37)).collect();
+    let lower: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+    let expected = PlainKey::new(&secret).unwrap().tag(b"payload");
+    for line in [lower.clone(), lower.to_uppercase(), format!("{lower}\r\n")] {
+        assert_eq!(PlainKey::from_hex(line.as_bytes()).unwrap().tag(b"payload"), expected, "{line}");
+    }
+}
+
+#[test]
+fn a_plain_envelope_may_fill_its_buffer_to_the_last_byte() {
+    let plain = PlainKey::new(&[3; 32]).unwrap();
+    for (len, fits) in [(38, false), (39, true), (40, true)] {
+        let mut buffer = [0; 40];
+        let mut room = &mut buffer[..len];
+        let outcome = plain.seal_into(b"payload", &mut room).map_err(|error| error.kind());
+        assert_eq!(outcome, if fits { Ok(()) } else { Err(ErrorKind::NoRoom) }, "{len}");
+        if fits {
+            assert_eq!(plain.open(Bytes::copy_from_slice(&buffer[..39])).unwrap(), &b"payload"[..]);
+        } else {
+            assert_eq!(buffer, [0; 40]);
+        }
+    }
+}
+
+#[test]
+fn the_key_that_signs_seals() {
+    assert!(KeyRing::new().sealer(b"central", [7; 16]).unwrap().is_none());
+    let ring = ring(&[(b"one", 1), (b"two", 2)]);
+    let signing = ring.signing().unwrap().id();
+    let mut sealer = ring.sealer(b"central", [7; 16]).unwrap().unwrap();
+    let sealed = seal(&mut sealer, NOW, b"payload");
+    let verifier = Verifier::new(&ring, b"central").unwrap();
+    assert_eq!(verifier.verify(NOW, sealed).unwrap().key_id(), signing);
+}
+
+#[test]
 fn keys_change_without_losing_a_window() {
     let mut opener = Opener::new(&ring(&[(b"old", 1)]), b"here", Policy::new(), START).unwrap();
     let mut old = Sealer::new(&key(b"old", 1), b"here", [1; 16]).unwrap();
