@@ -9,6 +9,9 @@ use crate::percent::PercentFormat;
 use crate::record::LogRecord;
 use crate::text::Text;
 
+/// The message of a record that has none.
+static EMPTY: Value<'static> = Value::Str(Cow::Borrowed(""));
+
 impl LogRecord<'_> {
     /// The message with its arguments merged in, as `getMessage()` gives it.
     ///
@@ -41,14 +44,44 @@ impl LogRecord<'_> {
 
     #[inline(never)]
     fn formatted_message(&self) -> Text<'_> {
-        let Some(msg) = self.msg() else {
-            // An absent message is empty in `makeLogRecord`, a null one is formatted like any object.
-            return if self.has(Field::Msg) { Text::from("None") } else { Text::EMPTY };
+        let msg = match self.msg() {
+            Some(msg) => msg,
+            // A null message is formatted like any object, an absent one is empty in `makeLogRecord`.
+            None if self.has(Field::Msg) => &Value::None,
+            None => &EMPTY,
         };
         let format = PercentFormat::new();
         match format.message(msg, self.args().unwrap_or(&Value::None)) {
             Ok(message) => message,
             Err(error) => Text::from(format.refused(msg, &error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_null_or_absent_message_takes_arguments_as_any_other() {
+        let unused = "[TypeError: not all arguments converted during string formatting]";
+        let one = || Value::tuple([1]);
+        let dict = || Value::Dict(vec![(Value::from("a"), Value::Int(1))]);
+        let rows = [
+            (Some(Value::None), Value::None, String::from("None")),
+            (Some(Value::None), one(), format!("None {unused}")),
+            (Some(Value::None), dict(), String::from("None")),
+            (None, Value::None, String::new()),
+            (None, one(), format!(" {unused}")),
+            (None, dict(), String::new()),
+        ];
+        for (msg, args, expected) in rows {
+            let mut record = LogRecord::from_pickle(b"}.").unwrap();
+            if let Some(msg) = msg {
+                record.set(Field::Msg, msg);
+            }
+            record.set(Field::Args, args.clone());
+            assert_eq!(record.message(), *expected, "{args:?}");
         }
     }
 }

@@ -17,7 +17,7 @@ use std::borrow::Cow;
 use memchr::memchr;
 use pickle_codec::{Str, Value};
 
-use self::class::{Integer, is_true, real, type_name};
+use self::class::{Integer, is_true, no_keys, real, type_name};
 use self::error::FormatError;
 use self::float::{FloatSpec, FloatText, float_text};
 use self::lookup::Lookup;
@@ -319,7 +319,7 @@ struct State<'a> {
 enum Mapping<'a> {
     Dict(Lookup<'a>),
     Fields(&'a dyn Fields),
-    /// A list or bytes: Python takes it for a mapping until a name is looked up.
+    /// A list, bytes or range: Python takes it for a mapping until a name is looked up.
     Sequence(&'a Value<'a>),
 }
 
@@ -339,9 +339,10 @@ impl<'a> State<'a> {
                 Self { mapping: Some(Mapping::Fields(fields)), current: Current::All(fields) }
             }
             Arguments::Value(value) => {
-                let mapping = match value {
-                    Value::List(_) | Value::Bytes(_) | Value::ByteArray(_) => Some(Mapping::Sequence(value)),
-                    other => pairs_of(other).map(|pairs| Mapping::Dict(Lookup::new(pairs))),
+                let mapping = if no_keys(value).is_some() {
+                    Some(Mapping::Sequence(value))
+                } else {
+                    pairs_of(value).map(|pairs| Mapping::Dict(Lookup::new(pairs)))
                 };
                 Self { mapping, current: Current::One(Some(Cow::Borrowed(value))) }
             }
@@ -368,13 +369,7 @@ impl<'a> State<'a> {
             Some(Mapping::Fields(fields)) => fields.field(name),
             Some(Mapping::Dict(lookup)) => lookup.find(name).map(Cow::Borrowed),
             Some(Mapping::Sequence(value)) => {
-                let what = match value {
-                    Value::Bytes(_) => Cow::Borrowed("byte"),
-                    other => type_name(other),
-                };
-                return Err(FormatError::type_error(format!(
-                    "{what} indices must be integers or slices, not str"
-                )));
+                return Err(FormatError::type_error(no_keys(value).unwrap_or_default()));
             }
         };
         match value {

@@ -1,5 +1,5 @@
 //! `strftime` as glibc writes it in the C locale, which is what Python's `time.strftime` prints on
-//! Linux: every directive, the flags `_ - 0 ^ # +`, widths, and the modifiers `E` and `O`.
+//! Linux: every directive, the flags `_ - 0 ^ #`, widths, and the modifiers `E` and `O`.
 
 mod zone;
 
@@ -230,7 +230,7 @@ impl Writer {
         let mut flags = Flags { pad: None, upper: false, change_case: false, width: 0, modifier: None };
         let mut before = chars.as_str();
         let mut next = chars.next();
-        while let Some(flag @ ('_' | '-' | '0' | '+' | '^' | '#')) = next {
+        while let Some(flag @ ('_' | '-' | '0' | '^' | '#')) = next {
             match flag {
                 '^' => flags.upper = true,
                 '#' => flags.change_case = true,
@@ -257,8 +257,11 @@ impl Writer {
         };
         let rest = before.get(kind.len_utf8()..).unwrap_or_default();
         if !self.write(kind, flags, tm, zone) {
-            let len = text.len().saturating_sub(rest.len());
-            self.text(text.get(..len).unwrap_or_default(), flags);
+            // C looks for the directive's begin backwards, and finds it at once in a second `%`.
+            let start = if kind == '%' { before } else { text };
+            let len = start.len().saturating_sub(rest.len());
+            let upper = flags.upper || (flags.change_case && matches!(kind, 'b' | 'h'));
+            self.text(start.get(..len).unwrap_or_default(), Flags { upper, ..flags });
         }
         rest
     }
@@ -321,7 +324,8 @@ impl Writer {
             'M' => self.number(2, tm.minute, flags),
             'm' => self.number(2, tm.month, flags),
             'S' => self.number(2, tm.second, flags),
-            's' => self.number(1, zone.mktime(tm), flags),
+            // The one number whose width fills as that of a text does.
+            's' => self.text(&zone.mktime(tm).to_string(), flags),
             'p' | 'P' => {
                 let upper = if tm.hour >= 12 { "PM" } else { "AM" };
                 let lower = if tm.hour >= 12 { "pm" } else { "am" };
@@ -428,6 +432,8 @@ mod tests {
             ("%z %Z %%%n%t", "+0000 UTC %\n\t"),
             ("%Ey %Od %EY %Q %", "26 02 2026 %Q %"),
             ("%10a|%010a|%_5d|%-5d", "       Fri|0000000Fri|    2|    2"),
+            ("%+Y|%5E%|%O%|%#Eb|%#Ea", "%+Y|    %|%|%#EB|%#Ea"),
+            ("%12s|%012s|%3s", "  1767323045|001767323045|1767323045"),
         ];
         for (format, expected) in rows {
             assert_eq!(zone.strftime(format, 1_767_323_045.9).unwrap(), expected, "{format}");

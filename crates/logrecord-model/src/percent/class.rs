@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use num_bigint::{BigInt, BigUint, Sign};
-use pickle_codec::Value;
+use pickle_codec::{Known, ObjectValue, Value};
 
 use super::error::FormatError;
-use super::known::{Plain, decimal_truncated, plain};
+use super::known::{Plain, decimal_digits, decimal_truncated, plain, scalar};
 
 /// The name that Python's messages give a value's type.
 pub(crate) fn type_name<'v>(value: &'v Value<'_>) -> Cow<'v, str> {
@@ -32,10 +32,14 @@ pub(crate) fn type_name<'v>(value: &'v Value<'_>) -> Cow<'v, str> {
 /// Types that are written in C say their module; classes written in Python do not.
 fn object_type_name<'v>(class: &'v Value<'_>) -> Cow<'v, str> {
     let Value::Global(global) = class else { return Cow::Borrowed("object") };
-    match &*global.module {
-        "_decimal" => Cow::Owned(format!("decimal.{}", global.name)),
-        module @ ("datetime" | "decimal" | "collections") => Cow::Owned(format!("{module}.{}", global.name)),
-        _ => Cow::Borrowed(&global.name),
+    match (&*global.module, &*global.name) {
+        ("_decimal", name) => Cow::Owned(format!("decimal.{name}")),
+        ("__builtin__", "xrange") => Cow::Borrowed("range"),
+        (module @ ("datetime" | "decimal"), name)
+        | (module @ "collections", name @ ("OrderedDict" | "defaultdict" | "deque")) => {
+            Cow::Owned(format!("{module}.{name}"))
+        }
+        (_, name) => Cow::Borrowed(name),
     }
 }
 
@@ -53,8 +57,60 @@ pub(crate) fn is_true(value: &Value<'_>) -> bool {
             !items.is_empty()
         }
         Value::Dict(pairs) => !pairs.is_empty(),
+        Value::Object(object) => object_is_true(object),
         _ => true,
     }
+}
+
+/// `bool()` of an object of the standard library: an empty collection and a zero are false.
+fn object_is_true(object: &ObjectValue<'_>) -> bool {
+    let has_content = object.items.as_ref().is_some_and(|items| !items.is_empty())
+        || object.pairs.as_ref().is_some_and(|pairs| !pairs.is_empty());
+    // What is in it need not be read then.
+    has_content
+        || object
+            .with_known(|known| match known {
+                Known::Complex(re, im) => re != 0.0 || im != 0.0,
+                Known::OrderedDict(pairs) | Known::DefaultDict(_, pairs) | Known::Counter(pairs) => {
+                    !pairs.is_empty()
+                }
+                Known::Deque(items, _) => !items.is_empty(),
+                Known::TimeDelta(delta) => (delta.days, delta.seconds, delta.microseconds) != (0, 0, 0),
+                Known::Decimal(text) => decimal_digits(text)
+                    .is_none_or(|(_, digits, _)| digits.bytes().any(|digit| digit != b'0')),
+                Known::Fraction(numerator, _) => numerator.sign() != Sign::NoSign,
+                Known::Range(ends) => match ends.map(|end| scalar(end).as_ref().and_then(Value::to_bigint)) {
+                    [Some(start), Some(stop), Some(step)] => {
+                        if step.sign() == Sign::Minus {
+                            start > stop
+                        } else {
+                            start < stop
+                        }
+                    }
+                    _ => true,
+                },
+                Known::Instance(_, value, _) => scalar(value).is_none_or(|value| is_true(&value)),
+                _ => true,
+            })
+            .unwrap_or(true)
+}
+
+/// What a type that has items but no keys says when it is asked for a key.
+pub(crate) fn no_keys(value: &Value<'_>) -> Option<Cow<'static, str>> {
+    let what = match value {
+        Value::List(_) => "list",
+        Value::Bytes(_) => "byte",
+        Value::ByteArray(_) => "bytearray",
+        Value::Object(object) => match object.class_name()? {
+            ("builtins", "range") | ("__builtin__", "xrange" | "range") => "range",
+            ("ipaddress", "IPv4Network" | "IPv6Network") => {
+                return Some(Cow::Borrowed("'>=' not supported between instances of 'str' and 'int'"));
+            }
+            _ => return None,
+        },
+        _ => return None,
+    };
+    Some(Cow::Owned(format!("{what} indices must be integers or slices, not str")))
 }
 
 /// A Python integer.
@@ -101,6 +157,7 @@ impl<'v> Integer<'v> {
             (_, Some(Plain::Fraction(numerator, denominator))) => {
                 return Ok(numerator.checked_div(&denominator).map(Self::of_big));
             }
+            (_, Some(Plain::Number(number))) => return Ok(Some(Self::of_big(BigInt::from(number)))),
             _ => return Ok(Self::of(value)),
         };
         if number.is_nan() {
@@ -291,6 +348,9 @@ pub(crate) fn real(value: &Value<'_>) -> Result<f64, FormatError> {
     match (value, plain(value)) {
         (Value::Float(number), _) => return Ok(*number),
         (_, Some(Plain::Value(Value::Float(number)))) => return Ok(number),
+        (_, Some(Plain::Decimal(text))) if text.contains("sNaN") => {
+            return Err(FormatError::value_error("cannot convert signaling NaN to float"));
+        }
         (_, Some(Plain::Decimal(text))) => return Ok(text.parse().unwrap_or(f64::NAN)),
         (_, Some(Plain::Fraction(numerator, denominator))) => {
             let (above, below) =
@@ -326,6 +386,45 @@ mod tests {
             let integer = Integer::truncated(&value).unwrap().unwrap();
             assert_eq!(integer.decimal().unwrap(), expected);
         }
+    }
+
+    fn known(pickle: &[u8]) -> Value<'_> {
+        let options = pickle_codec::DecodeOptions::new().globals(pickle_codec::Globals::Known);
+        Value::from_slice_with(pickle, &options).unwrap()
+    }
+
+    #[test]
+    fn objects_are_true_numbers_or_named_as_in_python() {
+        // Pickle, truth, type, `int()` and what it says when it is asked for a key.
+        type Row = (&'static [u8], bool, &'static str, Option<i64>, bool);
+        let rows: &[Row] = &[
+            (b"ccollections\nOrderedDict\n(tR.", false, "collections.OrderedDict", None, false),
+            (b"ccollections\nCounter\n((dtR.", false, "Counter", None, false),
+            (b"ccollections\nCounter\n((dVa\nI1\nstR.", true, "Counter", None, false),
+            (b"ccollections\ndeque\n((ltR.", false, "collections.deque", None, false),
+            (b"ccollections\ndeque\n((ltRI1\na.", true, "collections.deque", None, false),
+            (b"cdecimal\nDecimal\n(V-0.00\ntR.", false, "decimal.Decimal", Some(0), false),
+            (b"cdecimal\nDecimal\n(V-2.5\ntR.", true, "decimal.Decimal", Some(-2), false),
+            (b"cfractions\nFraction\n(V0\ntR.", false, "Fraction", Some(0), false),
+            (b"cdatetime\ntimedelta\n(I0\nI0\nI0\ntR.", false, "datetime.timedelta", None, false),
+            (b"cdatetime\ntimedelta\n(I0\nI0\nI1\ntR.", true, "datetime.timedelta", None, false),
+            (b"c__builtin__\ncomplex\n(F0.0\nF0.0\ntR.", false, "complex", None, false),
+            (b"c__builtin__\nxrange\n(I3\nI3\nI1\ntR.", false, "range", None, true),
+            (b"c__builtin__\nxrange\n(I3\nI0\nI-1\ntR.", true, "range", None, true),
+            (b"cipaddress\nIPv4Address\n(I167772161\ntR.", true, "IPv4Address", Some(167_772_161), false),
+            (b"cipaddress\nIPv4Network\n(V10.0.0.0/8\ntR.", true, "IPv4Network", None, true),
+        ];
+        for (pickle, truth, name, integer, asks_for_an_index) in rows {
+            let value = known(pickle);
+            let shown = String::from_utf8_lossy(pickle);
+            assert_eq!(is_true(&value), *truth, "{shown}");
+            assert_eq!(type_name(&value), *name, "{shown}");
+            let truncated = Integer::truncated(&value).unwrap();
+            assert_eq!(truncated.and_then(|integer| integer.small()), *integer, "{shown}");
+            assert_eq!(no_keys(&value).is_some(), *asks_for_an_index, "{shown}");
+        }
+        let error = real(&known(b"cdecimal\nDecimal\n(VsNaN\ntR.")).unwrap_err();
+        assert_eq!(error.message(), "cannot convert signaling NaN to float");
     }
 
     #[test]

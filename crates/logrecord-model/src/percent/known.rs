@@ -1,6 +1,8 @@
 //! What objects of the standard library are to a formatter: a Decimal is a number, a member of an
 //! IntEnum is its value, a datetime has a format of its own.
 
+use std::net::IpAddr;
+
 use num_bigint::{BigInt, Sign};
 use pickle_codec::{Known, Node, NodeRef, UtcOffset, Value, Zone};
 
@@ -14,6 +16,8 @@ pub(crate) enum Plain {
     Fraction(BigInt, BigInt),
     /// A date, time or datetime.
     Moment(Moment),
+    /// A UUID or an address, which `int()` takes but which is no number.
+    Number(u128),
 }
 
 /// The fields of a date, time or datetime.
@@ -49,13 +53,29 @@ pub(crate) fn plain(value: &Value<'_>) -> Option<Plain> {
                 Known::Date(date) => Plain::Moment(moment(Some(date), None, None)),
                 Known::Time(time, zone) => Plain::Moment(moment(None, Some(time), zone)),
                 Known::DateTime(date, time, zone) => Plain::Moment(moment(Some(date), Some(time), zone)),
+                Known::Uuid(number) => Plain::Number(number),
+                Known::Ip(text) if !is_network(value) => Plain::Number(address(&text)?),
                 _ => return None,
             })
         })
         .flatten()
 }
 
-fn scalar(node: NodeRef<'_, '_>) -> Option<Value<'static>> {
+fn is_network(value: &Value<'_>) -> bool {
+    let class = value.as_object().and_then(|object| object.class_name());
+    class.is_some_and(|(_, name)| name.ends_with("Network"))
+}
+
+/// The number of an address, which may have a zone or the length of its network behind it.
+fn address(text: &str) -> Option<u128> {
+    let end = text.find(['/', '%']).unwrap_or(text.len());
+    Some(match text.get(..end)?.parse().ok()? {
+        IpAddr::V4(address) => u128::from(address.to_bits()),
+        IpAddr::V6(address) => address.to_bits(),
+    })
+}
+
+pub(crate) fn scalar(node: NodeRef<'_, '_>) -> Option<Value<'static>> {
     Some(match node.view() {
         Node::Bool(truth) => Value::Bool(truth),
         Node::Int(number) => Value::Int(number),
