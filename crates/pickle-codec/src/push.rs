@@ -45,6 +45,8 @@ pub struct PushDecoder {
     /// The last pickle FRAME ends here. STOP may stand inside of it, and then the rest is awaited,
     /// because a FRAME that is longer than the input is refused.
     frame_end: usize,
+    /// Where the length of the last FRAME of the pickle at hand stands.
+    frame_len_at: usize,
     /// Bytes that left the buffer, for the offsets of errors.
     base: usize,
 }
@@ -84,6 +86,7 @@ impl PushDecoder {
             self.searched = self.searched.saturating_sub(self.start);
             self.complete = self.complete.map(|end| end - self.start);
             self.frame_end = self.frame_end.saturating_sub(self.start);
+            self.frame_len_at = self.frame_len_at.saturating_sub(self.start);
             self.start = 0;
         }
         self.buffer.extend_from_slice(chunk);
@@ -148,6 +151,7 @@ impl PushDecoder {
                             return Err(Error::new(ErrorKind::Frame, self.base + start, Some(opcode)));
                         };
                         self.frame_end = end + len;
+                        self.frame_len_at = start + 1;
                     } else if opcode == Opcode::Stop {
                         self.complete = Some(end);
                     } else if opcode.names_or_calls()
@@ -168,7 +172,15 @@ impl PushDecoder {
     #[cold]
     fn decode_now(&mut self, end: usize, kind: ErrorKind, offset: usize, opcode: Option<Opcode>) -> Error {
         let base = self.base + self.start;
-        match self.decoder.decode_prefix(self.buffer.get(self.start..end).unwrap_or_default()) {
+        let mut seen = self.buffer.get(self.start..end).unwrap_or_default().to_vec();
+        // A FRAME that goes on behind what is looked at is no fault: it is cut down to that.
+        if self.frame_end > end
+            && let Some(place) = self.frame_len_at.checked_sub(self.start)
+            && let Some(field) = seen.get_mut(place..).and_then(|rest| rest.first_chunk_mut())
+        {
+            *field = (end.saturating_sub(self.frame_len_at + field.len()) as u64).to_le_bytes();
+        }
+        match self.decoder.decode_prefix(&seen) {
             Err(error) => error.shifted(base),
             Ok(_) => Error::new(kind, self.base + offset, opcode),
         }
@@ -260,6 +272,39 @@ mod tests {
         assert_eq!(whole.len(), 4);
         for size in 1..input.len() {
             assert_eq!(push(input, size, options()).unwrap(), whole, "{size}");
+        }
+    }
+
+    #[test]
+    fn what_is_refused_inside_of_a_frame_is_named() {
+        let rows: &[(&[u8], ErrorKind, u64)] = &[
+            (
+                b"\x80\x04\x95\x1a\0\0\0\0\0\0\0]\x94(K\x01\x8c\x05posix\x94\x8c\x06getcwd\x94\x93\x94e.",
+                ErrorKind::Global,
+                33,
+            ),
+            (b"\x80\x05\x95\x06\0\0\0\0\0\0\0]\x94\x97\x98a.", ErrorKind::Buffer, 13),
+            (b"N.\x80\x04\x95\x06\0\0\0\0\0\0\0]\x94\xff\x94a.", ErrorKind::Opcode, 15),
+            (b"\x80\x04\x95\x01\0\0\0\0\0\0\0N\x95\x05\0\0\0\0\0\0\0N)R0.", ErrorKind::Call, 23),
+        ];
+        for (input, kind, offset) in rows {
+            for size in [1, 7, input.len()] {
+                let mut decoder = PushDecoder::new();
+                let mut error = None;
+                for chunk in input.chunks(size) {
+                    let mut step = || -> Result<()> {
+                        decoder.feed(chunk)?;
+                        while decoder.next_document()?.is_some() {}
+                        Ok(())
+                    };
+                    if let Err(found) = step() {
+                        error = Some(found);
+                        break;
+                    }
+                }
+                let error = error.expect("it is refused before its end");
+                assert_eq!((error.kind(), error.offset()), (*kind, *offset), "{}", input.escape_ascii());
+            }
         }
     }
 
