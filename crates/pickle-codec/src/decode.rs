@@ -13,7 +13,7 @@ use core::cell::Cell;
 
 use crate::builder::{Builder, Keys};
 use crate::document::{Document, Root};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, shortened};
 use crate::id::{Kind, NodeId};
 use crate::known;
 use crate::memo::Memo;
@@ -688,15 +688,6 @@ impl<'a> Machine<'_, 'a> {
             Err(bytes) => self.surrogates(bytes),
         }
     }
-}
-
-/// As much of a name as an error holds.
-fn shortened(name: &str) -> &str {
-    let mut end = name.len().min(crate::error::MAX_ERROR_NAME_LEN);
-    while !name.is_char_boundary(end) {
-        end -= 1;
-    }
-    name.get(..end).unwrap_or_default()
 }
 
 /// Latin-1 bytes as text.

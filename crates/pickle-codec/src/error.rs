@@ -1,7 +1,6 @@
 //! The error of this crate: what was wrong, at which opcode, at which byte.
 
 use alloc::boxed::Box;
-use alloc::string::String;
 use core::fmt;
 
 use crate::opcode::Opcode;
@@ -120,6 +119,15 @@ enum Detail {
 /// The result of this crate's functions.
 pub type Result<T, E = Error> = core::result::Result<T, E>;
 
+/// As much of a name as an error holds.
+pub(crate) fn shortened(name: &str) -> &str {
+    let mut end = name.len().min(MAX_ERROR_NAME_LEN);
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    name.get(..end).unwrap_or_default()
+}
+
 impl Error {
     #[cold]
     #[inline(never)]
@@ -152,11 +160,7 @@ impl Error {
     #[cold]
     #[inline(never)]
     pub(crate) fn with_global(mut self, name: &str) -> Self {
-        let mut end = name.len().min(MAX_ERROR_NAME_LEN);
-        while !name.is_char_boundary(end) {
-            end -= 1;
-        }
-        self.detail = Some(Box::new(Detail::Global(String::from(&name[..end]).into_boxed_str())));
+        self.detail = Some(Box::new(Detail::Global(shortened(name).into())));
         self
     }
 
