@@ -150,6 +150,32 @@ fn depth_counts_every_way_to_nest() {
 }
 
 #[test]
+fn names_are_two_texts_that_the_policy_lets_stand() {
+    let rows: &[(&[u8], &str, &str)] = &[
+        (b"c\nx\n.", "!global", "!global"),
+        (b"cm\n\n.", "!global", "!global"),
+        (b"c\n\n.", "!global", "!global"),
+        (b"c\xff\nx\n.", "!global", "!global"),
+        (b"(i\nx\n.", "!global", "!global"),
+        (b"\x8c\x00\x8c\x01x\x93.", "!global", "!global"),
+        (b"\x8c\x01m\x8c\x00\x93.", "!global", "!global"),
+        (b"\x8c\x01mK\x01\x93.", "!type", "!type"),
+        (b"K\x01\x8c\x01x\x93.", "!type", "!type"),
+        (b"cos\nsystem\n.", "!global", "<global 'os.system'>"),
+        (b"cmypkg\nThing\n.", "!global", "<global 'mypkg.Thing'>"),
+        (b"cdecimal\nDecimal\n.", "<class 'decimal.Decimal'>", "<class 'decimal.Decimal'>"),
+        (b"cdecimal\nDecimal\n(X\x03\0\0\x001.5tR.", "Decimal('1.5')", "Decimal('1.5')"),
+        (b"cdecimal\nDecimal\n(X\x03\0\0\0onetR.", "!call", "<decimal.Decimal object ('one',)>"),
+    ];
+    for (input, known, inert) in rows {
+        for (globals, expected) in [(Globals::Known, known), (Globals::Inert, inert)] {
+            let outcome = outcome(input, &DecodeOptions::new().globals(globals));
+            assert_eq!(outcome, *expected, "{globals:?}, {}", input.escape_ascii());
+        }
+    }
+}
+
+#[test]
 fn what_an_object_is_given_nests_in_it() {
     let object = b"cm\nc\n)R";
     let rows: [(&str, Vec<u8>); 2] =

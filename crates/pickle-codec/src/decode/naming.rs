@@ -106,8 +106,8 @@ impl<'a> Machine<'_, 'a> {
         let module = self.reader.line()?;
         let name = self.reader.line()?;
         match (core::str::from_utf8(module), core::str::from_utf8(name)) {
-            (Ok(module), Ok(name)) if !module.is_empty() && !name.is_empty() => Ok((module, name)),
-            // A name that is no text, or none at all, names nothing that could be allowed.
+            (Ok(module), Ok(name)) => Ok((module, name)),
+            // A name that is no text names nothing that could be allowed.
             _ => Err(ErrorKind::Global),
         }
     }
