@@ -36,8 +36,11 @@ pub(crate) struct Keys {
     owner: Option<NodeId>,
     reopened: bool,
     index: KeyIndex,
-    kept: BTreeMap<NodeId, KeyIndex>,
+    /// Each with the bytes that are counted for it.
+    kept: BTreeMap<NodeId, (KeyIndex, usize)>,
     seed: u64,
+    /// The bytes that are counted for the index at hand, by its length: room that it has from an earlier
+    /// document is no cost of this one.
     charged: usize,
 }
 
@@ -51,7 +54,7 @@ impl Keys {
         self.owner = None;
         self.reopened = false;
         self.kept.clear();
-        self.charged = self.index.bytes();
+        self.charged = 0;
     }
 
     /// Counts the index as this large, if it is not larger already.
@@ -568,15 +571,15 @@ impl<'a> Builder<'a> {
         {
             self.meter.charge(KEPT_ENTRY)?;
             let index = core::mem::take(&mut self.keys.index);
-            self.keys.kept.insert(owner, index);
-            self.keys.charged = 0;
+            let charged = core::mem::take(&mut self.keys.charged);
+            self.keys.kept.insert(owner, (index, charged));
         }
         self.keys.owner = Some(id);
         self.keys.reopened = known > 0;
-        if let Some(index) = self.keys.kept.remove(&id) {
+        if let Some((index, charged)) = self.keys.kept.remove(&id) {
             self.meter.release(self.keys.charged + KEPT_ENTRY);
-            self.keys.charged = index.bytes();
             self.keys.index = index;
+            self.keys.charged = charged;
             return Ok(true);
         }
         self.keys.charge(KeyIndex::first_bytes(total), &mut self.meter)?;

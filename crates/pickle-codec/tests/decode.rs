@@ -250,6 +250,24 @@ fn a_decoder_forgets_the_memo() {
 }
 
 #[test]
+fn what_a_decoder_read_before_is_no_debt_of_the_next_input() {
+    let dict = |keys: u32| {
+        let pairs: String = (0..keys).map(|key| format!("V{key}\nNs")).collect();
+        format!("}}{pairs}.").into_bytes()
+    };
+    // Dicts that are gone back to keep an index of their own.
+    let reopened =
+        [b"}q\0}q\x01\x86q\x02".to_vec(), b"0h\0(K\x01K\x02uh\x01(K\x03K\x04u".repeat(40), b".".to_vec()];
+    let inputs = [dict(20_000), dict(40), reopened.concat(), dict(200), dict(20_000), dict(40)];
+    let mut decoder = Decoder::new();
+    for input in &inputs {
+        let document = decoder.decode(input).unwrap();
+        assert!(document.root().eq_graph(decode(input).unwrap().root()));
+        decoder.recycle(document);
+    }
+}
+
+#[test]
 fn a_refused_name_is_cut_between_characters() {
     for before in ["", "a", "ab"] {
         let name = format!("{before}{}", "\u{20ac}".repeat(200));

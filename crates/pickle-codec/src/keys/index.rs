@@ -43,9 +43,9 @@ impl KeyIndex {
         (self.slots.len() / 2).saturating_sub(self.used)
     }
 
-    /// Bytes that the table holds.
-    pub(crate) fn bytes(&self) -> usize {
-        self.slots.capacity() * size_of::<(u32, u32)>()
+    /// Bytes of the table. Room behind it, which an earlier document may have left, does not count.
+    pub(crate) const fn bytes(&self) -> usize {
+        self.slots.len() * size_of::<(u32, u32)>()
     }
 
     /// The place of an equal key, or `None` after storing `place` for this one, for which there is room.
