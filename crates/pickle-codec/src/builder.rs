@@ -27,7 +27,7 @@ pub(crate) struct Builder<'a> {
     max_depth: u32,
     /// A container that others already hold has grown deeper, so the depths are upper bounds only.
     late: bool,
-    keys: Keys,
+    pub(crate) keys: Keys,
 }
 
 /// The key indexes: one for the container at hand, and those of containers that were reopened.
@@ -108,18 +108,19 @@ fn scan(
 }
 
 impl<'a> Builder<'a> {
-    #[inline]
-    pub(crate) fn new(mut document: Document<'a>, mut keys: Keys, limits: &Limits, input_len: usize) -> Self {
-        document.input_len = input_len;
-        keys.clear();
-        Self {
+    #[inline(always)]
+    pub(crate) fn new(document: Document<'a>, keys: Keys, limits: &Limits, input_len: usize) -> Self {
+        let mut builder = Self {
             document,
             meter: Meter::new(limits.memory(input_len), input_len),
             work: Work::new(limits.expansion(input_len)),
             max_depth: u32::try_from(limits.max_depth).unwrap_or(u32::MAX).min(Seq::DEPTH - 1),
             late: false,
             keys,
-        }
+        };
+        builder.document.input_len = input_len;
+        builder.keys.clear();
+        builder
     }
 
     #[inline]

@@ -77,11 +77,12 @@ impl Decoder {
     /// # Errors
     /// Any kind but `recursive` and `data`; `trailing` if bytes follow STOP.
     pub fn decode<'a>(&mut self, input: &'a [u8]) -> Result<Document<'a>> {
-        let (document, end) = self.decode_one(input)?;
-        if end != input.len() {
-            return Err(Error::new(ErrorKind::Trailing, end, None));
-        }
-        Ok(document)
+        self.decode_one(input, |document, end| {
+            if end != input.len() {
+                return Err(Error::new(ErrorKind::Trailing, end, None));
+            }
+            Ok(document)
+        })
     }
 
     /// Decodes the pickle at the start of an input and says where its STOP ended.
@@ -89,26 +90,34 @@ impl Decoder {
     /// # Errors
     /// Any kind but `trailing`, `recursive` and `data`.
     pub fn decode_prefix<'a>(&mut self, input: &'a [u8]) -> Result<(Document<'a>, usize)> {
-        self.decode_one(input)
+        self.decode_one(input, |document, end| Ok((document, end)))
     }
 
-    // A document is some 500 bytes of tables, so every call that gives one on costs a copy of them.
+    // A document is some 500 bytes of tables, and each move of them takes time, so that none is named on
+    // its way from the scratch memory to the caller.
     #[inline(always)]
-    fn decode_one<'a>(&mut self, input: &'a [u8]) -> Result<(Document<'a>, usize)> {
+    fn decode_one<'a, T>(
+        &mut self,
+        input: &'a [u8],
+        finish: impl FnOnce(Document<'a>, usize) -> Result<T>,
+    ) -> Result<T> {
         let limits = &self.options.limits;
         if input.len() > limits.max_input_len {
             return Err(Error::new(ErrorKind::Input, limits.max_input_len, None));
         }
-        // It is empty: what is taken back is emptied at once.
-        let document = core::mem::take(&mut self.scratch.document);
-        let keys = core::mem::take(&mut self.scratch.keys);
         self.scratch.stack.clear();
         self.scratch.marks.clear();
         self.scratch.memo.clear();
         let mut machine = Machine {
             options: &self.options,
             reader: Reader::new(input),
-            builder: Builder::new(document, keys, limits, input.len()),
+            // They are empty: what is taken back is emptied at once.
+            builder: Builder::new(
+                core::mem::take(&mut self.scratch.document),
+                core::mem::take(&mut self.scratch.keys),
+                limits,
+                input.len(),
+            ),
             stack: &mut self.scratch.stack,
             marks: &mut self.scratch.marks,
             memo: &mut self.scratch.memo,
@@ -117,16 +126,14 @@ impl Decoder {
             refused: Cell::new(None),
         };
         let outcome = machine.run();
-        let end = machine.reader.offset();
-        let (mut document, keys) = machine.builder.into_parts();
-        self.scratch.keys = keys;
+        self.scratch.keys = machine.builder.keys;
         match outcome {
             Ok(root) => {
-                document.root = Root(root);
-                Ok((document, end))
+                machine.builder.document.root = Root(root);
+                finish(machine.builder.document, machine.reader.offset())
             }
             Err(error) => {
-                self.recycle(document);
+                self.scratch.document = recycle(machine.builder.document);
                 Err(error)
             }
         }
