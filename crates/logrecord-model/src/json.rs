@@ -4,7 +4,9 @@
 //! `levelname`, `name`, `message`, `pathname`, `filename`, `module`, `lineno`, `funcName`,
 //! `process`, `processName`, `thread`, `threadName`, `taskName`, `created`, `msecs`,
 //! `relativeCreated`, `exc_text`, `stack_info`, `extra`, `source`. Attributes that are absent or
-//! null are left out, and so are `extra` and `source` where there is nothing in them.
+//! null are left out, and so are `extra` and `source` where there is nothing in them. The attributes
+//! `message` and `asctime`, which a formatter may have left in the record, are texts made of others:
+//! `message` is made anew and `time` says the time.
 //!
 //! Extra attributes stand inside `extra` only, so they overwrite nothing. A key that begins with
 //! `$` gets a second one in front; a key that is not text is written as its `repr`. Values are
