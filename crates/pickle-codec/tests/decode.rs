@@ -176,6 +176,37 @@ fn names_are_two_texts_that_the_policy_lets_stand() {
 }
 
 #[test]
+fn calls_states_and_buffers_by_policy() {
+    let rows: &[(&[u8], &str, &str)] = &[
+        (b"C\x01a\x98.", "b'a'", "b'a'"),
+        (b"N\x98.", "!buffer", "!buffer"),
+        (b"\x97\x98.", "!buffer", "<buffer 0>"),
+        (b"\x97.", "!buffer", "<buffer 0>"),
+        (b"cdecimal\nDecimal\n\x98.", "!buffer", "!buffer"),
+        (b"cdecimal\nDecimal\n)R)R.", "!call", "<object <decimal.Decimal object>>"),
+        (b"cdecimal\nDecimal\nNR.", "!call", "!call"),
+        (b"N)R.", "!call", "!call"),
+        (b"cdecimal\nDecimal\n}b.", "!call", "!call"),
+        (b"cdecimal\nDecimal\n(X\x03\0\0\x001.5tR}b.", "!call", "<decimal.Decimal object ('1.5',) {}>"),
+        (b"cdecimal\nDecimal\n(X\x03\0\0\x001.5tR}b}b.", "!call", "!call"),
+        (b"ccollections\nOrderedDict\n)R}b.", "OrderedDict()", "OrderedDict()"),
+        (b"ccollections\nOrderedDict\n)RK\x01b.", "!call", "<collections.OrderedDict object 1>"),
+    ];
+    for (input, known, inert) in rows {
+        for (globals, expected) in [(Globals::Known, known), (Globals::Inert, inert)] {
+            let outcome = outcome(input, &DecodeOptions::new().globals(globals));
+            assert_eq!(outcome, *expected, "{globals:?}, {}", input.escape_ascii());
+        }
+    }
+    // What is read-only can be told from what is not.
+    for (input, expected) in [(&b"\x97\x98."[..], true), (b"\x97.", false)] {
+        let mut decoder = Decoder::with_options(DecodeOptions::new().globals(Globals::Inert));
+        let document = decoder.decode(input).unwrap();
+        assert!(matches!(document.root().view(), Node::Buffer(0, read_only) if read_only == expected));
+    }
+}
+
+#[test]
 fn what_an_object_is_given_nests_in_it() {
     let object = b"cm\nc\n)R";
     let rows: [(&str, Vec<u8>); 2] =
