@@ -9,9 +9,6 @@ use crate::percent::PercentFormat;
 use crate::record::LogRecord;
 use crate::text::Text;
 
-/// The message of a record that has none.
-static EMPTY: Value<'static> = Value::Str(Cow::Borrowed(""));
-
 impl LogRecord<'_> {
     /// The message with its arguments merged in, as `getMessage()` gives it.
     ///
@@ -46,9 +43,11 @@ impl LogRecord<'_> {
     fn formatted_message(&self) -> Text<'_> {
         let msg = match self.msg() {
             Some(msg) => msg,
-            // A null message is formatted like any object, an absent one is empty in `makeLogRecord`.
+            // A null message is formatted like any object.
             None if self.has(Field::Msg) => &Value::None,
-            None => &EMPTY,
+            // An absent one is empty in `makeLogRecord`, and stays absent in the record's pickle, so that there
+            // is nothing to merge arguments into.
+            None => return Text::EMPTY,
         };
         let format = PercentFormat::new();
         match format.message(msg, self.args().unwrap_or(&Value::None)) {
@@ -63,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_null_or_absent_message_takes_arguments_as_any_other() {
+    fn a_null_message_takes_arguments_as_any_other_and_an_absent_one_none() {
         let unused = "[TypeError: not all arguments converted during string formatting]";
         let one = || Value::tuple([1]);
         let dict = || Value::Dict(vec![(Value::from("a"), Value::Int(1))]);
@@ -72,7 +71,7 @@ mod tests {
             (Some(Value::None), one(), format!("None {unused}")),
             (Some(Value::None), dict(), String::from("None")),
             (None, Value::None, String::new()),
-            (None, one(), format!(" {unused}")),
+            (None, one(), String::new()),
             (None, dict(), String::new()),
         ];
         for (msg, args, expected) in rows {
