@@ -1,10 +1,10 @@
 //! Running other programs, and where the workspace is.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 
 /// The workspace's root folder.
 pub(crate) fn root() -> PathBuf {
@@ -27,9 +27,11 @@ pub(crate) fn cargo() -> Command {
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let status =
         command.status().with_context(|| format!("cannot start {}", command.get_program().display()))?;
-    if !status.success() {
-        bail!("{} ended with {status}", shown(command));
-    }
+    well(command, status)
+}
+
+fn well(command: &Command, status: ExitStatus) -> Result<()> {
+    ensure!(status.success(), "{} ended with {status}", shown(command));
     Ok(())
 }
 
@@ -53,10 +55,7 @@ pub(crate) fn run_within(command: &mut Command, limit: Duration) -> Result<()> {
         }
         std::thread::sleep(Duration::from_millis(100));
     };
-    if !status.success() {
-        bail!("{} ended with {status}", shown(command));
-    }
-    Ok(())
+    well(command, status)
 }
 
 /// Runs a command to its end and returns what it wrote to standard output.

@@ -174,18 +174,10 @@ impl<'a> Machine<'_, 'a> {
         loop {
             // The names of CPython's own attributes need no check for UTF-8.
             let opcode = cursor.byte()?;
-            let key = match opcode {
-                b'u' if cursor.rest == b"." => return Some(true),
-                b'X' => {
-                    let len = u32::from_le_bytes(*cursor.chunk::<4>()?);
-                    cursor.counted(len)?
-                }
-                b'U' if self.py2_text => {
-                    let len = cursor.byte()?;
-                    cursor.counted(u32::from(len))?
-                }
-                _ => self.rare_text_at(&mut cursor, opcode)?,
-            };
+            if opcode == b'u' && cursor.rest == b"." {
+                return Some(true);
+            }
+            let key = self.text_at(&mut cursor, opcode)?;
             self.put_behind(&mut cursor, Some(key))?;
             let start = cursor;
             let opcode = cursor.byte()?;
@@ -193,17 +185,7 @@ impl<'a> Machine<'_, 'a> {
             // Each type of value goes straight to its place among CPython's own attributes.
             let scalar = match opcode {
                 b'X' | b'U' | b'T' | b'h' | b'j' | 0x8c => {
-                    let bytes = match opcode {
-                        b'X' => {
-                            let len = u32::from_le_bytes(*cursor.chunk::<4>()?);
-                            cursor.counted(len)?
-                        }
-                        b'U' if self.py2_text => {
-                            let len = cursor.byte()?;
-                            cursor.counted(u32::from(len))?
-                        }
-                        _ => self.rare_text_at(&mut cursor, opcode)?,
-                    };
+                    let bytes = self.text_at(&mut cursor, opcode)?;
                     self.put_behind(&mut cursor, Some(bytes))?;
                     let text = std::str::from_utf8(bytes).ok()?;
                     if let Some(field) = field
@@ -276,6 +258,22 @@ impl<'a> Machine<'_, 'a> {
                 self.memoize(entry)
             }
             _ => Some(()),
+        }
+    }
+
+    /// Text by its opcode, at a cursor that is not the machine's.
+    #[inline(always)]
+    fn text_at(&mut self, cursor: &mut Cursor<'a>, opcode: u8) -> Option<&'a [u8]> {
+        match opcode {
+            b'X' => {
+                let len = u32::from_le_bytes(*cursor.chunk::<4>()?);
+                cursor.counted(len)
+            }
+            b'U' if self.py2_text => {
+                let len = cursor.byte()?;
+                cursor.counted(u32::from(len))
+            }
+            _ => self.rare_text_at(cursor, opcode),
         }
     }
 

@@ -124,8 +124,8 @@ impl<'a> Builder<'a> {
     }
 
     #[inline]
-    pub(crate) fn into_parts(self) -> (Document<'a>, Keys) {
-        (self.document, self.keys)
+    pub(crate) fn into_document(self) -> Document<'a> {
+        self.document
     }
 
     #[inline]

@@ -77,7 +77,7 @@ impl<'a> DocumentBuilder<'a> {
     /// The document with this root.
     #[must_use]
     pub fn finish(self, root: NodeId) -> Document<'a> {
-        let (mut document, _) = self.builder.into_parts();
+        let mut document = self.builder.into_document();
         document.root = Root(root);
         document
     }

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use core::fmt;
 
 use crate::opcode::Opcode;
+use crate::text::start;
 
 /// The longest name of a global that an error keeps, in bytes.
 pub const MAX_ERROR_NAME_LEN: usize = 200;
@@ -121,11 +122,7 @@ pub type Result<T, E = Error> = core::result::Result<T, E>;
 
 /// As much of a name as an error holds.
 pub(crate) fn shortened(name: &str) -> &str {
-    let mut end = name.len().min(MAX_ERROR_NAME_LEN);
-    while !name.is_char_boundary(end) {
-        end -= 1;
-    }
-    name.get(..end).unwrap_or_default()
+    start(name, MAX_ERROR_NAME_LEN)
 }
 
 impl Error {

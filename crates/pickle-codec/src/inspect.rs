@@ -16,6 +16,7 @@ use crate::number;
 use crate::opcode::{Opcode, StackObject};
 use crate::options::{DecodeOptions, Globals};
 use crate::print::write_float;
+use crate::text::start;
 use crate::value::Value;
 
 /// How many names a verdict lists; a pickle can hold one every few bytes.
@@ -366,12 +367,9 @@ fn full_name(module: &str, name: &str) -> String {
     let mut full = String::new();
     for (text, before) in [(module, ""), (name, ".")] {
         full.push_str(before);
-        let mut end = text.len().min(MAX_NAME_LEN);
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        full.push_str(text.get(..end).unwrap_or_default());
-        if end < text.len() {
+        let shown = start(text, MAX_NAME_LEN);
+        full.push_str(shown);
+        if shown.len() < text.len() {
             full.push_str("...");
         }
     }

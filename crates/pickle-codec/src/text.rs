@@ -93,6 +93,15 @@ impl Iterator for CodePoints<'_> {
     }
 }
 
+/// The start of a text, of at most so many bytes and whole characters.
+pub(crate) fn start(text: &str, most: usize) -> &str {
+    let mut end = text.len().min(most);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
+}
+
 /// Whether bytes are WTF-8 as CPython's `surrogatepass` reads it: UTF-8 in which surrogates may
 /// be encoded on their own, pairs of them included.
 pub(crate) fn is_wtf8(mut bytes: &[u8]) -> bool {

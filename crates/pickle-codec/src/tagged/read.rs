@@ -86,7 +86,7 @@ pub fn from_str<'a>(text: &'a str, options: &TaggedOptions) -> Result<Document<'
     };
     let root = reader.run()?;
     reader.builder.measure_depth(root).map_err(Error::plain)?;
-    let (mut document, _) = reader.builder.into_parts();
+    let mut document = reader.builder.into_document();
     document.root = Root(root);
     Ok(document)
 }

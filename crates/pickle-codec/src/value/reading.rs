@@ -34,7 +34,7 @@ impl ObjectValue<'_> {
             Limits { max_memory: Some(usize::MAX), max_expansion: Some(usize::MAX), ..Limits::default() };
         let mut builder = Builder::new(Document::default(), Keys::default(), &limits, 0);
         let root = object(&mut builder, self, 0).ok()?;
-        let (mut document, _) = builder.into_parts();
+        let mut document = builder.into_document();
         document.root = Root(root);
         match document.root().view() {
             Node::Object(object) => object.known().map(read),
