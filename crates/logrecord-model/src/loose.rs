@@ -54,6 +54,8 @@ impl Scratch<'_> {
     }
 }
 
+/// The stack machine. The record's own dict is no value on its stack: it lies below all of them, where only
+/// SETITEM and SETITEMS reach it, so that no other opcode can take it up, put it into something or append to it.
 struct Machine<'m, 'a> {
     cursor: Cursor<'a>,
     record: &'m mut LogRecord<'a>,
@@ -128,13 +130,11 @@ pub(crate) fn resume<'a>(
 }
 
 impl<'a> Machine<'_, 'a> {
-    /// The stack as it is behind a key of the record.
+    /// The stack as it is behind the mark and a key of the record.
     fn lay_out(&mut self, key: &'a str) {
         self.scratch.stack.reserve(16);
-        // The dict stands for the record; what is set in it goes into the record.
-        self.scratch.stack.push(Value::Dict(Vec::new()));
         self.scratch.stack.push(Value::Str(Cow::Borrowed(key)));
-        self.scratch.marks.push(1);
+        self.scratch.marks.push(0);
     }
 
     /// PROTO, a pickle FRAME that spans all of the rest, the record's own EMPTY_DICT and its MARK.
@@ -322,7 +322,7 @@ impl<'a> Machine<'_, 'a> {
             let opcode = self.cursor.byte()?;
             if opcode == b'.' {
                 let done = self.cursor.rest.is_empty()
-                    && self.scratch.stack.len() == 1
+                    && self.scratch.stack.is_empty()
                     && self.scratch.marks.is_empty();
                 return done.then_some(());
             }
@@ -430,21 +430,16 @@ impl<'a> Machine<'_, 'a> {
         (start >= self.scratch.marks.last().copied().unwrap_or_default()).then_some(())
     }
 
-    /// The place of the container below `start`, which must not lie below the last mark either.
-    #[inline]
-    fn target(&self, start: usize) -> Option<usize> {
-        let target = start.checked_sub(1)?;
-        self.above_mark(target)?;
-        Some(target)
-    }
-
     #[inline]
     fn set_items(&mut self, start: usize) -> Option<()> {
-        let target = self.target(start)?;
         if (self.scratch.stack.len().checked_sub(start)?) % 2 != 0 {
             return None;
         }
-        if target == 0 {
+        let Some(target) = start.checked_sub(1) else {
+            // Below the first value lies the record, unless a mark is between them.
+            if !self.scratch.marks.is_empty() {
+                return None;
+            }
             let mut items = self.scratch.stack.drain(start..);
             while let (Some(key), Some(value)) = (items.next(), items.next()) {
                 let Value::Str(Cow::Borrowed(key)) = key else { return None };
@@ -455,7 +450,8 @@ impl<'a> Machine<'_, 'a> {
                 }
             }
             return Some(());
-        }
+        };
+        self.above_mark(target)?;
         let (below, items) = self.scratch.stack.split_at_mut_checked(start)?;
         let Some(Value::Dict(pairs)) = below.last_mut() else { return None };
         let (new, _) = items.as_chunks_mut::<2>();
@@ -475,7 +471,7 @@ impl<'a> Machine<'_, 'a> {
     }
 
     fn append(&mut self, start: usize) -> Option<()> {
-        self.target(start)?;
+        self.above_mark(start.checked_sub(1)?)?;
         let (below, items) = self.scratch.stack.split_at_mut_checked(start)?;
         let Some(Value::List(list)) = below.last_mut() else { return None };
         list.extend(items.iter_mut().map(|item| std::mem::replace(item, Value::None)));
@@ -486,7 +482,10 @@ impl<'a> Machine<'_, 'a> {
     /// The top of the stack, if it is text. Only text can be fetched again.
     #[inline]
     fn top_text(&self) -> Option<Option<&'a [u8]>> {
-        let top = self.scratch.stack.len().checked_sub(1)?;
+        let Some(top) = self.scratch.stack.len().checked_sub(1) else {
+            // The record itself is on top, unless a mark is above it.
+            return self.scratch.marks.is_empty().then_some(None);
+        };
         self.above_mark(top)?;
         Some(match self.scratch.stack.last() {
             Some(Value::Str(Cow::Borrowed(text))) => Some(text.as_bytes()),
