@@ -26,9 +26,9 @@ pub(crate) fn run(args: &SendArgs) -> anyhow::Result<ExitCode> {
     let endpoint = endpoint(args)?;
     let level = level(&args.level)?;
     let mut signer = Signer::new(args)?;
-    let mut config = SenderConfig::new().with_full_policy(FullPolicy::Block(PATIENCE));
+    let mut config = SenderConfig::new().full_policy(FullPolicy::Block(PATIENCE));
     if args.tls.is_some() {
-        config = config.with_tls(tls(args)?);
+        config = config.tls(tls(args)?);
     }
     let sender = Sender::new(endpoint.clone(), config)
         .map_err(anyhow::Error::new)

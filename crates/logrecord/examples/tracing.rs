@@ -9,7 +9,7 @@ use tracing_subscriber::prelude::*;
 fn main() -> Result<(), Box<dyn Error>> {
     let host = env::args().nth(1).unwrap_or_else(|| "127.0.0.1".to_owned());
     let port = env::args().nth(2).unwrap_or_else(|| "9020".to_owned()).parse()?;
-    let handler = SocketHandler::connect(&host, port)?;
+    let handler = SocketHandler::new(&host, port)?;
     // The guard waits at the end until everything is sent.
     let _guard = handler.guard(Duration::from_secs(5));
     let layer = Layer::builder(handler).flatten_spans(true).build();

@@ -61,32 +61,32 @@ impl<H> HandlerBuilder<H> {
 
     /// How many records and payload bytes may wait: 65,536 and 64 MiB by default.
     pub fn queue(self, records: usize, bytes: usize) -> Self {
-        self.map_config(|config| config.with_queue(records, bytes))
+        self.map_config(|config| config.queue(records, bytes))
     }
 
     /// What happens to a record when the queue is full. By default the oldest one goes.
     pub fn full_policy(self, policy: FullPolicy) -> Self {
-        self.map_config(|config| config.with_full_policy(policy))
+        self.map_config(|config| config.full_policy(policy))
     }
 
     /// The delays between attempts to connect; Python's by default.
     pub fn backoff(self, backoff: Backoff) -> Self {
-        self.map_config(|config| config.with_backoff(backoff))
+        self.map_config(|config| config.backoff(backoff))
     }
 
     /// Time for a connection to one address, 1 s by default.
     pub fn connect_timeout(self, limit: Duration) -> Self {
-        self.map_config(|config| config.with_connect_timeout(limit))
+        self.map_config(|config| config.connect_timeout(limit))
     }
 
     /// How long a receiver may take nothing before its connection is given up, 30 s by default.
     pub fn write_timeout(self, limit: Duration) -> Self {
-        self.map_config(|config| config.with_write_timeout(limit))
+        self.map_config(|config| config.write_timeout(limit))
     }
 
     /// How long a handler that is dropped waits for its queue to empty, 2 s by default.
     pub fn drop_timeout(self, limit: Duration) -> Self {
-        self.map_config(|config| config.with_drop_timeout(limit))
+        self.map_config(|config| config.drop_timeout(limit))
     }
 
     /// Whether a record of the logger [`logrecord`](crate::LOSS_LOGGER) says how many were lost, once the line
@@ -138,13 +138,13 @@ impl<H> HandlerBuilder<H> {
                 _ => Err(Error::new(ErrorKind::Endpoint)),
             }
         });
-        self.map_config(|config| config.with_tls(client))
+        self.map_config(|config| config.tls(client))
     }
 
     fn plan(self) -> Result<Plan, Error> {
         Ok(Plan {
             endpoint: self.endpoint?,
-            config: self.config.with_cpython_compat(self.compat),
+            config: self.config.cpython_compat(self.compat),
             signing: self.signing,
             origin: Origin::new(self.process_name),
             reports: self.reports.filter(|_| !self.compat),

@@ -120,8 +120,8 @@ impl Plan {
         let config = self.config.clone();
         Ok(match self.reports {
             Some(interval) => config
-                .with_report_interval(interval)
-                .with_loss_report(sender_report(self.origin.clone(), &self.signing)?),
+                .report_interval(interval)
+                .loss_report(sender_report(self.origin.clone(), &self.signing)?),
             None => config,
         })
     }

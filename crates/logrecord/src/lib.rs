@@ -14,7 +14,7 @@
 //! let port = receiver.local_endpoints()[0].port().unwrap();
 //!
 //! // Send: any Python program with a socketserver and `makeLogRecord` can be on the other side.
-//! let handler = SocketHandler::connect("127.0.0.1", port)?;
+//! let handler = SocketHandler::new("127.0.0.1", port)?;
 //! let record = LogRecord::builder("app.db", 30, "slow query").now().extra("ms", Value::Int(731)).build();
 //! handler.handle(&record)?;
 //! assert_eq!(handler.close(Duration::from_secs(5)).lost(), 0);

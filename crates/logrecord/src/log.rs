@@ -18,7 +18,7 @@
 //!
 //! # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
 //! # let port = listener.local_addr()?.port();
-//! let handler = SocketHandler::connect("127.0.0.1", port)?;
+//! let handler = SocketHandler::new("127.0.0.1", port)?;
 //! let guard = Logger::builder(handler).level(log::LevelFilter::Info).try_init()?;
 //! log::warn!(target: "app::db", ms = 731; "slow query");
 //! drop(guard); // It waits until the record is sent.

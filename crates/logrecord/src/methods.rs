@@ -4,12 +4,12 @@
 macro_rules! methods {
     ($handler:ident, $asynchronous:ident) => {
         impl $handler {
-            /// A handler with all defaults.
+            /// A handler with all defaults. It connects when the first record comes.
             ///
             /// # Errors
             ///
             /// As [`HandlerBuilder::build`].
-            pub fn connect(host: &str, port: u16) -> Result<Self, $crate::Error> {
+            pub fn new(host: &str, port: u16) -> Result<Self, $crate::Error> {
                 Self::builder(host, port).build()
             }
 

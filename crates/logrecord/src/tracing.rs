@@ -26,7 +26,7 @@
 //!
 //! # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
 //! # let port = listener.local_addr()?.port();
-//! let handler = SocketHandler::connect("127.0.0.1", port)?;
+//! let handler = SocketHandler::new("127.0.0.1", port)?;
 //! let guard = handler.guard(Duration::from_secs(5));
 //! let subscriber = tracing_subscriber::registry().with(logrecord::tracing::layer(handler));
 //! tracing::subscriber::with_default(subscriber, || {

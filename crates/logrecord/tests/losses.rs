@@ -46,11 +46,7 @@ fn a_restart_costs_what_is_reported_and_nothing_else() {
     let mut receiver = Receiver::bind("tcp://127.0.0.1:0").unwrap();
     let handler = SocketHandler::to(receiver.local_endpoints()[0].clone())
         .queue(50, 1 << 20)
-        .backoff(
-            Backoff::new()
-                .with_retry_start(Duration::from_millis(20))
-                .with_retry_max(Duration::from_millis(50)),
-        )
+        .backoff(Backoff::new().retry_start(Duration::from_millis(20)).retry_max(Duration::from_millis(50)))
         .loss_reports(Some(Duration::ZERO))
         .build()
         .unwrap();
@@ -79,11 +75,7 @@ fn a_restart_costs_what_is_reported_and_nothing_else() {
 fn a_queue_that_is_long_enough_loses_nothing() {
     let receiver = Receiver::bind("tcp://127.0.0.1:0").unwrap();
     let handler = SocketHandler::to(receiver.local_endpoints()[0].clone())
-        .backoff(
-            Backoff::new()
-                .with_retry_start(Duration::from_millis(20))
-                .with_retry_max(Duration::from_millis(50)),
-        )
+        .backoff(Backoff::new().retry_start(Duration::from_millis(20)).retry_max(Duration::from_millis(50)))
         .build()
         .unwrap();
     let (_, start) = restart(receiver);
@@ -99,7 +91,7 @@ fn a_queue_that_is_long_enough_loses_nothing() {
 fn a_guard_and_the_last_handle_flush() {
     let mut receiver = Receiver::bind("tcp://127.0.0.1:0").unwrap();
     let port = receiver.local_endpoints()[0].port().unwrap();
-    let handler = SocketHandler::connect("127.0.0.1", port).unwrap();
+    let handler = SocketHandler::new("127.0.0.1", port).unwrap();
     let guard = handler.guard(PATIENCE);
     for number in 0..100 {
         handler.handle(&record(number)).unwrap();
@@ -137,7 +129,7 @@ fn signed_losses_are_reported_and_seen_as_gaps() {
     let handler = SocketHandler::to(endpoint.clone())
         .hmac(key, "")
         .queue(10, 1 << 20)
-        .backoff(Backoff::new().with_retry_start(Duration::from_millis(20)))
+        .backoff(Backoff::new().retry_start(Duration::from_millis(20)))
         .build()
         .unwrap();
     handler.handle(&record(0)).unwrap();

@@ -82,7 +82,7 @@ fn received(python: &std::path::Path, kind: &str, requests: u32, send: impl FnOn
 fn both_back_ends_are_read_by_python() {
     for python in pythons() {
         let text = received(&python, "tcp", 1, |port| {
-            let handler = SocketHandler::connect("127.0.0.1", port).unwrap();
+            let handler = SocketHandler::new("127.0.0.1", port).unwrap();
             let logger = Logger::builder(handler.clone()).process_name("worker").build();
             logger.log(
                 &Record::builder()
@@ -132,7 +132,7 @@ fn both_back_ends_are_read_by_python() {
 fn datagrams_are_read_by_python() {
     for python in pythons() {
         let text = received(&python, "udp", 2, |port| {
-            let handler = DatagramHandler::connect("127.0.0.1", port).unwrap();
+            let handler = DatagramHandler::new("127.0.0.1", port).unwrap();
             let logger = Logger::builder(handler.clone()).process_name("worker").build();
             for level in [Level::Trace, Level::Info] {
                 logger.log(

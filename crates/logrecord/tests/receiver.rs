@@ -124,7 +124,7 @@ fn known_globals_are_let_in_where_they_are_asked_for() {
 fn a_record_that_no_datagram_holds_is_counted_and_reported() {
     let mut receiver = Receiver::bind("udp://127.0.0.1:0").unwrap();
     let port = receiver.local_endpoints()[0].port().unwrap();
-    let handler = DatagramHandler::connect("127.0.0.1", port).unwrap();
+    let handler = DatagramHandler::new("127.0.0.1", port).unwrap();
     let long = LogRecord::builder("app", 20, "x".repeat(70_000)).build();
     let error = handler.handle(&long).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Transport);
@@ -167,7 +167,7 @@ fn a_dropped_receiver_lets_go_of_its_port() {
 async fn the_async_pair_does_the_same() {
     let mut receiver = AsyncReceiver::builder()
         .listen("tcp://127.0.0.1:0".parse().unwrap())
-        .listener_config(ListenerConfig::new().with_max_frame_len(64 * 1024))
+        .listener_config(ListenerConfig::new().max_frame_len(64 * 1024))
         .queue(1)
         .build_async()
         .unwrap();

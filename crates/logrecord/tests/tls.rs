@@ -19,14 +19,14 @@ fn records_travel_over_tls() {
     let (certificate, key) = (server.cert.pem(), server.signing_key.serialize_pem());
     let tls =
         TlsServer::from_pem(certificate.as_bytes(), key.as_bytes(), Some(certificate.as_bytes())).unwrap();
-    let config = ListenerConfig::new().with_tls(tls);
+    let config = ListenerConfig::new().tls(tls);
     let listener = Listener::bind(&"tls://127.0.0.1:0".parse().unwrap(), config).unwrap();
     let mut receiver = Receiver::builder().listener(listener).build().unwrap();
     let port = receiver.local_endpoints()[0].port().unwrap();
 
     let identity = (certificate.as_bytes(), key.as_bytes());
     let client = TlsClient::from_pem(certificate.as_bytes(), Some(identity)).unwrap();
-    let client = client.with_server_name("localhost").unwrap();
+    let client = client.server_name("localhost").unwrap();
     let handler = SocketHandler::builder("127.0.0.1", port).tls(client.clone()).build().unwrap();
     assert_eq!(handler.endpoint().to_string(), format!("tls://127.0.0.1:{port}"));
     handler.handle(&LogRecord::builder("app", 20, "in private").now().build()).unwrap();

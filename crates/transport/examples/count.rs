@@ -11,13 +11,13 @@ use std::{
 use bytes::Bytes;
 use logrecord_transport::{
     Endpoint, Fault, Source,
-    listener::{Handler, Listener, ListenerConfig, Verdict},
+    listener::{FrameHandler, Listener, ListenerConfig, Verdict},
 };
 use tokio::{runtime::Builder, sync::watch, task::JoinSet};
 
 struct Count;
 
-impl Handler for Count {
+impl FrameHandler for Count {
     type Connection = ();
 
     fn connected(&self, _: &Source) {}

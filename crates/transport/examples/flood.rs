@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let records: u64 = arguments.next().map_or(Ok(100_000), |text| text.parse())?;
     let len: usize = arguments.next().map_or(Ok(600), |text| text.parse())?;
     let limit = Duration::from_secs(60);
-    let sender = Sender::new(endpoint, SenderConfig::new().with_full_policy(FullPolicy::Block(limit)))?;
+    let sender = Sender::new(endpoint, SenderConfig::new().full_policy(FullPolicy::Block(limit)))?;
     let payload = Bytes::from(vec![b'.'; len]);
     let begin = Instant::now();
     for _ in 0..records {

@@ -64,7 +64,7 @@ impl Backoff {
 
     /// The delay after the first failure, `retryStart` in Python; 1 s by default.
     #[must_use]
-    pub const fn with_retry_start(mut self, delay: Duration) -> Self {
+    pub const fn retry_start(mut self, delay: Duration) -> Self {
         self.retry_start = delay;
         self
     }
@@ -72,14 +72,14 @@ impl Backoff {
     /// What each further delay is multiplied by, `retryFactor` in Python; 2 by default. What is not a
     /// number of 0 or more leaves the delay as it is.
     #[must_use]
-    pub const fn with_retry_factor(mut self, factor: f64) -> Self {
+    pub const fn retry_factor(mut self, factor: f64) -> Self {
         self.retry_factor = factor;
         self
     }
 
     /// The longest delay after the first, `retryMax` in Python; 30 s by default.
     #[must_use]
-    pub const fn with_retry_max(mut self, delay: Duration) -> Self {
+    pub const fn retry_max(mut self, delay: Duration) -> Self {
         self.retry_max = delay;
         self
     }
@@ -87,7 +87,7 @@ impl Backoff {
     /// Scatters each delay evenly between a half and the whole of it, so that a fleet does not come back in
     /// step. The sequence follows from the seed.
     #[must_use]
-    pub const fn with_jitter(mut self, seed: u64) -> Self {
+    pub const fn jitter(mut self, seed: u64) -> Self {
         self.jitter = Some(seed);
         self
     }
@@ -188,10 +188,10 @@ mod tests {
             (Backoff::new(), 700, 40_000, 0..u64::MAX, &[0, 1400, 3500, 7700, 16_100, 32_200]),
             // After a success it begins anew.
             (Backoff::new(), 1000, 20_000, 0..5000, &[0, 1000, 3000, 7000]),
-            (Backoff::new().with_retry_factor(1.0), 1000, 5000, 0..u64::MAX, &[0, 1000, 2000, 3000, 4000]),
+            (Backoff::new().retry_factor(1.0), 1000, 5000, 0..u64::MAX, &[0, 1000, 2000, 3000, 4000]),
             // The first delay is not capped, as in Python.
             (
-                Backoff::new().with_retry_start(secs(4)).with_retry_max(secs(2)),
+                Backoff::new().retry_start(secs(4)).retry_max(secs(2)),
                 1000,
                 10_000,
                 0..u64::MAX,
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn strange_settings_neither_panic_nor_spin() {
         for factor in [f64::NAN, f64::INFINITY, -1.0, 1e300] {
-            let mut backoff = Backoff::new().with_retry_factor(factor);
+            let mut backoff = Backoff::new().retry_factor(factor);
             let now = Instant::now();
             for _ in 0..10 {
                 backoff.failed(now);
@@ -214,7 +214,7 @@ mod tests {
                 assert!(backoff.retry_at().unwrap() <= now + secs(30));
             }
         }
-        let mut backoff = Backoff::new().with_retry_start(Duration::MAX);
+        let mut backoff = Backoff::new().retry_start(Duration::MAX);
         let now = Instant::now();
         backoff.failed(now);
         assert!(!backoff.allows(now));
@@ -224,8 +224,7 @@ mod tests {
     fn jitter_stays_between_a_half_and_the_whole_and_follows_the_seed() {
         let now = Instant::now();
         let delays = |seed| {
-            let mut backoff =
-                Backoff::new().with_retry_factor(1.0).with_retry_start(secs(8)).with_jitter(seed);
+            let mut backoff = Backoff::new().retry_factor(1.0).retry_start(secs(8)).jitter(seed);
             (0..100)
                 .map(|_| {
                     backoff.failed(now);

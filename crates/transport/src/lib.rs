@@ -4,7 +4,6 @@
 //! payload: what it receives it hands on, what it is given it sends, and what is lost on the way it counts.
 //!
 //! - [`listener`] (feature `tokio`): TCP, UDP, Unix streams and datagrams, TLS, sockets of a service manager.
-//! - [`receiver`]: a [`Receiver`](receiver::Receiver) to pull from, on threads, without any async runtime.
 //! - [`sender`]: a [`Sender`](sender::Sender) with a thread of its own, without any async runtime, and with
 //!   feature `tokio` an `AsyncSender`. Both are driven by [`SenderState`](sender::SenderState), which knows
 //!   neither sockets nor clocks.
@@ -30,21 +29,21 @@
 //!
 //! | What | Default | Where |
 //! |---|---|---|
-//! | longest payload that is received | 1 MiB | [`ListenerConfig::with_max_frame_len`](listener::ListenerConfig::with_max_frame_len) |
-//! | connections of a listener | 16,384 | [`with_max_connections`](listener::ListenerConfig::with_max_connections) |
-//! | connections of a peer | off | [`with_max_connections_per_peer`](listener::ListenerConfig::with_max_connections_per_peer) |
-//! | new connections a second, of a listener, of a peer | off | [`with_accept_rate`](listener::ListenerConfig::with_accept_rate), [`with_accept_rate_per_peer`](listener::ListenerConfig::with_accept_rate_per_peer) |
-//! | silence between frames | off | [`with_idle_timeout`](listener::ListenerConfig::with_idle_timeout) |
-//! | a frame's first byte to its last | 30 s | [`with_frame_timeout`](listener::ListenerConfig::with_frame_timeout) |
-//! | the first accepted frame, where one is asked for | 5 s | [`with_authentication_timeout`](listener::ListenerConfig::with_authentication_timeout) |
-//! | TLS handshake | 10 s | [`with_handshake_timeout`](listener::ListenerConfig::with_handshake_timeout) |
-//! | draining at the end | 5 s | [`with_drain_timeout`](listener::ListenerConfig::with_drain_timeout) |
-//! | bytes read and not yet taken, of a listener | 256 MiB | [`with_max_bytes_in_flight`](listener::ListenerConfig::with_max_bytes_in_flight) |
-//! | the same of a peer | off | [`with_max_bytes_in_flight_per_peer`](listener::ListenerConfig::with_max_bytes_in_flight_per_peer) |
-//! | Unix datagrams that wait for a slow handler | 65,536 and 64 MiB | [`with_datagram_queue`](listener::ListenerConfig::with_datagram_queue) |
-//! | records that wait in a sender | 65,536 and 64 MiB | [`SenderConfig::with_queue`](sender::SenderConfig::with_queue) |
-//! | connecting to one address | 1 s | [`with_connect_timeout`](sender::SenderConfig::with_connect_timeout) |
-//! | a receiver that takes nothing | 30 s | [`with_write_timeout`](sender::SenderConfig::with_write_timeout) |
+//! | longest payload that is received | 1 MiB | [`ListenerConfig::max_frame_len`](listener::ListenerConfig::max_frame_len) |
+//! | connections of a listener | 16,384 | [`max_connections`](listener::ListenerConfig::max_connections) |
+//! | connections of a peer | off | [`max_connections_per_peer`](listener::ListenerConfig::max_connections_per_peer) |
+//! | new connections a second, of a listener, of a peer | off | [`accept_rate`](listener::ListenerConfig::accept_rate), [`accept_rate_per_peer`](listener::ListenerConfig::accept_rate_per_peer) |
+//! | silence between frames | off | [`idle_timeout`](listener::ListenerConfig::idle_timeout) |
+//! | a frame's first byte to its last | 30 s | [`frame_timeout`](listener::ListenerConfig::frame_timeout) |
+//! | the first accepted frame, where one is asked for | 5 s | [`authentication_timeout`](listener::ListenerConfig::authentication_timeout) |
+//! | TLS handshake | 10 s | [`handshake_timeout`](listener::ListenerConfig::handshake_timeout) |
+//! | draining at the end | 5 s | [`drain_timeout`](listener::ListenerConfig::drain_timeout) |
+//! | bytes read and not yet taken, of a listener | 256 MiB | [`max_bytes_in_flight`](listener::ListenerConfig::max_bytes_in_flight) |
+//! | the same of a peer | off | [`max_bytes_in_flight_per_peer`](listener::ListenerConfig::max_bytes_in_flight_per_peer) |
+//! | Unix datagrams that wait for a slow handler | 65,536 and 64 MiB | [`datagram_queue`](listener::ListenerConfig::datagram_queue) |
+//! | records that wait in a sender | 65,536 and 64 MiB | [`SenderConfig::queue`](sender::SenderConfig::queue) |
+//! | connecting to one address | 1 s | [`connect_timeout`](sender::SenderConfig::connect_timeout) |
+//! | a receiver that takes nothing | 30 s | [`write_timeout`](sender::SenderConfig::write_timeout) |
 //!
 //! A connection that has nothing to say holds no buffer. One that has begun a frame holds what has arrived
 //! of it and at most as much again, never what its prefix announces.
@@ -54,7 +53,7 @@
 //! - `tokio`: [`listener`] and `AsyncSender`.
 //! - `tls`: TLS by rustls with ring, for senders and, with `tokio`, for listeners.
 //!
-//! Without features the crate needs no runtime: a sender has a thread, and a receiver one for each connection.
+//! Without features the crate needs no runtime: a sender has a thread of its own.
 //!
 //! # Panics, clocks, platforms
 //!
@@ -78,7 +77,6 @@ mod error;
 mod fault;
 #[cfg(feature = "tokio")]
 pub mod listener;
-pub mod receiver;
 pub mod sender;
 mod source;
 #[cfg(feature = "tls")]

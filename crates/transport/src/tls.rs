@@ -151,12 +151,12 @@ impl TlsClient {
     /// # Errors
     ///
     /// [`ErrorKind::Tls`] if it is neither a DNS name nor an IP address.
-    pub fn with_server_name(mut self, name: &str) -> Result<Self, Error> {
+    pub fn server_name(mut self, name: &str) -> Result<Self, Error> {
         self.server_name = Some(ServerName::try_from(name.to_owned()).map_err(failed)?);
         Ok(self)
     }
 
-    pub(crate) fn server_name(&self, host: &str) -> Result<ServerName<'static>, Error> {
+    pub(crate) fn name_for(&self, host: &str) -> Result<ServerName<'static>, Error> {
         match &self.server_name {
             Some(name) => Ok(name.clone()),
             None => ServerName::try_from(host.to_owned()).map_err(failed),

@@ -16,8 +16,7 @@ use tokio::{io::AsyncReadExt, net::TcpListener};
 const LONG: Duration = Duration::from_secs(30);
 
 fn quick() -> SenderConfig {
-    SenderConfig::new()
-        .with_backoff(Backoff::new().with_retry_start(Duration::from_millis(20)).with_retry_factor(1.0))
+    SenderConfig::new().backoff(Backoff::new().retry_start(Duration::from_millis(20)).retry_factor(1.0))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -76,7 +75,7 @@ async fn restarts_of_the_receiver_between_records_lose_nothing() {
 async fn a_full_queue_blocks_or_drops_as_it_is_told() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = Endpoint::tcp(&listener.local_addr().unwrap().to_string()).unwrap();
-    let config = SenderConfig::new().with_queue(4, 1 << 30).with_full_policy(FullPolicy::Block(LONG));
+    let config = SenderConfig::new().queue(4, 1 << 30).full_policy(FullPolicy::Block(LONG));
     let sender = AsyncSender::new(endpoint, config).unwrap();
     let producer = tokio::spawn({
         let sender = sender.clone();
@@ -112,7 +111,7 @@ async fn closing_without_a_receiver_counts_what_is_left() {
 async fn a_receiver_that_takes_nothing_is_given_up_after_the_limit() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = Endpoint::tcp(&listener.local_addr().unwrap().to_string()).unwrap();
-    let config = quick().with_write_timeout(Duration::from_millis(200));
+    let config = quick().write_timeout(Duration::from_millis(200));
     let sender = AsyncSender::new(endpoint, config).unwrap();
     // More than the kernel's buffers hold.
     sender.send(vec![0; 20_000_000]).await.unwrap();

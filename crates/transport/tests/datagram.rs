@@ -34,7 +34,7 @@ async fn datagrams_of_all_sizes_arrive_with_their_sender() {
 
 #[tokio::test]
 async fn what_is_no_frame_is_reported_whole() {
-    let config = ListenerConfig::new().with_max_frame_len(1000);
+    let config = ListenerConfig::new().max_frame_len(1000);
     let (running, client) = udp(config, Recorder::default()).await;
     for datagram in
         [&b""[..], b"abc", b"\0\0\0\x05abc", b"\0\0\0\x02abc", b"<134>1 2026-01-01T00:00:00Z host app"]
@@ -55,7 +55,7 @@ async fn what_is_no_frame_is_reported_whole() {
 #[tokio::test]
 async fn kernel_drops_and_received_datagrams_add_up() {
     let recorder = Recorder { gate: Semaphore::new(0), ..Recorder::default() };
-    let config = ListenerConfig::new().with_recv_buffer(Some(64 * 1024));
+    let config = ListenerConfig::new().recv_buffer(Some(64 * 1024));
     let (running, client) = udp(config, recorder).await;
     for i in 0..2001_u32 {
         client.send(&frame(&vec![i as u8; 600])).await.unwrap();
@@ -78,7 +78,7 @@ async fn a_unix_datagram_socket_is_read_while_the_handler_stalls() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("d.sock");
     let recorder = Recorder { gate: Semaphore::new(0), ..Recorder::default() };
-    let config = ListenerConfig::new().with_datagram_queue(100, 1 << 20);
+    let config = ListenerConfig::new().datagram_queue(100, 1 << 20);
     let listener = Listener::bind(&Endpoint::unix_datagram(&path).unwrap(), config).unwrap();
     let running = Running::start(listener, recorder);
     let sender = std::thread::spawn(move || {

@@ -112,9 +112,9 @@ async fn a_stranger_is_named_and_closed() {
 #[tokio::test]
 async fn limits_on_connections_close_the_newcomer_only() {
     for (config, reason) in [
-        (ListenerConfig::new().with_max_connections(2), "connections"),
-        (ListenerConfig::new().with_max_connections_per_peer(Some(2)), "connections per peer"),
-        (ListenerConfig::new().with_accept_rate_per_peer(Some(2)), "accept rate per peer"),
+        (ListenerConfig::new().max_connections(2), "connections"),
+        (ListenerConfig::new().max_connections_per_peer(Some(2)), "connections per peer"),
+        (ListenerConfig::new().accept_rate_per_peer(Some(2)), "accept rate per peer"),
     ] {
         let running = Running::start(tcp(config), Recorder::default());
         let mut first = connect(&running).await;
@@ -135,22 +135,20 @@ async fn limits_on_connections_close_the_newcomer_only() {
 async fn slow_frames_idle_and_unauthenticated_connections_end_on_time() {
     let short = Duration::from_millis(100);
     // A frame that is begun and not completed.
-    let running =
-        Running::start(tcp(ListenerConfig::new().with_frame_timeout(Some(short))), Recorder::default());
+    let running = Running::start(tcp(ListenerConfig::new().frame_timeout(Some(short))), Recorder::default());
     let mut client = connect(&running).await;
     client.write_all(&frame(b"whole")).await.unwrap();
     client.write_all(&[0, 0]).await.unwrap();
     closed(&mut client).await;
     running.recorder.until("slow", |r| r.reasons() == ["slow"]).await;
     // Between frames there is no limit, unless one is set.
-    let running =
-        Running::start(tcp(ListenerConfig::new().with_idle_timeout(Some(short))), Recorder::default());
+    let running = Running::start(tcp(ListenerConfig::new().idle_timeout(Some(short))), Recorder::default());
     let mut client = connect(&running).await;
     client.write_all(&frame(b"whole")).await.unwrap();
     closed(&mut client).await;
     running.recorder.until("idle", |r| r.reasons() == ["idle"]).await;
     // A frame that is not accepted does not count; one that is ends the limit.
-    let config = ListenerConfig::new().with_authentication_timeout(short);
+    let config = ListenerConfig::new().authentication_timeout(short);
     let recorder = Recorder::default();
     recorder.authenticate.store(true, Ordering::SeqCst);
     let running = Running::start(tcp(config), recorder);
@@ -166,7 +164,7 @@ async fn slow_frames_idle_and_unauthenticated_connections_end_on_time() {
 
 #[tokio::test]
 async fn a_slow_sender_is_closed_even_if_it_never_rests() {
-    let config = ListenerConfig::new().with_frame_timeout(Some(Duration::from_millis(200)));
+    let config = ListenerConfig::new().frame_timeout(Some(Duration::from_millis(200)));
     let running = Running::start(tcp(config), Recorder::default());
     let mut client = connect(&running).await;
     client.set_nodelay(true).unwrap();
@@ -187,7 +185,7 @@ async fn a_slow_sender_is_closed_even_if_it_never_rests() {
 #[tokio::test]
 async fn a_stalled_handler_pushes_back_and_times_nobody_out() {
     let recorder = Recorder { gate: Semaphore::new(0), ..Recorder::default() };
-    let config = ListenerConfig::new().with_frame_timeout(Some(Duration::from_millis(50)));
+    let config = ListenerConfig::new().frame_timeout(Some(Duration::from_millis(50)));
     let running = Running::start(tcp(config), recorder);
     let mut client = connect(&running).await;
     let payload = vec![1; 100_000];
@@ -258,7 +256,7 @@ async fn stopping_reads_what_was_sent_even_on_connections_not_yet_accepted() {
 async fn draining_ends_when_the_handler_hangs_and_says_what_is_lost() {
     let recorder = Recorder { gate: Semaphore::new(0), ..Recorder::default() };
     let running =
-        Running::start(tcp(ListenerConfig::new().with_drain_timeout(Duration::from_millis(200))), recorder);
+        Running::start(tcp(ListenerConfig::new().drain_timeout(Duration::from_millis(200))), recorder);
     let mut client = connect(&running).await;
     client.write_all(&[frame(b"1"), frame(b"2"), frame(b"3")].concat()).await.unwrap();
     running.recorder.until("connection", |r| r.connected.load(Ordering::SeqCst) == 1).await;
@@ -274,7 +272,7 @@ async fn draining_ends_when_the_handler_hangs_and_says_what_is_lost() {
 async fn unix_streams_know_their_peer_and_remove_their_file() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("log.sock");
-    let config = ListenerConfig::new().with_unix_mode(Some(0o600));
+    let config = ListenerConfig::new().unix_mode(Some(0o600));
     let listener = Listener::bind(&Endpoint::unix(&path).unwrap(), config).unwrap();
     assert_eq!(listener.local_endpoint().to_string(), format!("unix://{}", path.display()));
     let running = Running::start(listener, Recorder::default());
@@ -293,9 +291,8 @@ async fn unix_streams_know_their_peer_and_remove_their_file() {
 
 #[tokio::test]
 async fn a_crowd_of_begun_frames_does_not_keep_others_from_sending() {
-    let config = ListenerConfig::new()
-        .with_max_bytes_in_flight(100_000)
-        .with_frame_timeout(Some(Duration::from_millis(500)));
+    let config =
+        ListenerConfig::new().max_bytes_in_flight(100_000).frame_timeout(Some(Duration::from_millis(500)));
     let running = Running::start(tcp(config), Recorder::default());
     let mut crowd = Vec::new();
     for _ in 0..4 {
@@ -319,7 +316,7 @@ async fn a_crowd_of_begun_frames_does_not_keep_others_from_sending() {
 /// Blocks its thread for good, as a write to a stalled pipe does.
 struct Stuck;
 
-impl logrecord_transport::listener::Handler for Stuck {
+impl logrecord_transport::listener::FrameHandler for Stuck {
     type Connection = ();
 
     fn connected(&self, _: &logrecord_transport::Source) {}
@@ -346,7 +343,7 @@ fn a_handler_that_blocks_its_thread_cannot_keep_the_listener_from_stopping() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
     for endpoint in ["tcp://127.0.0.1:0", "udp://127.0.0.1:0"] {
         runtime.block_on(async {
-            let config = ListenerConfig::new().with_drain_timeout(Duration::from_millis(100));
+            let config = ListenerConfig::new().drain_timeout(Duration::from_millis(100));
             let listener = Listener::bind(&endpoint.parse().unwrap(), config).unwrap();
             let endpoint = listener.local_endpoint().clone();
             let (stop, stopped) = tokio::sync::oneshot::channel::<()>();

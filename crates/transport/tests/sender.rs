@@ -17,8 +17,7 @@ use logrecord_transport::{
 const LONG: Duration = Duration::from_secs(30);
 
 fn quick() -> SenderConfig {
-    SenderConfig::new()
-        .with_backoff(Backoff::new().with_retry_start(Duration::from_millis(20)).with_retry_factor(1.0))
+    SenderConfig::new().backoff(Backoff::new().retry_start(Duration::from_millis(20)).retry_factor(1.0))
 }
 
 fn listen() -> (TcpListener, Endpoint) {
@@ -128,8 +127,8 @@ fn records_wait_for_a_receiver_that_comes_later() {
 fn a_stalled_receiver_never_stalls_the_program_and_the_loss_is_told() {
     let (listener, endpoint) = listen();
     let config = SenderConfig::new()
-        .with_queue(50, 1 << 30)
-        .with_loss_report(|losses| Some(format!("lost {}", losses.records).into_bytes()));
+        .queue(50, 1 << 30)
+        .loss_report(|losses| Some(format!("lost {}", losses.records).into_bytes()));
     let sender = Sender::new(endpoint, config).unwrap();
     sender.send(vec![0; 10]).unwrap();
     let mut stream = listener.accept().unwrap().0;
@@ -161,7 +160,7 @@ fn a_stalled_receiver_never_stalls_the_program_and_the_loss_is_told() {
 fn blocking_waits_for_room_and_no_longer_than_asked() {
     let (listener, endpoint) = listen();
     let limit = Duration::from_millis(150);
-    let config = quick().with_queue(1, 10).with_full_policy(FullPolicy::Block(limit));
+    let config = quick().queue(1, 10).full_policy(FullPolicy::Block(limit));
     drop(listener);
     let sender = Sender::new(endpoint, config).unwrap();
     sender.send(&b"one"[..]).unwrap();
@@ -171,7 +170,7 @@ fn blocking_waits_for_room_and_no_longer_than_asked() {
     assert!(begin.elapsed() >= limit);
     assert_eq!(sender.stats().dropped_full, 1);
     let (listener, endpoint) = listen();
-    let config = SenderConfig::new().with_queue(1, 10).with_full_policy(FullPolicy::Block(LONG));
+    let config = SenderConfig::new().queue(1, 10).full_policy(FullPolicy::Block(LONG));
     let sender = Sender::new(endpoint, config).unwrap();
     let reader = thread::spawn(move || {
         let mut stream = listener.accept().unwrap().0;
@@ -331,7 +330,7 @@ fn python_compatibility_loses_the_two_records_that_python_loses() {
         }
         received
     });
-    let sender = Sender::new(endpoint, SenderConfig::new().with_cpython_compat(true)).unwrap();
+    let sender = Sender::new(endpoint, SenderConfig::new().cpython_compat(true)).unwrap();
     let mut outcomes = Vec::new();
     for i in 0..10_u8 {
         outcomes.push(sender.send(vec![i]).is_ok());
@@ -353,7 +352,7 @@ fn python_compatibility_connects_only_inside_of_a_send_and_when_the_back_off_all
     let (listener, endpoint) = listen();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let sender = Sender::new(endpoint, SenderConfig::new().with_cpython_compat(true)).unwrap();
+    let sender = Sender::new(endpoint, SenderConfig::new().cpython_compat(true)).unwrap();
     assert_eq!(sender.send(&b"1"[..]).unwrap_err().kind(), ErrorKind::Connect);
     let _listener = TcpListener::bind(address).unwrap();
     // Somebody listens again, but the second is not over.
@@ -374,7 +373,7 @@ fn a_restarting_receiver_at_full_speed_gets_no_record_twice() {
     const RECORDS: u32 = 3000;
     let (listener, endpoint) = listen();
     let address = listener.local_addr().unwrap();
-    let config = quick().with_full_policy(FullPolicy::Block(LONG)).with_queue(100, 1 << 30);
+    let config = quick().full_policy(FullPolicy::Block(LONG)).queue(100, 1 << 30);
     let sender = Sender::new(endpoint, config).unwrap();
     let producer = thread::spawn(move || {
         for i in 0..RECORDS {

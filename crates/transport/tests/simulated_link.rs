@@ -175,9 +175,9 @@ fn event() -> impl Strategy<Value = Event> {
 
 fn config(policy: FullPolicy) -> SenderConfig {
     SenderConfig::new()
-        .with_queue(6, 600)
-        .with_full_policy(policy)
-        .with_loss_report(|losses| Some(format!("LOST {} {}", losses.records, losses.bytes).into_bytes()))
+        .queue(6, 600)
+        .full_policy(policy)
+        .loss_report(|losses| Some(format!("LOST {} {}", losses.records, losses.bytes).into_bytes()))
 }
 
 fn policies() -> impl Strategy<Value = FullPolicy> {

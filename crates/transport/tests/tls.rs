@@ -41,15 +41,15 @@ impl Authority {
 
 fn serve(server: TlsServer) -> (Running, Endpoint) {
     let endpoint = Endpoint::tls("127.0.0.1:0").unwrap();
-    let listener = Listener::bind(&endpoint, ListenerConfig::new().with_tls(server)).unwrap();
+    let listener = Listener::bind(&endpoint, ListenerConfig::new().tls(server)).unwrap();
     assert_eq!(listener.local_endpoint().transport(), Transport::Tls);
     let endpoint = listener.local_endpoint().clone();
     (Running::start(listener, Recorder::default()), endpoint)
 }
 
 fn quick(client: TlsClient) -> SenderConfig {
-    let backoff = Backoff::new().with_retry_start(Duration::from_millis(20)).with_retry_factor(1.0);
-    SenderConfig::new().with_backoff(backoff).with_tls(client)
+    let backoff = Backoff::new().retry_start(Duration::from_millis(20)).retry_factor(1.0);
+    SenderConfig::new().backoff(backoff).tls(client)
 }
 
 fn payloads() -> Vec<Vec<u8>> {
@@ -101,7 +101,7 @@ async fn only_certificates_of_the_clients_authority_get_in() {
     for (issuer, welcome) in [(Some(&clients), true), (Some(&authority), false), (None, false)] {
         let identity = issuer.map(|issuer| issuer.issue("client"));
         let identity = identity.as_ref().map(|(certificate, key)| (certificate.as_bytes(), key.as_bytes()));
-        let client = TlsClient::from_pem(ca, identity).unwrap().with_server_name("localhost").unwrap();
+        let client = TlsClient::from_pem(ca, identity).unwrap().server_name("localhost").unwrap();
         let sender = AsyncSender::new(endpoint.clone(), quick(client)).unwrap();
         sender.send(&b"hello"[..]).await.unwrap();
         if welcome {

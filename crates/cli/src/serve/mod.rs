@@ -180,13 +180,13 @@ impl Signals {
 /// Binds everything that was asked for, or the two defaults.
 fn listeners(args: &ServeArgs, auth: &Auth) -> anyhow::Result<Vec<Listener>> {
     let config = ListenerConfig::new()
-        .with_max_frame_len(args.max_frame)
-        .with_max_connections(args.max_connections)
-        .with_max_connections_per_peer(args.max_connections_per_peer)
-        .with_idle_timeout(args.idle_timeout.0)
-        .with_frame_timeout(args.frame_timeout.0)
-        .with_drain_timeout(args.drain_timeout)
-        .with_unix_mode(args.unix_mode);
+        .max_frame_len(args.max_frame)
+        .max_connections(args.max_connections)
+        .max_connections_per_peer(args.max_connections_per_peer)
+        .idle_timeout(args.idle_timeout.0)
+        .frame_timeout(args.frame_timeout.0)
+        .drain_timeout(args.drain_timeout)
+        .unix_mode(args.unix_mode);
     let mut endpoints = Vec::new();
     for address in &args.tcp {
         endpoints.push(endpoint("--tcp", address, Endpoint::tcp)?);
@@ -226,7 +226,7 @@ fn listeners(args: &ServeArgs, auth: &Auth) -> anyhow::Result<Vec<Listener>> {
     }
     for endpoint in &endpoints {
         let config = match endpoint.transport() {
-            Transport::Tls => config.clone().with_tls(tls(args)?),
+            Transport::Tls => config.clone().tls(tls(args)?),
             _ => config.clone(),
         };
         let listener = Listener::bind(endpoint, config)

@@ -7,7 +7,7 @@ use logrecord::frame::envelope::is_envelope;
 use logrecord::frame::prefix;
 use logrecord::model::{RecordDecoder, SourceInfo};
 use logrecord::pickle::DecodeOptions;
-use logrecord::transport::listener::{Handler, Verdict};
+use logrecord::transport::listener::{FrameHandler, Verdict};
 use logrecord::transport::{Fault, Source};
 
 use super::auth::Auth;
@@ -104,7 +104,7 @@ impl Receiver {
     }
 }
 
-impl Handler for Receiver {
+impl FrameHandler for Receiver {
     type Connection = Connection;
 
     fn connected(&self, _source: &Source) -> Connection {

@@ -7,7 +7,7 @@ use logrecord_frame::envelope::{KeyId, PlainKey, SharedOpener};
 use logrecord_model::RecordDecoder;
 use logrecord_transport::{
     Fault, Source,
-    listener::{Handler, Verdict},
+    listener::{FrameHandler, Verdict},
 };
 use pickle_codec::DecodeOptions;
 use tokio::sync::mpsc;
@@ -128,7 +128,7 @@ impl Engine {
     }
 }
 
-impl Handler for Engine {
+impl FrameHandler for Engine {
     type Connection = Connection;
 
     fn connected(&self, _source: &Source) -> Connection {

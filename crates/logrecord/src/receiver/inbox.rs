@@ -189,7 +189,7 @@ pub struct ReceiverHandle {
 impl ReceiverHandle {
     /// Stops gracefully: no new connections, what the open ones have sent is read and delivered, and then the
     /// receiver ends. It takes at most the listeners'
-    /// [drain timeout](logrecord_transport::listener::ListenerConfig::with_drain_timeout), and whoever takes
+    /// [drain timeout](logrecord_transport::listener::ListenerConfig::drain_timeout), and whoever takes
     /// the items must go on taking them.
     pub fn stop(&self) {
         self.stop.send_replace(true);

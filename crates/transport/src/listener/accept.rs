@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{
-    handler::Handler,
+    handler::FrameHandler,
     shared::{AFTER_DRAIN, Rate, Shared, Stop, stopped},
     stream::{Connection, Stream},
 };
@@ -171,7 +171,7 @@ impl Accept for tokio::net::UnixListener {
 }
 
 /// The accept loop of one listener.
-pub(super) struct Acceptor<H: Handler> {
+pub(super) struct Acceptor<H: FrameHandler> {
     shared: Arc<Shared<H>>,
     source: Source,
     stop: Stop,
@@ -180,7 +180,7 @@ pub(super) struct Acceptor<H: Handler> {
     last_id: u64,
 }
 
-impl<H: Handler> Acceptor<H> {
+impl<H: FrameHandler> Acceptor<H> {
     pub(super) fn new(shared: Arc<Shared<H>>, source: Source, stop: Stop) -> Self {
         let rate = shared.config.accept_rate.map(|rate| Rate::new(rate, Instant::now()));
         Self { shared, source, stop, tasks: JoinSet::new(), rate, last_id: 0 }

@@ -14,9 +14,9 @@ use std::time::Duration;
 /// use logrecord_transport::listener::ListenerConfig;
 ///
 /// let config = ListenerConfig::new()
-///     .with_max_frame_len(64 * 1024)
-///     .with_idle_timeout(Some(Duration::from_secs(600)));
-/// assert_eq!(config.max_frame_len(), 64 * 1024);
+///     .max_frame_len(64 * 1024)
+///     .idle_timeout(Some(Duration::from_secs(600)));
+/// # drop(config);
 /// ```
 #[derive(Clone, Debug)]
 pub struct ListenerConfig {
@@ -73,21 +73,16 @@ impl ListenerConfig {
         }
     }
 
-    /// The longest payload, in bytes.
-    pub const fn max_frame_len(&self) -> u32 {
-        self.max_frame_len
-    }
-
     /// Longest payload, 1 MiB by default. A frame that declares more ends its connection.
     #[must_use]
-    pub const fn with_max_frame_len(mut self, bytes: u32) -> Self {
+    pub const fn max_frame_len(mut self, bytes: u32) -> Self {
         self.max_frame_len = bytes;
         self
     }
 
     /// Open connections of this listener, 16,384 by default. One more is closed at once.
     #[must_use]
-    pub const fn with_max_connections(mut self, connections: usize) -> Self {
+    pub const fn max_connections(mut self, connections: usize) -> Self {
         self.max_connections = connections;
         self
     }
@@ -95,7 +90,7 @@ impl ListenerConfig {
     /// Open connections of one IP address or one Unix user. Off by default, because a whole fleet can
     /// sit behind one address.
     #[must_use]
-    pub const fn with_max_connections_per_peer(mut self, connections: Option<usize>) -> Self {
+    pub const fn max_connections_per_peer(mut self, connections: Option<usize>) -> Self {
         self.max_connections_per_peer = connections;
         self
     }
@@ -103,7 +98,7 @@ impl ListenerConfig {
     /// Silence between two frames after which a connection is closed. Off by default: a service may
     /// have nothing to say for days, and a stock sender loses the record that finds its connection closed.
     #[must_use]
-    pub const fn with_idle_timeout(mut self, limit: Option<Duration>) -> Self {
+    pub const fn idle_timeout(mut self, limit: Option<Duration>) -> Self {
         self.idle_timeout = limit;
         self
     }
@@ -111,29 +106,29 @@ impl ListenerConfig {
     /// Time from a frame's first byte to its last, 30 s by default. Time in which the listener itself
     /// did not read, because the handler was busy, does not count.
     #[must_use]
-    pub const fn with_frame_timeout(mut self, limit: Option<Duration>) -> Self {
+    pub const fn frame_timeout(mut self, limit: Option<Duration>) -> Self {
         self.frame_timeout = limit;
         self
     }
 
     /// Time to the first accepted frame, 5 s by default. It applies only while
-    /// [`Handler::is_authenticated`](super::Handler::is_authenticated) says no.
+    /// [`FrameHandler::is_authenticated`](super::FrameHandler::is_authenticated) says no.
     #[must_use]
-    pub const fn with_authentication_timeout(mut self, limit: Duration) -> Self {
+    pub const fn authentication_timeout(mut self, limit: Duration) -> Self {
         self.authentication_timeout = limit;
         self
     }
 
     /// Time for a TLS handshake, 10 s by default.
     #[must_use]
-    pub const fn with_handshake_timeout(mut self, limit: Duration) -> Self {
+    pub const fn handshake_timeout(mut self, limit: Duration) -> Self {
         self.handshake_timeout = limit;
         self
     }
 
     /// Time to read what is there when the listener is told to stop, 5 s by default.
     #[must_use]
-    pub const fn with_drain_timeout(mut self, limit: Duration) -> Self {
+    pub const fn drain_timeout(mut self, limit: Duration) -> Self {
         self.drain_timeout = limit;
         self
     }
@@ -141,14 +136,14 @@ impl ListenerConfig {
     /// New connections a second for the whole listener, off by default. Those above it wait in the
     /// kernel's backlog and lose nothing.
     #[must_use]
-    pub const fn with_accept_rate(mut self, per_second: Option<u32>) -> Self {
+    pub const fn accept_rate(mut self, per_second: Option<u32>) -> Self {
         self.accept_rate = per_second;
         self
     }
 
     /// New connections a second of one peer, off by default. Those above it are closed.
     #[must_use]
-    pub const fn with_accept_rate_per_peer(mut self, per_second: Option<u32>) -> Self {
+    pub const fn accept_rate_per_peer(mut self, per_second: Option<u32>) -> Self {
         self.accept_rate_per_peer = per_second;
         self
     }
@@ -159,14 +154,14 @@ impl ListenerConfig {
     /// 16 KiB and more wait until others are complete or over their time; small ones are read all the same.
     /// Either may be passed by one read of each connection.
     #[must_use]
-    pub const fn with_max_bytes_in_flight(mut self, bytes: usize) -> Self {
+    pub const fn max_bytes_in_flight(mut self, bytes: usize) -> Self {
         self.max_bytes_in_flight = bytes;
         self
     }
 
     /// The same for all connections of one peer, off by default.
     #[must_use]
-    pub const fn with_max_bytes_in_flight_per_peer(mut self, bytes: Option<usize>) -> Self {
+    pub const fn max_bytes_in_flight_per_peer(mut self, bytes: Option<usize>) -> Self {
         self.max_bytes_in_flight_per_peer = bytes;
         self
     }
@@ -174,7 +169,7 @@ impl ListenerConfig {
     /// The socket's receive buffer. By default the kernel tunes it for streams, and datagram sockets
     /// ask for 4 MiB: a burst of datagrams has nowhere else to wait. The kernel may grant less.
     #[must_use]
-    pub const fn with_recv_buffer(mut self, bytes: Option<usize>) -> Self {
+    pub const fn recv_buffer(mut self, bytes: Option<usize>) -> Self {
         self.recv_buffer = bytes;
         self
     }
@@ -182,7 +177,7 @@ impl ListenerConfig {
     /// Silence after which TCP asks whether the peer is still there, 60 s by default. This finds the
     /// connections of machines that vanished; it closes none that lives.
     #[must_use]
-    pub const fn with_keepalive(mut self, after: Option<Duration>) -> Self {
+    pub const fn keepalive(mut self, after: Option<Duration>) -> Self {
         self.keepalive = after;
         self
     }
@@ -190,7 +185,7 @@ impl ListenerConfig {
     /// Mode of a Unix socket's file, such as `0o660`. By default the process's umask decides. The mode
     /// is in place before anybody can connect.
     #[must_use]
-    pub const fn with_unix_mode(mut self, mode: Option<u32>) -> Self {
+    pub const fn unix_mode(mut self, mode: Option<u32>) -> Self {
         self.unix_mode = mode;
         self
     }
@@ -199,7 +194,7 @@ impl ListenerConfig {
     /// 64 MiB by default. What comes on top is given up and counted, because a stock sender would hang
     /// for good if the socket were not read.
     #[must_use]
-    pub const fn with_datagram_queue(mut self, frames: usize, bytes: usize) -> Self {
+    pub const fn datagram_queue(mut self, frames: usize, bytes: usize) -> Self {
         self.datagram_queue_frames = frames;
         self.datagram_queue_bytes = bytes;
         self
@@ -208,7 +203,7 @@ impl ListenerConfig {
     /// The certificate of a TLS listener, and whom it lets in.
     #[cfg(feature = "tls")]
     #[must_use]
-    pub fn with_tls(mut self, tls: crate::tls::TlsServer) -> Self {
+    pub fn tls(mut self, tls: crate::tls::TlsServer) -> Self {
         self.tls = Some(tls);
         self
     }

@@ -22,7 +22,7 @@ use tokio::{
 };
 
 use super::{
-    handler::{Handler, Panicked, contain, contain_future},
+    handler::{FrameHandler, Panicked, contain, contain_future},
     shared::{Shared, Stop, lock, stopped},
 };
 use crate::{
@@ -61,7 +61,7 @@ struct Batch {
 }
 
 /// Reads datagrams and sorts them by sender, keeping the order of each.
-struct Reader<'a, D, H: Handler> {
+struct Reader<'a, D, H: FrameHandler> {
     socket: &'a D,
     shared: &'a Shared<H>,
     source: &'a Source,
@@ -69,7 +69,7 @@ struct Reader<'a, D, H: Handler> {
     drops_seen: u64,
 }
 
-impl<D: Datagrams, H: Handler> Reader<'_, D, H> {
+impl<D: Datagrams, H: FrameHandler> Reader<'_, D, H> {
     /// Reads what is there, at most a batch. An empty answer means that nothing was there.
     fn read(&mut self, batches: &mut VecDeque<Batch>) -> io::Result<usize> {
         // One byte more than the longest frame, so that a longer datagram shows.
@@ -131,14 +131,14 @@ impl<D: Datagrams, H: Handler> Reader<'_, D, H> {
 const MAX_DATAGRAM: usize = 1024 * 1024;
 
 /// Hands batches to the handler, one after another.
-struct Deliverer<'a, H: Handler> {
+struct Deliverer<'a, H: FrameHandler> {
     shared: &'a Shared<H>,
     source: &'a Source,
     state: Option<H::Connection>,
     last: Option<Source>,
 }
 
-impl<H: Handler> Deliverer<'_, H> {
+impl<H: FrameHandler> Deliverer<'_, H> {
     fn new<'a>(shared: &'a Shared<H>, source: &'a Source) -> Deliverer<'a, H> {
         let mut deliverer = Deliverer { shared, source, state: None, last: None };
         deliverer.connect();
@@ -207,7 +207,7 @@ fn drain_timeout(first: Option<Fault>, rest: impl IntoIterator<Item = Batch>) ->
 }
 
 /// Serves a socket whose kernel buffer may fill: read, deliver, read.
-pub(super) async fn serve_direct<D: Datagrams, H: Handler>(
+pub(super) async fn serve_direct<D: Datagrams, H: FrameHandler>(
     socket: D,
     shared: Arc<Shared<H>>,
     source: Source,
@@ -338,7 +338,7 @@ impl Queue {
 }
 
 /// Serves a socket that must always be read: one task reads, this one delivers.
-pub(super) async fn serve_queued<D: Datagrams, H: Handler>(
+pub(super) async fn serve_queued<D: Datagrams, H: FrameHandler>(
     socket: D,
     shared: Arc<Shared<H>>,
     source: Source,
@@ -375,7 +375,7 @@ pub(super) async fn serve_queued<D: Datagrams, H: Handler>(
 }
 
 /// Reads a socket into a queue until it is told to stop and nothing more is there.
-async fn fill<D: Datagrams, H: Handler>(
+async fn fill<D: Datagrams, H: FrameHandler>(
     socket: D,
     shared: Arc<Shared<H>>,
     source: Source,

@@ -23,9 +23,9 @@ pub enum Verdict {
 /// Takes what a listener receives. One handler serves all connections of all its listeners.
 ///
 /// The way of a frame has no channel in it: the task of a connection reads up to 64 KiB, finds the whole
-/// frames in them, and awaits [`frames`](Handler::frames) with the batch. While that future is pending,
+/// frames in them, and awaits [`frames`](FrameHandler::frames) with the batch. While that future is pending,
 /// nothing more is read from this connection, so that a slow handler reaches the sender's socket. (Unix
-/// datagram sockets are the exception; see [`ListenerConfig::with_datagram_queue`](super::ListenerConfig::with_datagram_queue).)
+/// datagram sockets are the exception; see [`ListenerConfig::datagram_queue`](super::ListenerConfig::datagram_queue).)
 ///
 /// A handler that writes to something slow awaits it, or wraps the call in `tokio::task::block_in_place`: a
 /// thread of the runtime that blocks without saying so can keep every other connection, and the signal to stop,
@@ -33,7 +33,7 @@ pub enum Verdict {
 ///
 /// A panic in a handler ends the connection it happened on and is reported as
 /// [`Fault::HandlerPanicked`].
-pub trait Handler: Send + Sync + 'static {
+pub trait FrameHandler: Send + Sync + 'static {
     /// What the handler keeps of one connection; `()` if nothing.
     type Connection: Send;
 
@@ -53,7 +53,7 @@ pub trait Handler: Send + Sync + 'static {
 
     /// Whether a frame of this connection has been accepted. It is asked at the start and after each
     /// batch; as long as it says no, the connection has
-    /// [`authentication_timeout`](super::ListenerConfig::with_authentication_timeout) to live.
+    /// [`authentication_timeout`](super::ListenerConfig::authentication_timeout) to live.
     /// By default nobody has to authenticate.
     fn is_authenticated(&self, connection: &Self::Connection) -> bool {
         let _ = connection;

@@ -1,18 +1,18 @@
 //! Listeners: bound sockets, their connections, and the frames that come out of them.
 //!
 //! A [`Listener`] is bound first and serves later, so that a program can say where it listens before the
-//! first frame arrives. Several listeners share one [`Handler`].
+//! first frame arrives. Several listeners share one [`FrameHandler`].
 //!
 //! ```
 //! use std::sync::{Arc, Mutex};
 //! use bytes::Bytes;
-//! use logrecord_transport::{Endpoint, Fault, Source, listener::{Handler, Listener, ListenerConfig, Verdict}};
+//! use logrecord_transport::{Endpoint, Fault, Source, listener::{FrameHandler, Listener, ListenerConfig, Verdict}};
 //! use tokio::{io::AsyncWriteExt, net::TcpStream, sync::oneshot};
 //!
 //! #[derive(Default)]
 //! struct Collect(Mutex<Vec<Bytes>>);
 //!
-//! impl Handler for Collect {
+//! impl FrameHandler for Collect {
 //!     type Connection = ();
 //!     fn connected(&self, _: &Source) {}
 //!     async fn frames(&self, _: &mut (), _: &Source, frames: &mut Vec<Bytes>) -> Verdict {
@@ -72,7 +72,7 @@ use self::{
 };
 pub use self::{
     config::ListenerConfig,
-    handler::{Handler, Verdict},
+    handler::{FrameHandler, Verdict},
 };
 #[cfg(unix)]
 use crate::unix_socket;
@@ -240,11 +240,11 @@ impl Listener {
 
     /// Serves until `shutdown` completes, then drains: no longer accepts, reads what is there, delivers
     /// every whole frame, and returns when all connections have ended, or when the
-    /// [drain timeout](ListenerConfig::with_drain_timeout) has passed.
+    /// [drain timeout](ListenerConfig::drain_timeout) has passed.
     ///
     /// It must run within a tokio runtime that has its I/O and time drivers on; connections become tasks
     /// of it. Dropping the future stops everything at once, without draining.
-    pub async fn serve<H: Handler>(
+    pub async fn serve<H: FrameHandler>(
         self,
         handler: Arc<H>,
         shutdown: impl Future<Output = ()> + Send,
@@ -321,7 +321,7 @@ impl Listener {
 
 /// Runs a task of its own and waits for its end, after the time to drain for a moment at most: a handler that
 /// blocks its thread cannot be waited for.
-async fn run_bounded<H: Handler>(
+async fn run_bounded<H: FrameHandler>(
     task: impl Future<Output = ()> + Send + 'static,
     shared: &Shared<H>,
     mut stop: Stop,
@@ -342,7 +342,7 @@ async fn run_bounded<H: Handler>(
 }
 
 /// The runtime refused the socket; there is nothing to try again.
-fn dead<H: Handler>(shared: &Shared<H>, source: &Source, error: std::io::Error) {
+fn dead<H: FrameHandler>(shared: &Shared<H>, source: &Source, error: std::io::Error) {
     shared.fault(source, crate::fault::Fault::Accept { error, retry_in: std::time::Duration::MAX });
 }
 

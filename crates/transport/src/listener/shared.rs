@@ -16,7 +16,7 @@ use tokio::{
 
 use super::{
     config::ListenerConfig,
-    handler::{Handler, contain},
+    handler::{FrameHandler, contain},
 };
 use crate::{
     fault::{Fault, Limit},
@@ -36,7 +36,7 @@ pub(super) struct Counts {
 }
 
 /// What tasks of one listener share.
-pub(super) struct Shared<H: Handler> {
+pub(super) struct Shared<H: FrameHandler> {
     pub(super) handler: Arc<H>,
     pub(super) config: ListenerConfig,
     pub(super) counts: Counts,
@@ -44,7 +44,7 @@ pub(super) struct Shared<H: Handler> {
     pub(super) peers: Peers,
 }
 
-impl<H: Handler> Shared<H> {
+impl<H: FrameHandler> Shared<H> {
     pub(super) fn new(handler: Arc<H>, config: ListenerConfig) -> Self {
         Self {
             handler,
@@ -396,7 +396,7 @@ mod tests {
 
     #[tokio::test]
     async fn per_peer_limits_count_addresses_not_ports() {
-        let config = ListenerConfig::new().with_max_connections_per_peer(Some(2));
+        let config = ListenerConfig::new().max_connections_per_peer(Some(2));
         let peers = Peers::default();
         let peer = |text: &str| Peer::Ip(text.parse().unwrap());
         let now = Instant::now();

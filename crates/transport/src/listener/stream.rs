@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use super::{
-    handler::{Handler, Panicked, Verdict, contain, contain_future},
+    handler::{FrameHandler, Panicked, Verdict, contain, contain_future},
     shared::{PeerSlot, Share, Shared, Stop, stopped},
 };
 use crate::{fault::Fault, source::Source};
@@ -108,7 +108,7 @@ fn recycle(chunk: Bytes) {
 type End = Option<Fault>;
 
 /// One accepted connection and what its task needs.
-pub(super) struct Connection<S, H: Handler> {
+pub(super) struct Connection<S, H: FrameHandler> {
     pub(super) stream: S,
     pub(super) source: Source,
     pub(super) shared: Arc<Shared<H>>,
@@ -116,7 +116,7 @@ pub(super) struct Connection<S, H: Handler> {
     pub(super) stop: Stop,
 }
 
-impl<S: Stream, H: Handler> Connection<S, H> {
+impl<S: Stream, H: FrameHandler> Connection<S, H> {
     /// Serves the connection to its end.
     pub(super) async fn run(self) {
         let Self { mut stream, source, shared, slot, mut stop } = self;
@@ -146,7 +146,7 @@ impl<S: Stream, H: Handler> Connection<S, H> {
     }
 }
 
-struct Pump<'a, H: Handler> {
+struct Pump<'a, H: FrameHandler> {
     source: &'a Source,
     shared: &'a Shared<H>,
     share: Share<'a>,
@@ -158,7 +158,7 @@ struct Pump<'a, H: Handler> {
     frame_by: Option<Instant>,
 }
 
-impl<H: Handler> Pump<'_, H> {
+impl<H: FrameHandler> Pump<'_, H> {
     async fn run<S: Stream>(&mut self, stream: &mut S, state: &mut H::Connection, stop: &mut Stop) -> End {
         let config = &self.shared.config;
         match contain(|| self.shared.handler.is_authenticated(state)) {

@@ -36,7 +36,7 @@ const YEAR: Duration = Duration::from_secs(31_536_000);
 ///
 /// It is a handle as [`Sender`](super::Sender) is, with the same queue, policies, counts and behaviour
 /// after a fork. When the last clone is dropped, its task goes on for the
-/// [drop timeout](SenderConfig::with_drop_timeout) at most; a program that ends its runtime awaits
+/// [drop timeout](SenderConfig::drop_timeout) at most; a program that ends its runtime awaits
 /// [`close`](Self::close) before.
 ///
 /// # Examples
@@ -117,7 +117,7 @@ impl AsyncSender {
     /// # Errors
     ///
     /// As [`Sender::new`](super::Sender::new); [`ErrorKind::Unsupported`] also for
-    /// [`with_cpython_compat`](SenderConfig::with_cpython_compat), whose behaviour is to block.
+    /// [`cpython_compat`](SenderConfig::cpython_compat), whose behaviour is to block.
     pub fn new(endpoint: Endpoint, config: SenderConfig) -> Result<Self, Error> {
         check(&endpoint, &config)?;
         if config.cpython_compat {
@@ -304,7 +304,7 @@ impl Link {
             #[cfg(feature = "tls")]
             Transport::Tls => {
                 let client = config.tls.as_ref().ok_or(Error::new(ErrorKind::Tls))?;
-                let name = client.server_name(endpoint.host().unwrap_or_default())?;
+                let name = client.name_for(endpoint.host().unwrap_or_default())?;
                 let tls = rustls::ClientConnection::new(Arc::clone(&client.config), name)
                     .map_err(|error| Error::io(ErrorKind::Tls, io::Error::other(error)))?;
                 let tcp = connect_tcp(endpoint, config).await?;

@@ -30,7 +30,7 @@ const BATCH_BYTES: usize = 256 * 1024;
 ///
 /// A sender is a handle: cloning it is cheap, all clones share one queue and one background thread, and
 /// any thread may use any clone. When the last clone is dropped, the queue gets
-/// [a last chance](SenderConfig::with_drop_timeout) and the thread ends.
+/// [a last chance](SenderConfig::drop_timeout) and the thread ends.
 ///
 /// A thread does not survive `fork`. In a child process every call returns an error of kind
 /// [`Forked`](ErrorKind::Forked) without touching queue, locks or socket, so that the two processes never
@@ -156,7 +156,7 @@ impl Sender {
     /// [`ErrorKind::Full`] if the record was dropped because the queue is full, [`ErrorKind::TooLong`] if
     /// no frame or datagram can carry it, [`ErrorKind::Closed`] after [`close`](Self::close),
     /// [`ErrorKind::Forked`] in a child process. With
-    /// [`with_cpython_compat`](SenderConfig::with_cpython_compat) also whatever made Python drop it.
+    /// [`cpython_compat`](SenderConfig::cpython_compat) also whatever made Python drop it.
     pub fn send(&self, payload: impl Into<Bytes>) -> Result<(), Error> {
         let payload = payload.into();
         self.check_process()?;
@@ -494,7 +494,7 @@ pub(super) fn check(endpoint: &Endpoint, config: &SenderConfig) -> Result<(), Er
         Transport::Tls if config.cpython_compat => Err(Error::new(ErrorKind::Unsupported)),
         #[cfg(feature = "tls")]
         Transport::Tls => match &config.tls {
-            Some(client) => client.server_name(endpoint.host().unwrap_or_default()).map(drop),
+            Some(client) => client.name_for(endpoint.host().unwrap_or_default()).map(drop),
             None => Err(Error::new(ErrorKind::Tls)),
         },
         _ => Err(Error::new(ErrorKind::Unsupported)),

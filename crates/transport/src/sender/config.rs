@@ -54,9 +54,9 @@ pub(crate) type LossReport = Arc<dyn Fn(&Losses) -> Option<Vec<u8>> + Send + Syn
 /// use logrecord_transport::sender::{FullPolicy, SenderConfig};
 ///
 /// let config = SenderConfig::new()
-///     .with_queue(1_000, 1 << 20)
-///     .with_full_policy(FullPolicy::Block(Duration::from_millis(100)))
-///     .with_loss_report(|losses| Some(format!("{} records lost", losses.records).into_bytes()));
+///     .queue(1_000, 1 << 20)
+///     .full_policy(FullPolicy::Block(Duration::from_millis(100)))
+///     .loss_report(|losses| Some(format!("{} records lost", losses.records).into_bytes()));
 /// # drop(config);
 /// ```
 #[derive(Clone)]
@@ -102,7 +102,7 @@ impl SenderConfig {
 
     /// How many records and payload bytes may wait: 65,536 and 64 MiB by default. One record always fits.
     #[must_use]
-    pub const fn with_queue(mut self, records: usize, bytes: usize) -> Self {
+    pub const fn queue(mut self, records: usize, bytes: usize) -> Self {
         self.queue_records = records;
         self.queue_bytes = bytes;
         self
@@ -110,21 +110,21 @@ impl SenderConfig {
 
     /// What happens when the queue is full.
     #[must_use]
-    pub const fn with_full_policy(mut self, policy: FullPolicy) -> Self {
+    pub const fn full_policy(mut self, policy: FullPolicy) -> Self {
         self.full = policy;
         self
     }
 
     /// The delays between attempts to connect; Python's by default.
     #[must_use]
-    pub const fn with_backoff(mut self, backoff: Backoff) -> Self {
+    pub const fn backoff(mut self, backoff: Backoff) -> Self {
         self.backoff = backoff;
         self
     }
 
     /// Time for a connection to one address, 1 s by default, as in Python.
     #[must_use]
-    pub const fn with_connect_timeout(mut self, limit: Duration) -> Self {
+    pub const fn connect_timeout(mut self, limit: Duration) -> Self {
         self.connect_timeout = limit;
         self
     }
@@ -132,14 +132,14 @@ impl SenderConfig {
     /// How long a receiver may take nothing before its connection is given up, 30 s by default. A
     /// receiver that is slow but reads is never given up.
     #[must_use]
-    pub const fn with_write_timeout(mut self, limit: Duration) -> Self {
+    pub const fn write_timeout(mut self, limit: Duration) -> Self {
         self.write_timeout = limit;
         self
     }
 
     /// How long a sender that is dropped waits for its queue to empty, 2 s by default.
     #[must_use]
-    pub const fn with_drop_timeout(mut self, limit: Duration) -> Self {
+    pub const fn drop_timeout(mut self, limit: Duration) -> Self {
         self.drop_timeout = limit;
         self
     }
@@ -148,7 +148,7 @@ impl SenderConfig {
     /// since the last report and returns the payload to send, or nothing. It runs on the sender's own
     /// thread and must not send through the same sender.
     #[must_use]
-    pub fn with_loss_report(
+    pub fn loss_report(
         mut self,
         report: impl Fn(&Losses) -> Option<Vec<u8>> + Send + Sync + 'static,
     ) -> Self {
@@ -158,7 +158,7 @@ impl SenderConfig {
 
     /// The shortest time between two loss reports, 1 s by default.
     #[must_use]
-    pub const fn with_report_interval(mut self, interval: Duration) -> Self {
+    pub const fn report_interval(mut self, interval: Duration) -> Self {
         self.report_interval = interval;
         self
     }
@@ -167,7 +167,7 @@ impl SenderConfig {
     /// attempt to connect only inside of a send and only when the back-off allows it; 1 s for each call of
     /// the system; a record that meets an error is dropped. The drops are counted here, which Python's are not.
     #[must_use]
-    pub const fn with_cpython_compat(mut self, compat: bool) -> Self {
+    pub const fn cpython_compat(mut self, compat: bool) -> Self {
         self.cpython_compat = compat;
         self
     }
@@ -175,7 +175,7 @@ impl SenderConfig {
     /// Whom a TLS sender trusts, and who it is.
     #[cfg(feature = "tls")]
     #[must_use]
-    pub fn with_tls(mut self, tls: crate::tls::TlsClient) -> Self {
+    pub fn tls(mut self, tls: crate::tls::TlsClient) -> Self {
         self.tls = Some(tls);
         self
     }

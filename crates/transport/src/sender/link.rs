@@ -294,7 +294,7 @@ mod tls {
     impl TlsLink {
         pub(super) fn connect(endpoint: &Endpoint, config: &SenderConfig) -> Result<Self, Error> {
             let client = config.tls.as_ref().ok_or(Error::new(ErrorKind::Tls))?;
-            let name = client.server_name(endpoint.host().unwrap_or_default())?;
+            let name = client.name_for(endpoint.host().unwrap_or_default())?;
             let mut tls = ClientConnection::new(std::sync::Arc::clone(&client.config), name)
                 .map_err(|error| Error::io(ErrorKind::Tls, io::Error::other(error)))?;
             let mut stream = connect_tcp(endpoint, config)?;

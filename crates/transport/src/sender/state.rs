@@ -558,7 +558,7 @@ mod tests {
             (FullPolicy::DropNewest, ["first", "2", "3"], true),
             (FullPolicy::Block(Duration::ZERO), ["first", "2", "3"], true),
         ] {
-            let config = SenderConfig::new().with_queue(3, 1000).with_full_policy(policy);
+            let config = SenderConfig::new().queue(3, 1000).full_policy(policy);
             let (mut state, _) = up(&config);
             assert!(!wire(&mut state).is_empty());
             state.handle_written(2);
@@ -577,7 +577,7 @@ mod tests {
 
     #[test]
     fn bytes_bound_the_queue_too_but_one_record_always_fits() {
-        let config = SenderConfig::new().with_queue(100, 10).with_full_policy(FullPolicy::DropNewest);
+        let config = SenderConfig::new().queue(100, 10).full_policy(FullPolicy::DropNewest);
         let mut state = SenderState::stream(&config);
         state.handle_record(Bytes::from(vec![0; 50])).unwrap();
         assert_eq!(state.handle_record(Bytes::from_static(b"x")).unwrap_err().kind(), ErrorKind::Full);
@@ -589,8 +589,8 @@ mod tests {
     #[test]
     fn losses_are_reported_once_the_line_is_back_and_in_their_place() {
         let config = SenderConfig::new()
-            .with_queue(2, 1000)
-            .with_loss_report(|losses| Some(format!("lost {}", losses.records).into_bytes()));
+            .queue(2, 1000)
+            .loss_report(|losses| Some(format!("lost {}", losses.records).into_bytes()));
         let mut state = SenderState::stream(&config);
         let now = Instant::now();
         for record in ["1", "2", "3", "4", "5"] {

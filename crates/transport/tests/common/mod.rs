@@ -17,7 +17,7 @@ use std::{
 use bytes::Bytes;
 use logrecord_transport::{
     Fault, Source,
-    listener::{Handler, Listener, Summary, Verdict},
+    listener::{FrameHandler, Listener, Summary, Verdict},
 };
 use tokio::{
     sync::{Notify, Semaphore, oneshot},
@@ -50,7 +50,7 @@ impl Default for Recorder {
     }
 }
 
-impl Handler for Recorder {
+impl FrameHandler for Recorder {
     type Connection = bool;
 
     fn connected(&self, _: &Source) -> bool {
