@@ -104,6 +104,9 @@ pub(crate) struct ServeArgs {
     /// Keep what was rejected in this file, as JSON lines with time, peer, reason and the frame in base64
     #[arg(long, value_name = "PATH", help_heading = "Output")]
     pub(crate) dead_letter: Option<PathBuf>,
+    /// What the dead letters may have on the disk: at half of it the file is renamed to PATH.1 and begun anew
+    #[arg(long, value_name = "BYTES", value_parser = units::bytes, default_value = "1GiB", help_heading = "Output", requires = "dead_letter")]
+    pub(crate) dead_letter_max: u64,
 
     /// Accept records signed with this key; several keys can be given. See `logrecord key new`
     #[arg(long, value_name = "ID=FILE", help_heading = "Signing")]
@@ -152,13 +155,13 @@ pub(crate) struct ServeArgs {
     pub(crate) drain_timeout: Duration,
 
     /// The certificate chain of --tls listeners, PEM
-    #[arg(long, value_name = "FILE", help_heading = "Security", requires = "tls_key")]
+    #[arg(long, value_name = "FILE", help_heading = "Security", requires_all = ["tls_key", "tls"])]
     pub(crate) tls_cert: Option<PathBuf>,
     /// The private key of --tls listeners, PEM
-    #[arg(long, value_name = "FILE", help_heading = "Security", requires = "tls_cert")]
+    #[arg(long, value_name = "FILE", help_heading = "Security", requires_all = ["tls_cert", "tls"])]
     pub(crate) tls_key: Option<PathBuf>,
     /// Ask clients of --tls listeners for a certificate of one of these authorities, PEM
-    #[arg(long, value_name = "FILE", help_heading = "Security", requires = "tls_cert")]
+    #[arg(long, value_name = "FILE", help_heading = "Security", requires_all = ["tls_cert", "tls"])]
     pub(crate) tls_client_ca: Option<PathBuf>,
     /// The file mode of Unix sockets, octal
     #[arg(long, value_name = "OCTAL", value_parser = octal, help_heading = "Security")]

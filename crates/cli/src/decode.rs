@@ -9,7 +9,7 @@ use logrecord::pickle::{DecodeOptions, Decoder, Document, Error, PushDecoder};
 
 use crate::args::{DecodeArgs, InputArg};
 use crate::exit::{Failure, REJECTED};
-use crate::input;
+use crate::input::{self, Line};
 
 /// Decodes the input and writes a line for each pickle.
 pub(crate) fn run(args: &DecodeArgs) -> anyhow::Result<ExitCode> {
@@ -184,8 +184,10 @@ fn hex_lines<W: io::Write>(
     let mut decoder = Decoder::with_options(options);
     let mut line = Vec::new();
     let mut pickle = Vec::new();
-    while input::line(input, &mut line)?.is_some() {
-        if unhex(line.trim_ascii(), &mut pickle) {
+    while let Some(read) = input::line(input, input::MAX_LINE, &mut line)? {
+        if read == Line::TooLong {
+            lines.no_pickle("input")?;
+        } else if unhex(line.trim_ascii(), &mut pickle) {
             lines.decode(&mut decoder, &pickle)?;
         } else {
             lines.no_pickle("hex")?;

@@ -10,7 +10,8 @@ use logrecord::pickle::{EncodeOptions, Protocol};
 
 use crate::args::{EncodeArgs, InputArg};
 use crate::exit::{Failure, REJECTED};
-use crate::input;
+use crate::input::{self, Line};
+use crate::stderr::say;
 
 /// Encodes each line of the input.
 pub(crate) fn run(args: &EncodeArgs) -> anyhow::Result<ExitCode> {
@@ -25,15 +26,20 @@ pub(crate) fn run(args: &EncodeArgs) -> anyhow::Result<ExitCode> {
     let mut pickle = Vec::new();
     let mut number = 0_u64;
     let mut rejected = false;
-    while input::line(&mut input, &mut line)?.is_some() {
+    while let Some(read) = input::line(&mut input, input::MAX_LINE, &mut line)? {
         number += 1;
+        if read == Line::TooLong {
+            rejected = true;
+            say(format_args!("{}:{number}: input: longer than {} bytes", name(args), input::MAX_LINE));
+            continue;
+        }
         if line.trim_ascii().is_empty() {
             continue;
         }
         pickle.clear();
         if let Err(error) = encode(&line, &options, &mut pickle) {
             rejected = true;
-            eprintln!("logrecord: {}:{number}: {error:#}", name(args));
+            say(format_args!("{}:{number}: {error:#}", name(args)));
             continue;
         }
         match args.output {

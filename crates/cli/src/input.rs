@@ -25,18 +25,57 @@ pub(crate) fn open(path: &Path) -> anyhow::Result<Box<dyn BufRead>> {
 /// Reads all of it, up to a limit that tells a mistake from a file.
 pub(crate) fn read_all(path: &Path, limit: u64) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    open(path)?.take(limit).read_to_end(&mut bytes).context(Failure::unavailable("cannot read the input"))?;
+    open(path)?.take(limit).read_to_end(&mut bytes).context(READ)?;
     Ok(bytes)
 }
 
-/// Reads a line without its line feed; `None` at the end.
-pub(crate) fn line(input: &mut impl BufRead, line: &mut Vec<u8>) -> anyhow::Result<Option<()>> {
+/// How long a line of `decode` and `encode` may be: as long as an input of the decoder.
+pub(crate) const MAX_LINE: usize = 256 << 20;
+
+/// What was read of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Line {
+    /// It stands in the buffer, without its line feed.
+    Whole,
+    /// It is longer than it may be; the buffer is empty, and its end is behind us.
+    TooLong,
+}
+
+/// Reads a line of at most `limit` bytes without its line feed; `None` at the end.
+pub(crate) fn line(
+    input: &mut impl BufRead,
+    limit: usize,
+    line: &mut Vec<u8>,
+) -> anyhow::Result<Option<Line>> {
     line.clear();
-    if input.read_until(b'\n', line).context(Failure::unavailable("cannot read the input"))? == 0 {
-        return Ok(None);
-    }
+    // One byte more than the limit may be the line feed.
+    let read = input.by_ref().take(limit as u64 + 1).read_until(b'\n', line).context(READ)?;
     if line.last() == Some(&b'\n') {
         line.pop();
+    } else if read > limit {
+        *line = Vec::new();
+        input.skip_until(b'\n').context(READ)?;
+        return Ok(Some(Line::TooLong));
     }
-    Ok(Some(()))
+    Ok((read > 0).then_some(Line::Whole))
+}
+
+const READ: Failure = Failure::unavailable("cannot read the input");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_bounded_and_the_next_one_is_read() {
+        let mut input: &[u8] = b"1234\n12345\n\n123456789\n1\n123456";
+        let mut buffer = Vec::new();
+        let mut read = Vec::new();
+        while let Some(found) = line(&mut input, 4, &mut buffer).unwrap() {
+            read.push((found, String::from_utf8(buffer.clone()).unwrap()));
+        }
+        let whole = |text: &str| (Line::Whole, text.to_owned());
+        let long = (Line::TooLong, String::new());
+        assert_eq!(read, [whole("1234"), long.clone(), whole(""), long.clone(), whole("1"), long]);
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -10,6 +11,7 @@ use logrecord::frame::envelope::{Key, KeyId, PlainKey};
 
 use crate::args::KeyNewArgs;
 use crate::exit::Failure;
+use crate::stderr::say;
 
 /// The longest key file that is read.
 const MAX_KEY_FILE: u64 = 64 << 10;
@@ -26,19 +28,17 @@ pub(crate) fn new(args: &KeyNewArgs) -> anyhow::Result<ExitCode> {
     }
     line.push('\n');
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
+    options.write(true).create_new(true).mode(0o600);
     let place = || format!("{}", args.file.display());
     options
         .open(&args.file)
         .and_then(|mut file| file.write_all(line.as_bytes()).and_then(|()| file.sync_all()))
         .with_context(place)
         .context(Failure::unavailable("cannot make the key file"))?;
-    eprintln!("{}: a new key, mode 0600. Give it to both sides: --hmac-key ID={0}", args.file.display());
+    say(format_args!(
+        "{}: a new key, mode 0600. Give it to both sides: --hmac-key ID={0}",
+        args.file.display()
+    ));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -77,14 +77,10 @@ fn refused(file: &Path, error: &logrecord::frame::Error) -> anyhow::Error {
 fn read_line(path: &Path) -> anyhow::Result<Vec<u8>> {
     let failed = || Failure::config("unusable key file");
     let file = File::open(path).with_context(|| format!("{}", path.display())).with_context(failed)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = file.metadata().with_context(failed)?.permissions().mode() & 0o777;
-        if mode & 0o177 != 0 {
-            return Err(anyhow!("{}: mode {mode:04o} lets others read it; use chmod 600", path.display())
-                .context(failed()));
-        }
+    let mode = file.metadata().with_context(failed)?.permissions().mode() & 0o777;
+    if mode & 0o177 != 0 {
+        return Err(anyhow!("{}: mode {mode:04o} lets others read it; use chmod 600", path.display())
+            .context(failed()));
     }
     let mut line = Vec::new();
     file.take(MAX_KEY_FILE).read_to_end(&mut line).with_context(failed)?;

@@ -2,7 +2,6 @@
 //! programs, without running them. Everything it does is in the libraries; here is what prints,
 //! exits, reads files and catches signals.
 #![forbid(unsafe_code)]
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is what a program is for")]
 
 mod args;
 mod clock;
@@ -14,6 +13,7 @@ mod inspect;
 mod key;
 mod send;
 mod serve;
+mod stderr;
 mod units;
 
 use std::process::ExitCode;
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
             if exit::is_broken_pipe(&error) {
                 return ExitCode::SUCCESS;
             }
-            eprintln!("logrecord: {error:#}");
+            stderr::say(format_args!("{error:#}"));
             exit::code_of(&error)
         }
     }

@@ -1,6 +1,6 @@
 //! `logrecord send`: lines of standard input become records on the wire.
 
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -13,10 +13,15 @@ use logrecord::transport::{Endpoint, TlsClient};
 use crate::args::SendArgs;
 use crate::clock::now_ns;
 use crate::exit::{Failure, REJECTED, UNAVAILABLE};
-use crate::{input, key};
+use crate::input::{self, Line};
+use crate::key;
+use crate::stderr::say;
 
 /// How long the queue may stay full, and how long the end may take: as long as a receiver takes to restart.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a line may be: more than receivers take in a frame, unless they are told to.
+const MAX_LINE: usize = 16 << 20;
 
 /// How often the progress line is written.
 const PROGRESS: Duration = Duration::from_millis(500);
@@ -40,8 +45,13 @@ pub(crate) fn run(args: &SendArgs) -> anyhow::Result<ExitCode> {
     let mut number = 0_u64;
     let mut rejected = 0_u64;
     let mut progress = Progress::new();
-    while input::line(&mut input, &mut line)?.is_some() {
+    while let Some(read) = input::line(&mut input, MAX_LINE, &mut line)? {
         number += 1;
+        if read == Line::TooLong {
+            rejected += 1;
+            say(format_args!("line {number}: input: longer than {MAX_LINE} bytes"));
+            continue;
+        }
         let text = String::from_utf8_lossy(&line);
         let text = text.trim_end_matches('\r');
         let payload = match record(text, args, level) {
@@ -52,7 +62,7 @@ pub(crate) fn run(args: &SendArgs) -> anyhow::Result<ExitCode> {
         let sent = payload.and_then(|payload| sender.send(payload).map_err(anyhow::Error::new));
         if let Err(error) = sent {
             rejected += 1;
-            eprintln!("logrecord: line {number}: {error:#}");
+            say(format_args!("line {number}: {error:#}"));
         }
         progress.show(number);
     }
@@ -60,16 +70,16 @@ pub(crate) fn run(args: &SendArgs) -> anyhow::Result<ExitCode> {
     let stats = sender.close(PATIENCE);
     let lost = stats.dropped + stats.queued;
     if lost + stats.in_doubt > 0 {
-        eprintln!(
-            "logrecord: {lost} of {} records could not be delivered to {endpoint}{}",
+        say(format_args!(
+            "{lost} of {} records could not be delivered to {endpoint}{}",
             stats.accepted,
             match stats.in_doubt {
                 0 => String::new(),
                 doubt => format!(", {doubt} more were on the way when the connection broke"),
             }
-        );
+        ));
         if let Some(error) = sender.last_error() {
-            eprintln!("logrecord: {:#}", anyhow!("{error}"));
+            say(format_args!("{error}"));
         }
     }
     Ok(match (lost, rejected) {
@@ -191,7 +201,7 @@ impl Progress {
 
     fn show(&mut self, lines: u64) {
         if self.terminal && Instant::now() >= self.next {
-            eprint!("\r{lines} lines");
+            write!(io::stderr(), "\r{lines} lines").ok();
             self.next = Instant::now() + PROGRESS;
             self.shown = true;
         }
@@ -199,7 +209,7 @@ impl Progress {
 
     fn end(&self) {
         if self.shown {
-            eprintln!();
+            writeln!(io::stderr()).ok();
         }
     }
 }

@@ -21,9 +21,13 @@ pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     number.checked_mul(factor).ok_or_else(|| "too large".to_owned())
 }
 
-/// Reads a frame length: bytes that fit the 4-byte prefix.
+/// Reads a frame length: bytes that fit the 4-byte prefix, and that let a record through.
 pub(crate) fn frame_len(text: &str) -> Result<u32, String> {
-    u32::try_from(bytes(text)?).map_err(|_| "a frame's length has 32 bits".to_owned())
+    match u32::try_from(bytes(text)?) {
+        Ok(0) => Err("no record has 0 bytes".to_owned()),
+        Ok(len) => Ok(len),
+        Err(_) => Err("a frame's length has 32 bits".to_owned()),
+    }
 }
 
 /// Reads a duration: a number of seconds, or with `ms`, `s`, `m`, `h`, `d`. `off` and `0` are none.

@@ -72,6 +72,18 @@ fn what_serve_writes_can_be_sent_again() {
 }
 
 #[test]
+fn a_line_without_end_is_refused_and_the_next_one_is_sent() {
+    let server = Server::start(&["--tcp", "127.0.0.1:0"]);
+    let mut input = vec![b'x'; (16 << 20) + 1];
+    input.extend_from_slice(b"\nnext\n");
+    let output = run(&["send", "--tcp", &server.address("tcp")], &input);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("line 1: input"), "{said}");
+    assert_eq!(parsed(&server.wait_for_output(1))[0]["message"], "next");
+}
+
+#[test]
 fn what_cannot_be_delivered_is_said() {
     let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let nobody = format!("{}/nobody", tempfile::tempdir().unwrap().path().display());

@@ -178,6 +178,13 @@ fn exit_codes_name_the_fault() {
     let rows: &[(&[&str], i32, &str)] = &[
         (&["serve", "--tcp", "nonsense"], 2, "127.0.0.1:9020"),
         (&["serve", "--max-frame", "many"], 2, "max-frame"),
+        (&["serve", "--max-frame", "0"], 2, "max-frame"),
+        (&["serve", "--tcp", "127.0.0.1:0", "--tls-cert", "c", "--tls-key", "k"], 2, "--tls <ADDR>"),
+        (
+            &["serve", "--tcp", "127.0.0.1:0", "--dead-letter", "/nowhere/x"],
+            69,
+            "cannot open the dead-letter file",
+        ),
         (&["serve", "--format", "%(message)", "--tcp", "127.0.0.1:0"], 2, "Formatter"),
         (&["serve", "--hmac-key", "a=x", "--hmac-plain-key", "y"], 2, "cannot be used with"),
         (&["serve", "--tcp", "0.0.0.0:0"], 78, "--allow-unauthenticated"),

@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::{Context as _, anyhow};
@@ -19,7 +21,7 @@ pub(crate) enum Auth {
     /// Unsigned frames; signed ones are refused.
     Off,
     /// The v1 envelope.
-    Signed { opener: Box<SharedOpener>, state: Option<PathBuf> },
+    Signed { opener: Box<SharedOpener>, state: Option<PathBuf>, accepted: AtomicU64, stored: AtomicU64 },
     /// The plain form.
     Plain(RwLock<Arc<PlainKey>>),
 }
@@ -28,8 +30,10 @@ pub(crate) enum Auth {
 pub(crate) struct Opened {
     pub(crate) payload: Bytes,
     pub(crate) key_id: Option<String>,
-    /// Numbers of the stream that were skipped, or -1 for one that came late.
-    pub(crate) gap: i64,
+    /// Numbers of the stream that were skipped right before this one.
+    pub(crate) gap: u64,
+    /// It was counted as skipped before.
+    pub(crate) late: bool,
 }
 
 impl Auth {
@@ -51,10 +55,12 @@ impl Auth {
         let opener = SharedOpener::with_replay(&ring, args.audience.as_bytes(), replay)
             .map_err(|error| anyhow!("--audience: {error}"))
             .context(Failure::usage("unusable audience"))?;
-        let auth = Self::Signed { opener: Box::new(opener), state: args.replay_state.clone() };
-        // From here on more may arrive than the stored state knows.
-        auth.store(Snapshot::Running).context(Failure::config("cannot write the replay state"))?;
-        Ok(auth)
+        Ok(Self::Signed {
+            opener: Box::new(opener),
+            state: args.replay_state.clone(),
+            accepted: AtomicU64::new(1),
+            stored: AtomicU64::new(0),
+        })
     }
 
     /// Whether frames have to be signed.
@@ -65,19 +71,20 @@ impl Auth {
     /// Checks a frame's payload, before anybody looks into it.
     pub(crate) fn open(&self, frame: Bytes) -> Result<Opened, Refusal> {
         match self {
-            Self::Off => Ok(Opened { payload: frame, key_id: None, gap: 0 }),
-            Self::Signed { opener, .. } => {
+            Self::Off => Ok(Opened { payload: frame, key_id: None, gap: 0, late: false }),
+            Self::Signed { opener, accepted, .. } => {
                 let opened = opener.open(now_ns(), frame)?;
-                let late = i64::from(opened.fills_gap);
+                accepted.fetch_add(1, Ordering::Relaxed);
                 Ok(Opened {
                     payload: opened.payload,
                     key_id: Some(String::from_utf8_lossy(opened.key_id.as_bytes()).into_owned()),
-                    gap: i64::try_from(opened.gap).unwrap_or(i64::MAX).saturating_sub(late),
+                    gap: opened.gap,
+                    late: opened.fills_gap,
                 })
             }
             Self::Plain(key) => {
                 let key = Arc::clone(&key.read().unwrap_or_else(PoisonError::into_inner));
-                Ok(Opened { payload: key.open(frame)?, key_id: None, gap: 0 })
+                Ok(Opened { payload: key.open(frame)?, key_id: None, gap: 0, late: false })
             }
         }
     }
@@ -99,26 +106,32 @@ impl Auth {
         }
     }
 
-    /// Stores the replay state, if there is a file for it: a new file that takes the old one's place.
+    /// Stores the replay state, if there is a file for it and if it has changed: a new file that takes the old
+    /// one's place. It waits for the disk.
     pub(crate) fn store(&self, snapshot: Snapshot) -> anyhow::Result<()> {
-        let Self::Signed { opener, state: Some(path) } = self else { return Ok(()) };
+        let Self::Signed { opener, state: Some(path), accepted, stored } = self else { return Ok(()) };
+        // Read before the state is, so that what is accepted meanwhile is stored the next time.
+        let now = accepted.load(Ordering::Relaxed);
+        if snapshot == Snapshot::Running && now == stored.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         let bytes = opener.export(snapshot);
         let mut fresh = path.clone().into_os_string();
         fresh.push(".new");
         let write = || -> std::io::Result<()> {
-            let mut options = fs::OpenOptions::new();
-            options.write(true).create(true).truncate(true);
-            #[cfg(unix)]
-            {
-                use std::os::unix::fs::OpenOptionsExt as _;
-                options.mode(0o600);
+            // What stands there is a rest of a run that was killed, or a link that somebody has put there.
+            match fs::remove_file(&fresh) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                _ => {}
             }
-            let mut file = options.open(&fresh)?;
+            let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
             file.write_all(&bytes)?;
             file.sync_all()?;
             fs::rename(&fresh, path)
         };
-        write().with_context(|| format!("{}", path.display()))
+        write().with_context(|| format!("{}", path.display()))?;
+        stored.store(now, Ordering::Relaxed);
+        Ok(())
     }
 }
 

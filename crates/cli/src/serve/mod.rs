@@ -17,7 +17,6 @@ use anyhow::{Context as _, anyhow};
 use logrecord::frame::envelope::Snapshot;
 use logrecord::pickle::DecodeOptions;
 use logrecord::transport::listener::{Listener, ListenerConfig};
-
 use logrecord::transport::{Endpoint, TlsServer, Transport};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -29,12 +28,15 @@ use self::dead_letter::DeadLetters;
 use self::format::Format;
 use self::receive::Receiver;
 use self::report::Report;
-use self::sink::{Finish, Sink};
+use self::sink::Sink;
 use crate::args::ServeArgs;
 use crate::exit::Failure;
 
 /// How often held-back reports are said and the replay state is stored.
 const TICK: Duration = Duration::from_secs(1);
+
+/// How long the last lines have to get to standard error.
+const STDERR_GRACE: Duration = Duration::from_millis(500);
 
 /// How long the output has, after the listeners have ended, to take what is on its way.
 const OUTPUT_GRACE: Duration = Duration::from_secs(2);
@@ -52,17 +54,22 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
-    let report = Arc::new(Report::default());
+    let report = Arc::new(Report::start()?);
+    // The hook of the standard library would wait for whoever reads standard error.
+    let panics = Arc::clone(&report);
+    std::panic::set_hook(Box::new(move |panic| panics.say("panic", format_args!("{panic}"))));
     let counts = Arc::new(Counts::default());
     let format = Format::new(args)?;
     let auth = Auth::new(args)?;
     let listeners = listeners(args, &auth)?;
+    // From here on more may arrive than the stored state knows.
+    auth.store(Snapshot::Running).context(Failure::config("cannot write the replay state"))?;
     let (sink, finish_output) =
         Sink::open("output", &args.output, Some(Arc::clone(&counts)), Arc::clone(&report))?;
     let (dead_letters, finish_letters) = match &args.dead_letter {
         Some(path) => {
-            let (sink, finish) = Sink::open("dead letters", path, None, Arc::clone(&report))?;
-            (DeadLetters::new(Some(sink)), Some(finish))
+            let (letters, finish) = DeadLetters::open(path, args.dead_letter_max, Arc::clone(&report))?;
+            (letters, Some(finish))
         }
         None => (DeadLetters::default(), None),
     };
@@ -88,7 +95,7 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let (stop, stopped) = watch::channel(false);
     let mut serving = JoinSet::new();
     for listener in listeners {
-        eprintln!("listening on {}", listener.local_endpoint());
+        report.line(format_args!("listening on {}", listener.local_endpoint()));
         let mut stopped = stopped.clone();
         serving.spawn(listener.serve(Arc::clone(&receiver), async move {
             // A closed channel is a stop as well.
@@ -98,18 +105,22 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
 
     let mut code = ExitCode::SUCCESS;
     let mut tick = tokio::time::interval(TICK);
+    let mut storing = None;
     loop {
         tokio::select! {
             () = signals.stop() => break,
-            _ = hangup.recv() => reload(&receiver, args).await,
+            _ = hangup.recv() => reload(&receiver, args),
             () = receiver.sink.broken() => {
-                eprintln!("logrecord: the reader of the output is gone");
+                report.line(format_args!("logrecord: the reader of the output is gone"));
                 code = ExitCode::from(crate::exit::UNAVAILABLE);
                 break;
             }
             _ = tick.tick() => {
                 report.flush(false);
-                store(&receiver, Snapshot::Running);
+                if storing.as_ref().is_none_or(tokio::task::JoinHandle::is_finished) {
+                    let receiver = Arc::clone(&receiver);
+                    storing = Some(tokio::task::spawn_blocking(move || store(&receiver, Snapshot::Running)));
+                }
             }
         }
     }
@@ -117,30 +128,46 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let drained = async { while serving.join_next().await.is_some() {} };
     tokio::select! {
         () = drained => {}
-        () = signals.stop() => exit_at_once(&receiver.counts),
+        () = signals.stop() => exit_at_once(&counts, &report),
     }
     drop(serving);
-    store(&receiver, Snapshot::Final);
+    let last_store = async {
+        if let Some(storing) = storing {
+            storing.await.ok();
+        }
+        let receiver = Arc::clone(&receiver);
+        tokio::task::spawn_blocking(move || store(&receiver, Snapshot::Final)).await.ok();
+    };
+    tokio::select! {
+        () = last_store => {}
+        () = signals.stop() => exit_at_once(&counts, &report),
+    }
     // The last sender of the queues goes with the receiver, and the threads end behind the last chunk.
     drop(receiver);
     let deadline = Instant::now() + OUTPUT_GRACE;
     let finished = tokio::task::spawn_blocking(move || {
-        finish_output.wait(deadline) & finish_letters.is_none_or(|f: Finish| f.wait(deadline))
+        finish_output.wait(deadline);
+        finish_letters.map_or(0, |finish| finish.wait(deadline))
     });
-    tokio::select! {
-        _ = finished => {}
-        () = signals.stop() => {}
-    }
+    let lost_letters = tokio::select! {
+        lost = finished => lost.unwrap_or(0),
+        () = signals.stop() => exit_at_once(&counts, &report),
+    };
     report.flush(true);
+    if lost_letters > 0 {
+        report.line(format_args!("logrecord: {lost_letters} dead letters were not kept"));
+    }
     // What the output has not taken by now is lost with this process.
     counts.lost(Loss::Dropped, "output", counts.in_flight());
-    eprintln!("{counts}");
+    report.line(format_args!("{counts}"));
+    report.finish(STDERR_GRACE);
     Ok(code)
 }
 
-fn exit_at_once(counts: &Counts) -> ! {
+fn exit_at_once(counts: &Counts, report: &Report) -> ! {
     counts.lost(Loss::Dropped, "interrupted", counts.in_flight());
-    eprintln!("{counts}");
+    report.line(format_args!("{counts}"));
+    report.finish(STDERR_GRACE);
     std::process::exit(130)
 }
 
@@ -150,12 +177,18 @@ fn store(receiver: &Receiver, snapshot: Snapshot) {
     }
 }
 
-async fn reload(receiver: &Receiver, args: &ServeArgs) {
-    receiver.sink.reopen().await;
-    receiver.dead_letters.reopen().await;
+/// Waits for no output: each opens its file when it gets there.
+fn reload(receiver: &Receiver, args: &ServeArgs) {
+    receiver.sink.reopen();
+    receiver.dead_letters.reopen();
     match receiver.auth.reload(args) {
-        Ok(()) => eprintln!("logrecord: reopened the output and read the keys again"),
-        Err(error) => eprintln!("logrecord: the old keys stay in use: {error:#}"),
+        Ok(()) if receiver.auth.is_required() => {
+            receiver.report.line(format_args!("logrecord: read the keys again"));
+        }
+        Ok(()) => {}
+        Err(error) => {
+            receiver.report.line(format_args!("logrecord: the old keys stay in use: {error:#}"));
+        }
     }
 }
 

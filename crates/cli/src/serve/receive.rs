@@ -20,6 +20,9 @@ use super::sink::{Chunk, Sink};
 /// Decoders that wait for work; more than a few are never busy at once.
 const IDLE_DECODERS: usize = 64;
 
+/// How long a chunk of output may get before it is handed over, and the next one begun.
+const MAX_CHUNK: usize = 256 << 10;
+
 /// The receiver of all listeners.
 pub(crate) struct Receiver {
     pub(crate) auth: Auth,
@@ -67,12 +70,12 @@ impl Receiver {
             }
         };
         connection.authenticated = true;
-        if opened.gap != 0 {
+        if opened.gap > 0 {
             self.counts.gap(opened.gap);
-            if opened.gap > 0 {
-                self.report
-                    .say("missing", format_args!("from {source}: {} records never arrived", opened.gap));
-            }
+            self.report.say("missing", format_args!("from {source}: {} records never arrived", opened.gap));
+        }
+        if opened.late {
+            self.counts.late();
         }
         let info = SourceInfo {
             transport: source.transport().scheme(),
@@ -123,13 +126,20 @@ impl FrameHandler for Receiver {
         chunk.ends.reserve(frames.len());
         let peer = source.peer().to_string();
         let mut verdict = Verdict::Continue;
-        for frame in frames.iter() {
+        let mut counted = 0;
+        for (place, frame) in frames.iter().enumerate() {
             if self.record(&mut decoder, source, &peer, frame, connection, &mut chunk) == Verdict::Close {
                 verdict = Verdict::Close;
             }
+            if chunk.bytes.len() >= MAX_CHUNK {
+                // Records may become longer than they came; others have their turn meanwhile.
+                self.counts.received((place + 1 - counted) as u64);
+                counted = place + 1;
+                self.sink.send(std::mem::take(&mut chunk)).await;
+            }
         }
         // Counted in one step, so that a panic above leaves the batch to the listener's own count.
-        self.counts.received(frames.len() as u64);
+        self.counts.received((frames.len() - counted) as u64);
         frames.clear();
         {
             let mut decoders = self.decoders.lock().unwrap_or_else(PoisonError::into_inner);

@@ -6,6 +6,11 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
+
+use crate::exit::Failure;
+use crate::stderr::Stderr;
+
 /// How long a reason is silent after a line.
 const INTERVAL: Duration = Duration::from_secs(1);
 
@@ -13,16 +18,29 @@ const INTERVAL: Duration = Duration::from_secs(1);
 struct Reason {
     last: Instant,
     held: u64,
-    latest: String,
+    /// The first text that was held back; it stands for the others.
+    text: String,
 }
 
-/// The rate-limited report.
-#[derive(Debug, Default)]
+/// The rate-limited report. Nothing in it waits for whoever reads standard error.
+#[derive(Debug)]
 pub(crate) struct Report {
     reasons: Mutex<BTreeMap<String, Reason>>,
+    stderr: Stderr,
 }
 
 impl Report {
+    /// A report with a thread of its own behind it.
+    pub(crate) fn start() -> anyhow::Result<Self> {
+        let stderr = Stderr::start().context(Failure::unavailable("cannot start a thread"))?;
+        Ok(Self { reasons: Mutex::default(), stderr })
+    }
+
+    /// Says a whole line, whatever was said before.
+    pub(crate) fn line(&self, text: fmt::Arguments<'_>) {
+        self.stderr.line(text.to_string());
+    }
+
     /// Says something now, or holds it back and counts it.
     pub(crate) fn say(&self, reason: &str, text: fmt::Arguments<'_>) {
         let now = Instant::now();
@@ -30,19 +48,18 @@ impl Report {
         match reasons.get_mut(reason) {
             Some(entry) if now.saturating_duration_since(entry.last) < INTERVAL => {
                 entry.held += 1;
-                // The latest one stands for those that were held back.
                 if entry.held == 1 {
-                    entry.latest = clean(text);
+                    entry.text = clean(text);
                 }
             }
             Some(entry) => {
                 entry.last = now;
                 let held = std::mem::take(&mut entry.held);
-                print(reason, &clean(text), held);
+                self.print(reason, &clean(text), held);
             }
             None => {
-                reasons.insert(reason.to_owned(), Reason { last: now, held: 0, latest: String::new() });
-                print(reason, &clean(text), 0);
+                reasons.insert(reason.to_owned(), Reason { last: now, held: 0, text: String::new() });
+                self.print(reason, &clean(text), 0);
             }
         }
     }
@@ -55,8 +72,20 @@ impl Report {
             if entry.held > 0 && (all || now.saturating_duration_since(entry.last) >= INTERVAL) {
                 entry.last = now;
                 let held = std::mem::take(&mut entry.held);
-                print(reason, &entry.latest, held - 1);
+                self.print(reason, &entry.text, held - 1);
             }
+        }
+    }
+
+    /// Waits until all of it stands on standard error, but no longer than `limit`.
+    pub(crate) fn finish(&self, limit: Duration) {
+        self.stderr.flush(limit);
+    }
+
+    fn print(&self, reason: &str, text: &str, held: u64) {
+        match held {
+            0 => self.line(format_args!("logrecord: {reason}: {text}")),
+            _ => self.line(format_args!("logrecord: {reason}: {text} (and {held} more)")),
         }
     }
 }
@@ -66,11 +95,4 @@ fn clean(text: fmt::Arguments<'_>) -> String {
     let mut line = String::new();
     logrecord::model::escape_line(&text.to_string(), &mut line);
     line
-}
-
-fn print(reason: &str, text: &str, held: u64) {
-    match held {
-        0 => eprintln!("logrecord: {reason}: {text}"),
-        _ => eprintln!("logrecord: {reason}: {text} (and {held} more)"),
-    }
 }

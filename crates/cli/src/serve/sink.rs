@@ -1,11 +1,12 @@
 //! Where lines go: a thread that writes whole chunks to standard output or a file.
 //!
-//! Connections hand over chunks through a bounded channel, so a slow output slows the senders down.
+//! Connections hand over chunks through a queue that is bounded in bytes, so a slow output slows the senders down.
 //! An output that fails (a full disk) is tried again until it works: the queue fills, and what does
 //! not fit is dropped and counted, but no connection ends and no half line stays behind.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,15 +14,17 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::{SendTimeoutError, TrySendError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::counts::{Counts, Loss};
 use super::report::Report;
 use crate::exit::Failure;
 
-/// Chunks that wait for the output. A chunk holds the records of one read of 64 KiB.
-const QUEUE: usize = 256;
+/// What may wait for the output, in units of [`UNIT`] bytes: 64 MiB.
+const QUEUE: u32 = 64 << 10;
+
+/// What a chunk's memory is counted in.
+const UNIT: usize = 1 << 10;
 
 /// How soon a failed write is tried again.
 const RETRY: Duration = Duration::from_millis(200);
@@ -43,11 +46,18 @@ impl Chunk {
     pub(crate) fn records(&self) -> u64 {
         self.ends.len() as u64
     }
+
+    /// Its memory, in units of the queue. One that is larger than the queue waits until it is alone.
+    fn units(&self) -> u32 {
+        let bytes = self.bytes.capacity() + self.ends.capacity() * size_of::<usize>();
+        u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(QUEUE).clamp(1, QUEUE)
+    }
 }
 
 enum Message {
-    Chunk(Chunk),
-    Reopen,
+    Chunk(Chunk, OwnedSemaphorePermit),
+    /// There is something to do beside the chunks.
+    Wake,
 }
 
 /// What a sink and its thread both see.
@@ -58,6 +68,8 @@ struct Shared {
     failing: AtomicBool,
     /// No more is to come: a failing output is given up.
     closing: AtomicBool,
+    /// The file is to be opened again, which is looked at between all writes.
+    reopen: AtomicBool,
     /// The reader of standard output is gone.
     broken: tokio::sync::Notify,
     counts: Option<Arc<Counts>>,
@@ -67,7 +79,8 @@ struct Shared {
 /// An output and the thread that writes to it.
 #[derive(Debug)]
 pub(crate) struct Sink {
-    queue: mpsc::Sender<Message>,
+    queue: mpsc::UnboundedSender<Message>,
+    room: Arc<Semaphore>,
     shared: Arc<Shared>,
 }
 
@@ -93,48 +106,53 @@ impl Sink {
             name,
             failing: AtomicBool::new(false),
             closing: AtomicBool::new(false),
+            reopen: AtomicBool::new(false),
             broken: tokio::sync::Notify::new(),
             counts,
             report,
         });
-        let (queue, messages) = mpsc::channel(QUEUE);
+        let (queue, messages) = mpsc::unbounded_channel();
         let writer = Writer { output, shared: Arc::clone(&shared) };
         let thread = std::thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || writer.run(messages))
             .context(Failure::unavailable("cannot start a thread"))?;
-        Ok((Self { queue, shared: Arc::clone(&shared) }, Finish { shared, thread }))
+        let room = Arc::new(Semaphore::new(QUEUE as usize));
+        Ok((Self { queue, room, shared: Arc::clone(&shared) }, Finish { shared, thread }))
     }
 
     /// Hands over a chunk, waiting while the output is slow. While it fails, what does not fit is dropped.
     pub(crate) async fn send(&self, chunk: Chunk) {
-        let mut message = Message::Chunk(chunk);
+        let units = chunk.units();
         while !self.shared.failing.load(Ordering::Relaxed) {
-            match self.queue.send_timeout(message, RETRY).await {
-                Ok(()) => return,
-                Err(SendTimeoutError::Timeout(back) | SendTimeoutError::Closed(back)) => message = back,
+            let room = Arc::clone(&self.room).acquire_many_owned(units);
+            match tokio::time::timeout(RETRY, room).await {
+                Ok(Ok(permit)) => return self.put(chunk, permit),
+                // The room is never closed.
+                Ok(Err(_)) => break,
+                Err(_) => {}
             }
         }
-        self.offer(message);
+        match Arc::clone(&self.room).try_acquire_many_owned(units) {
+            Ok(permit) => self.put(chunk, permit),
+            Err(_) => self.shared.dropped(chunk.records()),
+        }
     }
 
-    /// Hands over a chunk if there is room, for callers that must not wait.
-    pub(crate) fn try_send(&self, chunk: Chunk) {
-        self.offer(Message::Chunk(chunk));
-    }
-
-    fn offer(&self, message: Message) {
-        if let Err(TrySendError::Full(Message::Chunk(chunk)) | TrySendError::Closed(Message::Chunk(chunk))) =
-            self.queue.try_send(message)
+    fn put(&self, chunk: Chunk, permit: OwnedSemaphorePermit) {
+        // The thread has ended, which it does only behind the last sender or in a panic.
+        if let Err(mpsc::error::SendError(Message::Chunk(chunk, _))) =
+            self.queue.send(Message::Chunk(chunk, permit))
         {
             self.shared.dropped(chunk.records());
         }
     }
 
-    /// Opens the file again, for log rotation. The message waits its turn behind the chunks.
-    pub(crate) async fn reopen(&self) {
+    /// Has the file opened again, for log rotation, whatever waits and whatever the output does.
+    pub(crate) fn reopen(&self) {
+        self.shared.reopen.store(true, Ordering::Relaxed);
         // A closed queue means that the program is ending.
-        self.queue.send(Message::Reopen).await.ok();
+        self.queue.send(Message::Wake).ok();
     }
 
     /// Completes when the reader of standard output is gone.
@@ -176,14 +194,18 @@ impl Shared {
 }
 
 enum Output {
-    Stdout(io::Stdout),
-    File { path: PathBuf, file: File },
+    /// Standard output without the buffer of [`io::Stdout`], which cannot say how much of a failed write went out.
+    Stdout(File),
+    File {
+        path: PathBuf,
+        file: File,
+    },
 }
 
 impl Output {
     fn open(path: &Path) -> io::Result<Self> {
         if path == Path::new("-") {
-            return Ok(Self::Stdout(io::stdout()));
+            return Ok(Self::Stdout(File::from(io::stdout().as_fd().try_clone_to_owned()?)));
         }
         let file = OpenOptions::new().append(true).create(true).open(path)?;
         Ok(Self::File { path: path.to_owned(), file })
@@ -192,14 +214,7 @@ impl Output {
     #[expect(clippy::disallowed_methods, reason = "short writes are what the caller counts")]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Stdout(stdout) => {
-                // Standard output is buffered by lines; a write and a flush give whole chunks.
-                let mut stdout = stdout.lock();
-                stdout.write_all(bytes)?;
-                stdout.flush()?;
-                Ok(bytes.len())
-            }
-            Self::File { file, .. } => file.write(bytes),
+            Self::Stdout(file) | Self::File { file, .. } => file.write(bytes),
         }
     }
 
@@ -223,11 +238,11 @@ struct Writer {
 }
 
 impl Writer {
-    fn run(mut self, mut messages: mpsc::Receiver<Message>) {
+    fn run(mut self, mut messages: mpsc::UnboundedReceiver<Message>) {
         while let Some(message) = messages.blocking_recv() {
-            match message {
-                Message::Chunk(chunk) => self.write(&chunk),
-                Message::Reopen => self.reopen(),
+            self.reopen_if_asked();
+            if let Message::Chunk(chunk, _room) = message {
+                self.write(&chunk);
             }
         }
     }
@@ -265,6 +280,10 @@ impl Writer {
                 return;
             }
             std::thread::sleep(RETRY);
+            if self.reopen_if_asked() {
+                // What stands in the old file stays there; the rest of a record would be torn in the new one.
+                done = last_end;
+            }
         }
         if self.shared.failing.swap(false, Ordering::Relaxed) {
             self.shared
@@ -274,14 +293,26 @@ impl Writer {
         self.shared.written(chunk.records());
     }
 
-    fn reopen(&mut self) {
-        let Output::File { path, .. } = &self.output else { return };
+    /// Opens the file again if that was asked for; gives whether it is another one now.
+    fn reopen_if_asked(&mut self) -> bool {
+        if !self.shared.reopen.swap(false, Ordering::Relaxed) {
+            return false;
+        }
+        let Output::File { path, .. } = &self.output else { return false };
         match Output::open(path) {
-            Ok(output) => self.output = output,
-            Err(error) => self.shared.report.say(
-                &format!("cannot reopen {}", self.shared.name),
-                format_args!("{}: {error}; the old file stays in use", path.display()),
-            ),
+            Ok(output) => {
+                self.output = output;
+                self.shared.report.line(format_args!("logrecord: reopened {}", self.shared.name));
+                true
+            }
+            Err(error) => {
+                self.shared.report.line(format_args!(
+                    "logrecord: cannot reopen {}: {}: {error}; the old file stays in use",
+                    self.shared.name,
+                    path.display()
+                ));
+                false
+            }
         }
     }
 }

@@ -115,14 +115,13 @@ impl Server {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
-        assert!(status.unwrap().success());
+        signal(&self.child, name);
     }
 
     /// Stops it with a signal; gives its exit code and all that it said.
     pub(crate) fn stop(mut self, signal: &str) -> (Option<i32>, Vec<String>, tempfile::TempDir) {
         self.signal(signal);
-        let status = self.child.wait().unwrap();
+        let status = wait(&mut self.child);
         self.seen.extend(self.errors.iter());
         let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
         (status.code(), std::mem::take(&mut self.seen), folder)
@@ -134,6 +133,39 @@ impl Drop for Server {
         // It is gone already where the test stopped it.
         self.child.kill().ok();
         self.child.wait().ok();
+    }
+}
+
+/// Waits for the end of a process, and kills one that does not end.
+pub(crate) fn wait(child: &mut Child) -> std::process::ExitStatus {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        if Instant::now() >= deadline {
+            child.kill().unwrap();
+            panic!("it did not end");
+        }
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
+
+/// Sends a signal to a process.
+pub(crate) fn signal(child: &Child, name: &str) {
+    let status = Command::new("kill").arg(format!("-{name}")).arg(child.id().to_string()).status();
+    assert!(status.unwrap().success());
+}
+
+/// Tries again until there is something.
+pub(crate) fn until<T>(mut found: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = found() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "it never came");
+        std::thread::park_timeout(Duration::from_millis(5));
     }
 }
 

@@ -1,0 +1,162 @@
+//! `logrecord serve` when what it writes to is full, closed or never read, and when a peer means ill.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may fail loudly")]
+
+mod common;
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::process::{Command, Stdio};
+
+use bytes::Bytes;
+use logrecord::frame::envelope::{Key, KeyId, Sealer};
+
+use common::{Server, counts, frame, read_lines, record, run, signal, until, wait};
+
+const ATTACK: &[u8] = b"cos\nsystem\n(S'id'\ntR.";
+
+/// Starts `serve` on a Unix socket in a folder, with standard error as given.
+fn serve_with_stderr(folder: &std::path::Path, stderr: Stdio) -> std::process::Child {
+    Command::new(env!("CARGO_BIN_EXE_logrecord"))
+        .arg("serve")
+        .arg("--unix")
+        .arg(folder.join("socket"))
+        .arg("--output")
+        .arg(folder.join("out"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(stderr)
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn standard_error_that_is_full_or_gone_harms_nothing() {
+    for gone in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        // What a pipe holds, so that the first line finds no room.
+        writer.write_all(&[b'\n'; 64 << 10]).unwrap();
+        let mut child = serve_with_stderr(folder.path(), writer.into());
+        let reader = (!gone).then_some(reader);
+        let mut client = until(|| UnixStream::connect(folder.path().join("socket")).ok());
+        for number in 0..100 {
+            client.write_all(&frame(ATTACK)).unwrap();
+            client.write_all(&frame(b"hello")).unwrap();
+            client.write_all(&frame(&record(&number.to_string()))).unwrap();
+        }
+        until(|| (read_lines(&folder.path().join("out")).len() == 100).then_some(()));
+        signal(&child, "HUP");
+        client.write_all(&frame(&record("after"))).unwrap();
+        until(|| (read_lines(&folder.path().join("out")).len() == 101).then_some(()));
+        signal(&child, "TERM");
+        assert_eq!(wait(&mut child).code(), Some(0), "gone: {gone}");
+        drop(reader);
+    }
+}
+
+#[test]
+fn a_hangup_neither_waits_for_a_stalled_output_nor_keeps_it_from_ending() {
+    let folder = tempfile::tempdir().unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_logrecord"))
+        .args(["serve", "--drain-timeout", "100ms", "--unix"])
+        .arg(folder.path().join("socket"))
+        .stdin(Stdio::null())
+        .stdout(writer)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut client = until(|| UnixStream::connect(folder.path().join("socket")).ok());
+    let sender = std::thread::spawn(move || {
+        let long = frame(&record(&"x".repeat(50_000)));
+        // It ends when the program does.
+        while client.write_all(&long).is_ok() {}
+    });
+    signal(&child, "HUP");
+    signal(&child, "TERM");
+    wait(&mut child);
+    drop(reader);
+    sender.join().unwrap();
+}
+
+#[test]
+fn a_full_disk_is_left_by_rotation() {
+    // A link that leads to a device which is always full, and then to a file: what a rotation does.
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    std::os::unix::fs::symlink("/dev/full", &out).unwrap();
+    let mut server = Server::start_in(folder, &["--tcp", "127.0.0.1:0"]);
+    let mut client = TcpStream::connect(server.address("tcp")).unwrap();
+    client.write_all(&frame(&record("kept"))).unwrap();
+    server.wait_for(|seen| seen.iter().any(|line| line.contains("cannot write output")));
+    std::fs::remove_file(&out).unwrap();
+    server.signal("HUP");
+    assert_eq!(server.wait_for_output(1).len(), 1);
+    let (code, seen, _) = server.stop("TERM");
+    assert_eq!((code, counts(&seen)), (Some(0), (1, 1, 0)), "{seen:#?}");
+}
+
+#[test]
+fn what_strangers_send_fills_no_disk() {
+    let server =
+        Server::start(&["--tcp", "127.0.0.1:0", "--dead-letter", "DIR/dead", "--dead-letter-max", "64KiB"]);
+    let mut client = TcpStream::connect(server.address("tcp")).unwrap();
+    let mut junk = ATTACK.to_vec();
+    junk.resize(1_000, b'j');
+    for _ in 0..1_000 {
+        client.write_all(&frame(&junk)).unwrap();
+    }
+    client.write_all(&frame(&record("honest"))).unwrap();
+    server.wait_for_output(1);
+    let (code, seen, folder) = server.stop("TERM");
+    assert_eq!((code, counts(&seen)), (Some(0), (1_001, 1, 1_000)), "{seen:#?}");
+    let len = |name: &str| std::fs::metadata(folder.path().join(name)).unwrap().len();
+    let (older, newer) = (len("dead.1"), len("dead"));
+    assert!(older > 16 << 10 && newer > 0 && older + newer <= 64 << 10, "{older} {newer}");
+    for line in read_lines(&folder.path().join("dead.1")) {
+        serde_json::from_str::<serde_json::Value>(&line).unwrap();
+    }
+}
+
+#[test]
+fn a_number_that_comes_after_a_restart_is_no_negative_loss() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("k.key");
+    assert!(run(&["key", "new", &path.display().to_string()], b"").status.success());
+    let line = std::fs::read(&path).unwrap();
+    let key = Key::from_hex(KeyId::new(b"k").unwrap(), line.trim_ascii()).unwrap();
+    let option = format!("k={}", path.display());
+    let state = folder.path().join("state");
+    // A link that somebody has put where the state is written first.
+    let victim = folder.path().join("victim");
+    std::fs::write(&victim, "untouched").unwrap();
+    std::os::unix::fs::symlink(&victim, folder.path().join("state.new")).unwrap();
+    let state = state.display().to_string();
+    let args = ["--tcp", "127.0.0.1:0", "--hmac-key", &option, "--replay-state", &state];
+    let server = Server::start(&args);
+    let mut sealer = Sealer::new(&key, b"", [7; 16]).unwrap();
+    let now = jiff::Timestamp::now().as_nanosecond();
+    let mut sealed = || {
+        let mut payload = Vec::new();
+        sealer.seal_into(i64::try_from(now).unwrap(), &record("r"), &mut payload).unwrap();
+        Bytes::from(frame(&payload))
+    };
+    let (first, second, third) = (sealed(), sealed(), sealed());
+    let mut client = TcpStream::connect(server.address("tcp")).unwrap();
+    client.write_all(&[first, third].concat()).unwrap();
+    server.wait_for_output(2);
+    drop(client);
+    let (_, seen, _) = server.stop("TERM");
+    assert!(seen.last().unwrap().ends_with(" missing=1"), "{seen:#?}");
+    let server = Server::start(&args);
+    let mut client = TcpStream::connect(server.address("tcp")).unwrap();
+    client.write_all(&second).unwrap();
+    server.wait_for_output(1);
+    let (_, seen, _) = server.stop("TERM");
+    assert!(!seen.last().unwrap().contains("missing"), "{seen:#?}");
+    assert_eq!(counts(&seen), (1, 1, 0), "{seen:#?}");
+    let mut text = String::new();
+    std::fs::File::open(victim).unwrap().read_to_string(&mut text).unwrap();
+    assert_eq!(text, "untouched");
+}
