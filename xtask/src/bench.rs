@@ -12,10 +12,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 
-use crate::process::{self, cargo};
-use crate::python;
-
-pub(crate) use counts::executable;
+use testkit::process::{self, cargo};
+use testkit::python;
 
 /// Options of `cargo xtask bench`.
 #[derive(Debug, Args)]

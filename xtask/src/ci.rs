@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use clap::Args;
 
-use crate::process::{self, cargo, run};
-use crate::{golden, python, tidy};
+use testkit::process::{self, cargo, run};
+use testkit::python;
+
+use crate::{golden, tidy};
 
 /// Options of `cargo xtask ci`.
 #[derive(Debug, Args)]
@@ -186,7 +188,7 @@ fn python_tests() -> Result<Outcome> {
 fn package() -> Result<Outcome> {
     let mut list = cargo();
     list.args(["package", "--workspace", "--list", "--allow-dirty", "--locked"]);
-    for package in ["xtask", "logrecord-benches"] {
+    for package in ["xtask", "logrecord-benches", "testkit", "conformance", "soak"] {
         list.args(["--exclude", package]);
     }
     let listed = String::from_utf8_lossy(&process::output(&mut list)?).into_owned();

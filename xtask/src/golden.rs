@@ -12,8 +12,10 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
 
 use crate::manifest::{Entry, FOLDERS, Manifest, sha256};
-use crate::python::{Python, Version};
-use crate::{process, python, seeds};
+use testkit::python::{Python, Version};
+use testkit::{process, python};
+
+use crate::seeds;
 
 /// Options of `cargo xtask golden`.
 #[derive(Debug, Args)]

@@ -11,25 +11,12 @@
 )]
 
 mod bench;
-mod canon;
 mod ci;
-mod conformance;
-#[cfg(test)]
-mod corpus;
-mod exhaustive;
 mod fuzz;
-mod generate;
 mod golden;
-#[path = "../../crates/pickle-codec/tests/hostile/mod.rs"]
-mod hostile;
-mod linear;
+mod long;
 mod manifest;
-mod process;
-mod python;
-mod replay;
 mod seeds;
-#[cfg(target_os = "linux")]
-mod soak;
 mod tidy;
 
 use std::process::ExitCode;
@@ -51,18 +38,17 @@ enum Task {
     /// Everything that must hold before a change lands, beside `cargo test --workspace`.
     Ci(ci::Options),
     /// Compare the decoder with CPython's own unpickler, on generated streams or on those of a folder.
-    Conformance(conformance::Options),
+    Conformance(long::Conformance),
     /// Run the fuzz targets, each for a while, and write down what was run.
     Fuzz(fuzz::Options),
     /// Measure beside CPython's C pickle and other codecs, and print the ratios.
     Bench(bench::Options),
     /// Count by callgrind that no hostile pickle takes more than time in proportion to its length.
-    Linear(linear::Options),
+    Linear(long::Linear),
     /// Decode every input of up to three bytes, and every pair of instructions.
     Exhaustive,
     /// Long trials of `logrecord serve`: crowds, slow clients, full disks, kills and restarts.
-    #[cfg(target_os = "linux")]
-    Soak(soak::Options),
+    Soak(long::Soak),
     /// What the compiler and clippy do not check about the text of the workspace.
     Tidy,
 }
@@ -71,13 +57,12 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Task::Golden(options) => golden::run(&options),
         Task::Ci(options) => ci::run_all(&options),
-        Task::Conformance(options) => conformance::run(&options),
+        Task::Conformance(options) => long::conformance(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Bench(options) => bench::run(&options),
-        Task::Linear(options) => linear::run(&options),
-        Task::Exhaustive => exhaustive::run(),
-        #[cfg(target_os = "linux")]
-        Task::Soak(options) => soak::run(options),
+        Task::Linear(options) => long::linear(&options),
+        Task::Exhaustive => long::exhaustive(),
+        Task::Soak(options) => long::soak(&options),
         Task::Tidy => tidy::run(),
     };
     match result {

@@ -10,7 +10,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use sha2::{Digest as _, Sha256};
 
-use crate::python::Version;
+use testkit::python::Version;
 
 /// The folders under `testdata/` that the MANIFEST speaks for.
 pub(crate) const FOLDERS: [&str; 2] = ["pickles", "frames"];
@@ -140,7 +140,7 @@ mod tests {
     /// The committed golden data is what its MANIFEST says, without any Python at hand.
     #[test]
     fn committed_files_have_their_hashes() {
-        let testdata = crate::process::root().join("testdata");
+        let testdata = testkit::process::root().join("testdata");
         let text = std::fs::read_to_string(testdata.join("MANIFEST")).unwrap();
         let manifest = Manifest::read(&text).unwrap();
         assert!(manifest.entries.len() > 1000, "the MANIFEST is nearly empty");

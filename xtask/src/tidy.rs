@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Result, ensure};
 
-use crate::process;
+use testkit::process;
 
 /// A source file may be this long, its unit tests not counted.
 const MAX_LINES: usize = 800;
@@ -53,7 +53,7 @@ fn findings(root: &Path) -> Result<Vec<String>> {
     for folder in crates(root)? {
         package(root, &folder, &mut found);
     }
-    for folder in ["xtask", "benches"] {
+    for folder in ["xtask", "benches", "tests/conformance"] {
         crate_root(root, Path::new(folder), &mut found);
     }
     for file in ["README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE-MIT", "LICENSE-APACHE", "deny.toml"] {
@@ -304,7 +304,7 @@ mod tests {
 
     #[test]
     fn workspace_is_tidy() {
-        let found = findings(&crate::process::root()).unwrap();
+        let found = findings(&testkit::process::root()).unwrap();
         assert!(found.is_empty(), "\n{}", found.join("\n"));
     }
 

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use crate::process::{self, cargo};
+use testkit::process;
 
 /// Turns in the short and in the long run; the difference leaves out what is done once.
 const TURNS: (u64, u64) = (100, 4_100);
@@ -32,7 +32,7 @@ const WORKS: [(&str, Option<u64>); 12] = [
 ///
 /// When the program that does the works cannot be built or run. Without valgrind only allocations are counted.
 pub(super) fn run() -> Result<()> {
-    let binary = build()?;
+    let binary = process::build(&["-p", "logrecord-benches", "--bin", "counts"], "counts")?;
     println!("{:<28} {:>12}", "work", "allocations");
     let allocations = process::output(&mut Command::new(&binary))?;
     for line in String::from_utf8_lossy(&allocations).lines() {
@@ -51,33 +51,6 @@ pub(super) fn run() -> Result<()> {
         println!("{work:<28} {each:>12} {:>8}", aim.map_or_else(String::new, |aim| aim.to_string()));
     }
     Ok(())
-}
-
-/// Builds the program that does the works; its path is in what cargo reports.
-fn build() -> Result<PathBuf> {
-    let mut build = cargo();
-    build.args([
-        "build",
-        "--release",
-        "-p",
-        "logrecord-benches",
-        "--bin",
-        "counts",
-        "--message-format",
-        "json",
-    ]);
-    let report = process::output(&mut build)?;
-    executable(&report, "counts")
-}
-
-/// The path of a program that cargo has built, out of its report.
-pub(crate) fn executable(report: &[u8], name: &str) -> Result<PathBuf> {
-    String::from_utf8_lossy(report)
-        .lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter(|message| message["target"]["name"] == name)
-        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
-        .with_context(|| format!("cargo has not built {name}"))
 }
 
 /// All instructions of one run.

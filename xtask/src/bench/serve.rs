@@ -6,15 +6,15 @@
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::{Options, counts};
-use crate::process::{self, cargo};
-use crate::python::Python;
+use super::Options;
+use testkit::process;
+use testkit::python::Python;
 
 /// Connections of the load generator.
 const CONNECTIONS: u64 = 4;
@@ -31,7 +31,7 @@ const MEMORY: (u64, f64) = (15 << 10, 16.0);
 ///
 /// When the program cannot be built or does not do what it should; a missed aim is none.
 pub(super) fn run(options: &Options, python: &Python) -> Result<()> {
-    let program = build()?;
+    let program = process::build(&["-p", "logrecord-cli"], "logrecord")?;
     let folder = tempfile::tempdir()?;
     let frames = Frames::read()?;
     println!("\nserve --format json, tcp, {CONNECTIONS} connections, output to a file");
@@ -55,12 +55,6 @@ pub(super) fn run(options: &Options, python: &Python) -> Result<()> {
     println!("CPython {:<12} {cpython:>12.0} records per CPU second", python.full);
     println!("ratio                {ratio:>12.2}, aim {}{}", AIMS.0, word(ratio >= AIMS.0));
     memory(&program, options.connections)
-}
-
-fn build() -> Result<PathBuf> {
-    let mut build = cargo();
-    build.args(["build", "--release", "-p", "logrecord-cli", "--message-format", "json"]);
-    counts::executable(&process::output(&mut build)?, "logrecord")
 }
 
 fn serve_command(program: &Path, output: &Path) -> Command {

@@ -1,9 +1,18 @@
-//! `cargo xtask soak`: long trials of the program `logrecord serve`, on loopback.
+//! Long trials of the program `logrecord serve`, on loopback: `cargo xtask soak`.
 //!
 //! Each case starts the real program, does something to it that servers meet in their months of life, and holds what
 //! it did against a figure. Nothing waits by the clock: a case polls for what it expects, until a deadline. These
-//! trials take minutes, tens of thousands of descriptors and, for one of them, root; so they are no part of
-//! `cargo xtask ci`.
+//! trials take minutes, tens of thousands of descriptors and, for some of them, root; so they are `#[ignore]`d. The
+//! environment may name another program (`LOGRECORD_SOAK_PROGRAM`), the connections of the case `idle`
+//! (`LOGRECORD_SOAK_CONNECTIONS`) and how long the client of the case `restart` sends (`LOGRECORD_SOAK_SECONDS`, 10 to 45).
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a helper of a test fails the test, and its figures are worth a look"
+)]
 
 mod client;
 mod clock;
@@ -15,17 +24,16 @@ mod server;
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
 
-use crate::process;
 use server::SharedChild;
+use testkit::process;
 
 /// A case may take this long.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -33,43 +41,37 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// How often a condition is looked at.
 const POLL: Duration = Duration::from_millis(20);
 
-/// Options of `cargo xtask soak`.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct Options {
-    /// Only this case; may be given several times.
-    #[arg(long, value_name = "NAME")]
-    only: Vec<String>,
-    /// Try this program; without it, the workspace's own is built with optimizations.
-    #[arg(long, value_name = "PATH")]
-    program: Option<PathBuf>,
-    /// Connections of the case `idle`.
-    #[arg(long, default_value_t = 10_000, value_name = "N")]
-    connections: usize,
-    /// How long the Python client of the case `restart` sends; 10 to 45.
-    #[arg(long, default_value_t = 12, value_name = "N")]
-    seconds: u64,
-}
-
 /// What a case ended with, when it did not fail: its figures, or why it could not be tried here.
 enum Outcome {
     Passed(String),
     Skipped(String),
 }
 
-/// A case's name and what it does.
-type Case = (&'static str, fn(&Trial) -> Result<Outcome>);
+/// What a case does.
+type Case = fn(&Trial) -> Result<Outcome>;
 
-const CASES: [Case; 9] = [
-    ("idle", crowd::idle),
-    ("announce", crowd::announce),
-    ("slow", crowd::slow),
-    ("emfile", descriptors::emfile),
-    ("stalled", output::stalled),
-    ("full", output::full),
-    ("rotate", output::rotate),
-    ("restart", restart::restart),
-    ("clock", clock::clock),
-];
+/// A test for each case.
+macro_rules! cases {
+    ($($name:ident = $case:path;)*) => { $(
+        #[test]
+        #[ignore = "a long trial: cargo xtask soak"]
+        fn $name() {
+            soak(stringify!($name), $case);
+        }
+    )* };
+}
+
+cases! {
+    idle = crowd::idle;
+    announce = crowd::announce;
+    slow = crowd::slow;
+    emfile = descriptors::emfile;
+    stalled = output::stalled;
+    full = output::full;
+    rotate = output::rotate;
+    restarted = restart::restart;
+    clock_jumps = clock::clock;
+}
 
 /// What a case has to work with.
 struct Trial {
@@ -104,54 +106,32 @@ impl Trial {
     }
 }
 
-/// Runs the cases and prints a line for each.
-///
-/// # Errors
-///
-/// When the program cannot be built, or a case failed.
-pub(crate) fn run(options: Options) -> Result<()> {
-    for name in &options.only {
-        ensure!(
-            CASES.iter().any(|case| case.0 == name),
-            "no case {name}: there are {}",
-            CASES.map(|case| case.0).join(", ")
-        );
-    }
-    ensure!((10..=45).contains(&options.seconds), "--seconds: 10 to 45");
-    let program = match &options.program {
-        Some(program) => std::fs::canonicalize(program)
-            .with_context(|| format!("there is no program {}", program.display()))?,
-        None => build()?,
+/// Runs a case, alone, and prints what came of it.
+fn soak(name: &str, case: Case) {
+    static ALONE: Mutex<()> = Mutex::new(());
+    static PROGRAM: OnceLock<(PathBuf, usize)> = OnceLock::new();
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let (program, descriptors) = PROGRAM.get_or_init(|| (program().unwrap(), raise_limit()));
+    let number = |name: &str, default: usize| match std::env::var(name) {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")),
+        Err(_) => default,
     };
-    let descriptors = raise_limit();
-    println!("{}, {descriptors} descriptors", program.display());
-    let mut failed = Vec::new();
-    for case in CASES {
-        if !options.only.is_empty() && !options.only.iter().any(|name| name == case.0) {
-            continue;
-        }
-        let trial = Trial {
-            program: program.clone(),
-            folder: tempfile::Builder::new().prefix("logrecord-soak-").tempdir()?,
-            connections: options.connections,
-            seconds: options.seconds,
-            descriptors,
-            children: Mutex::new(Vec::new()),
-        };
-        let begin = Instant::now();
-        let outcome = bounded(case, trial);
-        let took = begin.elapsed().as_secs_f64();
-        match outcome {
-            Ok(Outcome::Passed(figures)) => println!("{:<9} passed  {took:5.1} s  {figures}", case.0),
-            Ok(Outcome::Skipped(why)) => println!("{:<9} skipped          {why}", case.0),
-            Err(error) => {
-                println!("{:<9} FAILED  {took:5.1} s  {error:#}", case.0);
-                failed.push(case.0);
-            }
-        }
+    let trial = Trial {
+        program: program.clone(),
+        folder: tempfile::Builder::new().prefix("logrecord-soak-").tempdir().unwrap(),
+        connections: number("LOGRECORD_SOAK_CONNECTIONS", 10_000),
+        seconds: u64::try_from(number("LOGRECORD_SOAK_SECONDS", 12).clamp(10, 45)).unwrap_or(12),
+        descriptors: *descriptors,
+        children: Mutex::new(Vec::new()),
+    };
+    let begin = Instant::now();
+    let outcome = bounded(case, trial);
+    let took = begin.elapsed().as_secs_f64();
+    match outcome {
+        Ok(Outcome::Passed(figures)) => println!("{name:<11} {took:5.1} s  {figures}"),
+        Ok(Outcome::Skipped(why)) => testkit::python::skip(&format!("{name}: {why}")),
+        Err(error) => panic!("{name}: {took:5.1} s: {error:#}"),
     }
-    ensure!(failed.is_empty(), "soak: {} failed", failed.join(", "));
-    Ok(())
 }
 
 /// Runs a case in a thread of its own and kills its processes when its time is over. What the case waits for then
@@ -163,7 +143,7 @@ fn bounded(case: Case, trial: Trial) -> Result<Outcome> {
         let trial = Arc::clone(&trial);
         move || {
             // Nobody listens any more when the case came too late.
-            drop(send.send(case.1(&trial)));
+            drop(send.send(case(&trial)));
         }
     });
     let outcome = match receive.recv_timeout(LIMIT) {
@@ -186,13 +166,13 @@ fn bounded(case: Case, trial: Trial) -> Result<Outcome> {
     outcome
 }
 
-/// The program of this workspace, built as it is shipped.
-fn build() -> Result<PathBuf> {
-    process::run(process::cargo().args(["build", "--release", "--package", "logrecord-cli"]))?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    let program = process::root().join(target).join("release/logrecord");
-    ensure!(program.is_file(), "cargo has built no {}", program.display());
-    Ok(program)
+/// The program under trial: the one that the environment names, or this workspace's, built as it is shipped.
+fn program() -> Result<PathBuf> {
+    match std::env::var_os("LOGRECORD_SOAK_PROGRAM") {
+        Some(program) => std::fs::canonicalize(&program)
+            .with_context(|| format!("there is no program {}", program.display())),
+        None => process::build(&["-p", "logrecord-cli"], "logrecord"),
+    }
 }
 
 /// Raises the limit of descriptors as far as it goes; children inherit it. Returns what it is then.

@@ -1,6 +1,7 @@
 //! Finding the CPython interpreters of this machine.
 
 use std::fmt;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
 use std::str::FromStr;
@@ -11,9 +12,11 @@ use crate::process;
 
 /// A minor version of CPython, such as 3.13. What a pickle looks like changes with it and not below it.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub(crate) struct Version {
-    pub(crate) major: u16,
-    pub(crate) minor: u16,
+pub struct Version {
+    /// The first number.
+    pub major: u16,
+    /// The second number.
+    pub minor: u16,
 }
 
 impl fmt::Display for Version {
@@ -37,16 +40,19 @@ impl FromStr for Version {
 
 /// One interpreter.
 #[derive(Clone, Debug)]
-pub(crate) struct Python {
-    pub(crate) path: PathBuf,
-    pub(crate) version: Version,
+pub struct Python {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its minor version.
+    pub version: Version,
     /// The whole version, such as 3.13.0.
-    pub(crate) full: String,
+    pub full: String,
 }
 
 impl Python {
     /// A command that runs the interpreter so that two runs do the same.
-    pub(crate) fn command(&self) -> Command {
+    #[must_use]
+    pub fn command(&self) -> Command {
         let mut command = Command::new(&self.path);
         command
             .env("PYTHONHASHSEED", "0")
@@ -70,7 +76,8 @@ impl Python {
 
 /// Every CPython: those that `LOGRECORD_PYTHONS` lists, else those of pyenv, else `python3` in `PATH`. One per
 /// minor version, oldest first.
-pub(crate) fn find() -> Vec<Python> {
+#[must_use]
+pub fn find() -> Vec<Python> {
     let mut pythons: Vec<Python> = candidates().into_iter().filter_map(Python::ask).collect();
     pythons.sort_by_key(|python| python.version);
     pythons.dedup_by_key(|python| python.version);
@@ -97,8 +104,30 @@ fn candidates() -> Vec<PathBuf> {
     found
 }
 
+/// [`find`] for a test: says that the test is skipped where there is no Python.
+///
+/// # Panics
+///
+/// When there is none and `LOGRECORD_REQUIRE_PYTHON=1` asks for one.
+#[must_use]
+pub fn find_or_skip() -> Vec<Python> {
+    let found = find();
+    if found.is_empty() {
+        assert!(!required(), "no CPython found, and LOGRECORD_REQUIRE_PYTHON=1 asks for one");
+        skip("no CPython found");
+    }
+    found
+}
+
+/// Says that a test is skipped, past the harness, which shows what a test prints only when it fails.
+pub fn skip(why: &str) {
+    // Where standard error is gone there is nobody to tell.
+    drop(std::io::stderr().write_all(format!("SKIPPED: {why}\n").as_bytes()));
+}
+
 /// Whether a missing Python is a failure, as `LOGRECORD_REQUIRE_PYTHON=1` asks for.
-pub(crate) fn required() -> bool {
+#[must_use]
+pub fn required() -> bool {
     std::env::var_os("LOGRECORD_REQUIRE_PYTHON").is_some_and(|value| value == "1")
 }
 
@@ -107,7 +136,7 @@ pub(crate) fn required() -> bool {
 /// # Errors
 ///
 /// When none is found, or one that was asked for is not there.
-pub(crate) fn select(wanted: &str) -> Result<Vec<Python>> {
+pub fn select(wanted: &str) -> Result<Vec<Python>> {
     let found = find();
     if found.is_empty() {
         bail!("no CPython found: list interpreters in LOGRECORD_PYTHONS, with colons between them");

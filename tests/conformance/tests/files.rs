@@ -1,9 +1,16 @@
-//! Streams with known outcomes, from files: `cargo xtask conformance --dir PATH`.
+//! Streams with known outcomes, from the `*.jsonl` files of the folder that `LOGRECORD_CONFORMANCE_DIR` names:
+//! `cargo xtask conformance --dir PATH`.
 //!
 //! Two kinds of JSON lines are read. One has `expect`, `value` or `reject:kind`, with alternatives in `alt`;
 //! the other has `expected`, an object with `value` or `reject`, and `used` where bytes follow STOP. The bytes are
 //! in `hex`, or made by the Python expression in `py`. Values are tagged lists such as `["int","5"]`. Every stream
 //! is decoded in this one process, and each within a second and a bound of memory.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a helper of a test fails the test, and its figures are worth a look"
+)]
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -11,16 +18,18 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use peak_alloc::PeakAlloc;
 use pickle_codec::{DecodeOptions, Decoder, ErrorKind, Globals, Py2Str};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::{canon, process, python};
+use conformance::canon;
+use testkit::bytes::try_unhex;
+use testkit::{process, python};
 
 #[global_allocator]
-pub(crate) static HEAP: PeakAlloc = PeakAlloc;
+static HEAP: PeakAlloc = PeakAlloc;
 
 /// What a decode to a document may take at its peak, beside 32 bytes for each byte of input. What is done with the
 /// document afterwards is not counted: the canonical form of a short pickle may be long.
-pub(crate) const HEAP_BASE: usize = 64 << 10;
+const HEAP_BASE: usize = 64 << 10;
 
 /// Rows whose recorded outcome is another one on purpose, each with what it is here and why.
 const ON_PURPOSE: [(&str, &[u8], &str); 1] = [(
@@ -38,7 +47,7 @@ const BUDGET: usize = 3_000_000;
 /// # Errors
 ///
 /// When one has another outcome than the file says, takes a second, or exceeds the bound of memory.
-pub(crate) fn run(folder: &Path) -> Result<()> {
+fn run(folder: &Path) -> Result<()> {
     let mut files = Vec::new();
     collect(folder, &mut files)?;
     files.sort();
@@ -248,10 +257,7 @@ fn bytes(row: &Value) -> Result<Vec<u8>> {
 }
 
 fn unhex(hex: &str) -> Result<Vec<u8>> {
-    let digits = hex.as_bytes();
-    ensure!(digits.len().is_multiple_of(2), "an odd number of hexadecimal digits");
-    let (pairs, _) = digits.as_chunks::<2>();
-    pairs.iter().map(|pair| Ok(u8::from_str_radix(std::str::from_utf8(pair)?, 16)?)).collect()
+    try_unhex(hex).context("not hexadecimal")
 }
 
 fn expect(row: &Value) -> Result<Expected> {
@@ -313,10 +319,10 @@ impl<'a> Tagged<'a> {
                 put(out, &canon::int(negative, number.to_str_radix(16)));
             }
             "float" => put(out, &format!("f{}", text()?)),
-            "str" => drop(canon::counted(out, 's', text()?.as_bytes())),
-            "strsur" => drop(canon::counted(out, 's', &unhex(text()?)?)),
-            "bytes" => drop(canon::counted(out, 'b', &unhex(text()?)?)),
-            "bytearray" => drop(canon::counted(out, 'a', &unhex(text()?)?)),
+            "str" => canon::counted(out, 's', text()?.as_bytes()),
+            "strsur" => canon::counted(out, 's', &unhex(text()?)?),
+            "bytes" => canon::counted(out, 'b', &unhex(text()?)?),
+            "bytearray" => canon::counted(out, 'a', &unhex(text()?)?),
             "def" => {
                 let number = value[1].as_u64().context("a number expected")?;
                 self.defined.push((number, &value[2]));
@@ -376,44 +382,38 @@ impl<'a> Tagged<'a> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
+#[test]
+#[ignore = "takes minutes, and the name of a folder: cargo xtask conformance --dir PATH"]
+fn every_stream_of_a_folder_has_its_outcome() {
+    let folder =
+        std::env::var_os("LOGRECORD_CONFORMANCE_DIR").expect("LOGRECORD_CONFORMANCE_DIR names a folder");
+    run(Path::new(&folder)).unwrap();
+}
 
-    use super::{Tally, tagged, unhex};
+#[test]
+fn tagged_lists_have_the_same_form_as_documents() {
+    let cyclic = json!(["def", 0, ["list", [["int", "1"], ["ref", 0]]]]);
+    assert_eq!(tagged(&cyclic).unwrap(), b"l(i1;^0;)");
+    let shared = json!(["tuple", [["def", 0, ["list", []]], ["ref", 0]]]);
+    assert_eq!(tagged(&shared).unwrap(), b"t(l()l())");
+    assert_eq!(tagged(&json!(["int", "-18446744073709551616"])).unwrap(), b"i-10000000000000000;");
+    assert!(tagged(&json!(["what"])).is_err());
+}
 
-    #[test]
-    fn tagged_lists_have_the_same_form_as_documents() {
-        let cyclic = json!(["def", 0, ["list", [["int", "1"], ["ref", 0]]]]);
-        assert_eq!(tagged(&cyclic).unwrap(), b"l(i1;^0;)");
-        let shared = json!(["tuple", [["def", 0, ["list", []]], ["ref", 0]]]);
-        assert_eq!(tagged(&shared).unwrap(), b"t(l()l())");
-        assert_eq!(tagged(&json!(["int", "-18446744073709551616"])).unwrap(), b"i-10000000000000000;");
-        assert!(tagged(&json!(["what"])).is_err());
-    }
-
-    #[test]
-    fn a_row_is_compared() {
-        let mut tally = Tally::default();
-        let rows = [
-            (json!({"id": "a", "hex": "4b052e", "expect": "value", "value": ["int", "5"]}), true),
-            (json!({"id": "b", "hex": "4b052e", "expect": "value", "value": ["int", "6"]}), false),
-            (json!({"id": "c", "hex": "4b", "expect": "reject:eof"}), true),
-            (json!({"id": "d", "hex": "4b", "expect": "reject:opcode", "alt": ["value"]}), false),
-            (json!({"id": "e", "hex": "4e2e4e2e", "expected": {"value": ["none"]}, "used": 2}), true),
-            (json!({"id": "f", "hex": "4e2e4e2e", "expected": {"reject": "error"}}), false),
-        ];
-        for (number, (row, good)) in rows.iter().enumerate() {
-            let before = tally.good;
-            tally.row(row).unwrap();
-            assert_eq!(tally.good - before == 1, *good, "row {number}: {:?}", tally.failures);
-        }
-    }
-
-    #[test]
-    fn hexadecimal() {
-        assert_eq!(unhex("00ff").unwrap(), [0, 255]);
-        assert!(unhex("0").is_err());
-        assert!(unhex("zz").is_err());
+#[test]
+fn a_row_is_compared() {
+    let mut tally = Tally::default();
+    let rows = [
+        (json!({"id": "a", "hex": "4b052e", "expect": "value", "value": ["int", "5"]}), true),
+        (json!({"id": "b", "hex": "4b052e", "expect": "value", "value": ["int", "6"]}), false),
+        (json!({"id": "c", "hex": "4b", "expect": "reject:eof"}), true),
+        (json!({"id": "d", "hex": "4b", "expect": "reject:opcode", "alt": ["value"]}), false),
+        (json!({"id": "e", "hex": "4e2e4e2e", "expected": {"value": ["none"]}, "used": 2}), true),
+        (json!({"id": "f", "hex": "4e2e4e2e", "expected": {"reject": "error"}}), false),
+    ];
+    for (number, (row, good)) in rows.iter().enumerate() {
+        let before = tally.good;
+        tally.row(row).unwrap();
+        assert_eq!(tally.good - before == 1, *good, "row {number}: {:?}", tally.failures);
     }
 }

@@ -1,11 +1,11 @@
 //! Instructions with operands at their boundaries.
 
 /// Lengths that no input of these tests holds, and some that one does.
-pub(crate) const LENGTHS: [u64; 9] =
+pub const LENGTHS: [u64; 9] =
     [1 << 31, (1 << 31) - 1, (1 << 32) - 1, 1 << 32, 1 << 40, 1 << 62, 1 << 63, (1 << 63) - 1, u64::MAX];
 
 /// Every opcode with no operand at all, and with operands at the boundaries of what it takes.
-pub(crate) fn encodings() -> Vec<Vec<u8>> {
+pub fn encodings() -> Vec<Vec<u8>> {
     let mut all: Vec<Vec<u8>> = Vec::new();
     let mut add = |opcode: u8, operand: &[u8]| all.push([&[opcode], operand].concat());
     for opcode in b"(.012NQRabdelost)]}u" {
@@ -136,7 +136,7 @@ pub(crate) fn encodings() -> Vec<Vec<u8>> {
 }
 
 /// What is on the stack and in the memo before a pair of instructions.
-pub(crate) const BEFORE: [&[u8]; 5] = [
+pub const BEFORE: [&[u8]; 5] = [
     b"]q\x00}q\x01Nq\x05(K\x01",
     b"",
     b"}q\x00(K\x01q\x05X\x06\0\0\0latin1q\x01\x86",

@@ -4,13 +4,11 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper of a test fails the test")]
 #![allow(clippy::print_stdout, reason = "the figures are worth a look")]
 
-mod hostile;
-
 use std::time::{Duration, Instant};
 
-use hostile::encodings::LENGTHS;
 use peak_alloc::PeakAlloc;
 use pickle_codec::{DecodeOptions, Decoder, ErrorKind, Globals, Limits, PushDecoder, Value};
+use testkit::hostile::{self, encodings::LENGTHS};
 
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;

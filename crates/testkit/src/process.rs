@@ -7,13 +7,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 
 /// The workspace's root folder.
-pub(crate) fn root() -> PathBuf {
-    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
-    xtask.parent().map_or_else(|| xtask.to_path_buf(), Path::to_path_buf)
+#[must_use]
+pub fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap_or(here).to_path_buf()
 }
 
 /// Cargo, as a command that runs in the workspace's root.
-pub(crate) fn cargo() -> Command {
+#[must_use]
+pub fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
     command
@@ -24,7 +26,7 @@ pub(crate) fn cargo() -> Command {
 /// # Errors
 ///
 /// When it cannot be started or does not end well.
-pub(crate) fn run(command: &mut Command) -> Result<()> {
+pub fn run(command: &mut Command) -> Result<()> {
     let status =
         command.status().with_context(|| format!("cannot start {}", command.get_program().display()))?;
     well(command, status)
@@ -40,7 +42,7 @@ fn well(command: &Command, status: ExitStatus) -> Result<()> {
 /// # Errors
 ///
 /// As [`run`], and when the time is over.
-pub(crate) fn run_within(command: &mut Command, limit: Duration) -> Result<()> {
+pub fn run_within(command: &mut Command, limit: Duration) -> Result<()> {
     let mut child =
         command.spawn().with_context(|| format!("cannot start {}", command.get_program().display()))?;
     let start = Instant::now();
@@ -63,7 +65,7 @@ pub(crate) fn run_within(command: &mut Command, limit: Duration) -> Result<()> {
 /// # Errors
 ///
 /// When it cannot be started or does not end well; its standard error is part of the message.
-pub(crate) fn output(command: &mut Command) -> Result<Vec<u8>> {
+pub fn output(command: &mut Command) -> Result<Vec<u8>> {
     let output =
         command.output().with_context(|| format!("cannot start {}", command.get_program().display()))?;
     if !output.status.success() {
@@ -73,8 +75,25 @@ pub(crate) fn output(command: &mut Command) -> Result<Vec<u8>> {
     Ok(output.stdout)
 }
 
+/// Builds a program of the workspace with optimizations and returns its path. `what` are cargo's words for it,
+/// such as `["-p", "logrecord-cli"]`, and `name` is the program's.
+///
+/// # Errors
+///
+/// When it does not build.
+pub fn build(what: &[&str], name: &str) -> Result<PathBuf> {
+    let report = output(cargo().args(["build", "--release", "--message-format", "json"]).args(what))?;
+    String::from_utf8_lossy(&report)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|message| message["target"]["name"] == name)
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .with_context(|| format!("cargo has not built {name}"))
+}
+
 /// The command as a person would type it.
-pub(crate) fn shown(command: &Command) -> String {
+#[must_use]
+pub fn shown(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let mut text = program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned();
     for argument in command.get_args() {

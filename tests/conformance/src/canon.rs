@@ -1,16 +1,17 @@
 //! The canonical form in which two decoders' values are compared.
 //!
-//! It is the form that `python/unpickle.py` writes: values only, members of a set sorted, and a cycle as the
+//! It is the form that `unpickle.py` writes: values only, members of a set sorted, and a cycle as the
 //! distance to the container that it closes. Sharing shows only through what it does to values.
 
 use pickle_codec::{Items, Node, NodeId, NodeRef, Str};
 
 /// More nodes than this are not written, here and by the script.
-pub(crate) const BUDGET: usize = 20_000;
+pub const BUDGET: usize = 20_000;
 
 /// Why there is no form.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum NoForm {
+#[allow(clippy::exhaustive_enums, reason = "a test matches both")]
+pub enum NoForm {
     /// More nodes than the budget.
     TooBig,
     /// A node that stands for a name or a call.
@@ -18,7 +19,11 @@ pub(crate) enum NoForm {
 }
 
 /// Writes the form of one node and all below it, unless they are more than `budget`.
-pub(crate) fn form(root: NodeRef<'_, '_>, budget: usize) -> Result<Vec<u8>, NoForm> {
+///
+/// # Errors
+///
+/// When there is no form.
+pub fn form(root: NodeRef<'_, '_>, budget: usize) -> Result<Vec<u8>, NoForm> {
     let mut writer = Writer { left: budget, path: Vec::new() };
     let mut out = Vec::new();
     writer.form(root, &mut out)?;
@@ -86,7 +91,8 @@ impl Writer {
     /// Text and bytes cost what they are long, or a shared one could be written out without end.
     fn long(&mut self, out: &mut Vec<u8>, name: char, bytes: &[u8]) -> Result<(), NoForm> {
         self.charge(bytes.len() / 256)?;
-        counted(out, name, bytes)
+        counted(out, name, bytes);
+        Ok(())
     }
 
     fn members(&mut self, items: Items<'_, '_>, out: &mut Vec<u8>) -> Result<(), NoForm> {
@@ -103,7 +109,8 @@ impl Writer {
 }
 
 /// An integer in hexadecimal, which is linear to write however long it is.
-pub(crate) fn int(negative: bool, digits: String) -> String {
+#[must_use]
+pub fn int(negative: bool, digits: String) -> String {
     format!("i{}{digits};", if negative { "-" } else { "" })
 }
 
@@ -113,13 +120,14 @@ fn plain(out: &mut Vec<u8>, text: &[u8]) -> Result<(), NoForm> {
 }
 
 /// Text or bytes behind their length.
-pub(crate) fn counted(out: &mut Vec<u8>, name: char, bytes: &[u8]) -> Result<(), NoForm> {
+pub fn counted(out: &mut Vec<u8>, name: char, bytes: &[u8]) {
     out.extend_from_slice(format!("{name}{}:", bytes.len()).as_bytes());
-    plain(out, bytes)
+    out.extend_from_slice(bytes);
 }
 
 /// The form as a person can read it, cut to a line.
-pub(crate) fn shown(form: &[u8]) -> String {
+#[must_use]
+pub fn shown(form: &[u8]) -> String {
     let text: String = Str::Wtf8(form).to_string_lossy();
     text.chars().take(160).flat_map(char::escape_debug).collect()
 }

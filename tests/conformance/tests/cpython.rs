@@ -1,55 +1,73 @@
-//! `cargo xtask conformance`: the decoder against CPython's own unpickler.
+//! The decoder against CPython's own unpickler: `cargo xtask conformance`.
 //!
 //! Generated and mutated streams go to one long-lived process per CPython and to the decoder here; both must
-//! accept the same streams with the same values, save for what `conformance/divergences.txt` names. With `--dir`,
-//! sets of streams with known outcomes are decoded instead.
+//! accept the same streams with the same values, save for what `divergences.txt` names. The environment says how
+//! much: `LOGRECORD_CONFORMANCE_PYTHON` which CPythons (`all`, or versions with commas between them),
+//! `LOGRECORD_CONFORMANCE_SECONDS` or `_COUNT` the time or the streams for each, `_SEED` the first number.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a helper of a test fails the test, and its figures are worth a look"
+)]
 
 use std::collections::BTreeMap;
 use std::io::{BufReader, BufWriter, Read as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use clap::Args;
 use pickle_codec::{DecodeOptions, Decoder, Py2Str};
 
-use crate::generate::{Random, mutate, stream};
-use crate::python::{Python, Version};
-use crate::{canon, process, python, replay};
+use conformance::canon;
+use testkit::generate::{Random, mutate, stream};
+use testkit::python::{Python, Version};
+use testkit::{process, python};
 
-/// Options of `cargo xtask conformance`.
-#[derive(Debug, Args)]
-pub(crate) struct Options {
-    /// Which CPythons: `all`, or versions with commas between them.
-    #[arg(long, default_value = "all", value_name = "VERSIONS")]
+/// How much is compared.
+struct Options {
     python: String,
-    /// Decode the streams of *.jsonl in this folder and its subfolders, which say what to expect.
-    #[arg(long, value_name = "PATH")]
-    dir: Option<PathBuf>,
-    /// Time for each CPython.
-    #[arg(long, default_value_t = 30, conflicts_with = "count")]
     seconds: u64,
-    /// Streams for each CPython, instead of a time.
-    #[arg(long)]
     count: Option<u64>,
-    /// The first number of the random sequence.
-    #[arg(long, default_value_t = 1)]
     seed: u64,
+}
+
+impl Options {
+    fn from_env() -> Result<Self> {
+        let number = |name: &str| match std::env::var(format!("LOGRECORD_CONFORMANCE_{name}")) {
+            Ok(text) => {
+                text.parse().map(Some).with_context(|| format!("LOGRECORD_CONFORMANCE_{name}={text}"))
+            }
+            Err(_) => Ok(None),
+        };
+        Ok(Self {
+            python: std::env::var("LOGRECORD_CONFORMANCE_PYTHON").unwrap_or_else(|_| "all".to_owned()),
+            seconds: number("SECONDS")?.unwrap_or(30),
+            count: number("COUNT")?,
+            seed: number("SEED")?.unwrap_or(1),
+        })
+    }
 }
 
 /// Streams that go to CPython together, so that a pipe is not waited for each time.
 const BATCH: usize = 256;
 
-/// Runs the comparison or the replay.
-///
-/// # Errors
-///
-/// When there is a difference that has no name.
-pub(crate) fn run(options: &Options) -> Result<()> {
-    if let Some(folder) = &options.dir {
-        return replay::run(folder);
+#[test]
+fn a_few_streams_are_read_alike() {
+    if !python::find_or_skip().is_empty() {
+        let python = python::find().pop().map(|python| python.version.to_string()).unwrap_or_default();
+        compare(&Options { python, seconds: 0, count: Some(2_048), seed: 7 }).unwrap();
     }
+}
+
+#[test]
+#[ignore = "takes half a minute for each CPython: cargo xtask conformance"]
+fn every_difference_has_a_name() {
+    compare(&Options::from_env().unwrap()).unwrap();
+}
+
+/// Compares, and fails when there is a difference that has no name.
+fn compare(options: &Options) -> Result<()> {
     let divergences = divergences()?;
     let seeds = seeds()?;
     let mut unnamed = 0;
@@ -70,7 +88,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 /// What one side made of a stream.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Outcome {
+enum Outcome {
     /// The offset after STOP, and the canonical form where it is not too big.
     Value(usize, Option<Vec<u8>>),
     /// Why it was refused.
@@ -78,7 +96,7 @@ pub(crate) enum Outcome {
 }
 
 /// What the decoder makes of a stream.
-pub(crate) fn ours(decoder: &mut Decoder, input: &[u8]) -> Outcome {
+fn ours(decoder: &mut Decoder, input: &[u8]) -> Outcome {
     match decoder.decode_prefix(input) {
         Ok((document, used)) => {
             let form = canon::form(document.root(), canon::BUDGET);
@@ -239,7 +257,7 @@ struct Worker {
 
 impl Worker {
     fn start(python: &Python) -> Result<Self> {
-        let script = process::root().join("xtask/python/unpickle.py");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("unpickle.py");
         let mut command = python.command();
         command.arg(script).arg("latin1").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().with_context(|| format!("cannot start CPython {}", python.full))?;
@@ -328,7 +346,7 @@ fn glob(pattern: &str, text: &str) -> bool {
 }
 
 fn divergences() -> Result<Vec<Divergence>> {
-    let text = include_str!("../conformance/divergences.txt");
+    let text = include_str!("../divergences.txt");
     let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
     lines
         .map(|line| {
@@ -348,21 +366,16 @@ fn divergences() -> Result<Vec<Divergence>> {
         .collect()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::{divergences, glob};
+#[test]
+fn globs() {
+    assert!(glob("reject:frame:*", "reject:frame:FRAME"));
+    assert!(glob("*", "anything"));
+    assert!(glob("a*c*e", "abcde"));
+    assert!(!glob("reject:frame", "reject:frame:FRAME"));
+    assert!(!glob("a*c", "abd"));
+}
 
-    #[test]
-    fn globs() {
-        assert!(glob("reject:frame:*", "reject:frame:FRAME"));
-        assert!(glob("*", "anything"));
-        assert!(glob("a*c*e", "abcde"));
-        assert!(!glob("reject:frame", "reject:frame:FRAME"));
-        assert!(!glob("a*c", "abd"));
-    }
-
-    #[test]
-    fn every_divergence_reads() {
-        assert!(!divergences().unwrap().is_empty());
-    }
+#[test]
+fn every_divergence_reads() {
+    assert!(!divergences().unwrap().is_empty());
 }

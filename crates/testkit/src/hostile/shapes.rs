@@ -323,7 +323,7 @@ const SHARED: &[(&str, Make)] = &[
 ];
 
 /// The shapes as families.
-pub(crate) fn families() -> Vec<Family> {
+pub fn families() -> Vec<Family> {
     let family = |shares: bool| {
         move |&(name, make): &(&str, Make)| Family { name: name.to_owned(), shares, make: Box::new(make) }
     };

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::server::{self, Said, Server, count};
 use super::{Outcome, Trial, client, lines, messages, output, until};
-use crate::process;
+use testkit::process;
 
 /// Where the receiver's clock jumps to, one after the other, in the words of libfaketime.
 const JUMPS: [&str; 4] = ["+1d", "-1d", "+3650d", "+0"];

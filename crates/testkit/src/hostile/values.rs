@@ -31,7 +31,7 @@ fn small(number: usize) -> f64 {
 }
 
 /// A kind of value for each opcode and each reading that makes one. A name is not always told: a policy refuses it.
-pub(crate) const VALUES: [(&str, One); 66] = [
+pub const VALUES: [(&str, One); 66] = [
     ("NONE", |_| b"N".to_vec()),
     ("NEWTRUE", |_| b"\x88".to_vec()),
     ("EMPTY_TUPLE", |_| b")".to_vec()),
@@ -119,7 +119,7 @@ fn each(head: &[u8], before: &[u8], parts: &[Vec<u8>], after: &[u8], tail: &[u8]
 }
 
 /// Where values can be put over and over.
-pub(crate) const PLACES: [(&str, Many); 18] = [
+pub const PLACES: [(&str, Many); 18] = [
     ("left on the stack", |parts| each(b"", b"", parts, b"", b".")),
     ("in LIST", |parts| each(b"(", b"", parts, b"", b"l.")),
     ("in APPENDS", |parts| each(b"](", b"", parts, b"", b"e.")),

@@ -1,15 +1,18 @@
-//! Pickle streams for `cargo xtask conformance`: well-formed ones from a grammar, and mutations.
+//! Pickle streams: well-formed ones from a grammar, and mutations.
 
 /// A small generator of random numbers: the same seed gives the same streams everywhere.
 #[derive(Debug)]
-pub(crate) struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
+    /// A sequence that begins at `seed`.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
-    pub(crate) fn next(&mut self) -> u64 {
+    /// The next number of the sequence.
+    pub fn number(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -17,20 +20,21 @@ impl Random {
     }
 
     /// A number below `limit`, or 0 where `limit` is 0.
-    pub(crate) fn below(&mut self, limit: usize) -> usize {
+    pub fn below(&mut self, limit: usize) -> usize {
         let limit = u64::try_from(limit.max(1)).unwrap_or(u64::MAX);
-        usize::try_from((self.next() >> 16) % limit).unwrap_or(0)
+        usize::try_from((self.number() >> 16) % limit).unwrap_or(0)
     }
 
     fn byte(&mut self) -> u8 {
-        self.next().to_be_bytes()[0]
+        self.number().to_be_bytes()[0]
     }
 
     fn one_in(&mut self, chances: usize) -> bool {
         self.below(chances) == 0
     }
 
-    pub(crate) fn pick<'a, T: ?Sized>(&mut self, from: &[&'a T]) -> Option<&'a T> {
+    /// One of several.
+    pub fn pick<'a, T: ?Sized>(&mut self, from: &[&'a T]) -> Option<&'a T> {
         from.get(self.below(from.len())).copied()
     }
 }
@@ -127,7 +131,7 @@ const QUOTED: [&[u8]; 14] = [
 ];
 
 /// A stream from the grammar, now and then with an opcode out of place.
-pub(crate) fn stream(random: &mut Random) -> Vec<u8> {
+pub fn stream(random: &mut Random) -> Vec<u8> {
     let mut out = Vec::new();
     if !random.one_in(3) {
         out.extend([0x80, u8::try_from(random.below(6)).unwrap_or(0)]);
@@ -180,7 +184,7 @@ fn scalar(random: &mut Random, out: &mut Vec<u8>) {
         out.extend_from_slice(text);
         out.push(b'\n');
     };
-    let number = random.next().to_le_bytes();
+    let number = random.number().to_le_bytes();
     match random.below(26) {
         0 => out.push(b'N'),
         1 => out.extend([0x88 + u8::from(random.one_in(2))]),
@@ -326,7 +330,7 @@ fn step(random: &mut Random, out: &mut Vec<u8>, stack: &mut Vec<Kind>, puts: &mu
 }
 
 /// One to four changes of one stream.
-pub(crate) fn mutate(random: &mut Random, seed: &[u8], other: &[u8]) -> Vec<u8> {
+pub fn mutate(random: &mut Random, seed: &[u8], other: &[u8]) -> Vec<u8> {
     const OPCODES: &[u8] = b"(.012FGIJKLMNPQRSTUVXabcdeghijlopqrstu)]}BC\x80\x81\x82\x83\x84\x85\x86\x87\x88\x89\x8a\x8b\x8c\x8d\x8e\x8f\
         \x90\x91\x92\x93\x94\x95\x96\x97\x98";
     let mut out = seed.to_vec();

@@ -2,13 +2,19 @@
 //!
 //! The bodies of the targets are plain functions; here they meet every seed, every golden pickle and stream, and
 //! mutations of them. An input that a fuzzer found belongs into `fuzz/corpus/<target>/`, and is a test from then on.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a helper of a test fails the test")]
 
-#[allow(unreachable_pub, reason = "the functions are public in the crate that they come from")]
-#[path = "../../fuzz/src/lib.rs"]
+#[allow(
+    unreachable_pub,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "the functions are public in the crate that they come from, and fail loudly"
+)]
+#[path = "../../../fuzz/src/lib.rs"]
 mod targets;
 
-use crate::generate::{Random, mutate};
-use crate::process;
+use testkit::generate::{Random, mutate};
+use testkit::process;
 
 /// One target.
 type Target = (&'static str, fn(&[u8]));
@@ -41,8 +47,17 @@ fn files(folder: &str) -> Vec<(String, Vec<u8>)> {
 
 #[test]
 fn every_target_is_replayed() {
-    let all = crate::fuzz::targets(&process::root().join("fuzz")).unwrap();
+    let fuzz = process::root().join("fuzz");
+    let manifest = std::fs::read_to_string(fuzz.join("Cargo.toml")).unwrap();
+    let mut all: Vec<String> = std::fs::read_dir(fuzz.join("fuzz_targets"))
+        .unwrap()
+        .map(|file| file.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
+        .collect();
+    all.sort();
     assert_eq!(all, TARGETS.map(|(name, _)| name));
+    for target in all {
+        assert!(manifest.contains(&format!("name = \"{target}\"")), "{target} is not in fuzz/Cargo.toml");
+    }
 }
 
 #[test]
@@ -80,7 +95,7 @@ fn mutated_seeds() {
     for (name, target) in TARGETS {
         let seeds = files(&format!("fuzz/corpus/{name}"));
         let mut random = Random::new(11);
-        for round in 0..2000 {
+        for round in 0..if cfg!(debug_assertions) { 400 } else { 4000 } {
             let seed = |random: &mut Random| {
                 seeds.get(random.below(seeds.len())).map(|(_, seed)| seed.clone()).unwrap_or_default()
             };

@@ -1,6 +1,7 @@
 //! The case of a receiver that is killed and started again while a stock Python client sends.
 
 use std::io::Read as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -10,7 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::server::{self, Server};
 use super::{Outcome, Trial, lines, messages, until};
-use crate::{process, python};
+use testkit::python;
 
 /// Records a second of the client.
 const RATE: u64 = 1_000;
@@ -35,7 +36,7 @@ pub(super) fn restart(trial: &Trial) -> Result<Outcome> {
     let port = server.port;
     let mut client = python
         .command()
-        .arg(process::root().join("xtask/python/client.py"))
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("client.py"))
         .args([port.to_string(), trial.seconds.to_string(), RATE.to_string()])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

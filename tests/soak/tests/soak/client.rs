@@ -46,64 +46,7 @@ pub(super) fn closed_by(stream: &mut TcpStream, deadline: Instant) -> Result<()>
     Ok(())
 }
 
-/// A frame: the pickle, protocol 1, of a record whose message is `message`, as Python 3 sends it.
+/// A frame around the pickle of a record whose message is `message`.
 pub(super) fn frame(message: &str) -> Vec<u8> {
-    let mut pickle = b"}(".to_vec();
-    let text = |pickle: &mut Vec<u8>, text: &str| {
-        pickle.push(b'X');
-        pickle.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
-        pickle.extend_from_slice(text.as_bytes());
-    };
-    for (key, value) in [
-        ("name", "soak"),
-        ("msg", message),
-        ("levelname", "INFO"),
-        ("pathname", "/srv/app/soak.py"),
-        ("filename", "soak.py"),
-        ("module", "soak"),
-        ("funcName", "run"),
-        ("threadName", "MainThread"),
-        ("processName", "MainProcess"),
-    ] {
-        text(&mut pickle, key);
-        text(&mut pickle, value);
-    }
-    for key in ["args", "exc_info", "exc_text", "stack_info", "taskName"] {
-        text(&mut pickle, key);
-        pickle.push(b'N');
-    }
-    for (key, value) in [("levelno", 20_u8), ("lineno", 3)] {
-        text(&mut pickle, key);
-        pickle.extend_from_slice(&[b'K', value]);
-    }
-    for (key, value) in [("process", 4_242_u32), ("thread", 42)] {
-        text(&mut pickle, key);
-        pickle.push(b'J');
-        pickle.extend_from_slice(&value.to_le_bytes());
-    }
-    for (key, value) in [("created", 1_767_225_600.25_f64), ("msecs", 250.0), ("relativeCreated", 12.5)] {
-        text(&mut pickle, key);
-        pickle.push(b'G');
-        pickle.extend_from_slice(&value.to_be_bytes());
-    }
-    pickle.extend_from_slice(b"u.");
-    let mut frame = u32::try_from(pickle.len()).unwrap_or(u32::MAX).to_be_bytes().to_vec();
-    frame.append(&mut pickle);
-    frame
-}
-
-#[cfg(test)]
-mod tests {
-    use logrecord_model::LogRecord;
-
-    use super::frame;
-
-    #[test]
-    fn frame_is_a_prefix_and_a_record() {
-        let frame = frame("m1");
-        let length = u32::from_be_bytes(frame[..4].try_into().unwrap());
-        assert_eq!(usize::try_from(length).unwrap(), frame.len() - 4);
-        let record = LogRecord::from_pickle(&frame[4..]).unwrap();
-        assert_eq!(record.message(), "m1");
-    }
+    testkit::bytes::frame(&testkit::bytes::record(message))
 }

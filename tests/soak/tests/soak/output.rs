@@ -12,7 +12,7 @@ use rustix::process::Signal;
 
 use super::server::{self, Said, Server, SharedChild, count};
 use super::{Outcome, Trial, client, lines, messages, mib, until};
-use crate::process;
+use testkit::process;
 
 /// Memory that a server may take while its output is stalled, in KiB, beyond what it began with.
 const STALLED: u64 = 32 * 1024;

@@ -1,0 +1,13 @@
+//! Held against other implementations and against counts: what is too long, too large or too foreign for the tests of
+//! a crate.
+//!
+//! - `tests/corpus.rs`: the bodies of the fuzz targets, replayed over their seeds on a stable compiler;
+//! - `tests/memory.rs`, `tests/exhaustive.rs`: what a decode may take, and every small input;
+//! - `tests/cpython.rs`: generated streams against CPython's own unpickler;
+//! - `tests/files.rs`: streams with known outcomes, from files;
+//! - `tests/linear.rs`: instructions by callgrind.
+//!
+//! Those that take minutes are `#[ignore]`d, and `cargo xtask conformance`, `exhaustive` and `linear` run them.
+#![forbid(unsafe_code)]
+
+pub mod canon;
