@@ -9,8 +9,8 @@ use alloc::vec::Vec;
 use arbitrary::{Arbitrary, Result, Unstructured};
 use num_bigint::BigInt;
 
-use crate::text;
 use crate::value::Value;
+use crate::wire::text;
 
 /// Containers inside containers.
 const MAX_DEPTH: usize = 6;

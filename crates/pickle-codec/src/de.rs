@@ -13,12 +13,12 @@ use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{self, DeserializeSeed, Deserializer, IntoDeserializer, Visitor};
 
 use crate::decode::Decoder;
+use crate::document::walk;
 use crate::document::{Document, NodeRef};
-use crate::error::{Error, ErrorKind, Result};
 use crate::options::{DecodeOptions, Limits};
-use crate::print::MAX_DECIMAL_BITS;
+use crate::repr::MAX_DECIMAL_BITS;
 use crate::value::Value;
-use crate::visit;
+use crate::wire::error::{Error, ErrorKind, Result};
 use source::{Map, Seq, Shape, Source, Text, Want};
 
 /// Reads a Rust value from an input that is one pickle, with the default options.
@@ -97,7 +97,7 @@ pub fn from_node<'de, T: de::Deserialize<'de>>(node: NodeRef<'_, 'de>) -> Result
 pub fn from_node_with<'de, T: de::Deserialize<'de>>(node: NodeRef<'_, 'de>, limits: &Limits) -> Result<T> {
     let context = Context::of_node(node, limits);
     T::deserialize(De { source: Source::Node(node), context: &context, depth: 0 }).map_err(|error| {
-        let kind = visit::limit_or_cycle(error.kind(), node);
+        let kind = walk::limit_or_cycle(error.kind(), node);
         if kind == error.kind() { error } else { Error::plain(kind) }
     })
 }
@@ -165,7 +165,7 @@ impl<'c, 'd, 'de> De<'c, 'd, 'de> {
             return Ok(());
         }
         let kind = match &self.source {
-            Source::Node(node) => visit::limit_or_cycle(ErrorKind::Depth, *node),
+            Source::Node(node) => walk::limit_or_cycle(ErrorKind::Depth, *node),
             _ => ErrorKind::Depth,
         };
         Err(Error::plain(kind))

@@ -11,13 +11,13 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::decode::Decoder;
-use crate::instruction::{Argument, Instruction, instructions};
-use crate::number;
-use crate::opcode::{Opcode, StackObject};
 use crate::options::{DecodeOptions, Globals};
-use crate::print::write_float;
-use crate::text::start;
+use crate::repr::write_float;
 use crate::value::Value;
+use crate::wire::error::start;
+use crate::wire::instruction::{Argument, Instruction, instructions};
+use crate::wire::number;
+use crate::wire::opcode::{Opcode, StackObject};
 
 /// How many names a verdict lists; a pickle can hold one every few bytes.
 pub const MAX_LISTED_NAMES: usize = 100;
@@ -429,7 +429,7 @@ fn write_argument(argument: &Argument<'_>, out: &mut String) {
         Argument::Float(value) => Value::Float(*value),
         Argument::Str(text) => Value::Str(Cow::Borrowed(text)),
         Argument::Wtf8(bytes) => Value::Wtf8(Cow::Borrowed(bytes)),
-        Argument::Py2Str(bytes) => Value::Str(Cow::Owned(crate::decode::latin1(bytes))),
+        Argument::Py2Str(bytes) => Value::Str(Cow::Owned(crate::wire::text::latin1(bytes))),
         Argument::Bytes(bytes) => Value::Bytes(Cow::Borrowed(bytes)),
         Argument::ByteArray(bytes) => Value::ByteArray(Cow::Borrowed(bytes)),
         Argument::Global(module, name) => Value::Str(Cow::Owned(format!("{module} {name}"))),
@@ -440,7 +440,7 @@ fn write_argument(argument: &Argument<'_>, out: &mut String) {
 fn push_json_argument(argument: &Argument<'_>, out: &mut String) {
     match argument {
         Argument::Str(text) => push_json_text(text, out),
-        Argument::Py2Str(bytes) => push_json_text(&crate::decode::latin1(bytes), out),
+        Argument::Py2Str(bytes) => push_json_text(&crate::wire::text::latin1(bytes), out),
         Argument::Global(module, name) => push_json_text(&format!("{module} {name}"), out),
         Argument::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
         Argument::Int(_) | Argument::Uint(_) => write_argument(argument, out),

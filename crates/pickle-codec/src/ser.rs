@@ -20,10 +20,10 @@ use crate::encode::graph;
 use crate::encode::sink::Scratch;
 use crate::encode::sink::Sink;
 use crate::encode::writer::Writer;
-use crate::error::{Error, ErrorKind, Result};
 use crate::options::{DecodeOptions, Globals, Limits};
-use crate::protocol::Protocol;
-use crate::text::is_wtf8;
+use crate::wire::error::{Error, ErrorKind, Result};
+use crate::wire::protocol::Protocol;
+use crate::wire::text::is_wtf8;
 
 /// Names of newtype structs by which [`Value`](crate::Value) passes on what serde has no word for.
 /// Other serializers see the contents alone.

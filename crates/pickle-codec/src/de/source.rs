@@ -8,14 +8,15 @@ use alloc::vec::{self, Vec};
 use num_bigint::BigInt;
 
 use super::Context;
-use crate::convert::{SLOT, to_value_within};
+use crate::document::KnownClass;
+use crate::document::Object;
 use crate::document::{Items, Node, NodeRef, Pairs};
-use crate::error::Result;
-use crate::known::{Known, KnownClass, Zone};
-use crate::object::Object;
-use crate::print::{MAX_DECIMAL_BITS, uuid};
-use crate::text::Str;
+use crate::known::{Known, Zone};
+use crate::repr::{MAX_DECIMAL_BITS, uuid};
+use crate::value::from_document::{SLOT, to_value_within};
 use crate::value::{ObjectValue, Value};
+use crate::wire::error::Result;
+use crate::wire::text::Str;
 
 /// Something to be read.
 pub(super) enum Source<'d, 'de> {

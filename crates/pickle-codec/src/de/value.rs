@@ -20,10 +20,10 @@ use serde::de::{
 
 use super::source::Source;
 use super::{Context, De};
-use crate::error::{Error, Result};
-use crate::known::KnownClass;
-use crate::object::Construct;
+use crate::document::Construct;
+use crate::document::KnownClass;
 use crate::value::{ObjectValue, Value};
+use crate::wire::error::{Error, Result};
 
 /// The name of the newtype that asks for a whole value.
 pub(super) const NAME: &str = "$pickle_codec::Value";

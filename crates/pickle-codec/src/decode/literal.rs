@@ -1,11 +1,11 @@
 //! Numbers and text that are not in the pickle as they are: escapes, surrogates, Python 2's `str`.
 
-use super::{Machine, Step, latin1};
-use crate::error::ErrorKind;
-use crate::id::NodeId;
-use crate::number::Integer;
+use super::{Machine, Step};
+use crate::document::NodeId;
 use crate::options::{Py2Str, Surrogates};
-use crate::text::{is_wtf8, raw_unicode_escape, replace_surrogates, string_literal};
+use crate::wire::error::ErrorKind;
+use crate::wire::number::Integer;
+use crate::wire::text::{is_wtf8, latin1, raw_unicode_escape, replace_surrogates, string_literal};
 
 impl<'a> Machine<'_, 'a> {
     pub(super) fn integer(&mut self, integer: Integer) -> Step<NodeId> {

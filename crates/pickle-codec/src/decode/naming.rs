@@ -1,13 +1,14 @@
 //! The opcodes that name or call things, under the policy. Nothing is looked up and nothing is run.
 
 use super::{Machine, Step};
-use crate::error::ErrorKind;
-use crate::id::{Kind, NodeId};
-use crate::known::{self, Constructed};
-use crate::object::{Construct, Instance, ObjectRepr};
-use crate::opcode::Opcode;
+use crate::build::construct::{self, Constructed, read_state};
+use crate::document::{Construct, Instance, ObjectRepr};
+use crate::document::{Kind, NodeId};
+use crate::known;
 use crate::options::Globals;
-use crate::reader::{uint1, uint2, uint4};
+use crate::wire::error::ErrorKind;
+use crate::wire::opcode::Opcode;
+use crate::wire::reader::{uint1, uint2, uint4};
 
 impl<'a> Machine<'_, 'a> {
     /// The opcodes that name or call things, under the policy.
@@ -137,7 +138,7 @@ impl<'a> Machine<'_, 'a> {
     }
 
     /// Whether the policy lets a global stand, and how it is read.
-    fn judge(&self, module: &str, name: &str) -> Step<Option<known::KnownClass>> {
+    fn judge(&self, module: &str, name: &str) -> Step<Option<crate::document::KnownClass>> {
         let refused = || self.refuse(ErrorKind::Global, module, name);
         if module.is_empty() || name.is_empty() {
             return Err(refused());
@@ -145,7 +146,8 @@ impl<'a> Machine<'_, 'a> {
         if self.options.globals == Globals::Reject {
             return Err(refused());
         }
-        let allowed = || self.options.is_allowed(module, name).then_some(known::KnownClass::Allowed);
+        let allowed =
+            || self.options.is_allowed(module, name).then_some(crate::document::KnownClass::Allowed);
         match known::lookup(module, name).or_else(allowed) {
             None if self.options.globals == Globals::Known => Err(refused()),
             known => Ok(known),
@@ -177,7 +179,7 @@ impl<'a> Machine<'_, 'a> {
         };
         match self.builder.document.objects.get(class.index()).copied() {
             Some(ObjectRepr::Global { module, name, known: Some(known) }) => {
-                match known::construct(&mut self.builder, known, &mut instance)? {
+                match construct::call(&mut self.builder, known, &mut instance)? {
                     Constructed::Node(id) => return Ok(id),
                     Constructed::Instance => {}
                     Constructed::Unknown if strict => return Err(self.refused_call(module, name)),
@@ -210,7 +212,7 @@ impl<'a> Machine<'_, 'a> {
         if instance.state != NodeId::ABSENT {
             return Err(ErrorKind::Call);
         }
-        let reading = known::read_state(&mut self.builder, &instance, state)?;
+        let reading = read_state(&mut self.builder, &instance, state)?;
         if reading.is_none() && instance.known.is_some() && strict {
             return Err(ErrorKind::Call);
         }

@@ -9,10 +9,10 @@ use super::sink::Sink;
 use super::sink::{Copying, Scratch};
 use super::writer::Writer;
 use crate::document::Document;
-use crate::error::{Error, ErrorKind, Result};
-use crate::protocol::Protocol;
-use crate::text::{Str, is_wtf8};
 use crate::value::Value;
+use crate::wire::error::{Error, ErrorKind, Result};
+use crate::wire::protocol::Protocol;
+use crate::wire::text::{Str, is_wtf8};
 
 /// Names a value that an [`Encoder`] has put into the memo, so that it can be written again as
 /// the same object.

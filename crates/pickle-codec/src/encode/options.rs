@@ -1,7 +1,6 @@
 //! How to encode.
 
-use super::segments::DEFAULT_SHARE_FROM;
-use crate::protocol::Protocol;
+use crate::wire::protocol::Protocol;
 
 /// How to encode a document or a value.
 ///
@@ -62,3 +61,7 @@ impl From<Protocol> for EncodeOptions {
         Self::new(protocol)
     }
 }
+
+/// Text and bytes of this length are shared by default: 4 KiB. A piece costs the kernel some work,
+/// and below this a copy is cheaper.
+pub const DEFAULT_SHARE_FROM: usize = 4 << 10;

@@ -9,11 +9,7 @@ use super::options::EncodeOptions;
 use super::sink::{Scratch, Sink};
 use super::writer::Writer;
 use crate::document::Document;
-use crate::error::{ErrorKind, Result};
-
-/// Text and bytes of this length are shared by default: 4 KiB. A piece costs the kernel some work,
-/// and below this a copy is cheaper.
-pub const DEFAULT_SHARE_FROM: usize = 4 << 10;
+use crate::wire::error::{ErrorKind, Result};
 
 #[derive(Clone, Copy, Debug)]
 enum Piece<'v> {

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use bytes::BufMut;
 
-use crate::error::ErrorKind;
+use crate::wire::error::ErrorKind;
 
 /// Takes what the stage gives up.
 pub(crate) trait Sink<'v> {
@@ -48,7 +48,7 @@ impl<F: FnMut(&[u8]) -> Result<(), ErrorKind> + ?Sized> Sink<'_> for Calling<&mu
 #[cfg(feature = "std")]
 pub(crate) fn through<W: std::io::Write>(
     mut writer: W,
-    encode: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<(), ErrorKind>) -> crate::error::Result<()>,
+    encode: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<(), ErrorKind>) -> crate::wire::error::Result<()>,
 ) -> std::io::Result<()> {
     let mut failure = None;
     let outcome = encode(&mut |bytes| {

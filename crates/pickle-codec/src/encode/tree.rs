@@ -8,13 +8,13 @@ use super::graph;
 use super::options::EncodeOptions;
 use super::sink::{Copying, Scratch, Sink};
 use super::writer::Writer;
+use crate::build::builder::DocumentBuilder;
 use crate::document::Document;
-use crate::document_builder::DocumentBuilder;
-use crate::error::{Error, ErrorKind, Result};
-use crate::id::NodeId;
-use crate::protocol::Protocol;
-use crate::text::is_wtf8;
+use crate::document::NodeId;
 use crate::value::{ObjectValue, Value};
+use crate::wire::error::{Error, ErrorKind, Result};
+use crate::wire::protocol::Protocol;
+use crate::wire::text::is_wtf8;
 
 /// Deepest nesting of a value; the code here recurses, as that which drops a value does.
 const MAX_DEPTH: u32 = 1_024;
@@ -203,7 +203,7 @@ fn build_object<'v>(
         Some(state) => build(builder, state, inner)?,
         None => NodeId::ABSENT,
     };
-    builder.raw_object(crate::object::Instance {
+    builder.raw_object(crate::document::Instance {
         class,
         construct: object.construct,
         known: object.known,

@@ -1,7 +1,7 @@
 //! The names of the known types, as both Pythons spell them.
 
-use super::KnownClass;
-use crate::text::Str;
+use crate::document::KnownClass;
+use crate::wire::text::Str;
 
 /// The built-in exceptions of CPython 2.7 and 3.6 to 3.13, sorted.
 const EXCEPTIONS: &[&str] = &[
@@ -228,6 +228,48 @@ pub(crate) fn shown<'d>(known: Option<KnownClass>, module: Str<'d>, name: Str<'d
         }
         "copy_reg" => (Str::Utf8("copyreg"), name),
         _ => (module, name),
+    }
+}
+
+/// The types in `builtins` that are no exceptions. Its functions have another text for their module.
+const BUILTIN_TYPES: [&str; 25] = [
+    "bool",
+    "bytearray",
+    "bytes",
+    "classmethod",
+    "complex",
+    "dict",
+    "enumerate",
+    "filter",
+    "float",
+    "frozenset",
+    "int",
+    "list",
+    "map",
+    "memoryview",
+    "object",
+    "property",
+    "range",
+    "reversed",
+    "set",
+    "slice",
+    "staticmethod",
+    "str",
+    "super",
+    "tuple",
+    "type",
+];
+
+/// Whether a class has a text of its own for its module. Classes of one module share it, except
+/// for those of `collections` that C code defines.
+pub(crate) fn owns_module_text(module: Str<'_>, name: Str<'_>) -> bool {
+    let name = name.as_str().unwrap_or_default();
+    match module {
+        Str::Utf8("collections") => ["OrderedDict", "defaultdict", "deque"].contains(&name),
+        Str::Utf8("builtins") => {
+            !name.starts_with(|first: char| first.is_ascii_uppercase()) && !BUILTIN_TYPES.contains(&name)
+        }
+        _ => false,
     }
 }
 

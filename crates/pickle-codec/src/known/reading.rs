@@ -7,11 +7,11 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use num_bigint::BigInt;
 
 use super::calendar::{Date, Time, TimeDelta, UtcOffset, Zone};
-use super::{KnownClass, MAX_DIGITS, names, packed, path, small_int, unsigned, uuid_int, word};
-use crate::document::{Document, Items, NodeRef, Pairs};
-use crate::id::{Kind, NodeId};
-use crate::object::{Instance, Object, ObjectRepr};
-use crate::text::Str;
+use super::{names, path};
+use crate::document::{
+    Document, Instance, Items, Kind, KnownClass, NodeId, NodeRef, Object, ObjectRepr, Pairs,
+};
+use crate::wire::text::Str;
 
 /// What a known object is, in Rust's terms. Made by [`Object::known`].
 ///
@@ -193,7 +193,9 @@ fn float(document: &Document<'_>, id: NodeId) -> Option<f64> {
 
 fn integer(document: &Document<'_>, id: NodeId) -> Option<BigInt> {
     match id.kind() {
-        Kind::Big => document.bigs.get(id.index()).map(|repr| crate::number::big(document.bytes_of(*repr))),
+        Kind::Big => {
+            document.bigs.get(id.index()).map(|repr| crate::wire::number::big(document.bytes_of(*repr)))
+        }
         _ => small_int(document, id).map(BigInt::from),
     }
 }
@@ -297,4 +299,106 @@ pub(super) fn ip(document: &Document<'_>, class: KnownClass, id: NodeId) -> Opti
         scope_fits && address.parse::<Ipv6Addr>().is_ok()
     };
     (prefix_fits && address_fits).then(|| String::from(text))
+}
+
+/// The longest number in text that is read, as CPython's own limit.
+pub(crate) const MAX_DIGITS: usize = 4_300;
+
+/// The class of the global that was called.
+pub(crate) fn role(document: &Document<'_>, class: NodeId) -> Option<KnownClass> {
+    match document.objects.get(class.index()) {
+        Some(ObjectRepr::Global { known, .. }) if class.kind() == Kind::Object => *known,
+        _ => None,
+    }
+}
+
+pub(crate) fn is_global(document: &Document<'_>, id: NodeId) -> bool {
+    id.kind() == Kind::Object && matches!(document.objects.get(id.index()), Some(ObjectRepr::Global { .. }))
+}
+
+pub(crate) fn is_scalar(id: NodeId) -> bool {
+    id != NodeId::EMPTY_TUPLE && !id.is_container() && id.kind() != Kind::ByteArray && id != NodeId::ABSENT
+}
+
+/// A word of ASCII, in text or in Python 2's bytes.
+pub(crate) fn word<'d>(document: &'d Document<'_>, id: NodeId) -> Option<&'d str> {
+    let word = match document.text(id) {
+        Some(text) => text.as_str()?,
+        None => core::str::from_utf8(document.byte_string(id)?).ok()?,
+    };
+    word.is_ascii().then_some(word)
+}
+
+/// An integer that fits `i64`; a bool is none.
+pub(crate) fn small_int(document: &Document<'_>, id: NodeId) -> Option<i64> {
+    match id.kind() {
+        Kind::Small => Some(id.small_value()),
+        Kind::Int => document.ints.get(id.index()).copied(),
+        _ => None,
+    }
+}
+
+pub(crate) fn is_int(id: NodeId) -> bool {
+    matches!(id.kind(), Kind::Small | Kind::Int | Kind::Big)
+}
+
+/// A number that is not negative and fits `u128`.
+pub(crate) fn unsigned(document: &Document<'_>, id: NodeId) -> Option<u128> {
+    if id.kind() == Kind::Big {
+        let bytes = document.bigs.get(id.index()).map(|repr| document.bytes_of(*repr))?;
+        let magnitude = match bytes {
+            [magnitude @ .., 0] => magnitude,
+            [.., top] if *top < 0x80 => bytes,
+            _ => return None,
+        };
+        let mut all = [0; 16];
+        all.get_mut(..magnitude.len())?.copy_from_slice(magnitude);
+        return Some(u128::from_le_bytes(all));
+    }
+    u128::try_from(small_int(document, id)?).ok()
+}
+
+/// The packed bytes of a date or time: bytes, or the text that Python 2's `str` became.
+pub(crate) fn packed<const N: usize>(document: &Document<'_>, id: NodeId) -> Option<[u8; N]> {
+    let Some(text) = document.text(id) else { return document.byte_string(id)?.try_into().ok() };
+    // Python 2's `str` was read as UTF-8 if its bytes allowed it, or as Latin-1; the length tells which.
+    if let Ok(bytes) = text.as_bytes().try_into() {
+        return Some(bytes);
+    }
+    let mut bytes = [0; N];
+    let mut points = text.code_points();
+    for byte in &mut bytes {
+        *byte = u8::try_from(points.next()?).ok()?;
+    }
+    points.next().is_none().then_some(bytes)
+}
+
+/// The node of a UUID's number in its state.
+pub(crate) fn uuid_int(document: &Document<'_>, state: NodeId) -> Option<NodeId> {
+    if state.kind() != Kind::Dict {
+        return None;
+    }
+    let (pairs, _) = document.items(state).as_chunks::<2>();
+    // CPython writes two keys at most, so a larger state is none of its own.
+    let few = pairs.len() <= 2;
+    let number = pairs.iter().find(|[key, _]| word(document, *key) == Some("int")).map(|[_, value]| *value);
+    number.filter(|&number| few && unsigned(document, number).is_some())
+}
+
+/// What an object was read as.
+pub(crate) fn reading_of(document: &Document<'_>, id: NodeId) -> Option<KnownClass> {
+    match document.objects.get(id.index()) {
+        Some(ObjectRepr::Instance(instance)) if id.kind() == Kind::Object => instance.known,
+        _ => None,
+    }
+}
+
+/// What makes an object equal to another one of its class, or `None` if only being the same object does.
+pub(crate) fn equality_parts(document: &Document<'_>, instance: &Instance) -> Option<NodeId> {
+    match instance.known? {
+        KnownClass::Uuid => uuid_int(document, instance.state),
+        KnownClass::Exception => None,
+        _ if instance.state != NodeId::ABSENT => None,
+        _ => Some(instance.args),
+    }
 }

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::{Events, Shape};
-use crate::error::{Error, ErrorKind, Result};
+use crate::wire::error::{Error, ErrorKind, Result};
 
 #[derive(Clone, Copy, Debug)]
 enum Event {

@@ -4,9 +4,9 @@ use serde::Serialize;
 use serde::ser::{Error as _, SerializeMap, SerializeStruct, SerializeTuple, Serializer};
 
 use super::token;
-use crate::protocol::Protocol;
-use crate::text::replace_surrogates;
 use crate::value::{ObjectValue, Value};
+use crate::wire::protocol::Protocol;
+use crate::wire::text::replace_surrogates;
 
 /// Exactly itself in a pickle. Other formats get what they can say: sets as sequences,
 /// `bytearray` as bytes, integers beyond 128 bits as decimal text, text with lone surrogates

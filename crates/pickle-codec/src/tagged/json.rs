@@ -166,7 +166,7 @@ pub(super) fn float(value: f64, sink: &mut impl Sink) {
     }
     let mut short = Short::default();
     // The longest float fits.
-    let _done = crate::print::write_float(value, &mut short);
+    let _done = crate::repr::write_float(value, &mut short);
     sink.put(short.bytes.get(..short.len).unwrap_or_default());
 }
 

@@ -10,13 +10,13 @@ use base64::engine::general_purpose::STANDARD;
 use num_bigint::BigInt;
 
 use super::TaggedOptions;
-use crate::builder::{Builder, Keys};
+use crate::build::fill::{Builder, Keys};
+use crate::document::KnownClass;
+use crate::document::NodeId;
+use crate::document::{Construct, Instance, ObjectRepr};
 use crate::document::{Document, Root};
-use crate::error::{Error, ErrorKind, Result};
-use crate::id::NodeId;
-use crate::known::KnownClass;
-use crate::object::{Construct, Instance, ObjectRepr};
-use crate::text::{is_wtf8, push_code_point};
+use crate::wire::error::{Error, ErrorKind, Result};
+use crate::wire::text::{is_wtf8, push_code_point};
 
 /// Digits of the longest integer that is read. What is longer takes quadratic time.
 const MAX_DIGITS: usize = 200_000;

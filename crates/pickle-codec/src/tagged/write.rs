@@ -6,13 +6,13 @@ use core::fmt::Display;
 
 use super::TaggedOptions;
 use super::json::{self, Count, Sink};
+use crate::document::walk::{Layout, NodeSet, limit_or_cycle};
 use crate::document::{BigIntRef, Document, Node, NodeRef};
-use crate::error::{Error, ErrorKind, Result};
-use crate::id::{Kind, NodeId};
+use crate::document::{Instance, Object, ObjectRepr};
+use crate::document::{Kind, NodeId};
 use crate::known::{Known, Zone, global_name};
-use crate::object::{Instance, Object, ObjectRepr};
-use crate::text::Str;
-use crate::visit::{Layout, NodeSet, limit_or_cycle};
+use crate::wire::error::{Error, ErrorKind, Result};
+use crate::wire::text::Str;
 
 /// What is written straight away; a longer text is counted first, so that a hostile document is
 /// refused before it takes much memory.

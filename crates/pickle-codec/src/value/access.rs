@@ -8,7 +8,7 @@ use core::ops::Index;
 use num_bigint::BigInt;
 
 use super::{GlobalName, ObjectValue, Value};
-use crate::text::Str;
+use crate::wire::text::Str;
 
 static NONE: Value<'static> = Value::None;
 

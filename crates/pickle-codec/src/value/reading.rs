@@ -1,13 +1,13 @@
 //! Typed readings of objects in values: the object is built as a document of its own, and read there.
 
-use crate::builder::{Builder, Keys};
+use crate::build::fill::{Builder, Keys};
+use crate::document::NodeId;
 use crate::document::{Document, Node, Root};
-use crate::error::ErrorKind;
-use crate::id::NodeId;
+use crate::document::{Instance, ObjectRepr};
 use crate::known::Known;
-use crate::object::{Instance, ObjectRepr};
 use crate::options::Limits;
 use crate::value::{ObjectValue, Value};
+use crate::wire::error::ErrorKind;
 
 /// How deep the parts of an object are looked at: a timezone holds a timedelta, which holds numbers.
 const MAX_DEPTH: usize = 4;

@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 
 use crate::document::Document;
-use crate::id::{Kind, NodeId};
-use crate::object::ObjectRepr;
+use crate::document::ObjectRepr;
+use crate::document::{Kind, NodeId};
 
 /// Where each kind of node that can be memoized has its places in one flat table.
 #[derive(Clone, Copy)]

@@ -4,7 +4,7 @@ use core::ops::{Deref, DerefMut};
 
 use crate::encode::sink::Sink;
 use crate::encode::writer::Writer;
-use crate::error::Result;
+use crate::wire::error::Result;
 
 /// A writer, and what it does with text and bytes of the document.
 pub(super) trait Target<'v, 'x, S>: DerefMut<Target = Writer<'x, S>> {

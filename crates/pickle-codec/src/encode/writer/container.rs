@@ -4,8 +4,8 @@ use super::{Style, Writer, misuse};
 use crate::encode::open::{NO_MEMO, Open, Shape};
 use crate::encode::singles::Name;
 use crate::encode::sink::Sink;
-use crate::error::{Error, ErrorKind, Result};
-use crate::protocol::Protocol;
+use crate::wire::error::{Error, ErrorKind, Result};
+use crate::wire::protocol::Protocol;
 
 impl<'v, S: Sink<'v>> Writer<'v, S> {
     fn begin(&mut self, shape: Shape, len: usize, unit: u64) -> Result<Open> {

@@ -6,9 +6,10 @@ use super::{FRAME_TARGET, Style, Writer, misuse};
 use crate::encode::open::{NO_MEMO, Open};
 use crate::encode::singles::{Name, Single};
 use crate::encode::sink::Sink;
-use crate::error::Result;
-use crate::protocol::Protocol;
-use crate::text::Str;
+use crate::known::owns_module_text;
+use crate::wire::error::Result;
+use crate::wire::protocol::Protocol;
+use crate::wire::text::Str;
 
 impl<'v, S: Sink<'v>> Writer<'v, S> {
     /// A global that the encoder names on its own account, as a part of a call.
@@ -165,47 +166,5 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
             self.singles.intern(text.as_bytes().to_vec(), self.last);
         }
         Ok(())
-    }
-}
-
-/// The types in `builtins` that are no exceptions. Its functions have another text for their module.
-const BUILTIN_TYPES: [&str; 25] = [
-    "bool",
-    "bytearray",
-    "bytes",
-    "classmethod",
-    "complex",
-    "dict",
-    "enumerate",
-    "filter",
-    "float",
-    "frozenset",
-    "int",
-    "list",
-    "map",
-    "memoryview",
-    "object",
-    "property",
-    "range",
-    "reversed",
-    "set",
-    "slice",
-    "staticmethod",
-    "str",
-    "super",
-    "tuple",
-    "type",
-];
-
-/// Whether a class has a text of its own for its module. Classes of one module share it, except
-/// for those of `collections` that C code defines.
-pub(crate) fn owns_module_text(module: Str<'_>, name: Str<'_>) -> bool {
-    let name = name.as_str().unwrap_or_default();
-    match module {
-        Str::Utf8("collections") => ["OrderedDict", "defaultdict", "deque"].contains(&name),
-        Str::Utf8("builtins") => {
-            !name.starts_with(|first: char| first.is_ascii_uppercase()) && !BUILTIN_TYPES.contains(&name)
-        }
-        _ => false,
     }
 }

@@ -5,9 +5,9 @@ use crate::encode::literal;
 use crate::encode::open::{NO_MEMO, Open};
 use crate::encode::singles::{Name, Single};
 use crate::encode::sink::Sink;
-use crate::error::{Error, Result};
-use crate::protocol::Protocol;
-use crate::text::Str;
+use crate::wire::error::{Error, Result};
+use crate::wire::protocol::Protocol;
+use crate::wire::text::Str;
 
 impl<'v, S: Sink<'v>> Writer<'v, S> {
     /// Text that is valid WTF-8, copied.

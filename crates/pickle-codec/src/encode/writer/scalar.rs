@@ -6,9 +6,9 @@ use super::{MAX_DIGITS, Style, Writer, misuse};
 use crate::encode::literal::{self, Decimal};
 use crate::encode::open::NO_MEMO;
 use crate::encode::sink::Sink;
-use crate::error::Result;
-use crate::number;
-use crate::protocol::Protocol;
+use crate::wire::error::Result;
+use crate::wire::number;
+use crate::wire::protocol::Protocol;
 
 impl<'v, S: Sink<'v>> Writer<'v, S> {
     #[inline]

@@ -1,0 +1,94 @@
+//! The table in which keys are found again.
+
+use alloc::vec::Vec;
+
+use crate::wire::error::ErrorKind;
+
+/// An open-addressing table from hash to place, for containers with more than a few keys.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct KeyIndex {
+    /// Hash and place + 1; 0 is free. The length is a power of two, at most half of it is used.
+    slots: Vec<(u32, u32)>,
+    used: usize,
+}
+
+/// A probe this long does not happen by chance in a table that is half full.
+const MAX_PROBES: usize = 256;
+
+impl KeyIndex {
+    /// Empties the table. It starts small, whatever the batch, because a batch may repeat one key.
+    pub(crate) fn reset(&mut self, keys: usize) {
+        self.slots.clear();
+        self.slots.resize(Self::first_len(keys), (0, 0));
+        self.used = 0;
+    }
+
+    fn first_len(keys: usize) -> usize {
+        (keys.min(128) * 2).next_power_of_two().max(32)
+    }
+
+    /// Bytes that [`reset`](Self::reset) may add.
+    pub(crate) fn first_bytes(keys: usize) -> usize {
+        Self::first_len(keys) * size_of::<(u32, u32)>()
+    }
+
+    /// How many keys it holds.
+    pub(crate) const fn len(&self) -> usize {
+        self.used
+    }
+
+    /// How many more keys it takes before it has to be doubled.
+    #[inline]
+    pub(crate) const fn room(&self) -> usize {
+        (self.slots.len() / 2).saturating_sub(self.used)
+    }
+
+    /// Bytes of the table. Room behind it, which an earlier document may have left, does not count.
+    pub(crate) const fn bytes(&self) -> usize {
+        self.slots.len() * size_of::<(u32, u32)>()
+    }
+
+    /// The place of an equal key, or `None` after storing `place` for this one, for which there is room.
+    #[inline]
+    pub(crate) fn find_or_insert(
+        &mut self,
+        hash: u64,
+        place: u32,
+        mut is_equal: impl FnMut(u32) -> Result<bool, ErrorKind>,
+    ) -> Result<Option<u32>, ErrorKind> {
+        let short = (hash >> 32) as u32;
+        let mask = self.slots.len() - 1;
+        let mut slot = short as usize & mask;
+        for _ in 0..MAX_PROBES {
+            let Some(entry) = self.slots.get_mut(slot) else { break };
+            if entry.1 == 0 {
+                *entry = (short, place + 1);
+                self.used += 1;
+                return Ok(None);
+            }
+            if entry.0 == short && is_equal(entry.1 - 1)? {
+                return Ok(Some(entry.1 - 1));
+            }
+            slot = (slot + 1) & mask;
+        }
+        Err(ErrorKind::Budget)
+    }
+
+    /// Makes the table twice as large; for a moment both are there.
+    #[cold]
+    pub(crate) fn double(&mut self) {
+        let mut larger = alloc::vec![(0, 0); self.slots.len() * 2];
+        let mask = larger.len() - 1;
+        for &(short, place) in self.slots.iter().filter(|entry| entry.1 != 0) {
+            let mut slot = short as usize & mask;
+            while let Some(entry) = larger.get_mut(slot) {
+                if entry.1 == 0 {
+                    *entry = (short, place);
+                    break;
+                }
+                slot = (slot + 1) & mask;
+            }
+        }
+        self.slots = larger;
+    }
+}

@@ -1,0 +1,338 @@
+//! Decoding what arrives in pieces: from sockets and pipes.
+//!
+//! Only the boundaries of instructions are looked for while bytes arrive, each byte once; a pickle
+//! is decoded when its STOP is there. What the policy rejects is reported as soon as its opcode
+//! has arrived, whatever follows.
+
+use alloc::vec::Vec;
+
+use memchr::memchr;
+
+use crate::decode::Decoder;
+use crate::document::Document;
+use crate::options::{DecodeOptions, Globals};
+use crate::wire::error::{Error, ErrorKind, Result};
+use crate::wire::opcode::{ArgumentKind, Opcode};
+
+/// Decodes pickles from bytes that arrive in any split.
+///
+/// ```
+/// use pickle_codec::{Node, PushDecoder};
+/// let mut decoder = PushDecoder::new();
+/// decoder.feed(b"\x80\x02K")?;
+/// assert!(decoder.next_document()?.is_none());
+/// decoder.feed(b"\x07.N")?;
+/// let document = decoder.next_document()?.expect("the pickle is complete");
+/// assert!(matches!(document.root().view(), Node::Int(7)));
+/// assert!(decoder.finish().is_err(), "a second pickle has begun");
+/// # Ok::<(), pickle_codec::Error>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct PushDecoder {
+    decoder: Decoder,
+    /// What has arrived since the buffer was last moved.
+    buffer: Vec<u8>,
+    /// Where the pickle at hand starts: everything before it has been handed out.
+    start: usize,
+    /// Where the next instruction starts; everything before it has been looked at.
+    scanned: usize,
+    /// How far a line has been searched for its line feed.
+    searched: usize,
+    /// Lines of the instruction at hand that have been found.
+    lines: usize,
+    /// The pickle at hand ends here.
+    complete: Option<usize>,
+    /// The last pickle FRAME ends here. STOP may stand inside of it, and then the rest is awaited,
+    /// because a FRAME that is longer than the input is refused.
+    frame_end: usize,
+    /// Where the length of the last FRAME of the pickle at hand stands.
+    frame_len_at: usize,
+    /// Bytes that left the buffer, for the offsets of errors.
+    base: usize,
+}
+
+enum Scan {
+    /// The instruction ends here.
+    End(usize),
+    /// More bytes are needed.
+    More,
+}
+
+impl PushDecoder {
+    /// A decoder with the default options.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_options(DecodeOptions::new())
+    }
+
+    /// A decoder with these options.
+    #[must_use]
+    pub fn with_options(options: DecodeOptions) -> Self {
+        Self { decoder: Decoder::with_options(options), ..Self::default() }
+    }
+
+    /// Takes the next bytes.
+    ///
+    /// # Errors
+    /// `input` if the pickle at hand grows past the limit; and what ends a decode at once: a byte
+    /// that is no opcode, and under [`Globals::Reject`] an opcode that names or calls.
+    pub fn feed(&mut self, chunk: &[u8]) -> Result<()> {
+        // What has been handed out goes when it is most of the buffer, so that nothing is moved twice
+        // as often as it arrived, however many pickles wait here.
+        if self.start > 0 && self.start >= self.buffered() {
+            self.buffer.drain(..self.start);
+            self.base += self.start;
+            self.scanned -= self.start;
+            self.searched = self.searched.saturating_sub(self.start);
+            self.complete = self.complete.map(|end| end - self.start);
+            self.frame_end = self.frame_end.saturating_sub(self.start);
+            self.frame_len_at = self.frame_len_at.saturating_sub(self.start);
+            self.start = 0;
+        }
+        self.buffer.extend_from_slice(chunk);
+        self.scan()
+    }
+
+    /// The next pickle, if it is complete. Its memory is the decoder's until the next call.
+    ///
+    /// # Errors
+    /// As [`Decoder::decode_prefix`]; offsets count from the first byte that was fed.
+    pub fn next_document(&mut self) -> Result<Option<Document<'_>>> {
+        self.scan()?;
+        let seen = self.frame_end.max(self.complete.unwrap_or(0));
+        let Some(end) = self.complete.filter(|_| seen <= self.buffer.len()) else { return Ok(None) };
+        let pickle = self.buffer.get(self.start..seen).unwrap_or_default();
+        let base = self.base + self.start;
+        self.complete = None;
+        self.frame_end = 0;
+        self.start = end;
+        match self.decoder.decode_prefix(pickle) {
+            Ok((document, _)) => Ok(Some(document)),
+            Err(error) => Err(error.shifted(base)),
+        }
+    }
+
+    /// Says that no more bytes come.
+    ///
+    /// # Errors
+    /// If they ended inside a pickle: what [`Decoder::decode`] says of the part that is there.
+    pub fn finish(&mut self) -> Result<()> {
+        let rest = self.buffer.get(self.start..).unwrap_or_default();
+        if rest.is_empty() {
+            return Ok(());
+        }
+        let base = self.base + self.start;
+        self.decoder.decode(rest).map(|_| ()).map_err(|error| error.shifted(base))
+    }
+
+    /// Bytes that wait for the rest of their pickle.
+    #[must_use]
+    pub const fn buffered(&self) -> usize {
+        self.buffer.len() - self.start
+    }
+
+    fn scan(&mut self) -> Result<()> {
+        while self.complete.is_none() {
+            let start = self.scanned;
+            let Some(&byte) = self.buffer.get(start) else { break };
+            let Some(opcode) = Opcode::from_byte(byte) else {
+                return Err(self.decode_now(start + 1, ErrorKind::Opcode, start, None));
+            };
+            match self.instruction_end(opcode)? {
+                Scan::More => break,
+                Scan::End(end) => {
+                    self.scanned = end;
+                    self.searched = end;
+                    if opcode == Opcode::Frame {
+                        let len = self.buffer.get(start + 1..).and_then(|rest| rest.first_chunk());
+                        let len = len.map_or(0, |len| u64::from_le_bytes(*len));
+                        let max = self.decoder.options().limits_set().max_input_len;
+                        let Some(len) = usize::try_from(len).ok().filter(|&len| len <= max) else {
+                            return Err(Error::new(ErrorKind::Frame, self.base + start, Some(opcode)));
+                        };
+                        self.frame_end = end + len;
+                        self.frame_len_at = start + 1;
+                    } else if opcode == Opcode::Stop {
+                        self.complete = Some(end);
+                    } else if opcode.names_or_calls()
+                        && self.decoder.options().globals_set() == Globals::Reject
+                    {
+                        return Err(self.decode_now(end, ErrorKind::Global, start, Some(opcode)));
+                    }
+                }
+            }
+        }
+        if self.buffered() > self.decoder.options().limits_set().max_input_len && self.complete.is_none() {
+            return Err(Error::new(ErrorKind::Input, self.base + self.buffer.len(), None));
+        }
+        Ok(())
+    }
+
+    /// The error that a whole decode ends with once the bytes so far are known to be refused.
+    #[cold]
+    fn decode_now(&mut self, end: usize, kind: ErrorKind, offset: usize, opcode: Option<Opcode>) -> Error {
+        let base = self.base + self.start;
+        let mut seen = self.buffer.get(self.start..end).unwrap_or_default().to_vec();
+        // A FRAME that goes on behind what is looked at is no fault: it is cut down to that.
+        if self.frame_end > end
+            && let Some(place) = self.frame_len_at.checked_sub(self.start)
+            && let Some(field) = seen.get_mut(place..).and_then(|rest| rest.first_chunk_mut())
+        {
+            *field = (end.saturating_sub(self.frame_len_at + field.len()) as u64).to_le_bytes();
+        }
+        match self.decoder.decode_prefix(&seen) {
+            Err(error) => error.shifted(base),
+            Ok(_) => Error::new(kind, self.base + offset, opcode),
+        }
+    }
+
+    fn instruction_end(&mut self, opcode: Opcode) -> Result<Scan> {
+        let start = self.scanned + 1;
+        let rest = self.buffer.get(start..).unwrap_or_default();
+        let (header, len) = match opcode.argument_kind() {
+            ArgumentKind::None => (0, Some(0)),
+            ArgumentKind::Uint1 => (1, Some(0)),
+            ArgumentKind::Uint2 => (2, Some(0)),
+            ArgumentKind::Int4 | ArgumentKind::Uint4 => (4, Some(0)),
+            ArgumentKind::Uint8 | ArgumentKind::Float8 => (8, Some(0)),
+            ArgumentKind::String1
+            | ArgumentKind::Bytes1
+            | ArgumentKind::UnicodeString1
+            | ArgumentKind::Long1 => (1, rest.first().map(|&len| u64::from(len))),
+            ArgumentKind::String4
+            | ArgumentKind::Long4
+            | ArgumentKind::Bytes4
+            | ArgumentKind::UnicodeString4 => {
+                (4, rest.first_chunk().map(|len| u64::from(u32::from_le_bytes(*len))))
+            }
+            ArgumentKind::Bytes8 | ArgumentKind::UnicodeString8 | ArgumentKind::ByteArray8 => {
+                (8, rest.first_chunk().map(|len| u64::from_le_bytes(*len)))
+            }
+            ArgumentKind::StringNlNoescapePair => return Ok(self.lines_end(start, 2)),
+            ArgumentKind::DecimalNlShort
+            | ArgumentKind::DecimalNlLong
+            | ArgumentKind::StringNl
+            | ArgumentKind::StringNlNoescape
+            | ArgumentKind::UnicodeStringNl
+            | ArgumentKind::FloatNl => return Ok(self.lines_end(start, 1)),
+        };
+        let Some(len) = len else { return Ok(Scan::More) };
+        let max = self.decoder.options().limits_set().max_input_len;
+        // What can never fit is refused before it has arrived.
+        let Some(len) = usize::try_from(len).ok().filter(|&len| len <= max) else {
+            return Err(Error::new(ErrorKind::Length, self.base + self.scanned, Some(opcode)));
+        };
+        if rest.len() < header + len {
+            return Ok(Scan::More);
+        }
+        Ok(Scan::End(start + header + len))
+    }
+
+    /// The end of the lines behind an opcode. What has been searched is not searched again.
+    fn lines_end(&mut self, start: usize, lines: usize) -> Scan {
+        loop {
+            let from = start.max(self.searched);
+            let Some(end) = memchr(b'\n', self.buffer.get(from..).unwrap_or_default()) else {
+                self.searched = self.buffer.len();
+                return Scan::More;
+            };
+            self.searched = from + end + 1;
+            self.lines += 1;
+            if self.lines == lines {
+                self.lines = 0;
+                return Scan::End(self.searched);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Feeds in pieces of one size and gives what comes of it.
+    fn push(input: &[u8], size: usize, options: DecodeOptions) -> Result<Vec<alloc::string::String>> {
+        let mut decoder = PushDecoder::with_options(options);
+        let mut seen = Vec::new();
+        for chunk in input.chunks(size) {
+            decoder.feed(chunk)?;
+            while let Some(document) = decoder.next_document()? {
+                seen.push(alloc::format!("{:?}", document.root().view()));
+            }
+        }
+        decoder.finish()?;
+        Ok(seen)
+    }
+
+    #[test]
+    fn any_split_gives_the_same() {
+        let input = b"\x80\x04\x95\x0a\0\0\0\0\0\0\0\x8c\x06abcdef\x94.I12\n.(lp0\nVxy\na.cos\nsystem\n.";
+        let options = || DecodeOptions::new().globals(Globals::Inert);
+        let whole = push(input, input.len(), options()).unwrap();
+        assert_eq!(whole.len(), 4);
+        for size in 1..input.len() {
+            assert_eq!(push(input, size, options()).unwrap(), whole, "{size}");
+        }
+    }
+
+    #[test]
+    fn what_is_refused_inside_of_a_frame_is_named() {
+        let rows: &[(&[u8], ErrorKind, u64)] = &[
+            (
+                b"\x80\x04\x95\x1a\0\0\0\0\0\0\0]\x94(K\x01\x8c\x05posix\x94\x8c\x06getcwd\x94\x93\x94e.",
+                ErrorKind::Global,
+                33,
+            ),
+            (b"\x80\x05\x95\x06\0\0\0\0\0\0\0]\x94\x97\x98a.", ErrorKind::Buffer, 13),
+            (b"N.\x80\x04\x95\x06\0\0\0\0\0\0\0]\x94\xff\x94a.", ErrorKind::Opcode, 15),
+            (b"\x80\x04\x95\x01\0\0\0\0\0\0\0N\x95\x05\0\0\0\0\0\0\0N)R0.", ErrorKind::Call, 23),
+        ];
+        for (input, kind, offset) in rows {
+            for size in [1, 7, input.len()] {
+                let mut decoder = PushDecoder::new();
+                let mut error = None;
+                for chunk in input.chunks(size) {
+                    let mut step = || -> Result<()> {
+                        decoder.feed(chunk)?;
+                        while decoder.next_document()?.is_some() {}
+                        Ok(())
+                    };
+                    if let Err(found) = step() {
+                        error = Some(found);
+                        break;
+                    }
+                }
+                let error = error.expect("it is refused before its end");
+                assert_eq!((error.kind(), error.offset()), (*kind, *offset), "{}", input.escape_ascii());
+            }
+        }
+    }
+
+    #[test]
+    fn a_rejected_opcode_is_reported_when_it_has_arrived() {
+        for size in [1, 2, 100] {
+            let error = push(b"N.\x80\x02cos\nsystem\n", size, DecodeOptions::new()).unwrap_err();
+            assert_eq!((error.kind(), error.offset()), (ErrorKind::Global, 4));
+            assert_eq!(error.global(), Some("os.system"));
+        }
+    }
+
+    #[test]
+    fn a_frame_that_goes_on_behind_stop_is_awaited() {
+        // The FRAME holds None and STOP of the first pickle and all of the second.
+        let input = b"\x95\x05\0\0\0\0\0\0\0N.K\x01.";
+        for size in 1..=input.len() {
+            assert_eq!(push(input, size, DecodeOptions::new()).unwrap().len(), 2, "{size}");
+            let cut = push(&input[..input.len() - 1], size, DecodeOptions::new()).unwrap_err();
+            assert_eq!(cut.kind(), ErrorKind::Frame);
+        }
+    }
+
+    #[test]
+    fn a_cut_pickle_is_eof_and_an_impossible_length_is_refused() {
+        assert_eq!(push(b"K", 1, DecodeOptions::new()).unwrap_err().kind(), ErrorKind::Eof);
+        let mut decoder = PushDecoder::new();
+        let error = decoder.feed(b"\x8e\0\0\0\0\0\0\0\x40").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Length);
+    }
+}

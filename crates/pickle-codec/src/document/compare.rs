@@ -1,0 +1,503 @@
+//! Equality and hashes of documents, as graphs: linear, without recursion, cycles included.
+//!
+//! Two nodes are equal if no walk from both, step by step, finds a difference. Pairs that were met
+//! before are taken as equal (a union-find over the nodes of both documents), so shared objects
+//! cost one visit and a cycle ends. Dicts and sets ignore order: where keys do not stand in the
+//! same order, both sides are sorted by a seeded hash of the whole key.
+
+use alloc::vec::Vec;
+use core::hash::{Hash, Hasher};
+
+use super::id::{Kind, NodeId};
+use super::node::NodeRef;
+use super::tables::{Document, ObjectRepr};
+use super::walk::{self, Layout};
+
+/// Equal as values: see [`NodeRef::eq_value`].
+impl PartialEq for Document<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.root().eq_value(other.root())
+    }
+}
+
+impl Eq for Document<'_> {}
+
+impl Hash for Document<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.root().structural_hash());
+    }
+}
+
+impl NodeRef<'_, '_> {
+    /// Whether two nodes, of one document or of two, are the same value: the same types and
+    /// contents, floats bit by bit (so that a NaN equals itself and `0.0` is not `-0.0`), dicts
+    /// and sets in any order. What is shared does not matter: `[l, l]` equals `[l, m]` if `l`
+    /// equals `m`. Cycles are equal if their endless unfoldings are.
+    #[must_use]
+    pub fn eq_value(self, other: NodeRef<'_, '_>) -> bool {
+        Comparison::new(self, other, false).run()
+    }
+
+    /// As [`eq_value`](Self::eq_value), and the same containers and objects are shared on both
+    /// sides. Text, bytes and numbers have no identity here.
+    #[must_use]
+    pub fn eq_graph(self, other: NodeRef<'_, '_>) -> bool {
+        Comparison::new(self, other, true).run()
+    }
+
+    /// A hash that is equal for equal values. It is the same in every process, so a sender who
+    /// wants collisions can have them.
+    #[must_use]
+    pub fn structural_hash(self) -> u64 {
+        let mut hashes = Hashes::new(self.document, 0);
+        hashes.run(self.id);
+        hashes.hash_of(self.id)
+    }
+}
+
+/// The content of a node that holds no others, for comparison.
+#[derive(PartialEq)]
+enum Leaf<'d> {
+    None,
+    Bool(bool),
+    Int(i64),
+    Big(&'d [u8]),
+    Float(u64),
+    Text(&'d [u8]),
+    Bytes(&'d [u8]),
+    ByteArray(&'d [u8]),
+    Extension(u32),
+    Buffer(u32, bool),
+    Absent,
+}
+
+fn leaf<'d>(document: &'d Document<'_>, id: NodeId) -> Option<Leaf<'d>> {
+    Some(match id.kind() {
+        Kind::Constant => match id {
+            NodeId::TRUE => Leaf::Bool(true),
+            NodeId::FALSE => Leaf::Bool(false),
+            NodeId::EMPTY_TUPLE => return None,
+            NodeId::ABSENT => Leaf::Absent,
+            _ => Leaf::None,
+        },
+        Kind::Small => Leaf::Int(id.small_value()),
+        Kind::Int => Leaf::Int(document.ints.get(id.index()).copied().unwrap_or_default()),
+        Kind::Big => Leaf::Big(document.bigs.get(id.index()).map_or(&[], |&repr| document.bytes_of(repr))),
+        Kind::Float => Leaf::Float(document.floats.get(id.index()).map_or(0, |value| value.to_bits())),
+        Kind::Str | Kind::Text => Leaf::Text(document.text(id).map_or(&[], |text| text.as_bytes())),
+        Kind::Bytes | Kind::Blob => Leaf::Bytes(document.byte_string(id).unwrap_or_default()),
+        Kind::ByteArray => {
+            Leaf::ByteArray(document.bytearrays.get(id.index()).map_or(&[], |&repr| document.bytes_of(repr)))
+        }
+        Kind::Object => match document.objects.get(id.index()) {
+            Some(ObjectRepr::Extension(code)) => Leaf::Extension(*code),
+            Some(ObjectRepr::Buffer(index, read_only)) => Leaf::Buffer(*index, *read_only),
+            _ => return None,
+        },
+        _ => return None,
+    })
+}
+
+/// What a container is, apart from what it holds.
+#[derive(Clone, Copy, PartialEq)]
+struct Shape {
+    kind: u8,
+    len: usize,
+}
+
+fn shape(document: &Document<'_>, id: NodeId) -> Shape {
+    let len = document.items(id).len();
+    let kind = match id.kind() {
+        Kind::List => 1,
+        Kind::Dict => 3,
+        Kind::Set => 4,
+        Kind::FrozenSet => 5,
+        Kind::Object => match document.objects.get(id.index()) {
+            Some(ObjectRepr::Global { .. }) => 6,
+            Some(ObjectRepr::Instance(instance)) => 7 + u8::from(instance.construct == crate::Construct::New),
+            _ => 9,
+        },
+        _ => 2,
+    };
+    Shape { kind, len }
+}
+
+/// The step from one key to the next in a container whose order does not matter.
+const fn stride(id: NodeId) -> Option<usize> {
+    match id.kind() {
+        Kind::Dict => Some(2),
+        Kind::Set | Kind::FrozenSet => Some(1),
+        _ => None,
+    }
+}
+
+struct Comparison<'l, 'r, 'a, 'b> {
+    left: NodeRef<'l, 'a>,
+    right: NodeRef<'r, 'b>,
+    left_layout: Layout,
+    right_layout: Layout,
+    /// Parents of a union-find: the nodes of the left document, then those of the right one.
+    parents: Vec<u32>,
+    /// For `eq_graph`: what each container of either side stands for on the other.
+    partners: Option<Vec<u32>>,
+    hashes: Option<(Hashes<'l, 'a>, Hashes<'r, 'b>)>,
+    open: Vec<(NodeId, NodeId)>,
+}
+
+const ALONE: u32 = u32::MAX;
+
+impl<'l, 'r, 'a, 'b> Comparison<'l, 'r, 'a, 'b> {
+    fn new(left: NodeRef<'l, 'a>, right: NodeRef<'r, 'b>, sharing: bool) -> Self {
+        let (left_layout, right_layout) = (Layout::of(left.document), Layout::of(right.document));
+        Self {
+            left,
+            right,
+            left_layout,
+            right_layout,
+            parents: Vec::new(),
+            partners: sharing.then(Vec::new),
+            hashes: None,
+            open: Vec::new(),
+        }
+    }
+
+    fn run(mut self) -> bool {
+        let mut next = Some((self.left.id, self.right.id));
+        while let Some((left, right)) = next {
+            if !self.pair(left, right) {
+                return false;
+            }
+            next = self.open.pop();
+        }
+        true
+    }
+
+    /// Compares two nodes; their parts wait in `open`.
+    fn pair(&mut self, left: NodeId, right: NodeId) -> bool {
+        let (left_document, right_document) = (self.left.document, self.right.document);
+        match (leaf(left_document, left), leaf(right_document, right)) {
+            (Some(left_leaf), Some(right_leaf)) => {
+                return match (left_leaf, right_leaf) {
+                    // Long contents that both sides share again and again are compared once.
+                    (Leaf::Text(one), Leaf::Text(other))
+                    | (Leaf::Bytes(one), Leaf::Bytes(other))
+                    | (Leaf::ByteArray(one), Leaf::ByteArray(other))
+                    | (Leaf::Big(one), Leaf::Big(other))
+                        if one.len() > 64 =>
+                    {
+                        one.len() == other.len() && (!self.unite(left, right) || one == other)
+                    }
+                    (one, other) => one == other,
+                };
+            }
+            (None, None) => {}
+            _ => return false,
+        }
+        let (left_shape, right_shape) = (shape(left_document, left), shape(right_document, right));
+        if left_shape != right_shape || !self.are_partners(left, right) {
+            return false;
+        }
+        if left != NodeId::EMPTY_TUPLE && right != NodeId::EMPTY_TUPLE && !self.unite(left, right) {
+            return true;
+        }
+        if let Some(stride) = stride(left) {
+            return self.unordered(left, right, stride);
+        }
+        let mut place = 0;
+        while let (Some(left), Some(right)) =
+            (walk::child(left_document, left, place), walk::child(right_document, right, place))
+        {
+            self.open.push((left, right));
+            place += 1;
+        }
+        true
+    }
+
+    fn unordered(&mut self, left: NodeId, right: NodeId, stride: usize) -> bool {
+        let (left_document, right_document) = (self.left.document, self.right.document);
+        let (left_items, right_items) = (left_document.items(left), right_document.items(right));
+        let aligned = left_items.iter().zip(right_items).step_by(stride).all(|(&left, &right)| {
+            leaf(left_document, left)
+                .is_some_and(|one| leaf(right_document, right).is_some_and(|other| one == other))
+        });
+        if aligned {
+            if stride == 2 {
+                let values = left_items.iter().copied().zip(right_items.iter().copied());
+                self.open.extend(values.skip(1).step_by(2));
+            }
+            return true;
+        }
+        let (left_root, right_root) = (self.left, self.right);
+        let (left_hashes, right_hashes) = self.hashes.get_or_insert_with(|| {
+            let seed = crate::document::hash::seed();
+            let mut left = Hashes::new(left_root.document, seed);
+            let mut right = Hashes::new(right_root.document, seed);
+            left.run(left_root.id);
+            right.run(right_root.id);
+            (left, right)
+        });
+        let left_order = left_hashes.sort(left_items, stride);
+        let right_order = right_hashes.sort(right_items, stride);
+        for (&(left_hash, left_place), &(right_hash, right_place)) in left_order.iter().zip(&right_order) {
+            if left_hash != right_hash {
+                return false;
+            }
+            for part in 0..stride {
+                if let (Some(&left), Some(&right)) =
+                    (left_items.get(left_place + part), right_items.get(right_place + part))
+                {
+                    self.open.push((left, right));
+                }
+            }
+        }
+        true
+    }
+
+    /// For `eq_graph`: whether two containers stand only for each other.
+    fn are_partners(&mut self, left: NodeId, right: NodeId) -> bool {
+        let Some(partners) = &mut self.partners else { return true };
+        let (Some(left), Some(right)) =
+            (self.left_layout.container(left), self.right_layout.container(right))
+        else {
+            // `()` is one object in Python.
+            return true;
+        };
+        let lefts = self.left_layout.containers();
+        if partners.is_empty() {
+            partners.resize(lefts + self.right_layout.containers(), ALONE);
+        }
+        for (place, other) in [(left, right), (lefts + right, left)] {
+            let other = u32::try_from(other).unwrap_or(ALONE);
+            match partners.get_mut(place) {
+                Some(partner) if *partner == ALONE => *partner = other,
+                Some(partner) if *partner != other => return false,
+                _ => {}
+            }
+        }
+        true
+    }
+
+    /// Notes two nodes as equal; whether they were not noted so before.
+    fn unite(&mut self, left: NodeId, right: NodeId) -> bool {
+        if self.parents.is_empty() {
+            let len = self.left_layout.len() + self.right_layout.len();
+            self.parents.extend((0_u32..).take(len));
+        }
+        let (Some(left), Some(right)) = (self.left_layout.place(left), self.right_layout.place(right)) else {
+            return true;
+        };
+        let left = self.root_of(left);
+        let right = self.root_of(self.left_layout.len() + right);
+        if left == right {
+            return false;
+        }
+        if let (Some(parent), Ok(left)) = (self.parents.get_mut(right), u32::try_from(left)) {
+            *parent = left;
+        }
+        true
+    }
+
+    fn root_of(&mut self, mut place: usize) -> usize {
+        loop {
+            let parent = self.parent(place);
+            if parent == place {
+                return place;
+            }
+            let above = self.parent(parent);
+            if let (Some(slot), Ok(above)) = (self.parents.get_mut(place), u32::try_from(above)) {
+                *slot = above;
+            }
+            place = above;
+        }
+    }
+
+    #[allow(clippy::as_conversions, reason = "u32 fits usize on every supported target")]
+    fn parent(&self, place: usize) -> usize {
+        self.parents.get(place).map_or(place, |&parent| parent as usize)
+    }
+}
+
+/// The hashes of all nodes below a root, children first.
+///
+/// A node whose unfolding ends is hashed with everything in it. One that reaches a cycle starts as
+/// its kind and length and takes in its parts [`ROUNDS`] times, which gives the same for equal
+/// cycles whatever their length.
+struct Hashes<'d, 'a> {
+    document: &'d Document<'a>,
+    layout: Layout,
+    seed: u64,
+    hashes: Vec<u64>,
+    states: Vec<State>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    Unseen,
+    Open,
+    Done,
+    Endless,
+}
+
+const ROUNDS: usize = 3;
+
+const fn fold(left: u64, right: u64) -> u64 {
+    let wide = (left as u128).wrapping_mul(right as u128);
+    (wide as u64) ^ ((wide >> 64) as u64)
+}
+
+const K0: u64 = 0x9e37_79b9_7f4a_7c15;
+const K1: u64 = 0xd6e8_feb8_6659_fd93;
+
+const fn mix(hash: u64, part: u64) -> u64 {
+    fold(hash ^ part, K0) ^ hash.rotate_left(23)
+}
+
+impl<'d, 'a> Hashes<'d, 'a> {
+    fn new(document: &'d Document<'a>, seed: u64) -> Self {
+        Self { document, layout: Layout::of(document), seed, hashes: Vec::new(), states: Vec::new() }
+    }
+
+    fn state(&self, id: NodeId) -> State {
+        self.layout.place(id).and_then(|place| self.states.get(place)).map_or(State::Unseen, |state| *state)
+    }
+
+    fn set(&mut self, id: NodeId, state: State, hash: u64) {
+        let Some(place) = self.layout.place(id) else { return };
+        if let (Some(slot), Some(old)) = (self.hashes.get_mut(place), self.states.get_mut(place)) {
+            *slot = hash;
+            *old = state;
+        }
+    }
+
+    fn run(&mut self, root: NodeId) {
+        if !root.is_container() {
+            return;
+        }
+        self.hashes.resize(self.layout.len(), 0);
+        self.states.resize(self.layout.len(), State::Unseen);
+        let mut endless = Vec::new();
+        let mut open: Vec<(NodeId, u32)> = Vec::new();
+        self.set(root, State::Open, 0);
+        open.push((root, 0));
+        while let Some((id, next)) = open.last_mut() {
+            let (id, place) = (*id, *next);
+            *next += 1;
+            match walk::child(self.document, id, usize::try_from(place).unwrap_or(usize::MAX)) {
+                Some(child) if child.is_container() => {
+                    if self.state(child) == State::Unseen {
+                        self.set(child, State::Open, 0);
+                        open.push((child, 0));
+                    }
+                }
+                Some(_) => {}
+                None => {
+                    open.pop();
+                    if self.is_endless(id) {
+                        let shape = shape(self.document, id);
+                        let hash = mix(mix(self.seed, u64::from(shape.kind) | 1 << 32), shape.len as u64);
+                        self.set(id, State::Endless, hash);
+                        endless.push(id);
+                    } else {
+                        let hash = self.combine(id);
+                        self.set(id, State::Done, hash);
+                    }
+                }
+            }
+        }
+        let mut fresh = Vec::with_capacity(endless.len());
+        for _ in 0..ROUNDS {
+            fresh.clear();
+            for &id in &endless {
+                fresh.push(self.combine(id));
+            }
+            for (&id, &hash) in endless.iter().zip(&fresh) {
+                self.set(id, State::Endless, hash);
+            }
+        }
+    }
+
+    /// Whether a part is still open, which closes a cycle, or reaches one.
+    fn is_endless(&self, id: NodeId) -> bool {
+        (0..)
+            .map_while(|place| walk::child(self.document, id, place))
+            .any(|child| matches!(self.state(child), State::Open | State::Endless))
+    }
+
+    fn combine(&mut self, id: NodeId) -> u64 {
+        if let Some(leaf) = leaf(self.document, id) {
+            return self.hash_leaf(&leaf);
+        }
+        let shape = shape(self.document, id);
+        let mut hash = mix(mix(self.seed ^ K1, u64::from(shape.kind)), shape.len as u64);
+        let stride = stride(id);
+        let mut place = 0;
+        let mut sum = 0_u64;
+        while let Some(child) = walk::child(self.document, id, place) {
+            let mut part = self.hash_of(child);
+            place += 1;
+            if stride.is_none() {
+                hash = mix(hash, part);
+                continue;
+            }
+            if stride == Some(2)
+                && let Some(value) = walk::child(self.document, id, place)
+            {
+                place += 1;
+                part = mix(part, self.hash_of(value));
+            }
+            sum = sum.wrapping_add(fold(part ^ K1, K0));
+        }
+        mix(hash, sum)
+    }
+
+    fn hash_of(&mut self, id: NodeId) -> u64 {
+        if matches!(self.state(id), State::Done | State::Endless) {
+            let place = self.layout.place(id).unwrap_or(usize::MAX);
+            return self.hashes.get(place).copied().unwrap_or_default();
+        }
+        let Some(leaf) = leaf(self.document, id) else {
+            return mix(mix(self.seed ^ K1, 2), 0);
+        };
+        let hash = self.hash_leaf(&leaf);
+        self.set(id, State::Done, hash);
+        hash
+    }
+
+    fn hash_leaf(&self, leaf: &Leaf<'_>) -> u64 {
+        let (tag, part) = match *leaf {
+            Leaf::None => (10, 0),
+            Leaf::Bool(value) => (11, u64::from(value)),
+            Leaf::Int(value) => (12, value.cast_unsigned()),
+            Leaf::Float(bits) => (13, bits),
+            Leaf::Big(bytes) => (14, hash_bytes(bytes, self.seed)),
+            Leaf::Text(bytes) => (15, hash_bytes(bytes, self.seed)),
+            Leaf::Bytes(bytes) => (16, hash_bytes(bytes, self.seed)),
+            Leaf::ByteArray(bytes) => (17, hash_bytes(bytes, self.seed)),
+            Leaf::Extension(code) => (18, u64::from(code)),
+            Leaf::Buffer(index, read_only) => (19, u64::from(index) << 1 | u64::from(read_only)),
+            Leaf::Absent => (20, 0),
+        };
+        mix(fold(self.seed ^ K0, K1 ^ tag), part)
+    }
+
+    /// The keys' hashes and places, in an order that depends on the hashes alone.
+    fn sort(&mut self, items: &[NodeId], stride: usize) -> Vec<(u64, usize)> {
+        let mut order: Vec<(u64, usize)> =
+            items.iter().enumerate().step_by(stride).map(|(place, &id)| (self.hash_of(id), place)).collect();
+        order.sort_unstable();
+        order
+    }
+}
+
+fn hash_bytes(bytes: &[u8], seed: u64) -> u64 {
+    let mut hash = fold(seed ^ K1, bytes.len() as u64 ^ K0);
+    let (words, tail) = bytes.as_chunks::<8>();
+    for word in words {
+        hash = fold(hash ^ u64::from_le_bytes(*word), K0);
+    }
+    let mut last = [0; 8];
+    for (slot, byte) in last.iter_mut().zip(tail) {
+        *slot = *byte;
+    }
+    fold(hash ^ u64::from_le_bytes(last), K1)
+}

@@ -1,0 +1,250 @@
+//! The storage of a decoded pickle: a graph of nodes in tables, because a pickle is a graph.
+//!
+//! Text and bytes borrow from the input where they stand in it unchanged. Shared objects are
+//! shared ids; a list that contains itself is a cycle of ids. Nothing here recurses.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::class::KnownClass;
+use super::id::{Kind, NodeId};
+use crate::wire::text::Str;
+
+/// A run of nodes in the pool: the items of a container.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Seq {
+    /// First slot in the pool.
+    pub(crate) start: u32,
+    /// Used slots; a dict uses two a pair.
+    pub(crate) len: u32,
+    /// Depth in the low 30 bits, then the two flags below.
+    pub(crate) meta: u32,
+}
+
+impl Seq {
+    /// The run has spare slots up to the next power of two.
+    pub(crate) const ROOMY: u32 = 1 << 31;
+    /// The container has been put into another one.
+    pub(crate) const HELD: u32 = 1 << 30;
+    pub(crate) const DEPTH: u32 = Self::HELD - 1;
+}
+
+/// Text that does not stand in the input as it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum TextRepr<'a> {
+    /// UTF-8 in `Document::owned_text`.
+    Owned { start: u32, len: u32 },
+    /// WTF-8 in the input.
+    Wtf8(&'a [u8]),
+    /// WTF-8 in `Document::owned_bytes`.
+    OwnedWtf8 { start: u32, len: u32 },
+}
+
+/// Bytes in the input or in `Document::owned_bytes`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum BytesRepr<'a> {
+    Input(&'a [u8]),
+    Owned { start: u32, len: u32 },
+}
+
+/// What stands in the object table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ObjectRepr {
+    Global {
+        module: NodeId,
+        name: NodeId,
+        known: Option<KnownClass>,
+    },
+    Instance(Instance),
+    /// The value that names it, and depth and flags as in `Seq::meta`.
+    PersistentId {
+        value: NodeId,
+        meta: u32,
+    },
+    Extension(u32),
+    Buffer(u32, bool),
+}
+
+/// An object made by REDUCE, NEWOBJ, NEWOBJ_EX, INST or OBJ. Absent parts are `NodeId::ABSENT`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Instance {
+    /// What was called: a global, or under `Inert` any object.
+    pub(crate) class: NodeId,
+    pub(crate) construct: Construct,
+    /// The reading that its class and arguments were checked for.
+    pub(crate) known: Option<KnownClass>,
+    /// A tuple.
+    pub(crate) args: NodeId,
+    /// A dict.
+    pub(crate) kwargs: NodeId,
+    /// What BUILD gave it.
+    pub(crate) state: NodeId,
+    /// A list of what APPENDS or ADDITEMS gave it.
+    pub(crate) items: NodeId,
+    /// A dict of what SETITEMS gave it.
+    pub(crate) pairs: NodeId,
+    /// As in `Seq::meta`.
+    pub(crate) meta: u32,
+}
+
+/// Which kind of opcode made an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Construct {
+    /// REDUCE, INST or OBJ: a call of the class or function.
+    Call,
+    /// NEWOBJ or NEWOBJ_EX: a call of the class's `__new__`.
+    New,
+}
+
+impl Instance {
+    pub(crate) const fn children(&self) -> [NodeId; 6] {
+        [self.class, self.args, self.kwargs, self.state, self.items, self.pairs]
+    }
+}
+
+/// A decoded pickle: an arena of nodes with one root.
+///
+/// ```
+/// use pickle_codec::{Node, decode};
+/// let document = decode(b"]q\x00(K\x01X\x01\x00\x00\x00ae.")?;
+/// let Node::List(items) = document.root().view() else { panic!("not a list") };
+/// assert_eq!(items.len(), 2);
+/// assert!(matches!(items.get(0).unwrap().view(), Node::Int(1)));
+/// # Ok::<(), pickle_codec::Error>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Document<'a> {
+    pub(crate) root: Root,
+    pub(crate) pool: Vec<NodeId>,
+    pub(crate) ints: Vec<i64>,
+    pub(crate) bigs: Vec<BytesRepr<'a>>,
+    pub(crate) floats: Vec<f64>,
+    pub(crate) strs: Vec<&'a str>,
+    pub(crate) texts: Vec<TextRepr<'a>>,
+    pub(crate) bytes: Vec<&'a [u8]>,
+    pub(crate) blobs: Vec<(u32, u32)>,
+    pub(crate) bytearrays: Vec<BytesRepr<'a>>,
+    pub(crate) lists: Vec<Seq>,
+    pub(crate) tuples: Vec<Seq>,
+    pub(crate) dicts: Vec<Seq>,
+    pub(crate) sets: Vec<Seq>,
+    pub(crate) frozensets: Vec<Seq>,
+    pub(crate) objects: Vec<ObjectRepr>,
+    pub(crate) owned_text: String,
+    pub(crate) owned_bytes: Vec<u8>,
+    /// Length of the input, on which the expansion budget depends.
+    pub(crate) input_len: usize,
+}
+
+/// The root id; `None` until a decode has finished.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Root(pub(crate) NodeId);
+
+impl Default for Root {
+    fn default() -> Self {
+        Self(NodeId::NONE)
+    }
+}
+
+impl<'a> Document<'a> {
+    /// The length of the input it was decoded from, in bytes; 0 if it was built.
+    #[must_use]
+    pub const fn input_len(&self) -> usize {
+        self.input_len
+    }
+
+    #[inline]
+    #[allow(clippy::as_conversions, reason = "u32 fits usize on every supported target")]
+    pub(crate) fn run(&self, seq: Seq) -> &[NodeId] {
+        let start = seq.start as usize;
+        self.pool.get(start..start + seq.len as usize).unwrap_or_default()
+    }
+
+    #[inline]
+    pub(crate) fn seq(&self, id: NodeId) -> Option<Seq> {
+        let table = match id.kind() {
+            Kind::List => &self.lists,
+            Kind::Tuple => &self.tuples,
+            Kind::Dict => &self.dicts,
+            Kind::Set => &self.sets,
+            Kind::FrozenSet => &self.frozensets,
+            _ => return None,
+        };
+        table.get(id.index()).copied()
+    }
+
+    #[inline]
+    pub(crate) fn seq_mut(&mut self, id: NodeId) -> Option<&mut Seq> {
+        let table = match id.kind() {
+            Kind::List => &mut self.lists,
+            Kind::Tuple => &mut self.tuples,
+            Kind::Dict => &mut self.dicts,
+            Kind::Set => &mut self.sets,
+            Kind::FrozenSet => &mut self.frozensets,
+            _ => return None,
+        };
+        table.get_mut(id.index())
+    }
+
+    /// The children of a container, keys and values alternating in a dict. An object's own parts
+    /// are in its representation.
+    #[inline]
+    pub(crate) fn items(&self, id: NodeId) -> &[NodeId] {
+        self.seq(id).map_or(&[], |seq| self.run(seq))
+    }
+
+    #[allow(clippy::as_conversions, reason = "u32 fits usize on every supported target")]
+    pub(crate) fn owned_slice(&self, start: u32, len: u32) -> &[u8] {
+        let start = start as usize;
+        self.owned_bytes.get(start..start + len as usize).unwrap_or_default()
+    }
+
+    pub(crate) fn bytes_of<'d>(&'d self, repr: BytesRepr<'a>) -> &'d [u8] {
+        match repr {
+            BytesRepr::Input(bytes) => bytes,
+            BytesRepr::Owned { start, len } => self.owned_slice(start, len),
+        }
+    }
+
+    /// The text of a text node.
+    #[inline]
+    pub(crate) fn text(&self, id: NodeId) -> Option<Str<'_>> {
+        match id.kind() {
+            Kind::Str => self.strs.get(id.index()).map(|text| Str::Utf8(text)),
+            Kind::Text => self.texts.get(id.index()).map(|repr| self.owned_text_of(*repr)),
+            _ => None,
+        }
+    }
+
+    #[allow(clippy::as_conversions, reason = "u32 fits usize on every supported target")]
+    fn owned_text_of(&self, repr: TextRepr<'a>) -> Str<'_> {
+        match repr {
+            TextRepr::Owned { start, len } => {
+                let start = start as usize;
+                Str::Utf8(self.owned_text.get(start..start + len as usize).unwrap_or_default())
+            }
+            TextRepr::Wtf8(bytes) => Str::Wtf8(bytes),
+            TextRepr::OwnedWtf8 { start, len } => Str::Wtf8(self.owned_slice(start, len)),
+        }
+    }
+
+    /// The bytes of a `bytes` node.
+    pub(crate) fn byte_string(&self, id: NodeId) -> Option<&[u8]> {
+        match id.kind() {
+            Kind::Bytes => self.bytes.get(id.index()).copied(),
+            Kind::Blob => self.blobs.get(id.index()).map(|&(start, len)| self.owned_slice(start, len)),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for Document<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Document")
+            .field("root", &self.root.0)
+            .field("input_len", &self.input_len)
+            .finish_non_exhaustive()
+    }
+}

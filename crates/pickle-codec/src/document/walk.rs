@@ -1,0 +1,190 @@
+//! Walking the graph of a document without recursion: dense places for nodes, children, cycles.
+
+use alloc::vec::Vec;
+
+use super::class::KnownClass;
+use super::id::{Kind, NodeId};
+use super::node::NodeRef;
+use super::tables::{Document, ObjectRepr, TextRepr};
+use crate::wire::error::ErrorKind;
+
+/// The part of a node at a place: items, or keys and values in turn, or an object's parts, of
+/// which some may be `NodeId::ABSENT`.
+#[inline]
+pub(crate) fn child(document: &Document<'_>, id: NodeId, place: usize) -> Option<NodeId> {
+    if id.kind() != Kind::Object {
+        return document.items(id).get(place).copied();
+    }
+    match document.objects.get(id.index())? {
+        ObjectRepr::Global { module, name, .. } => [*module, *name].get(place).copied(),
+        ObjectRepr::Instance(instance) => instance.children().get(place).copied(),
+        ObjectRepr::PersistentId { value, .. } => [*value].get(place).copied(),
+        ObjectRepr::Extension(_) | ObjectRepr::Buffer(..) => None,
+    }
+}
+
+/// The ids of the module and the name of a global.
+pub(crate) fn global_names(node: NodeRef<'_, '_>) -> [NodeId; 2] {
+    match node.document.objects.get(node.id.index()) {
+        Some(ObjectRepr::Global { module, name, .. }) if node.id.kind() == Kind::Object => [*module, *name],
+        _ => [NodeId::NONE; 2],
+    }
+}
+
+/// What a global's name stands for.
+pub(crate) fn global_class(document: &Document<'_>, id: NodeId) -> Option<KnownClass> {
+    match document.objects.get(id.index()) {
+        Some(ObjectRepr::Global { known, .. }) if id.kind() == Kind::Object => *known,
+        _ => None,
+    }
+}
+
+/// Text with lone surrogates that stands in the input.
+pub(crate) fn borrowed_wtf8<'a>(node: NodeRef<'_, 'a>) -> Option<&'a [u8]> {
+    match node.document.texts.get(node.id.index()) {
+        Some(TextRepr::Wtf8(bytes)) if node.id.kind() == Kind::Text => Some(bytes),
+        _ => None,
+    }
+}
+
+/// A dense number for every node that has a place in a table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Layout {
+    base: [usize; 16],
+    len: usize,
+}
+
+impl Layout {
+    pub(crate) const fn of(document: &Document<'_>) -> Self {
+        let lens = [
+            0,
+            0,
+            document.ints.len(),
+            document.bigs.len(),
+            document.floats.len(),
+            document.strs.len(),
+            document.texts.len(),
+            document.bytes.len(),
+            document.blobs.len(),
+            document.bytearrays.len(),
+            document.lists.len(),
+            document.tuples.len(),
+            document.dicts.len(),
+            document.sets.len(),
+            document.frozensets.len(),
+            document.objects.len(),
+        ];
+        let mut base = [0; 16];
+        let mut len = 0;
+        let mut kind = 0;
+        while kind < 16 {
+            base[kind] = len;
+            len += lens[kind];
+            kind += 1;
+        }
+        Self { base, len }
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The number of a node; `None` if its id holds the value itself.
+    #[inline]
+    #[allow(clippy::as_conversions, reason = "a kind is a number below 16")]
+    pub(crate) fn place(&self, id: NodeId) -> Option<usize> {
+        match id.kind() {
+            Kind::Constant | Kind::Small => None,
+            kind => self.base.get(kind as usize).map(|base| base + id.index()),
+        }
+    }
+
+    /// As [`place`](Self::place), for containers and objects alone, counted from 0.
+    #[inline]
+    pub(crate) fn container(&self, id: NodeId) -> Option<usize> {
+        if !id.is_container() {
+            return None;
+        }
+        self.place(id).map(|place| place - self.base[10])
+    }
+
+    pub(crate) const fn containers(&self) -> usize {
+        self.len - self.base[10]
+    }
+}
+
+/// A set of containers, a bit each.
+#[derive(Clone, Debug)]
+pub(crate) struct NodeSet {
+    layout: Layout,
+    words: Vec<u64>,
+}
+
+impl NodeSet {
+    pub(crate) fn new(document: &Document<'_>) -> Self {
+        let layout = Layout::of(document);
+        Self { layout, words: alloc::vec![0; layout.containers().div_ceil(64)] }
+    }
+
+    /// Puts a container in; whether it was not in before.
+    pub(crate) fn insert(&mut self, id: NodeId) -> bool {
+        let Some(place) = self.layout.container(id) else { return true };
+        let Some(word) = self.words.get_mut(place / 64) else { return true };
+        let bit = 1 << (place % 64);
+        let fresh = *word & bit == 0;
+        *word |= bit;
+        fresh
+    }
+
+    pub(crate) fn contains(&self, id: NodeId) -> bool {
+        let place = self.layout.container(id).unwrap_or(usize::MAX);
+        self.words.get(place / 64).is_some_and(|word| word & (1 << (place % 64)) != 0)
+    }
+
+    pub(crate) fn remove(&mut self, id: NodeId) {
+        let place = self.layout.container(id).unwrap_or(usize::MAX);
+        if let Some(word) = self.words.get_mut(place / 64) {
+            *word &= !(1 << (place % 64));
+        }
+    }
+}
+
+/// Whether a node contains itself, or holds one that does. Linear, and without recursion.
+pub(crate) fn reaches_cycle(node: NodeRef<'_, '_>) -> bool {
+    let document = node.document;
+    if !node.id.is_container() {
+        return false;
+    }
+    let (mut seen, mut open_ones) = (NodeSet::new(document), NodeSet::new(document));
+    let mut open: Vec<(NodeId, u32)> = Vec::new();
+    seen.insert(node.id);
+    open_ones.insert(node.id);
+    open.push((node.id, 0));
+    while let Some((id, next)) = open.last_mut() {
+        let place = *next;
+        *next += 1;
+        match child(document, *id, usize::try_from(place).unwrap_or(usize::MAX)) {
+            Some(child) if !child.is_container() => {}
+            Some(child) if seen.insert(child) => {
+                open_ones.insert(child);
+                open.push((child, 0));
+            }
+            Some(child) if open_ones.contains(child) => return true,
+            Some(_) => {}
+            None => {
+                open_ones.remove(*id);
+                open.pop();
+            }
+        }
+    }
+    false
+}
+
+/// Writing out a cycle ends at one limit or the other; the cause is the cycle.
+#[cold]
+pub(crate) fn limit_or_cycle(kind: ErrorKind, node: NodeRef<'_, '_>) -> ErrorKind {
+    match kind {
+        ErrorKind::Depth | ErrorKind::Budget if reaches_cycle(node) => ErrorKind::Recursive,
+        other => other,
+    }
+}

@@ -1,0 +1,622 @@
+//! Documents to pickles: the graph is walked without recursion, and identity decides what is shared.
+
+mod sharing;
+mod target;
+
+use alloc::vec::Vec;
+use core::marker::PhantomData;
+
+use bytes::BufMut;
+
+use self::sharing::{Slots, Wanted};
+use self::target::{CopyingTo, Sharing, Target};
+use super::open::{NO_MEMO, Open, Shape};
+use super::options::EncodeOptions;
+use super::singles::Name;
+#[cfg(feature = "std")]
+use super::sink::Calling;
+use super::sink::{Copying, Scratch, Sink};
+use super::writer::Writer;
+use crate::document::KnownClass;
+use crate::document::{BytesRepr, Document, TextRepr};
+use crate::document::{Construct, Instance, ObjectRepr};
+use crate::document::{Kind, NodeId};
+use crate::known::owns_module_text;
+#[cfg(feature = "std")]
+use crate::wire::error::ErrorKind;
+use crate::wire::error::{Error, Result};
+use crate::wire::protocol::Protocol;
+use crate::wire::text::Str;
+
+impl Document<'_> {
+    /// The pickle of this document: what CPython's C pickler writes for the same graph.
+    ///
+    /// Sharing and cycles are kept. Objects are written as the opcodes they came from: class,
+    /// arguments, REDUCE, NEWOBJ or NEWOBJ_EX, items, pairs, and the state at the end.
+    ///
+    /// # Errors
+    /// `data` if the protocol has no form for a node: text of 4 GiB or more below protocol 4, an
+    /// integer of more than 4,300 digits below protocol 2, out-of-band buffers below protocol 5 or
+    /// out of order, names with line breaks below protocol 4, and persistent ids in protocol 0
+    /// that are not ASCII text.
+    ///
+    /// ```
+    /// use pickle_codec::{Protocol, decode};
+    /// let document = decode(b"(lp0\nI1\nag0\na.")?;
+    /// assert_eq!(document.to_vec(Protocol::V2)?, b"\x80\x02]q\x00(K\x01h\x00e.");
+    /// # Ok::<(), pickle_codec::Error>(())
+    /// ```
+    pub fn to_vec(&self, protocol: Protocol) -> Result<Vec<u8>> {
+        self.to_vec_with(EncodeOptions::new(protocol))
+    }
+
+    /// The pickle, by these options.
+    ///
+    /// # Errors
+    /// As [`to_vec`](Self::to_vec).
+    pub fn to_vec_with(&self, options: EncodeOptions) -> Result<Vec<u8>> {
+        self.encode_into(Vec::new(), options)
+    }
+
+    /// Appends the pickle to a buffer and gives the buffer back.
+    ///
+    /// # Errors
+    /// As [`to_vec`](Self::to_vec); `budget` if the buffer has no room left.
+    pub fn encode_into<B: BufMut>(&self, buffer: B, options: EncodeOptions) -> Result<B> {
+        let writer = Writer::new(Copying(buffer), options.protocol, usize::MAX, Scratch::new());
+        let (sink, _) = encode(self, writer, options)?;
+        Ok(sink.0)
+    }
+
+    /// Writes the pickle.
+    ///
+    /// # Errors
+    /// As [`to_vec`](Self::to_vec), as [`std::io::ErrorKind::InvalidInput`]; or the writer's own.
+    #[cfg(feature = "std")]
+    pub fn to_writer<W: std::io::Write>(&self, writer: W, options: EncodeOptions) -> std::io::Result<()> {
+        super::sink::through(writer, |sink: &mut dyn FnMut(&[u8]) -> Result<(), ErrorKind>| {
+            let writer = Writer::new(Calling(sink), options.protocol, usize::MAX, Scratch::new());
+            encode(self, writer, options).map(|_| ())
+        })
+    }
+}
+
+/// Encodes a document and finishes the pickle. Its text and bytes may be shared with the sink.
+pub(crate) fn encode<'v, S: Sink<'v>>(
+    document: &'v Document<'_>,
+    mut writer: Writer<'v, S>,
+    options: EncodeOptions,
+) -> Result<(S, Scratch)> {
+    walk(document, Sharing(&mut writer), options.lean)?;
+    writer.finish()
+}
+
+/// Writes a document as one value of a larger pickle, copying its text and bytes.
+pub(crate) fn copy<'x, S: Sink<'x>>(document: &Document<'_>, writer: &mut Writer<'x, S>) -> Result<()> {
+    let memoize = writer.memoize;
+    let outcome = walk(document, CopyingTo(&mut *writer), !memoize);
+    writer.memoize = memoize;
+    outcome
+}
+
+fn walk<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>>(
+    document: &'v Document<'_>,
+    target: T,
+    lean: bool,
+) -> Result<()> {
+    let slots = Slots::of(document);
+    let wanted = if lean { Some(Wanted::count(document, &slots)) } else { None };
+    let memo = alloc::vec![0; slots.len];
+    let mut walk = Walk {
+        document,
+        writer: target,
+        slots,
+        memo,
+        wanted,
+        open: Vec::new(),
+        buffers: 0,
+        sink: PhantomData,
+    };
+    walk.run(document.root.0)
+}
+
+/// A node whose parts are being written.
+struct Visit {
+    id: NodeId,
+    next: u32,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The items of a container.
+    Items,
+    /// The value of a persistent id.
+    Pid,
+    // The parts of an object, in `save_reduce`'s order.
+    Class,
+    Args,
+    Kwargs,
+    Made,
+    GivenItems,
+    GivenPairs,
+    State,
+    Built,
+    /// A spelled-out call of `copyreg.__newobj__`: the class and the arguments as one tuple.
+    NewArgs,
+    /// A call of `copyreg._reconstructor`: the value behind class and base.
+    Rebuilt,
+}
+
+struct Walk<'v, 'x, 'd, S, T> {
+    document: &'v Document<'d>,
+    writer: T,
+    slots: Slots,
+    /// Memo index + 1 by slot.
+    memo: Vec<u32>,
+    wanted: Option<Wanted>,
+    open: Vec<Visit>,
+    buffers: u32,
+    sink: PhantomData<(&'x (), S)>,
+}
+
+impl<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>> Walk<'v, 'x, '_, S, T> {
+    fn run(&mut self, root: NodeId) -> Result<()> {
+        self.visit(root)?;
+        while let Some(top) = self.open.last_mut() {
+            if top.stage == Stage::Items {
+                let id = top.id;
+                let place = top.next as usize;
+                top.next = top.next.saturating_add(1);
+                match self.document.items(id).get(place) {
+                    Some(&child) => self.visit(child)?,
+                    None => self.end(id)?,
+                }
+            } else {
+                self.step_object()?;
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn known(&self, id: NodeId) -> Option<u32> {
+        self.memo.get(self.slots.of_node(id)).and_then(|slot| slot.checked_sub(1))
+    }
+
+    /// Notes the memo entry of what was written last.
+    #[inline]
+    fn note(&mut self, id: NodeId) {
+        let last = self.writer.last;
+        if last != NO_MEMO
+            && let Some(slot) = self.memo.get_mut(self.slots.of_node(id))
+        {
+            *slot = last + 1;
+        }
+    }
+
+    /// Whether this node gets a memo opcode.
+    #[inline]
+    fn choose(&mut self, id: NodeId) {
+        if let Some(wanted) = &self.wanted {
+            self.writer.memoize = wanted.has(id, self.slots.of_node(id));
+        }
+    }
+
+    /// Writes a scalar or a known node, or opens a container.
+    fn visit(&mut self, id: NodeId) -> Result<()> {
+        if let Some(index) = self.known(id) {
+            return self.writer.get(index);
+        }
+        self.choose(id);
+        let document = self.document;
+        match id.kind() {
+            Kind::Constant => match id {
+                NodeId::FALSE => self.writer.bool(false),
+                NodeId::TRUE => self.writer.bool(true),
+                NodeId::EMPTY_TUPLE => {
+                    self.writer.begin_tuple(0)?;
+                    self.writer.end()
+                }
+                _ => self.writer.none(),
+            },
+            Kind::Small => self.writer.int(id.small_value()),
+            Kind::Int => self.writer.int(document.ints.get(id.index()).copied().unwrap_or_default()),
+            Kind::Big => {
+                let repr = document.bigs.get(id.index()).copied();
+                self.writer.int_le(repr.map_or(&[], |repr| document.bytes_of(repr)))
+            }
+            Kind::Float => self.writer.float(document.floats.get(id.index()).copied().unwrap_or_default()),
+            Kind::Str => {
+                let text: &'v str = document.strs.get(id.index()).copied().unwrap_or_default();
+                self.writer.text_of(text.as_bytes())?;
+                self.note(id);
+                Ok(())
+            }
+            Kind::Text => {
+                let text: &'v [u8] = match document.texts.get(id.index()) {
+                    Some(TextRepr::Wtf8(bytes)) => bytes,
+                    _ => document.text(id).map_or(&[], |text| text.as_bytes()),
+                };
+                self.writer.text_of(text)?;
+                self.note(id);
+                Ok(())
+            }
+            Kind::Bytes | Kind::Blob => {
+                let bytes: &'v [u8] = document.byte_string(id).unwrap_or_default();
+                self.writer.bytes_of(bytes)?;
+                self.note(id);
+                Ok(())
+            }
+            Kind::ByteArray => {
+                let repr = document.bytearrays.get(id.index()).copied();
+                let bytes: &'v [u8] = repr.map_or(&[], |repr| match repr {
+                    BytesRepr::Input(bytes) => bytes,
+                    BytesRepr::Owned { .. } => document.bytes_of(repr),
+                });
+                self.writer.bytearray_of(bytes)?;
+                self.note(id);
+                Ok(())
+            }
+            Kind::Object => self.visit_object(id),
+            kind => {
+                let len = document.items(id).len();
+                match kind {
+                    Kind::List => self.writer.begin_list(len)?,
+                    Kind::Tuple => self.writer.begin_tuple(len)?,
+                    Kind::Dict => self.writer.begin_dict(len / 2)?,
+                    Kind::Set => self.writer.begin_set(len)?,
+                    _ => self.writer.begin_frozenset(len)?,
+                }
+                // A list, dict or set is in the memo before its items.
+                self.note(id);
+                self.open.push(Visit { id, next: 0, stage: Stage::Items });
+                Ok(())
+            }
+        }
+    }
+
+    /// Closes a container, which may have met itself on the way.
+    fn end(&mut self, id: NodeId) -> Result<()> {
+        self.open.pop();
+        self.choose(id);
+        let known = match id.kind() {
+            Kind::List | Kind::Dict => None,
+            Kind::Set if self.writer.protocol() >= Protocol::V4 => None,
+            _ => self.known(id),
+        };
+        match known {
+            Some(index) if id.kind() == Kind::Tuple && self.writer.protocol() == Protocol::V0 => {
+                self.writer.end_text_tuple(self.document.items(id).len(), index)
+            }
+            known => {
+                self.writer.end_as(known)?;
+                self.note(id);
+                Ok(())
+            }
+        }
+    }
+
+    fn visit_object(&mut self, id: NodeId) -> Result<()> {
+        match self.document.objects.get(id.index()).copied() {
+            None => self.writer.none(),
+            Some(ObjectRepr::Global { module, name, .. }) => self.global(id, module, name),
+            Some(ObjectRepr::Extension(code)) => self.extension(code),
+            Some(ObjectRepr::Buffer(index, read_only)) => self.buffer(index, read_only),
+            Some(ObjectRepr::PersistentId { value, .. }) => self.persistent_id(id, value),
+            Some(ObjectRepr::Instance(_)) => {
+                self.writer.item()?;
+                self.writer.push(Open::parts());
+                self.open.push(Visit { id, next: 0, stage: Stage::Class });
+                Ok(())
+            }
+        }
+    }
+
+    fn text_of(&self, id: NodeId) -> Str<'v> {
+        self.document.text(id).unwrap_or(Str::Utf8(""))
+    }
+
+    fn global(&mut self, id: NodeId, module: NodeId, name: NodeId) -> Result<()> {
+        let (module_text, name_text) = (self.text_of(module), self.text_of(name));
+        // `complex` is the one class that the encoder writes by itself, so each protocol has its spelling.
+        let is_complex = matches!(
+            self.document.objects.get(id.index()),
+            Some(ObjectRepr::Global { known: Some(KnownClass::Complex), .. })
+        );
+        let spelt_anew = self.writer.protocol() < Protocol::V4 || module_text != Str::Utf8("builtins");
+        if is_complex && spelt_anew {
+            self.writer.item()?;
+            self.writer.name(Name::Complex)?;
+        } else if self.writer.protocol() < Protocol::V4 {
+            self.writer.global(module_text, name_text)?;
+        } else {
+            self.writer.item()?;
+            if !self.writer.get_global(module_text, name_text) {
+                self.writer.push(Open::parts());
+                for (part, text) in [(module, module_text), (name, name_text)] {
+                    match self.known(part) {
+                        Some(index) => self.writer.get(index)?,
+                        None => {
+                            self.choose(part);
+                            // The document knows which names are one object, but what the encoder
+                            // writes by itself is in `builtins`, too.
+                            if part == module
+                                && text == Str::Utf8("builtins")
+                                && !owns_module_text(module_text, name_text)
+                            {
+                                self.writer.interned(text)?;
+                            } else {
+                                self.writer.text(text.as_bytes())?;
+                            }
+                            self.note(part);
+                        }
+                    }
+                }
+                self.writer.pop();
+                self.choose(id);
+                self.writer.emit([0x93]);
+                self.writer.put_global(module_text, name_text);
+            }
+        }
+        self.note(id);
+        Ok(())
+    }
+
+    fn extension(&mut self, code: u32) -> Result<()> {
+        self.writer.item()?;
+        let [b0, b1, b2, b3] = code.to_le_bytes();
+        match code {
+            0..=0xff => self.writer.emit([0x82, b0]),
+            0x100..=0xffff => self.writer.emit([0x83, b0, b1]),
+            _ => self.writer.emit([0x84, b0, b1, b2, b3]),
+        }
+        self.writer.last = NO_MEMO;
+        Ok(())
+    }
+
+    fn buffer(&mut self, index: u32, read_only: bool) -> Result<()> {
+        if self.writer.protocol() < Protocol::V5 {
+            return Err(Error::message("out-of-band buffers need protocol 5"));
+        }
+        if index != self.buffers {
+            return Err(Error::message("a pickle names its buffers in order, each once"));
+        }
+        self.buffers += 1;
+        self.writer.item()?;
+        self.writer.emit([0x97]);
+        if read_only {
+            self.writer.emit([0x98]);
+        }
+        self.writer.last = NO_MEMO;
+        Ok(())
+    }
+
+    fn persistent_id(&mut self, id: NodeId, value: NodeId) -> Result<()> {
+        if self.writer.protocol() == Protocol::V0 {
+            let text = self.text_of(value);
+            let line = text
+                .as_str()
+                .filter(|line| value.is_text() && line.is_ascii() && !line.contains(['\n', '\r', '\0']));
+            let Some(line) = line else {
+                return Err(Error::message("persistent ids in protocol 0 must be lines of ASCII text"));
+            };
+            self.writer.item()?;
+            self.writer.persid_line(line.as_bytes());
+            return Ok(());
+        }
+        self.writer.item()?;
+        self.writer.push(Open::parts());
+        self.open.push(Visit { id, next: 0, stage: Stage::Pid });
+        self.visit(value)
+    }
+
+    fn instance(&self, id: NodeId) -> Option<Instance> {
+        match self.document.objects.get(id.index()) {
+            Some(ObjectRepr::Instance(instance)) if id.kind() == Kind::Object => Some(*instance),
+            _ => None,
+        }
+    }
+
+    /// The next part of the object on top.
+    fn step_object(&mut self) -> Result<()> {
+        let Some(top) = self.open.last_mut() else { return Ok(()) };
+        let (id, stage, place) = (top.id, top.stage, top.next as usize);
+        if stage == Stage::Pid {
+            self.open.pop();
+            self.writer.pop();
+            self.writer.emit(*b"Q");
+            self.writer.last = NO_MEMO;
+            return Ok(());
+        }
+        let Some(instance) = self.instance(id) else {
+            self.open.pop();
+            return Ok(());
+        };
+        let protocol = self.writer.protocol();
+        let lacks_kwargs = instance.kwargs == NodeId::ABSENT;
+        let rebuilt = instance.known == Some(KnownClass::Instance);
+        // The opcodes came with protocols 2 and 4; before, the call is spelled out.
+        let spelled = instance.construct == Construct::New
+            && (protocol < Protocol::V2 || (protocol < Protocol::V4 && !lacks_kwargs));
+        // An instance without arguments is what `object.__reduce_ex__` gives there.
+        let plain = spelled && lacks_kwargs && self.document.items(instance.args).is_empty();
+        match stage {
+            Stage::Class if rebuilt || plain => {
+                let value = match self.document.items(instance.args) {
+                    &[value] if rebuilt => value,
+                    _ => NodeId::NONE,
+                };
+                self.set_stage(Stage::Rebuilt);
+                self.writer.item()?;
+                self.writer.name(Name::Reconstructor)?;
+                self.writer.begin_tuple(3)?;
+                self.visit(instance.class)?;
+                self.choose(instance.class);
+                self.writer.item()?;
+                self.writer.name(base_of(value))?;
+                self.visit(value)
+            }
+            Stage::Rebuilt => {
+                self.writer.end()?;
+                self.made(id, b'R')
+            }
+            Stage::Class if spelled => {
+                self.set_stage(Stage::NewArgs);
+                self.writer.item()?;
+                self.writer.name(if lacks_kwargs { Name::NewObj } else { Name::NewObjEx })?;
+                let len = if lacks_kwargs { 1 + self.document.items(instance.args).len() } else { 3 };
+                self.writer.begin_tuple(len)?;
+                self.visit(instance.class)
+            }
+            Stage::NewArgs => {
+                let child = if lacks_kwargs {
+                    self.document.items(instance.args).get(place).copied()
+                } else {
+                    [instance.args, instance.kwargs].get(place).copied()
+                };
+                match child {
+                    Some(child) => {
+                        if let Some(top) = self.open.last_mut() {
+                            top.next = top.next.saturating_add(1);
+                        }
+                        self.visit(child)
+                    }
+                    None => {
+                        self.writer.end()?;
+                        self.made(id, b'R')
+                    }
+                }
+            }
+            Stage::Class => {
+                self.set_stage(Stage::Args);
+                self.visit(instance.class)
+            }
+            Stage::Args => {
+                self.set_stage(if lacks_kwargs { Stage::Made } else { Stage::Kwargs });
+                let args = if instance.args == NodeId::ABSENT { NodeId::EMPTY_TUPLE } else { instance.args };
+                self.visit(args)
+            }
+            Stage::Kwargs => {
+                self.set_stage(Stage::Made);
+                self.visit(instance.kwargs)
+            }
+            Stage::Made => self.made(
+                id,
+                match (instance.construct, lacks_kwargs) {
+                    (Construct::Call, _) => b'R',
+                    (Construct::New, true) => 0x81,
+                    (Construct::New, false) => 0x92,
+                },
+            ),
+            Stage::GivenItems => self.given(instance.items, place, Stage::GivenPairs),
+            Stage::GivenPairs => self.given(instance.pairs, place, Stage::State),
+            Stage::State => {
+                self.set_stage(Stage::Built);
+                if instance.state == NodeId::ABSENT { Ok(()) } else { self.visit(instance.state) }
+            }
+            Stage::Built => {
+                if instance.state != NodeId::ABSENT {
+                    self.writer.emit(*b"b");
+                }
+                self.open.pop();
+                self.writer.pop();
+                self.writer.last = self.known(id).unwrap_or(NO_MEMO);
+                Ok(())
+            }
+            Stage::Items | Stage::Pid => Ok(()),
+        }
+    }
+
+    fn set_stage(&mut self, stage: Stage) {
+        if let Some(top) = self.open.last_mut() {
+            top.stage = stage;
+            top.next = 0;
+        }
+    }
+
+    /// The call itself. An object that has met itself in its arguments is taken from the memo, and
+    /// has got the rest there.
+    fn made(&mut self, id: NodeId, opcode: u8) -> Result<()> {
+        self.writer.emit([opcode]);
+        self.choose(id);
+        let known = self.known(id);
+        if self.writer.end_call(known) {
+            self.note(id);
+            self.set_stage(Stage::GivenItems);
+        } else {
+            self.open.pop();
+            self.writer.pop();
+        }
+        Ok(())
+    }
+
+    /// The next of the items or pairs that the object was given.
+    fn given(&mut self, list: NodeId, place: usize, after: Stage) -> Result<()> {
+        let items = self.document.items(list);
+        let mut start = 0;
+        if place == 0
+            && let Some(instance) = self.open.last().and_then(|top| self.instance(top.id))
+        {
+            start = self.in_args(&instance, items);
+        }
+        let place = place.max(start);
+        let Some(&child) = items.get(place) else {
+            if self.writer.is_given() {
+                self.writer.end()?;
+            }
+            self.set_stage(after);
+            return Ok(());
+        };
+        if !self.writer.is_given() {
+            let left = items.len() - start;
+            if after == Stage::State {
+                self.writer.begin_given(Shape::Pairs, left / 2);
+            } else {
+                self.writer.begin_given(Shape::Items, left);
+            }
+        }
+        if let Some(top) = self.open.last_mut() {
+            top.next = u32::try_from(place + 1).unwrap_or(u32::MAX);
+        }
+        self.visit(child)
+    }
+
+    /// How many of the items or pairs stand in the arguments, from where the reading of a known
+    /// class has taken them.
+    fn in_args(&self, instance: &Instance, items: &[NodeId]) -> usize {
+        let document = self.document;
+        let Some(&first) = document.items(instance.args).first() else { return 0 };
+        let taken = document.items(first);
+        match instance.known {
+            Some(KnownClass::Counter | KnownClass::Deque) if items.starts_with(taken) => taken.len(),
+            Some(KnownClass::OrderedDict) => {
+                let pairs = taken.iter().flat_map(|&pair| document.items(pair));
+                if pairs.clone().eq(items.iter().take(taken.len() * 2)) { taken.len() * 2 } else { 0 }
+            }
+            _ => 0,
+        }
+    }
+}
+
+/// The built-in type that an instance of a subclass is made from.
+fn base_of(value: NodeId) -> Name {
+    match value.kind() {
+        Kind::Constant => match value {
+            NodeId::EMPTY_TUPLE => Name::Tuple,
+            NodeId::NONE => Name::Object,
+            _ => Name::Int,
+        },
+        Kind::Small | Kind::Int | Kind::Big => Name::Int,
+        Kind::Float => Name::Float,
+        Kind::Str | Kind::Text => Name::Str,
+        Kind::Bytes | Kind::Blob => Name::Bytes,
+        Kind::ByteArray => Name::ByteArray,
+        Kind::List => Name::List,
+        Kind::Tuple => Name::Tuple,
+        Kind::Dict => Name::Dict,
+        Kind::Set => Name::Set,
+        Kind::FrozenSet => Name::FrozenSet,
+        Kind::Object => Name::Complex,
+    }
+}

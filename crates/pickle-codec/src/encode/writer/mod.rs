@@ -1,0 +1,360 @@
+//! The opcodes of values as `Modules/_pickle.c` writes them, staged frame by frame.
+//!
+//! Everything goes to a stage first. From protocol 4 on, the stage is the pickle FRAME at hand;
+//! below, it is a buffer that is handed on at the same size.
+
+mod container;
+mod name;
+mod payload;
+mod scalar;
+
+use alloc::vec::Vec;
+
+use super::literal::Decimal;
+use super::open::{BATCH, Batch, NO_MEMO, Open, Shape};
+use super::singles::{Single, Singles};
+use super::sink::{Scratch, Sink};
+use crate::wire::error::{Error, ErrorKind, Result};
+use crate::wire::protocol::Protocol;
+
+/// A frame that has reached this size is closed: `FRAME_SIZE_TARGET`.
+pub(crate) const FRAME_TARGET: usize = 64 << 10;
+
+/// A frame shorter than this is written without its header: `FRAME_SIZE_MIN`.
+const FRAME_MIN: usize = 4;
+
+/// Digits of the longest integer that has a text form: CPython's `sys.int_info.default_max_str_digits`.
+const MAX_DIGITS: usize = 4_300;
+
+/// How opcodes look, which is not quite the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Style {
+    /// Protocol 0.
+    Text,
+    /// Protocols 1 to 3.
+    Binary,
+    /// Protocols 4 and 5.
+    Framed,
+}
+
+#[derive(Debug)]
+pub(crate) struct Writer<'v, S> {
+    pub(crate) sink: S,
+    stage: Vec<u8>,
+    /// Used bytes of the stage.
+    pos: usize,
+    /// Shared bytes and where in the stage they belong.
+    holes: Vec<(usize, &'v [u8])>,
+    hole_bytes: usize,
+    /// Payloads of this length are shared with the sink.
+    share_from: usize,
+    protocol: Protocol,
+    style: Style,
+    pub(crate) memoize: bool,
+    /// The prefix of protocol 4 and up has been handed on.
+    started: bool,
+    /// Memo entries so far.
+    memo: u32,
+    /// Memo index of the value written last, or `NO_MEMO`.
+    pub(crate) last: u32,
+    /// What cannot be reported where it happens, and makes `finish` fail.
+    broken: Option<ErrorKind>,
+    top: Open,
+    open: Vec<Open>,
+    singles: Singles,
+}
+
+#[cold]
+#[inline(never)]
+fn misuse(text: &str) -> Error {
+    Error::message(text)
+}
+
+impl<'v, S: Sink<'v>> Writer<'v, S> {
+    pub(crate) fn new(sink: S, protocol: Protocol, share_from: usize, scratch: Scratch) -> Self {
+        let Scratch { stage, mut open, mut singles } = scratch;
+        open.clear();
+        singles.clear();
+        let mut writer = Self {
+            sink,
+            stage,
+            pos: 0,
+            holes: Vec::new(),
+            hole_bytes: 0,
+            share_from,
+            protocol,
+            style: match protocol {
+                Protocol::V0 => Style::Text,
+                Protocol::V1 | Protocol::V2 | Protocol::V3 => Style::Binary,
+                Protocol::V4 | Protocol::V5 => Style::Framed,
+            },
+            memoize: true,
+            started: false,
+            memo: 0,
+            last: NO_MEMO,
+            broken: None,
+            top: Open::root(),
+            open,
+            singles,
+        };
+        if matches!(protocol, Protocol::V2 | Protocol::V3) {
+            writer.emit([0x80, protocol.get()]);
+        }
+        writer
+    }
+
+    /// Writes STOP and hands everything on.
+    pub(crate) fn finish(mut self) -> Result<(S, Scratch)> {
+        if self.top.shape != Shape::Root || self.top.left != 0 {
+            return Err(misuse("the pickle is not complete: a value or an end is missing"));
+        }
+        self.emit(*b".");
+        self.flush()?;
+        if let Some(kind) = self.broken {
+            return Err(Error::plain(kind));
+        }
+        Ok((self.sink, Scratch { stage: self.stage, open: self.open, singles: self.singles }))
+    }
+
+    pub(crate) const fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    // ===== The stage =====
+
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, more: usize) {
+        let len = (self.stage.len() * 2).max(self.pos + more).max(1 << 10);
+        self.stage.resize(len, 0);
+    }
+
+    /// Room for `more` bytes at the position and behind it.
+    #[inline]
+    fn room(&mut self, more: usize) -> &mut [u8] {
+        if self.stage.len() - self.pos < more {
+            self.grow(more);
+        }
+        self.stage.get_mut(self.pos..).unwrap_or_default()
+    }
+
+    #[inline]
+    pub(crate) fn emit<const N: usize>(&mut self, bytes: [u8; N]) {
+        if let Some(place) = self.room(N).first_chunk_mut::<N>() {
+            *place = bytes;
+            self.pos += N;
+        }
+    }
+
+    #[inline]
+    fn emit_slice(&mut self, bytes: &[u8]) {
+        if let Some(place) = self.room(bytes.len()).get_mut(..bytes.len()) {
+            place.copy_from_slice(bytes);
+            self.pos += bytes.len();
+        }
+    }
+
+    /// Hands the stage on; from protocol 4 on as a frame.
+    #[cold]
+    #[inline(never)]
+    fn flush(&mut self) -> Result<()> {
+        let outcome = self.hand_on();
+        self.pos = 0;
+        self.hole_bytes = 0;
+        self.holes.clear();
+        outcome.map_err(|kind| {
+            // Whatever follows would not fit its place in the output.
+            self.broken = Some(kind);
+            Error::plain(kind)
+        })
+    }
+
+    fn hand_on(&mut self) -> Result<(), ErrorKind> {
+        if self.style == Style::Framed {
+            if !self.started {
+                self.sink.put(&[0x80, self.protocol.get()])?;
+                self.started = true;
+            }
+            let len = self.pos + self.hole_bytes;
+            if len >= FRAME_MIN {
+                let mut header = [0x95, 0, 0, 0, 0, 0, 0, 0, 0];
+                header[1..].copy_from_slice(&(len as u64).to_le_bytes());
+                self.sink.put(&header)?;
+            }
+        }
+        let mut done = 0;
+        for &(place, bytes) in &self.holes {
+            self.sink.put(self.stage.get(done..place).unwrap_or_default())?;
+            self.sink.share(bytes)?;
+            done = place;
+        }
+        self.sink.put(self.stage.get(done..self.pos).unwrap_or_default())
+    }
+
+    // ===== Values and their places =====
+
+    /// What happens before every value: the container's batch turns over, a full frame is closed.
+    #[inline]
+    pub(crate) fn item(&mut self) -> Result<()> {
+        if self.top.run == 0 {
+            self.turn()?;
+        }
+        self.top.run -= 1;
+        if self.pos + self.hole_bytes >= FRAME_TARGET {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn turn(&mut self) -> Result<()> {
+        if self.top.left == 0 {
+            return Err(if self.top.shape == Shape::Root {
+                misuse("the pickle has its value already")
+            } else {
+                misuse("more items than were announced")
+            });
+        }
+        self.close_batch();
+        let (unit, iterated) = match self.top.shape {
+            Shape::List | Shape::CalledSet | Shape::CalledFrozenSet => (1, false),
+            Shape::Items => (1, true),
+            Shape::Dict => (2, false),
+            Shape::Pairs => (2, true),
+            Shape::Set => {
+                self.open_batch(1);
+                return Ok(());
+            }
+            Shape::Root | Shape::FrozenSet | Shape::Tuple | Shape::Parts => {
+                let run = u32::try_from(self.top.left).unwrap_or(u32::MAX);
+                self.top.run = run;
+                self.top.left -= u64::from(run);
+                return Ok(());
+            }
+        };
+        let alone = self.top.left == u64::from(unit) && (iterated || !self.top.begun);
+        if self.style == Style::Text || alone {
+            self.top.run = unit;
+            self.top.left -= u64::from(unit);
+            self.top.batch = Batch::Single;
+            self.top.full = false;
+            self.top.begun = true;
+        } else {
+            self.open_batch(unit);
+        }
+        Ok(())
+    }
+
+    fn open_batch(&mut self, unit: u32) {
+        let most = BATCH * unit;
+        let run = u32::try_from(self.top.left).unwrap_or(u32::MAX).min(most);
+        self.top.run = run;
+        self.top.left -= u64::from(run);
+        self.top.batch = Batch::Many;
+        self.top.full = run == most;
+        self.top.begun = true;
+        self.emit(*b"(");
+    }
+
+    fn close_batch(&mut self) {
+        let batch = core::mem::replace(&mut self.top.batch, Batch::None);
+        let code = match (self.top.shape, batch) {
+            (_, Batch::None) => return,
+            (Shape::Dict | Shape::Pairs, Batch::Single) => b's',
+            (Shape::Dict | Shape::Pairs, Batch::Many) => b'u',
+            (Shape::Set, _) => 0x90,
+            (_, Batch::Single) => b'a',
+            (_, Batch::Many) => b'e',
+        };
+        self.emit([code]);
+    }
+
+    #[inline]
+    pub(crate) fn push(&mut self, open: Open) {
+        self.open.push(core::mem::replace(&mut self.top, open));
+    }
+
+    pub(crate) fn pop(&mut self) -> Open {
+        let below = self.open.pop().unwrap_or(Open::root());
+        core::mem::replace(&mut self.top, below)
+    }
+
+    // ===== The memo =====
+
+    #[inline]
+    pub(crate) fn put(&mut self) {
+        if !self.memoize {
+            self.last = NO_MEMO;
+            return;
+        }
+        let index = self.memo;
+        self.last = index;
+        if index >= NO_MEMO - 1 {
+            self.broken = Some(ErrorKind::Budget);
+            return;
+        }
+        self.memo = index + 1;
+        match self.style {
+            Style::Framed => self.emit([0x94]),
+            Style::Binary => self.memo_operand(b'q', b'r', index),
+            Style::Text => self.memo_line(b'p', index),
+        }
+    }
+
+    #[inline]
+    fn memo_operand(&mut self, short: u8, long: u8, index: u32) {
+        let [low, b1, b2, b3] = index.to_le_bytes();
+        if index < 256 {
+            self.emit([short, low]);
+        } else {
+            self.emit([long, low, b1, b2, b3]);
+        }
+    }
+
+    #[cold]
+    fn memo_line(&mut self, code: u8, index: u32) {
+        self.emit([code]);
+        self.emit_slice(Decimal::new(i64::from(index)).as_bytes());
+        self.emit(*b"\n");
+    }
+
+    /// GET, without being an item of its own.
+    pub(crate) fn get_opcode(&mut self, index: u32) {
+        match self.style {
+            Style::Text => self.memo_line(b'g', index),
+            Style::Binary | Style::Framed => self.memo_operand(b'h', b'j', index),
+        }
+        self.last = index;
+    }
+
+    /// A value that the memo has.
+    pub(crate) fn get(&mut self, index: u32) -> Result<()> {
+        if index >= self.memo {
+            return Err(Error::plain(ErrorKind::Memo));
+        }
+        self.item()?;
+        self.get_opcode(index);
+        Ok(())
+    }
+
+    /// GET of a single that has been written; tells whether it was one.
+    fn get_single(&mut self, single: Option<Single>) -> bool {
+        match single.and_then(|single| self.singles.get(single)) {
+            Some(index) => {
+                self.get_opcode(index);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// PUT of what was just written, noted if it is a single.
+    fn put_single(&mut self, single: Option<Single>) {
+        self.put();
+        if let Some(single) = single
+            && self.last != NO_MEMO
+        {
+            self.singles.set(single, self.last);
+        }
+    }
+}

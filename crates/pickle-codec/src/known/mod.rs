@@ -1,0 +1,21 @@
+//! The standard-library types that are plain data: their names, the shapes that are read, and the
+//! readings.
+//!
+//! Nothing here calls anything. A shape is what CPython 2.7 and 3.6 to 3.13 writes for an object of
+//! the type; any other call of the same name has no reading, which [`Globals::Known`] refuses.
+//!
+//! [`Globals::Known`]: crate::Globals::Known
+
+mod calendar;
+mod names;
+mod path;
+mod reading;
+mod shape;
+
+pub use calendar::{Date, Time, TimeDelta, UtcOffset, Zone};
+pub(crate) use names::{lookup, owns_module_text, shown};
+pub use reading::Known;
+#[cfg(feature = "json")]
+pub(crate) use reading::global_name;
+pub(crate) use reading::{equality_parts, is_global, is_int, reading_of, role, small_int, uuid_int, word};
+pub(crate) use shape::{Args, allowed_reading, is_sound, takes_items, takes_pairs};

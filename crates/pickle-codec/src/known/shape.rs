@@ -1,0 +1,200 @@
+//! Which arguments CPython writes for an object of a known class: any other call has no reading.
+
+use super::calendar::Date;
+use super::names;
+use super::reading::{self, is_global, is_int, is_scalar, packed, role, small_int, word};
+use crate::document::{Document, Instance, Kind, KnownClass, NodeId, ObjectRepr};
+use crate::wire::text::Str;
+
+/// The longest path that is read, because a shared part makes a long path of a short pickle.
+const MAX_PATH: usize = 1 << 20;
+
+/// The first three arguments of a call, and how many there are.
+#[derive(Clone, Copy)]
+pub(crate) struct Args {
+    pub(crate) first: NodeId,
+    pub(crate) second: NodeId,
+    pub(crate) third: NodeId,
+    pub(crate) len: usize,
+}
+
+impl Args {
+    pub(crate) fn of(document: &Document<'_>, tuple: NodeId) -> Self {
+        let items = document.items(tuple);
+        let get = |place| items.get(place).copied().unwrap_or(NodeId::ABSENT);
+        Self { first: get(0), second: get(1), third: get(2), len: items.len() }
+    }
+}
+
+/// What a call of a class that the caller allowed looks like.
+pub(crate) fn allowed_reading(
+    document: &Document<'_>,
+    instance: &Instance,
+    args: Args,
+) -> Option<KnownClass> {
+    let name = match document.objects.get(instance.class.index()) {
+        Some(ObjectRepr::Global { name, .. }) => document.text(*name).and_then(Str::as_str)?,
+        _ => return None,
+    };
+    if names::names_an_exception(name) {
+        return Some(KnownClass::Exception);
+    }
+    (args.len == 1 && is_scalar(args.first)).then_some(KnownClass::Enum)
+}
+
+/// Whether the arguments of a call are what CPython writes for the class.
+pub(crate) fn is_sound(document: &Document<'_>, class: KnownClass, instance: &Instance, args: Args) -> bool {
+    let items = document.items(instance.args);
+    match class {
+        KnownClass::Complex => {
+            args.len == 2 && args.first.kind() == Kind::Float && args.second.kind() == Kind::Float
+        }
+        KnownClass::DefaultDict => {
+            args.len == 0
+                || (args.len == 1 && (args.first == NodeId::NONE || is_global(document, args.first)))
+        }
+        KnownClass::Date => args.len == 1 && packed(document, args.first).and_then(Date::read).is_some(),
+        KnownClass::Time => {
+            (1..=2).contains(&args.len)
+                && reading::time(document, args.first).is_some()
+                && (args.len == 1 || is_zone(document, args.second))
+        }
+        KnownClass::DateTime => {
+            (1..=2).contains(&args.len)
+                && reading::datetime(document, args.first).is_some()
+                && (args.len == 1 || is_zone(document, args.second))
+        }
+        KnownClass::TimeDelta => args.len == 3 && reading::timedelta(document, instance).is_some(),
+        KnownClass::TimeZone => {
+            (1..=2).contains(&args.len)
+                && (args.len == 1
+                    || document.text(args.second).is_some()
+                    || word(document, args.second).is_some())
+                && reading::offset(document, instance).is_some()
+        }
+        KnownClass::Decimal => args.len == 1 && word(document, args.first).is_some_and(is_decimal),
+        KnownClass::Fraction => match args.len {
+            1 => word(document, args.first).and_then(reading::fraction_text).is_some(),
+            2 => {
+                let positive = match args.second.kind() {
+                    Kind::Big => document
+                        .bigs
+                        .get(args.second.index())
+                        .is_some_and(|repr| document.bytes_of(*repr).last().is_some_and(|&top| top < 0x80)),
+                    _ => small_int(document, args.second).is_some_and(|value| value > 0),
+                };
+                is_int(args.first) && positive
+            }
+            _ => false,
+        },
+        KnownClass::PosixPath | KnownClass::WindowsPath => {
+            let len = |part: &NodeId| document.text(*part).map(|text| text.as_bytes().len());
+            let whole = items.iter().try_fold(0_usize, |sum, part| sum.checked_add(len(part)?));
+            whole.is_some_and(|whole| whole <= MAX_PATH)
+        }
+        KnownClass::Ipv4Address
+        | KnownClass::Ipv6Address
+        | KnownClass::Ipv4Network
+        | KnownClass::Ipv6Network
+        | KnownClass::Ipv4Interface
+        | KnownClass::Ipv6Interface => args.len == 1 && reading::ip(document, class, args.first).is_some(),
+        KnownClass::Range => {
+            let step = document.items(instance.args).get(2).copied();
+            args.len == 3
+                && items.iter().all(|&item| is_int(item))
+                && step.and_then(|step| small_int(document, step)) != Some(0)
+        }
+        KnownClass::Slice => args.len == 3,
+        KnownClass::Exception => true,
+        KnownClass::Enum => args.len == 1 && is_scalar(args.first),
+        _ => false,
+    }
+}
+
+fn is_zone(document: &Document<'_>, id: NodeId) -> bool {
+    if id == NodeId::NONE {
+        return true;
+    }
+    match document.objects.get(id.index()) {
+        // A class that the caller allowed, or any under `Globals::Inert`, may be a `tzinfo`.
+        Some(ObjectRepr::Instance(instance)) if id.kind() == Kind::Object => {
+            matches!(instance.known, None | Some(KnownClass::TimeZone | KnownClass::Enum))
+        }
+        _ => false,
+    }
+}
+
+/// Whether a text is a number as `str(Decimal)` spells it.
+fn is_decimal(text: &str) -> bool {
+    let body = text.strip_prefix('-').unwrap_or(text);
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if body == "Infinity" {
+        return true;
+    }
+    if let Some(payload) = body.strip_prefix("sNaN").or_else(|| body.strip_prefix("NaN")) {
+        return digits(payload);
+    }
+    let (mantissa, exponent) = body.split_once('E').map_or((body, None), |(left, right)| (left, Some(right)));
+    let (whole, fraction) =
+        mantissa.split_once('.').map_or((mantissa, None), |(left, right)| (left, Some(right)));
+    let exponent_fits = exponent.is_none_or(|exponent| {
+        let number = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+        !number.is_empty() && number.len() <= 19 && digits(number)
+    });
+    !whole.is_empty()
+        && digits(whole)
+        && fraction.is_none_or(|fraction| !fraction.is_empty() && digits(fraction))
+        && exponent_fits
+}
+
+/// Whether objects of a class take APPENDS. One whose class is not known may.
+pub(crate) fn takes_items(document: &Document<'_>, instance: &Instance) -> bool {
+    match instance.known {
+        None | Some(KnownClass::Deque | KnownClass::Instance) => true,
+        Some(_) => role(document, instance.class).is_none_or(|role| role == KnownClass::Allowed),
+    }
+}
+
+/// Whether objects of a class take SETITEMS. One whose class is not known may.
+pub(crate) fn takes_pairs(document: &Document<'_>, instance: &Instance) -> bool {
+    match instance.known {
+        None | Some(KnownClass::OrderedDict | KnownClass::DefaultDict | KnownClass::Counter) => true,
+        Some(KnownClass::Instance) => true,
+        Some(_) => role(document, instance.class).is_none_or(|role| role == KnownClass::Allowed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimal_rows() {
+        let rows = [
+            ("1.10", true),
+            ("-0", true),
+            ("1E+400", true),
+            ("1E-7", true),
+            ("NaN", true),
+            ("-sNaN5", true),
+            ("Infinity", true),
+            ("-Infinity", true),
+            ("0E-10", true),
+            ("", false),
+            ("-", false),
+            (".5", false),
+            ("5.", false),
+            ("1e5x", false),
+            ("1E", false),
+            (" 1", false),
+            ("1_0", false),
+            ("inf", false),
+            ("NaNx", false),
+            ("__import__('os')", false),
+            ("1E99999999999999999999", false),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(is_decimal(text), expected, "{text}");
+        }
+    }
+}

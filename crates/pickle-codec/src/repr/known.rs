@@ -1,0 +1,392 @@
+//! The `repr` and `str` of the known types, as CPython 3.13 prints them.
+
+use alloc::borrow::Cow;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use num_bigint::BigInt;
+
+use super::Printer;
+use super::scalar::MAX_DECIMAL_BITS;
+use super::tree::{Joint, Shape};
+use crate::document::KnownClass;
+use crate::known::{Date, Known, Time, TimeDelta, Zone};
+use crate::wire::text::Str;
+
+/// The parts of a known object, whichever tree it stands in.
+pub(super) trait Parts<I> {
+    fn class(&self) -> KnownClass;
+
+    /// Module and name of the class, as Python 3 has them.
+    fn name(&self) -> (Cow<'_, str>, Cow<'_, str>);
+
+    fn arg(&self, place: usize) -> Option<I>;
+
+    fn args_len(&self) -> usize;
+
+    /// All arguments as a tuple.
+    fn args(&self) -> I;
+
+    fn items(&self) -> Option<I>;
+
+    fn pairs(&self) -> Option<I>;
+
+    fn int(&self, place: usize) -> Option<i64>;
+
+    /// The typed reading.
+    fn with_known<R>(&self, read: impl FnOnce(Known<'_, '_>) -> R) -> Option<R>;
+}
+
+/// A known object as `repr` prints it; `None` if the reading fails, so that it is an object like any.
+pub(super) fn repr<'t, I: Copy>(object: &impl Parts<I>) -> Option<Shape<'t, I>> {
+    let call = |head: &str, parts: [Option<I>; 6], tail: String| {
+        let head = Cow::Owned(format!("{head}("));
+        Some(Shape::Parts(Joint::CALL, head, parts, Cow::Owned(tail)))
+    };
+    let close = || String::from(")");
+    let one = |part: I| [Some(part), None, None, None, None, None];
+    let name = object.name().1.into_owned();
+    let bare = String::from(name.rsplit('.').next().unwrap_or_default());
+    match object.class() {
+        class @ (KnownClass::OrderedDict | KnownClass::Counter) => match object.pairs() {
+            Some(pairs) => {
+                let joint = if class == KnownClass::Counter { Joint::COUNTER } else { Joint::CALL };
+                let head = Cow::Owned(format!("{bare}("));
+                Some(Shape::Parts(joint, head, one(pairs), Cow::Borrowed(")")))
+            }
+            None => Some(Shape::Word(Cow::Owned(format!("{bare}()")))),
+        },
+        KnownClass::DefaultDict => {
+            let factory = object.arg(0);
+            let head = if factory.is_some() { "defaultdict" } else { "defaultdict(None, " };
+            let tail = if object.pairs().is_some() { ")" } else { ", {})" };
+            let parts = [factory, object.pairs(), None, None, None, None];
+            if factory.is_none() {
+                let tail = Cow::Borrowed(if object.pairs().is_some() { ")" } else { "{})" });
+                return Some(Shape::Parts(Joint::CALL, Cow::Borrowed(head), parts, tail));
+            }
+            call(head, parts, String::from(tail))
+        }
+        KnownClass::Deque => {
+            let tail = object.int(1).map_or_else(close, |most| format!(", maxlen={most})"));
+            match object.items() {
+                Some(items) => call("deque", one(items), tail),
+                None => Some(Shape::Word(Cow::Owned(format!("deque([]{tail}")))),
+            }
+        }
+        KnownClass::Range => {
+            let step = object.arg(2).filter(|_| object.int(2) != Some(1));
+            call("range", [object.arg(0), object.arg(1), step, None, None, None], close())
+        }
+        KnownClass::Slice => {
+            call("slice", [object.arg(0), object.arg(1), object.arg(2), None, None, None], close())
+        }
+        // The file names of an OSError are not among its arguments.
+        KnownClass::Exception if is_os_error(&name) && (2..=5).contains(&object.args_len()) => {
+            let name = match object.int(0) {
+                Some(number) if name == "OSError" => os_error(number),
+                _ => bare.as_str(),
+            };
+            call(name, [object.arg(0), object.arg(1), None, None, None, None], close())
+        }
+        KnownClass::Exception => match object.args_len() {
+            len @ 0..=6 => {
+                let parts = [0, 1, 2, 3, 4, 5].map(|place| object.arg(place).filter(|_| place < len));
+                call(&bare, parts, close())
+            }
+            _ => Some(Shape::Parts(Joint::CALL, Cow::Owned(bare), one(object.args()), Cow::Borrowed(""))),
+        },
+        KnownClass::Enum => {
+            let head = Cow::Owned(format!("<{name}: "));
+            Some(Shape::Parts(Joint::CALL, head, one(object.arg(0)?), Cow::Borrowed(">")))
+        }
+        KnownClass::Instance => {
+            Some(Shape::Parts(Joint::CALL, Cow::Borrowed(""), one(object.arg(0)?), Cow::Borrowed("")))
+        }
+        _ => {
+            let zone = object.arg(1);
+            object.with_known(|known| match known {
+                Known::Date(date) => Some(word(format!("datetime.date({})", date_fields(date)))),
+                Known::DateTime(date, time, tz) => {
+                    // The C implementation writes the fold before the zone here, and behind it in `time`.
+                    let fold = if time.fold { ", fold=1" } else { "" };
+                    let fields = format!("{}, {}{fold}", date_fields(date), time_fields(time));
+                    Some(zoned("datetime", &fields, false, zone.filter(|_| tz.is_some())))
+                }
+                Known::Time(time, tz) => {
+                    Some(zoned("time", &time_fields(time), time.fold, zone.filter(|_| tz.is_some())))
+                }
+                other => scalar_repr(&other, &bare).map(word),
+            })?
+        }
+    }
+}
+
+fn word<'t, I>(text: String) -> Shape<'t, I> {
+    Shape::Word(Cow::Owned(text))
+}
+
+fn zoned<'t, I>(class: &str, fields: &str, fold: bool, zone: Option<I>) -> Shape<'t, I> {
+    let tail = if fold { ", fold=1)" } else { ")" };
+    match zone {
+        Some(zone) => Shape::Parts(
+            Joint::CALL,
+            Cow::Owned(format!("datetime.{class}({fields}, tzinfo=")),
+            [Some(zone), None, None, None, None, None],
+            Cow::Borrowed(tail),
+        ),
+        None => word(format!("datetime.{class}({fields}{tail}")),
+    }
+}
+
+fn date_fields(date: Date) -> String {
+    format!("{}, {}, {}", date.year, date.month, date.day)
+}
+
+/// Seconds and microseconds only if they are not zero.
+fn time_fields(time: Time) -> String {
+    let (hour, minute, second, micro) = (time.hour, time.minute, time.second, time.microsecond);
+    match (second, micro) {
+        (0, 0) => format!("{hour}, {minute}"),
+        (_, 0) => format!("{hour}, {minute}, {second}"),
+        _ => format!("{hour}, {minute}, {second}, {micro}"),
+    }
+}
+
+/// The `repr` of what holds no other objects.
+fn scalar_repr(known: &Known<'_, '_>, name: &str) -> Option<String> {
+    Some(match known {
+        Known::Complex(real, imaginary) => complex(*real, *imaginary),
+        Known::TimeDelta(delta) => timedelta_repr(*delta),
+        Known::TimeZone(offset, tz_name) => {
+            let micros = offset.total_microseconds();
+            let label = tz_name.and_then(|name| name.document().text(name.id()));
+            if micros == 0 && label.is_none() {
+                return Some(String::from("datetime.timezone.utc"));
+            }
+            let label = label.map_or_else(String::new, |label| format!(", {}", quoted(label)));
+            format!("datetime.timezone({}{label})", timedelta_repr(timedelta(micros)))
+        }
+        Known::Decimal(number) => format!("Decimal('{number}')"),
+        Known::Fraction(numerator, denominator) => {
+            format!("Fraction({}, {})", integer(numerator), integer(denominator))
+        }
+        Known::Uuid(number) => format!("UUID('{}')", uuid(*number)),
+        Known::Path(bytes) => {
+            let name = if name == "Path" || name == "PurePath" { "PosixPath" } else { name };
+            if name.ends_with("WindowsPath") {
+                // `repr` shows these with slashes.
+                let slashed: Vec<u8> =
+                    bytes.iter().map(|&byte| if byte == b'\\' { b'/' } else { byte }).collect();
+                return Some(format!("{name}({})", quoted(text_of(&slashed))));
+            }
+            format!("{name}({})", quoted(text_of(bytes)))
+        }
+        Known::Ip(address) => format!("{name}({})", quoted(Str::Utf8(address))),
+        _ => return None,
+    })
+}
+
+/// What `str` prints of a known object, where it is not its `repr`.
+pub(super) enum Segment<I> {
+    Text(String),
+    Str(I),
+    Repr(I),
+}
+
+/// The segments of a known object's `str`; `None` if it is its `repr`.
+pub(super) fn str_segments<I: Copy>(object: &impl Parts<I>) -> Option<Vec<Segment<I>>> {
+    match object.class() {
+        KnownClass::Enum | KnownClass::Instance => Some(Vec::from([Segment::Str(object.arg(0)?)])),
+        KnownClass::Exception => Some(exception_segments(object)),
+        KnownClass::OrderedDict
+        | KnownClass::Counter
+        | KnownClass::DefaultDict
+        | KnownClass::Deque
+        | KnownClass::Range
+        | KnownClass::Slice => None,
+        _ => object
+            .with_known(|known| scalar_str(&known))
+            .flatten()
+            .map(|text| Vec::from([Segment::Text(text)])),
+    }
+}
+
+fn exception_segments<I: Copy>(object: &impl Parts<I>) -> Vec<Segment<I>> {
+    let (_, name) = object.name();
+    match (object.arg(0), object.arg(1)) {
+        (None, _) => Vec::new(),
+        (Some(only), None) if name == "KeyError" => Vec::from([Segment::Repr(only)]),
+        (Some(only), None) => Vec::from([Segment::Str(only)]),
+        (Some(number), Some(reason)) if is_os_error(&name) && object.args_len() <= 5 => {
+            let text = |text: &str| Segment::Text(String::from(text));
+            let mut segments =
+                Vec::from([text("[Errno "), Segment::Str(number), text("] "), Segment::Str(reason)]);
+            if let Some(file) = object.arg(2) {
+                segments.extend([text(": "), Segment::Repr(file)]);
+            }
+            segments
+        }
+        _ => Vec::from([Segment::Repr(object.args())]),
+    }
+}
+
+/// What `OSError(number, text)` makes, by Linux's numbers.
+const fn os_error(number: i64) -> &'static str {
+    match number {
+        1 | 13 => "PermissionError",
+        2 => "FileNotFoundError",
+        3 => "ProcessLookupError",
+        4 => "InterruptedError",
+        10 => "ChildProcessError",
+        11 | 114 | 115 => "BlockingIOError",
+        17 => "FileExistsError",
+        20 => "NotADirectoryError",
+        21 => "IsADirectoryError",
+        32 | 108 => "BrokenPipeError",
+        103 => "ConnectionAbortedError",
+        104 => "ConnectionResetError",
+        110 => "TimeoutError",
+        111 => "ConnectionRefusedError",
+        _ => "OSError",
+    }
+}
+
+/// The subclasses of OSError, which print their number and text.
+fn is_os_error(name: &str) -> bool {
+    matches!(
+        name,
+        "OSError"
+            | "IOError"
+            | "EnvironmentError"
+            | "WindowsError"
+            | "BlockingIOError"
+            | "BrokenPipeError"
+            | "ChildProcessError"
+            | "ConnectionAbortedError"
+            | "ConnectionError"
+            | "ConnectionRefusedError"
+            | "ConnectionResetError"
+            | "FileExistsError"
+            | "FileNotFoundError"
+            | "InterruptedError"
+            | "IsADirectoryError"
+            | "NotADirectoryError"
+            | "PermissionError"
+            | "ProcessLookupError"
+            | "TimeoutError"
+    )
+}
+
+fn scalar_str(known: &Known<'_, '_>) -> Option<String> {
+    let zone = |zone: &Option<Zone<'_, '_>>| match zone {
+        Some(Zone::Fixed(offset)) => offset.to_string(),
+        _ => String::new(),
+    };
+    Some(match known {
+        Known::Date(date) => date.to_string(),
+        Known::Time(time, tz) => format!("{time}{}", zone(tz)),
+        Known::DateTime(date, time, tz) => format!("{date} {time}{}", zone(tz)),
+        Known::TimeDelta(delta) => timedelta_str(*delta),
+        Known::TimeZone(offset, name) => match name.and_then(|name| name.document().text(name.id())) {
+            Some(name) => name.to_string_lossy(),
+            None if offset.total_microseconds() == 0 => String::from("UTC"),
+            None => format!("UTC{offset}"),
+        },
+        Known::Decimal(number) => String::from(*number),
+        Known::Fraction(numerator, denominator) if *denominator == 1.into() => integer(numerator),
+        Known::Fraction(numerator, denominator) => {
+            format!("{}/{}", integer(numerator), integer(denominator))
+        }
+        Known::Uuid(number) => uuid(*number),
+        Known::Path(bytes) => text_of(bytes).to_string_lossy(),
+        Known::Ip(address) => address.clone(),
+        _ => return None,
+    })
+}
+
+/// Decimal up to the digits that CPython prints, beyond that hexadecimal.
+fn integer(value: &BigInt) -> String {
+    if value.bits() <= MAX_DECIMAL_BITS { value.to_string() } else { format!("{value:#x}") }
+}
+
+/// `12345678-1234-1234-1234-123456789abc`.
+pub(crate) fn uuid(number: u128) -> String {
+    let hex = format!("{number:032x}");
+    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
+    format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
+}
+
+fn text_of(bytes: &[u8]) -> Str<'_> {
+    core::str::from_utf8(bytes).map_or(Str::Wtf8(bytes), Str::Utf8)
+}
+
+/// A text as `repr` writes it. What it is taken from was checked to be short or is a path.
+fn quoted(text: Str<'_>) -> String {
+    let mut out = String::new();
+    let mut printer = Printer { out: &mut out, left: usize::MAX, ascii: false };
+    match printer.text(text) {
+        Ok(()) => out,
+        Err(_) => String::from("'...'"),
+    }
+}
+
+/// Python leaves the `.0` of whole parts out, and a real part of 0.
+fn complex(real: f64, imaginary: f64) -> String {
+    let part = |value: f64| {
+        let mut text = String::new();
+        if super::scalar::write_float(value, &mut text).is_err() {
+            return text;
+        }
+        match text.strip_suffix(".0") {
+            Some(whole) => String::from(whole),
+            None => text,
+        }
+    };
+    let imaginary_text = part(imaginary);
+    if real == 0.0 && real.is_sign_positive() {
+        return format!("{imaginary_text}j");
+    }
+    let sign = if imaginary_text.starts_with('-') { "" } else { "+" };
+    format!("({}{sign}{imaginary_text}j)", part(real))
+}
+
+fn timedelta(micros: i64) -> TimeDelta {
+    let (seconds, microseconds) = (micros.div_euclid(1_000_000), micros.rem_euclid(1_000_000));
+    TimeDelta {
+        days: i32::try_from(seconds.div_euclid(86_400)).unwrap_or_default(),
+        seconds: u32::try_from(seconds.rem_euclid(86_400)).unwrap_or_default(),
+        microseconds: u32::try_from(microseconds).unwrap_or_default(),
+    }
+}
+
+fn timedelta_repr(delta: TimeDelta) -> String {
+    let parts: Vec<String> = [
+        ("days", i64::from(delta.days)),
+        ("seconds", i64::from(delta.seconds)),
+        ("microseconds", i64::from(delta.microseconds)),
+    ]
+    .iter()
+    .filter(|(_, value)| *value != 0)
+    .map(|(name, value)| format!("{name}={value}"))
+    .collect();
+    match parts.is_empty() {
+        true => String::from("datetime.timedelta(0)"),
+        false => format!("datetime.timedelta({})", parts.join(", ")),
+    }
+}
+
+fn timedelta_str(delta: TimeDelta) -> String {
+    let (hours, minutes, seconds) = (delta.seconds / 3600, delta.seconds / 60 % 60, delta.seconds % 60);
+    let mut text = match delta.days {
+        0 => String::new(),
+        days @ (1 | -1) => format!("{days} day, "),
+        days => format!("{days} days, "),
+    };
+    text.push_str(&format!("{hours}:{minutes:02}:{seconds:02}"));
+    if delta.microseconds != 0 {
+        text.push_str(&format!(".{:06}", delta.microseconds));
+    }
+    text
+}

@@ -1,0 +1,119 @@
+//! Tagged JSON: one lossless JSON spelling of Python values.
+//!
+//! `null`, `true`, `false`, integers that fit `i64`, finite floats, text, lists, and dicts whose keys
+//! are all text without a leading `$` are plain JSON. Everything else is an object with a tag:
+//!
+//! | Python | tagged JSON |
+//! |---|---|
+//! | other integers, floats | `{"$int":"123456789012345678901"}`, `{"$float":"nan"}` |
+//! | bytes, bytearray | `{"$bytes":"AP8="}`, `{"$bytearray":"AP8="}` |
+//! | tuple, set, frozenset | `{"$tuple":[1,2]}`, `{"$set":[1]}`, `{"$frozenset":[1]}` |
+//! | other dicts | `{"$dict":[[1,"a"]]}` |
+//! | text with lone surrogates | `{"$str":"7aCA"}`, base64 of WTF-8 |
+//! | known types | `{"$datetime":"2026-01-02T03:04:05"}`, `{"$decimal":"1.10"}`, and so on |
+//! | names and calls under [`Globals::Inert`](crate::Globals::Inert) | `{"$global":"os.system"}`, `{"$object":{"class":"m.C","args":[]}}` |
+//! | shared objects, if asked for | `{"$def":[0,[1]]}` the first time, then `{"$ref":0}` |
+//!
+//! [`write()`] and [`to_string`] write it, [`from_str`] reads it. Only the bits of a NaN are lost.
+
+mod json;
+mod read;
+mod write;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+pub use read::from_str;
+
+use crate::document::{Document, NodeRef};
+use crate::options::Limits;
+use crate::wire::error::Result;
+
+/// How tagged JSON is written and read.
+///
+/// ```
+/// use pickle_codec::tagged::{self, TaggedOptions};
+/// // A list that holds one list twice.
+/// let document = pickle_codec::decode(b"](]q\x00h\x00e.")?;
+/// assert_eq!(tagged::to_string(&document, &TaggedOptions::new())?, "[[],[]]");
+/// let refs = TaggedOptions::new().refs(true);
+/// assert_eq!(tagged::to_string(&document, &refs)?, r#"[{"$def":[0,[]]},{"$ref":0}]"#);
+/// # Ok::<(), pickle_codec::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct TaggedOptions {
+    refs: bool,
+    limits: Limits,
+}
+
+impl TaggedOptions {
+    /// The defaults: shared objects are written out at each place, default limits.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Writes an object that is met again as `$def` and `$ref`, which keeps sharing and cycles.
+    /// What CPython keeps as singletons (empty text and bytes, one Latin-1 character, one byte) is
+    /// always written out. Default: off.
+    #[must_use]
+    pub const fn refs(mut self, refs: bool) -> Self {
+        self.refs = refs;
+        self
+    }
+
+    /// Sets the limits: of expansion for the writer; of length, depth and memory for the reader.
+    #[must_use]
+    pub const fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+}
+
+/// Writes a document as tagged JSON, on one line, at the end of a buffer.
+///
+/// # Errors
+/// `budget` if the text would be longer than the expansion limit, `recursive` if an object contains
+/// itself and [`refs`](TaggedOptions::refs) is off. The buffer is then as it was.
+pub fn write(document: &Document<'_>, options: &TaggedOptions, out: &mut Vec<u8>) -> Result<()> {
+    write::write(document.root(), options, out)
+}
+
+/// Writes one node of a document as tagged JSON; else as [`write()`].
+///
+/// # Errors
+/// As [`write()`].
+pub fn write_node(node: NodeRef<'_, '_>, options: &TaggedOptions, out: &mut Vec<u8>) -> Result<()> {
+    write::write(node, options, out)
+}
+
+/// A document as tagged JSON, on one line.
+///
+/// ```
+/// use pickle_codec::tagged::{self, TaggedOptions};
+/// let document = pickle_codec::decode(b"(K\x01C\x01\xffG\x40\x00\x00\x00\x00\x00\x00\x00t.")?;
+/// let text = tagged::to_string(&document, &TaggedOptions::new())?;
+/// assert_eq!(text, r#"{"$tuple":[1,{"$bytes":"/w=="},2.0]}"#);
+/// # Ok::<(), pickle_codec::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`write()`].
+pub fn to_string(document: &Document<'_>, options: &TaggedOptions) -> Result<String> {
+    let mut out = Vec::new();
+    write(document, options, &mut out)?;
+    // The writer copies text and writes ASCII, so this is a check that cannot fail.
+    String::from_utf8(out).map_err(crate::Error::message)
+}
+
+/// Writes text as a JSON string. Control characters and the line separators U+2028 and U+2029 are
+/// always escaped, so that the result is one line of printable text.
+pub fn write_str(text: &str, out: &mut Vec<u8>) {
+    json::string(text, out);
+}
+
+/// Writes a finite float as JSON: the shortest digits that read back as the same float, always
+/// with a point or an exponent. What is not finite becomes `{"$float":"nan"}` and so on.
+pub fn write_float(value: f64, out: &mut Vec<u8>) {
+    json::float(value, out);
+}

@@ -1,0 +1,116 @@
+//! Python values as a tree: owned or borrowed, for convenience.
+
+mod access;
+mod equality;
+pub(crate) mod from_document;
+mod from_rust;
+mod reading;
+
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use num_bigint::BigInt;
+
+pub use access::ValueIndex;
+
+/// A Python value.
+///
+/// Shared objects are written out at each place, and a cycle cannot be held; for those there is
+/// [`Document`](crate::Document). Nesting is capped (128 by default, never more than 1,024), so
+/// that code that walks a decoded value may recurse.
+///
+/// # Memory
+/// A value takes 32 bytes where it stands, a pair of a dict 64. Text and bytes that stand in the
+/// input as they are take nothing more. So a pickle that shares nothing becomes a value of at most
+/// 64 times its length. Sharing is written out, and every place is charged its 32 bytes and the
+/// length of its text: the heap of a decoded value never passes 64 MiB or 64 times the input,
+/// whichever is more, or [`Limits::max_expansion`](crate::Limits::max_expansion). To this comes
+/// the document it is made from, for as long as it is made.
+///
+/// # Equality
+/// `==` is structural: `Int(1)` is neither `Float(1.0)` nor `Bool(true)`, a NaN equals nothing,
+/// and the order of a dict or set does not matter. [`py_eq`](Self::py_eq) is Python's `==`.
+///
+/// ```
+/// use pickle_codec::Value;
+/// let value = Value::from_slice(b"}X\x02\x00\x00\x00id]K\x07as.")?;
+/// assert_eq!(value["id"][0], Value::Int(7));
+/// assert_eq!(value["nothing"], Value::None);
+/// assert_eq!(value.to_string(), "{'id': [7]}");
+/// # Ok::<(), pickle_codec::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub enum Value<'a> {
+    /// `None`.
+    #[default]
+    None,
+    /// A bool.
+    Bool(bool),
+    /// An integer that fits `i64`.
+    Int(i64),
+    /// Any other integer; one that fits `i64` is always an [`Int`](Self::Int).
+    BigInt(Box<BigInt>),
+    /// A float.
+    Float(f64),
+    /// Text.
+    Str(Cow<'a, str>),
+    /// Text with lone surrogates, as WTF-8.
+    Wtf8(Cow<'a, [u8]>),
+    /// `bytes`.
+    Bytes(Cow<'a, [u8]>),
+    /// A `bytearray`.
+    ByteArray(Cow<'a, [u8]>),
+    /// A list.
+    List(Vec<Self>),
+    /// A tuple.
+    Tuple(Vec<Self>),
+    /// A set in the order of the pickle.
+    Set(Vec<Self>),
+    /// A frozenset in the order of the pickle.
+    FrozenSet(Vec<Self>),
+    /// A dict in insertion order.
+    Dict(Vec<(Self, Self)>),
+    /// The bare name of a global.
+    Global(Box<GlobalName<'a>>),
+    /// An object that the pickle describes.
+    Object(Box<ObjectValue<'a>>),
+    /// A persistent id.
+    PersistentId(Box<Self>),
+    /// An entry of the extension registry.
+    Extension(u32),
+    /// The n-th out-of-band buffer.
+    Buffer(u32),
+}
+
+/// The name of a global: what GLOBAL and STACK_GLOBAL say.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(clippy::exhaustive_structs, reason = "a global has a module and a name, and nothing else")]
+pub struct GlobalName<'a> {
+    /// The module, such as `collections`.
+    pub module: Cow<'a, str>,
+    /// The name in it, such as `OrderedDict`; with dots where it is an inner class.
+    pub name: Cow<'a, str>,
+}
+
+/// An object that a pickle describes: what [`Object`](crate::Object) is in a document.
+#[derive(Clone, Debug)]
+pub struct ObjectValue<'a> {
+    /// What is called: mostly a [`Value::Global`].
+    pub class: Value<'a>,
+    /// How it is made.
+    pub construct: crate::Construct,
+    /// The positional arguments.
+    pub args: Vec<Value<'a>>,
+    /// The keyword arguments.
+    pub kwargs: Option<Vec<(Value<'a>, Value<'a>)>>,
+    /// The state.
+    pub state: Option<Value<'a>>,
+    /// The items.
+    pub items: Option<Vec<Value<'a>>>,
+    /// The pairs.
+    pub pairs: Option<Vec<(Value<'a>, Value<'a>)>>,
+    /// The reading that class and arguments were checked for.
+    pub known: Option<crate::KnownClass>,
+}

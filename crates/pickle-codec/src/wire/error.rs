@@ -1,0 +1,263 @@
+//! The error of this crate: what was wrong, at which opcode, at which byte.
+
+use alloc::boxed::Box;
+use core::fmt;
+
+use super::opcode::Opcode;
+
+/// The longest name of a global that an error keeps, in bytes.
+pub const MAX_ERROR_NAME_LEN: usize = 200;
+
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])* $variant:ident, $name:literal, $text:literal;)*) => {
+        /// What was wrong with a pickle.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum ErrorKind {
+            $($(#[doc = $doc])* $variant,)*
+        }
+
+        impl ErrorKind {
+            /// The word that the program and the tagged JSON use for this kind, such as `eof`.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            const fn text(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// The input ended before STOP or inside an argument of fixed size.
+    Eof, "eof", "the input ends inside the pickle";
+    /// A byte that is no opcode.
+    Opcode, "opcode", "not an opcode";
+    /// A protocol above 5.
+    Proto, "proto", "unsupported protocol";
+    /// A pickle FRAME that is longer than the input, nested, or crossed by an argument.
+    Frame, "frame", "the pickle FRAME does not fit its contents";
+    /// The stack has fewer items above the mark than the opcode takes.
+    Stack, "stack", "stack underflow";
+    /// There is no mark on the stack.
+    Mark, "mark", "no MARK on the stack";
+    /// The opcode met an object of the wrong type.
+    Type, "type", "wrong type of object for the opcode";
+    /// A dict was given a key without a value.
+    Odd, "odd", "odd number of items for a dict";
+    /// A memo index that was never stored, or that no memo can have.
+    Memo, "memo", "no such memo entry";
+    /// A number, string literal or index in text that is malformed or too long.
+    Literal, "literal", "malformed literal";
+    /// A malformed escape in a string literal.
+    Escape, "escape", "malformed escape";
+    /// Text that is not UTF-8, or holds a surrogate under [`Surrogates::Strict`](crate::Surrogates::Strict).
+    Utf8, "utf8", "invalid UTF-8";
+    /// A length that is larger than what is left of the input.
+    Length, "length", "the announced length is more than the input holds";
+    /// An unhashable object as a dict key or set member.
+    Hash, "hash", "unhashable key";
+    /// Nesting beyond the depth limit.
+    Depth, "depth", "nested too deep";
+    /// More memory, work or output than the limits allow.
+    Budget, "budget", "the limits leave no more memory, work or room";
+    /// A global that the policy does not allow.
+    Global, "global", "global is not allowed";
+    /// A call, instantiation or state that the policy does not allow.
+    Call, "call", "call is not allowed";
+    /// A persistent id, which the policy does not allow.
+    Persid, "persid", "persistent id is not allowed";
+    /// An out-of-band buffer, which the policy does not allow.
+    Buffer, "buffer", "out-of-band buffer is not allowed";
+    /// Bytes after STOP.
+    Trailing, "trailing", "bytes after STOP";
+    /// A cycle where the result has to be a tree.
+    Recursive, "recursive", "the object contains itself";
+    /// The input is longer than the limit.
+    Input, "input", "the input is too long";
+    /// A Rust type or a JSON text that does not fit the pickle; from serde.
+    Data, "data", "the value does not fit";
+}
+
+/// Who can do something about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Category {
+    /// More input may help.
+    Incomplete,
+    /// The input is not a pickle.
+    Malformed,
+    /// A limit was met; a higher limit may help.
+    Limit,
+    /// The policy forbids what the pickle asks for.
+    Forbidden,
+    /// The value does not fit the Rust type that was asked for.
+    Data,
+}
+
+/// Why a pickle could not be decoded, encoded or converted.
+///
+/// It holds no payload: only the kind, the opcode, the offset and, for a global, its name
+/// (at most [`MAX_ERROR_NAME_LEN`] bytes) or serde's own message.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Error {
+    offset: u64,
+    detail: Option<Box<Detail>>,
+    kind: ErrorKind,
+    opcode: Option<Opcode>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum Detail {
+    Global(Box<str>),
+    Message(Box<str>),
+}
+
+/// The result of this crate's functions.
+pub type Result<T, E = Error> = core::result::Result<T, E>;
+
+/// As much of a name as an error holds.
+pub(crate) fn shortened(name: &str) -> &str {
+    start(name, MAX_ERROR_NAME_LEN)
+}
+
+impl Error {
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn new(kind: ErrorKind, offset: usize, opcode: Option<Opcode>) -> Self {
+        Self { offset: offset.try_into().unwrap_or(u64::MAX), detail: None, kind, opcode }
+    }
+
+    /// An error that belongs to no place in a pickle, such as a conversion's.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn plain(kind: ErrorKind) -> Self {
+        Self::new(kind, 0, None)
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn message(text: impl fmt::Display) -> Self {
+        let mut error = Self::plain(ErrorKind::Data);
+        error.detail = Some(Box::new(Detail::Message(alloc::format!("{text}").into_boxed_str())));
+        error
+    }
+
+    /// The same error in an input that this one is a part of.
+    #[cold]
+    pub(crate) fn shifted(mut self, by: usize) -> Self {
+        self.offset = self.offset.saturating_add(by.try_into().unwrap_or(u64::MAX));
+        self
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn with_global(mut self, name: &str) -> Self {
+        self.detail = Some(Box::new(Detail::Global(shortened(name).into())));
+        self
+    }
+
+    /// What was wrong.
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The offset of the opcode at which the decode ended, in bytes from the start of the input.
+    #[must_use]
+    pub const fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The opcode at which the decode ended, if it got that far.
+    #[must_use]
+    pub const fn opcode(&self) -> Option<Opcode> {
+        self.opcode
+    }
+
+    /// The global that was refused, as `module.name`, capped at [`MAX_ERROR_NAME_LEN`] bytes.
+    #[must_use]
+    pub fn global(&self) -> Option<&str> {
+        match self.detail.as_deref() {
+            Some(Detail::Global(name)) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Whether more input could turn this error into a value.
+    #[must_use]
+    pub const fn is_incomplete(&self) -> bool {
+        matches!(self.category(), Category::Incomplete)
+    }
+
+    /// Who can do something about it.
+    #[must_use]
+    pub const fn category(&self) -> Category {
+        match self.kind {
+            ErrorKind::Eof | ErrorKind::Length => Category::Incomplete,
+            ErrorKind::Depth | ErrorKind::Budget | ErrorKind::Input | ErrorKind::Recursive => Category::Limit,
+            ErrorKind::Global | ErrorKind::Call | ErrorKind::Persid | ErrorKind::Buffer => {
+                Category::Forbidden
+            }
+            ErrorKind::Data => Category::Data,
+            _ => Category::Malformed,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(Detail::Message(message)) = self.detail.as_deref() {
+            return f.write_str(message);
+        }
+        f.write_str(self.kind.text())?;
+        if let Some(Detail::Global(name)) = self.detail.as_deref() {
+            // A hostile name must not bring control characters into a log.
+            write!(f, ": {}", name.escape_debug())?;
+        }
+        if let Some(opcode) = self.opcode {
+            write!(f, " ({opcode} at byte {})", self.offset)?;
+        } else if self.offset != 0 {
+            write!(f, " (at byte {})", self.offset)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Error({}: {self})", self.kind.as_str())
+    }
+}
+
+impl core::error::Error for Error {}
+
+/// The start of a text, of at most so many bytes and whole characters.
+pub(crate) fn start(text: &str, most: usize) -> &str {
+    let mut end = text.len().min(most);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_small() {
+        assert!(size_of::<Error>() <= 32, "{}", size_of::<Error>());
+    }
+
+    #[test]
+    fn a_name_is_capped_on_a_character() {
+        let name = "é".repeat(150);
+        let error = Error::new(ErrorKind::Global, 3, Some(Opcode::Global)).with_global(&name);
+        assert_eq!(error.global().map(str::len), Some(200));
+        assert_eq!(error.opcode(), Some(Opcode::Global));
+    }
+}

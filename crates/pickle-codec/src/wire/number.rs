@@ -1,0 +1,307 @@
+//! Numbers in text: the arguments of INT, LONG, FLOAT, GET and PUT.
+//!
+//! CPython's C and Python unpicklers and its versions read these lines in different ways
+//! (gh-126992, gh-126996, gh-135241). What they all agree on is read; the rest is refused.
+
+use alloc::vec::Vec;
+
+use num_bigint::{BigInt, Sign};
+
+use super::error::ErrorKind;
+
+/// What an INT argument can be.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Integer {
+    Bool(bool),
+    Small(i64),
+    /// Two's complement, little-endian, minimal.
+    Big(Vec<u8>),
+}
+
+/// The white space that CPython's `int()` skips on either side of a number.
+const fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
+}
+
+fn trim(mut text: &[u8]) -> &[u8] {
+    while let [first, rest @ ..] = text
+        && is_space(*first)
+    {
+        text = rest;
+    }
+    while let [rest @ .., last] = text
+        && is_space(*last)
+    {
+        text = rest;
+    }
+    text
+}
+
+/// Reads the argument of INT. `00` and `01` are the bools of protocol 0 and 1.
+pub(crate) fn int_line(line: &[u8], max_digits: usize) -> Result<Integer, ErrorKind> {
+    match line {
+        b"00" => Ok(Integer::Bool(false)),
+        b"01" => Ok(Integer::Bool(true)),
+        // `+0`, `-0` and padded zeros are bools to some versions and integers to others.
+        _ if line.len() == 2
+            && !line[0].is_ascii_digit()
+            && line[1].wrapping_sub(b'0') < 2
+            && line[0] != b'-' =>
+        {
+            Err(ErrorKind::Literal)
+        }
+        b"-0" => Err(ErrorKind::Literal),
+        _ => decimal(trim(line), max_digits),
+    }
+}
+
+/// Reads the argument of LONG, whose `L` may be missing.
+pub(crate) fn long_line(line: &[u8], max_digits: usize) -> Result<Integer, ErrorKind> {
+    decimal(trim(line.strip_suffix(b"L").unwrap_or(line)), max_digits)
+}
+
+/// Reads `[+-]digits`, without a leading zero, because base 0 and base 10 read it differently.
+fn decimal(text: &[u8], max_digits: usize) -> Result<Integer, ErrorKind> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    if digits.is_empty() || digits.len() > max_digits || !digits.iter().all(u8::is_ascii_digit) {
+        return Err(ErrorKind::Literal);
+    }
+    if let [b'0', _, ..] = digits {
+        return Err(ErrorKind::Literal);
+    }
+    if digits.len() <= 18 {
+        let magnitude = digits.iter().fold(0_i64, |sum, digit| sum * 10 + i64::from(digit - b'0'));
+        return Ok(Integer::Small(if negative { -magnitude } else { magnitude }));
+    }
+    let big = BigInt::parse_bytes(digits, 10).ok_or(ErrorKind::Literal)?;
+    let big = if negative { -big } else { big };
+    Ok(match i64::try_from(&big) {
+        Ok(small) => Integer::Small(small),
+        Err(_) => Integer::Big(big.to_signed_bytes_le()),
+    })
+}
+
+/// Reads the index of GET or PUT. Leading zeros are read, as by CPython.
+pub(crate) fn index_line(line: &[u8], max_digits: usize) -> Result<u64, ErrorKind> {
+    let (negative, digits) = match trim(line) {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    if digits.is_empty() || digits.len() > max_digits || !digits.iter().all(u8::is_ascii_digit) {
+        return Err(ErrorKind::Literal);
+    }
+    let mut index = 0_u64;
+    for digit in digits {
+        index = index
+            .checked_mul(10)
+            .and_then(|index| index.checked_add(u64::from(digit - b'0')))
+            .filter(|&index| i64::try_from(index).is_ok())
+            .ok_or(ErrorKind::Memo)?;
+    }
+    if negative && index != 0 { Err(ErrorKind::Memo) } else { Ok(index) }
+}
+
+/// Reads the argument of FLOAT: what Python's `float()` reads, but no white space and no underscores.
+pub(crate) fn float_line(line: &[u8]) -> Result<f64, ErrorKind> {
+    let text = core::str::from_utf8(line).map_err(|_| ErrorKind::Literal)?;
+    // Rust reads the same words (inf, infinity, nan, in any case) and the same decimal forms.
+    let value: f64 = text.parse().map_err(|_| ErrorKind::Literal)?;
+    // The C unpickler raises OverflowError where the Python one gives inf.
+    if value.is_infinite() && text.bytes().any(|byte| byte.is_ascii_digit()) {
+        return Err(ErrorKind::Literal);
+    }
+    Ok(value)
+}
+
+/// What `pickletools` makes of the line behind INT, LONG, GET or PUT: `int()` of it, in base 10.
+///
+/// It reads more than is decoded: leading zeros, underscores between digits, negative indexes.
+pub(crate) fn shown_int(line: &[u8], max_digits: usize) -> Result<Integer, ErrorKind> {
+    let plain = without_underscores(trim(line)).ok_or(ErrorKind::Literal)?;
+    let (sign, digits) = match plain.as_slice() {
+        [sign @ (b'-' | b'+'), digits @ ..] => (Some(*sign), digits),
+        digits => (None, digits),
+    };
+    if digits.is_empty() || digits.len() > max_digits {
+        return Err(ErrorKind::Literal);
+    }
+    let zeros = digits.iter().take_while(|&&digit| digit == b'0').count().min(digits.len() - 1);
+    let text: Vec<u8> = sign.into_iter().chain(digits.iter().skip(zeros).copied()).collect();
+    decimal(&text, max_digits)
+}
+
+/// What `pickletools` makes of the line behind FLOAT: `float()` of it.
+pub(crate) fn shown_float(line: &[u8]) -> Result<f64, ErrorKind> {
+    let plain = without_underscores(trim(line)).ok_or(ErrorKind::Literal)?;
+    core::str::from_utf8(&plain).ok().and_then(|text| text.parse().ok()).ok_or(ErrorKind::Literal)
+}
+
+/// A number without its underscores, each of which has to stand between two digits.
+fn without_underscores(text: &[u8]) -> Option<Vec<u8>> {
+    let digit =
+        |place: Option<usize>| place.and_then(|place| text.get(place)).is_some_and(u8::is_ascii_digit);
+    let well = text
+        .iter()
+        .enumerate()
+        .all(|(place, &byte)| byte != b'_' || digit(place.checked_sub(1)) && digit(place.checked_add(1)));
+    well.then(|| text.iter().copied().filter(|&byte| byte != b'_').collect())
+}
+
+/// Cuts the bytes of a two's complement integer down to the fewest that mean the same.
+pub(crate) fn minimal(mut bytes: &[u8]) -> &[u8] {
+    while let [rest @ .., below, top] = bytes {
+        let redundant = (*top == 0 && *below < 0x80) || (*top == 0xff && *below >= 0x80);
+        if !redundant {
+            return bytes;
+        }
+        bytes = &bytes[..rest.len() + 1];
+    }
+    if bytes == [0] { &[] } else { bytes }
+}
+
+/// Reads a two's complement integer of at most eight bytes.
+pub(crate) fn small(bytes: &[u8]) -> Option<i64> {
+    if bytes.len() > 8 {
+        return None;
+    }
+    let fill = if bytes.last().is_some_and(|&top| top >= 0x80) { 0xff } else { 0 };
+    let mut all = [fill; 8];
+    all[..bytes.len()].copy_from_slice(bytes);
+    Some(i64::from_le_bytes(all))
+}
+
+/// The integer that two's complement bytes mean.
+pub(crate) fn big(bytes: &[u8]) -> BigInt {
+    if bytes.is_empty() {
+        return BigInt::from_bytes_le(Sign::NoSign, &[]);
+    }
+    BigInt::from_signed_bytes_le(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn int_rows() {
+        let rows: &[(&[u8], Result<Integer, ErrorKind>)] = &[
+            (b"5", Ok(Integer::Small(5))),
+            (b"-7", Ok(Integer::Small(-7))),
+            (b"+7", Ok(Integer::Small(7))),
+            (b"0", Ok(Integer::Small(0))),
+            (b"00", Ok(Integer::Bool(false))),
+            (b"01", Ok(Integer::Bool(true))),
+            (b"+0", Err(ErrorKind::Literal)),
+            (b"-0", Err(ErrorKind::Literal)),
+            (b"+1", Err(ErrorKind::Literal)),
+            (b" 1", Err(ErrorKind::Literal)),
+            (b"010", Err(ErrorKind::Literal)),
+            (b"0x10", Err(ErrorKind::Literal)),
+            (b"1_000", Err(ErrorKind::Literal)),
+            (b"12L", Err(ErrorKind::Literal)),
+            (b"1\0", Err(ErrorKind::Literal)),
+            (b"", Err(ErrorKind::Literal)),
+            (b"-", Err(ErrorKind::Literal)),
+            (b"12\r", Ok(Integer::Small(12))),
+            (b"9223372036854775807", Ok(Integer::Small(i64::MAX))),
+            (b"-9223372036854775808", Ok(Integer::Small(i64::MIN))),
+            (b"9223372036854775808", Ok(Integer::Big(alloc::vec![0, 0, 0, 0, 0, 0, 0, 0x80, 0]))),
+        ];
+        for (line, expected) in rows {
+            assert_eq!(&int_line(line, 4300), expected, "{:?}", line.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn index_rows() {
+        let rows: &[(&[u8], Result<u64, ErrorKind>)] = &[
+            (b"01", Ok(1)),
+            (b"9223372036854775807", Ok(i64::MAX as u64)),
+            (b"9223372036854775808", Err(ErrorKind::Memo)),
+            (b"-1", Err(ErrorKind::Memo)),
+            (b"abc", Err(ErrorKind::Literal)),
+            (b"1_0", Err(ErrorKind::Literal)),
+        ];
+        for (line, expected) in rows {
+            assert_eq!(&index_line(line, 4300), expected, "{:?}", line.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn float_rows() {
+        let rows: &[(&[u8], Result<f64, ErrorKind>)] = &[
+            (b"1.5", Ok(1.5)),
+            (b"5", Ok(5.0)),
+            (b"-inf", Ok(f64::NEG_INFINITY)),
+            (b"infinity", Ok(f64::INFINITY)),
+            (b"4.9e-324", Ok(5e-324)),
+            (b"1e400", Err(ErrorKind::Literal)),
+            (b" 1.0", Err(ErrorKind::Literal)),
+            (b"1.0 ", Err(ErrorKind::Literal)),
+            (b"1_0.0", Err(ErrorKind::Literal)),
+            (b"0x1p3", Err(ErrorKind::Literal)),
+            (b"", Err(ErrorKind::Literal)),
+        ];
+        for (line, expected) in rows {
+            assert_eq!(&float_line(line), expected, "{:?}", line.escape_ascii());
+        }
+        assert!(float_line(b"nan").is_ok_and(f64::is_nan));
+    }
+
+    #[test]
+    fn shown_rows() {
+        // Expected values are those of int() and float() in CPython 3.13.
+        let rows: &[(&[u8], Option<i64>, Option<f64>)] = &[
+            (b"007", Some(7), Some(7.0)),
+            (b"-0", Some(0), Some(0.0)),
+            (b"1_0", Some(10), Some(10.0)),
+            (b" 5\r", Some(5), Some(5.0)),
+            (b"+5", Some(5), Some(5.0)),
+            (b"-5", Some(-5), Some(-5.0)),
+            (b"000", Some(0), Some(0.0)),
+            (b"1__0", None, None),
+            (b"_1", None, None),
+            (b"1_", None, None),
+            (b"+_1", None, None),
+            (b"", None, None),
+            (b"-", None, None),
+            (b"0x10", None, None),
+            (b"1\0", None, None),
+            (b"1_0.0_1", None, Some(10.01)),
+            (b"1_.0", None, None),
+            (b"1e1_0", None, Some(1e10)),
+            (b"-1e400", None, Some(f64::NEG_INFINITY)),
+            (b" inf", None, Some(f64::INFINITY)),
+        ];
+        for (line, int, float) in rows {
+            let shown = shown_int(line, 4300).ok();
+            assert_eq!(shown, int.map(Integer::Small), "{}", line.escape_ascii());
+            assert_eq!(shown_float(line).ok(), *float, "{}", line.escape_ascii());
+        }
+        assert_eq!(shown_int(&[b'0'; 4301], 4300), Err(ErrorKind::Literal));
+    }
+
+    #[test]
+    fn minimal_rows() {
+        let rows: &[(&[u8], &[u8])] = &[
+            (&[], &[]),
+            (&[0], &[]),
+            (&[1, 0, 0, 0], &[1]),
+            (&[0xff], &[0xff]),
+            (&[0xff, 0xff], &[0xff]),
+            (&[0x80, 0], &[0x80, 0]),
+            (&[0x7f, 0xff], &[0x7f, 0xff]),
+        ];
+        for (bytes, expected) in rows {
+            assert_eq!(minimal(bytes), *expected);
+        }
+        assert_eq!(small(&[0xff]), Some(-1));
+        assert_eq!(small(&[]), Some(0));
+        assert_eq!(big(&[0xff]), BigInt::from(-1));
+    }
+}
