@@ -13,7 +13,7 @@ use clap::Args;
 use testkit::process::{self, cargo, run};
 use testkit::python;
 
-use crate::{golden, tidy};
+use crate::{fuzz, golden, tidy};
 
 /// Options of `cargo xtask ci`.
 #[derive(Debug, Args)]
@@ -32,12 +32,13 @@ enum Outcome {
 
 type Step = (&'static str, fn() -> Result<Outcome>);
 
-const STEPS: [Step; 14] = [
+const STEPS: [Step; 17] = [
     ("fmt", fmt),
     ("tidy", || tidy::run().map(passed)),
     ("golden", || golden::check().map(passed)),
     ("clippy, all features", clippy),
     ("clippy, no default features", clippy_bare),
+    ("each feature alone", features),
     ("no_std build", no_std),
     ("doc", doc),
     ("test, all features", test_features),
@@ -45,6 +46,8 @@ const STEPS: [Step; 14] = [
     ("python tests", python_tests),
     ("package", package),
     ("deny", deny),
+    ("advisories", advisories),
+    ("fuzz targets, 30 s each", fuzz_smoke),
     ("miri", miri),
     ("coverage", coverage),
 ];
@@ -69,11 +72,14 @@ pub(crate) fn run_all(options: &Options) -> Result<()> {
         table.push((name, start.elapsed(), outcome));
     }
     println!("\ncargo xtask ci");
-    let mut failed = 0;
+    let (mut failed, mut skipped) = (0, 0);
     for (name, took, outcome) in &table {
         let word = match outcome {
             Ok(Outcome::Passed) => "passed".to_owned(),
-            Ok(Outcome::Skipped(why)) => format!("skipped: {why}"),
+            Ok(Outcome::Skipped(why)) => {
+                skipped += 1;
+                format!("skipped: {why}")
+            }
             Err(_) => {
                 failed += 1;
                 "FAILED".to_owned()
@@ -81,10 +87,10 @@ pub(crate) fn run_all(options: &Options) -> Result<()> {
         };
         println!("  {name:<28} {:>6.1} s  {word}", took.as_secs_f64());
     }
+    println!("\nci: {} passed, {failed} failed, {skipped} skipped", table.len() - failed - skipped);
     if failed > 0 {
         bail!("ci: {failed} of {} steps failed", table.len());
     }
-    println!("ci: {} steps, all well", table.len());
     Ok(())
 }
 
@@ -109,6 +115,17 @@ fn clippy() -> Result<Outcome> {
         "warnings",
     ]))
     .map(passed)
+}
+
+/// Packages that are never published: their tests have no features of their own.
+const UNPUBLISHED: [&str; 5] = ["xtask", "logrecord-benches", "testkit", "conformance", "soak"];
+
+/// A tool that CI installs is missing, which is a failure there and a word elsewhere.
+fn missing(why: &'static str) -> Result<Outcome> {
+    if std::env::var_os("LOGRECORD_REQUIRE_TOOLS").is_some_and(|value| value == "1") {
+        bail!("{why}, and LOGRECORD_REQUIRE_TOOLS=1 asks for it");
+    }
+    Ok(Outcome::Skipped(why))
 }
 
 /// Each library alone, so that no neighbour turns a feature on.
@@ -156,10 +173,45 @@ fn doc() -> Result<Outcome> {
     .map(passed)
 }
 
+/// Each feature of each library compiles without the others.
+fn features() -> Result<Outcome> {
+    if process::output(cargo().args(["hack", "--version"])).is_err() {
+        return missing("cargo-hack is not installed");
+    }
+    let mut hack = cargo();
+    hack.args(["hack", "check", "--each-feature", "--no-dev-deps", "--locked", "--quiet", "--workspace"]);
+    for package in UNPUBLISHED {
+        hack.args(["--exclude", package]);
+    }
+    run(&mut hack).map(passed)
+}
+
 /// `cargo test --workspace` has run everything with the default features; here is what only other ones reach.
 fn test_features() -> Result<Outcome> {
-    let packages = ["-p", "pickle-codec", "-p", "logrecord-model", "-p", "logrecord-frame"];
-    run(cargo().args(["test", "--all-features", "--locked", "--quiet"]).args(packages)).map(passed)
+    let select = |command: &mut Command| {
+        command.args(["--workspace", "--all-features", "--locked"]);
+        for package in UNPUBLISHED {
+            command.args(["--exclude", package]);
+        }
+    };
+    let mut test = cargo();
+    if process::output(cargo().args(["nextest", "--version"])).is_err() {
+        select(test.args(["test", "--quiet"]));
+        return run(&mut test).map(passed);
+    }
+    select(test.args([
+        "nextest",
+        "run",
+        "--no-fail-fast",
+        "--status-level",
+        "slow",
+        "--final-status-level",
+        "slow",
+    ]));
+    run(&mut test)?;
+    let mut doctests = cargo();
+    select(doctests.args(["test", "--doc", "--quiet"]));
+    run(&mut doctests).map(passed)
 }
 
 /// Each benchmark once, in the profile of the tests: that it works, not how fast it is.
@@ -188,7 +240,7 @@ fn python_tests() -> Result<Outcome> {
 fn package() -> Result<Outcome> {
     let mut list = cargo();
     list.args(["package", "--workspace", "--list", "--allow-dirty", "--locked"]);
-    for package in ["xtask", "logrecord-benches", "testkit", "conformance", "soak"] {
+    for package in UNPUBLISHED {
         list.args(["--exclude", package]);
     }
     let listed = String::from_utf8_lossy(&process::output(&mut list)?).into_owned();
@@ -201,12 +253,34 @@ fn package() -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-/// Licences, bans and sources, where cargo-deny is installed.
+/// Licences, bans and sources.
 fn deny() -> Result<Outcome> {
     if process::output(cargo().args(["deny", "--version"])).is_err() {
-        return Ok(Outcome::Skipped("cargo-deny is not installed"));
+        return missing("cargo-deny is not installed");
     }
     run(cargo().args(["deny", "--offline", "check", "bans", "licenses", "sources"])).map(passed)
+}
+
+/// Security advisories and yanked versions, where their database can be had.
+fn advisories() -> Result<Outcome> {
+    if process::output(cargo().args(["deny", "--version"])).is_err() {
+        return missing("cargo-deny is not installed");
+    }
+    if process::run_within(cargo().args(["deny", "fetch", "db"]), Duration::from_secs(60)).is_err() {
+        return Ok(Outcome::Skipped("the database of advisories cannot be fetched"));
+    }
+    run(cargo().args(["deny", "check", "advisories"])).map(passed)
+}
+
+/// Every fuzz target for half a minute.
+fn fuzz_smoke() -> Result<Outcome> {
+    if process::output(Command::new("cargo").args(["+nightly", "--version"])).is_err() {
+        return Ok(Outcome::Skipped("no nightly is installed"));
+    }
+    if !fuzz::is_installed() {
+        return missing("cargo-fuzz is not installed");
+    }
+    fuzz::smoke(30).map(passed)
 }
 
 /// The decoder's unit tests under Miri, where a nightly has the component.

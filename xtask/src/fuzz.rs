@@ -28,6 +28,9 @@ pub(crate) struct Options {
     /// Processes that fuzz one target at the same time.
     #[arg(long, default_value_t = 1)]
     jobs: u32,
+    /// As many targets at a time as there are processors, and no line in the ledger: what CI does.
+    #[arg(long)]
+    smoke: bool,
 }
 
 /// The longest input that a target gets unless the options say otherwise.
@@ -59,26 +62,62 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     for name in &options.target {
         ensure!(all.contains(name), "no target {name}: there are {}", all.join(", "));
     }
-    let version = Command::new("cargo").args(["fuzz", "--version"]).output();
-    ensure!(
-        version.is_ok_and(|output| output.status.success()),
-        "cargo-fuzz is missing: cargo install --locked cargo-fuzz"
-    );
+    ensure!(is_installed(), "cargo-fuzz or a nightly is missing: cargo install --locked cargo-fuzz");
+    process::run(
+        Command::new("cargo").current_dir(process::root()).args(["+nightly", "fuzz", "build"]).args(BUILD),
+    )?;
+    let chosen: Vec<&String> =
+        all.iter().filter(|target| options.target.is_empty() || options.target.contains(target)).collect();
+    let at_a_time =
+        if options.smoke { std::thread::available_parallelism().map_or(1, usize::from) } else { 1 };
     let mut crashed = Vec::new();
-    for target in all.iter().filter(|target| options.target.is_empty() || options.target.contains(target)) {
-        println!("== {target}");
-        let outcome = one(&fuzz, target, options)?;
-        println!(
-            "   {} executions, corpus {}, {} crashes",
-            outcome.executions, outcome.corpus, outcome.crashes
-        );
-        record(&fuzz, target, &outcome)?;
-        if outcome.crashes > 0 {
-            crashed.push(target.as_str());
+    for group in chosen.chunks(at_a_time) {
+        let outcomes = std::thread::scope(|scope| {
+            let fuzz = &fuzz;
+            let running: Vec<_> =
+                group.iter().map(|target| scope.spawn(move || one(fuzz, target, options))).collect();
+            running
+                .into_iter()
+                .map(|one| one.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect::<Vec<_>>()
+        });
+        for (target, outcome) in group.iter().zip(outcomes) {
+            let outcome = outcome?;
+            println!(
+                "{target:<14} {} executions, corpus {}, {} crashes",
+                outcome.executions, outcome.corpus, outcome.crashes
+            );
+            if !options.smoke {
+                record(&fuzz, target, &outcome)?;
+            }
+            if outcome.crashes > 0 {
+                crashed.push(target.as_str());
+            }
         }
     }
     ensure!(crashed.is_empty(), "inputs in fuzz/artifacts/ made these targets fail: {}", crashed.join(", "));
     Ok(())
+}
+
+/// How a target is built: optimized, and without a sanitizer, which finds nothing in safe code and takes most of
+/// the time.
+const BUILD: [&str; 3] = ["-O", "-s", "none"];
+
+/// Whether there is a cargo-fuzz, and a nightly for it.
+pub(crate) fn is_installed() -> bool {
+    let works = |arguments: &[&str]| {
+        Command::new("cargo").args(arguments).output().is_ok_and(|output| output.status.success())
+    };
+    works(&["fuzz", "--version"]) && works(&["+nightly", "--version"])
+}
+
+/// Every target for a while.
+///
+/// # Errors
+///
+/// As [`run`].
+pub(crate) fn smoke(seconds: u64) -> Result<()> {
+    run(&Options { seconds, target: Vec::new(), max_len: None, trace_compares: true, jobs: 1, smoke: true })
 }
 
 /// The names of the targets, which are those of their files.
@@ -102,7 +141,7 @@ fn one(fuzz: &Path, target: &str, options: &Options) -> Result<Outcome> {
     std::fs::create_dir_all(&found)?;
     let before = artifacts(fuzz, target);
     let mut command = Command::new("cargo");
-    command.current_dir(process::root()).args(["+nightly", "fuzz", "run", "-O", "-s", "none"]);
+    command.current_dir(process::root()).args(["+nightly", "fuzz", "run"]).args(BUILD);
     if !options.trace_compares {
         // It takes up to half of the time, and mostly finds what stands in the seeds and the dictionary.
         command.arg("--no-trace-compares");
@@ -134,6 +173,7 @@ fn one(fuzz: &Path, target: &str, options: &Options) -> Result<Outcome> {
     let crashes = artifacts(fuzz, target).iter().filter(|artifact| !before.contains(artifact)).count();
     if !output.status.success() {
         let tail: Vec<&str> = text.lines().rev().take(30).collect();
+        println!("{target}");
         tail.iter().rev().for_each(|line| println!("   {line}"));
         if crashes == 0 {
             bail!("{target} did not build or run");
