@@ -244,10 +244,11 @@ fn package() -> Result<Outcome> {
         list.args(["--exclude", package]);
     }
     let listed = String::from_utf8_lossy(&process::output(&mut list)?).into_owned();
-    for file in ["README.md", "Cargo.toml"] {
-        let count = listed.lines().filter(|line| *line == file).count();
-        if count != 6 {
-            bail!("{count} of 6 crates would be published with {file}");
+    let count = |file: &str| listed.lines().filter(|line| *line == file).count();
+    let crates = count("Cargo.toml");
+    for file in ["README.md", "LICENSE-MIT", "LICENSE-APACHE"] {
+        if crates == 0 || count(file) != crates {
+            bail!("{} of {crates} crates would be published with {file}", count(file));
         }
     }
     Ok(Outcome::Passed)

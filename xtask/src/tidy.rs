@@ -271,8 +271,21 @@ fn package(root: &Path, folder: &Path, found: &mut Vec<String>) {
     if !section(&manifest, "[lints]").any(|line| line == "workspace = true") {
         found.push(format!("{name}/Cargo.toml: the workspace's lints are not in force"));
     }
-    if !root.join(folder).join("README.md").is_file() {
-        found.push(format!("{name}: no README.md"));
+    let is_published = !section(&manifest, "[package]").any(|line| line == "publish = false");
+    let mut files = vec!["README.md"];
+    if is_published {
+        files.extend(["LICENSE-MIT", "LICENSE-APACHE"]);
+    }
+    for file in files {
+        if !root.join(folder).join(file).is_file() {
+            found.push(format!("{name}: no {file}"));
+        }
+    }
+    if is_published
+        && root.join(folder).join("src/lib.rs").is_file()
+        && !section(&manifest, "[package.metadata.docs.rs]").any(|line| line == "all-features = true")
+    {
+        found.push(format!("{name}/Cargo.toml: docs.rs would not show every feature"));
     }
     crate_root(root, folder, found);
 }

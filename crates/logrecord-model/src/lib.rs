@@ -31,6 +31,7 @@
 //!
 //! None: no input makes a function of this crate panic.
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "arbitrary")]
 mod arbitrary;

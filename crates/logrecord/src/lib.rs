@@ -65,6 +65,7 @@
 //!
 //! The minimum supported Rust version is 1.88.
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub use logrecord_frame as frame;
 pub use logrecord_model as model;

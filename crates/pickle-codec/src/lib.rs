@@ -67,6 +67,7 @@
 //! The minimum supported Rust version is 1.88.
 #![no_std]
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 extern crate alloc;
 #[cfg(feature = "std")]

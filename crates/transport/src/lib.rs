@@ -65,6 +65,7 @@
 //!
 //! The minimum supported Rust version is 1.88.
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 // Without the feature, the links of the table above have nowhere to go.
 #![cfg_attr(
     not(feature = "tokio"),
