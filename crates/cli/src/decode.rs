@@ -4,6 +4,7 @@ use std::io::{self, BufRead, BufWriter, Read as _, Write as _};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use logrecord::pickle::json;
 use logrecord::pickle::tagged::{self, TaggedOptions};
 use logrecord::pickle::{DecodeOptions, Decoder, Document, Error, PushDecoder};
 
@@ -77,7 +78,7 @@ impl<W: io::Write> Lines<W> {
         self.out.write_all(parts.as_bytes()).context(WRITE)?;
         if let Some(global) = error.global() {
             self.line.clear();
-            tagged::write_str(global, &mut self.line);
+            json::write_string(global, &mut self.line);
             self.out.write_all(b",\"global\":").context(WRITE)?;
             self.out.write_all(&self.line).context(WRITE)?;
         }

@@ -456,22 +456,9 @@ fn push_json_argument(argument: &Argument<'_>, out: &mut String) {
     }
 }
 
-/// A JSON string. Control characters and what can steer a terminal are escaped.
 fn push_json_text(text: &str, out: &mut String) {
     out.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            ' '..='~' => out.push(character),
-            _ if character.is_control()
-                || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
-            {
-                out.push_str(&format!("\\u{:04x}", u32::from(character)));
-            }
-            _ => out.push(character),
-        }
-    }
+    crate::json::escape(text, &mut |piece| out.push_str(piece));
     out.push('"');
 }
 

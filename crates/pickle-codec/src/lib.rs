@@ -82,6 +82,7 @@ mod decode;
 mod document;
 mod encode;
 pub mod inspect;
+pub mod json;
 mod known;
 mod options;
 mod repr;

@@ -4,6 +4,7 @@
 
 use std::time::{Duration, Instant};
 
+use pickle_codec::json;
 use pickle_codec::tagged::{self, TaggedOptions};
 use pickle_codec::{DecodeOptions, Decoder, ErrorKind, Globals, Limits, decode};
 use proptest::prelude::*;
@@ -287,7 +288,7 @@ fn json() -> impl Strategy<Value = String> {
         }),
         any::<String>().prop_map(|text| {
             let mut out = Vec::new();
-            tagged::write_str(&text, &mut out);
+            json::write_string(&text, &mut out);
             String::from_utf8(out).unwrap()
         }),
     ];

@@ -106,12 +106,6 @@ pub fn to_string(document: &Document<'_>, options: &TaggedOptions) -> Result<Str
     String::from_utf8(out).map_err(crate::Error::message)
 }
 
-/// Writes text as a JSON string. Control characters and the line separators U+2028 and U+2029 are
-/// always escaped, so that the result is one line of printable text.
-pub fn write_str(text: &str, out: &mut Vec<u8>) {
-    json::string(text, out);
-}
-
 /// Writes a finite float as JSON: the shortest digits that read back as the same float, always
 /// with a point or an exponent. What is not finite becomes `{"$float":"nan"}` and so on.
 pub fn write_float(value: f64, out: &mut Vec<u8>) {
