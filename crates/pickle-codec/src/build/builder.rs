@@ -24,7 +24,8 @@ use crate::wire::text::{Str, is_wtf8};
 /// dicts, sets and objects can be filled later, which is how cycles come about. Text and bytes are
 /// borrowed by the methods that name them plainly, and copied by those with `owned_` in front.
 ///
-/// Ids belong to the builder that gave them.
+/// Ids belong to the builder that gave them: one that this builder has not given yet is refused with
+/// `data`, so that nothing is put into what does not exist yet.
 ///
 /// ```
 /// use pickle_codec::{DocumentBuilder, Protocol};
@@ -80,6 +81,14 @@ impl<'a> DocumentBuilder<'a> {
         let mut document = self.builder.into_document();
         document.root = Root(root);
         document
+    }
+
+    /// Refuses ids that this builder has not given.
+    fn check(&self, ids: &[NodeId]) -> Result<()> {
+        if ids.iter().all(|&id| self.builder.document.has(id)) {
+            return Ok(());
+        }
+        Err(Error::message("a node id that is not of this builder"))
     }
 
     /// `None`. Always the same id.
@@ -218,6 +227,7 @@ impl<'a> DocumentBuilder<'a> {
     /// # Errors
     /// As [`int`](Self::int).
     pub fn list(&mut self, items: &[NodeId]) -> Result<NodeId> {
+        self.check(items)?;
         plain(self.builder.list(items))
     }
 
@@ -226,6 +236,7 @@ impl<'a> DocumentBuilder<'a> {
     /// # Errors
     /// As [`int`](Self::int).
     pub fn tuple(&mut self, items: &[NodeId]) -> Result<NodeId> {
+        self.check(items)?;
         plain(self.builder.tuple(items))
     }
 
@@ -250,6 +261,7 @@ impl<'a> DocumentBuilder<'a> {
     /// # Errors
     /// As [`int`](Self::int); `hash` if a member is not hashable.
     pub fn frozenset(&mut self, members: &[NodeId]) -> Result<NodeId> {
+        self.check(members)?;
         plain(self.builder.frozenset(members))
     }
 
@@ -258,6 +270,7 @@ impl<'a> DocumentBuilder<'a> {
     /// # Errors
     /// As [`int`](Self::int); `type` if the target is neither.
     pub fn append(&mut self, target: NodeId, item: NodeId) -> Result<()> {
+        self.check(&[target, item])?;
         if target.kind() == Kind::List {
             return plain(self.builder.extend(target, &[item]));
         }
@@ -272,6 +285,7 @@ impl<'a> DocumentBuilder<'a> {
     /// # Errors
     /// As [`int`](Self::int); `type` if the target is neither; `hash` if the key is not hashable.
     pub fn set_item(&mut self, target: NodeId, key: NodeId, value: NodeId) -> Result<()> {
+        self.check(&[target, key, value])?;
         if target.kind() == Kind::Dict {
             return plain(self.builder.set_items(target, &[key, value]));
         }
@@ -285,6 +299,7 @@ impl<'a> DocumentBuilder<'a> {
     /// # Errors
     /// As [`int`](Self::int); `type` if the target is no set; `hash` if the member is not hashable.
     pub fn add(&mut self, set: NodeId, member: NodeId) -> Result<()> {
+        self.check(&[set, member])?;
         if set.kind() != Kind::Set {
             return Err(Error::plain(ErrorKind::Type));
         }
@@ -337,6 +352,7 @@ impl<'a> DocumentBuilder<'a> {
     /// # Errors
     /// As [`object`](Self::object); `call` if the keyword arguments are no dict.
     pub fn object_with_kwargs(&mut self, class: NodeId, args: &[NodeId], kwargs: NodeId) -> Result<NodeId> {
+        self.check(&[kwargs])?;
         if kwargs.kind() != Kind::Dict {
             return Err(Error::plain(ErrorKind::Call));
         }
@@ -350,6 +366,7 @@ impl<'a> DocumentBuilder<'a> {
         args: &[NodeId],
         kwargs: NodeId,
     ) -> Result<NodeId> {
+        self.check(&[class])?;
         if class.kind() != Kind::Object {
             return Err(Error::plain(ErrorKind::Call));
         }
@@ -378,6 +395,7 @@ impl<'a> DocumentBuilder<'a> {
     /// # Errors
     /// As [`int`](Self::int); `type` if the target is no object, `call` if it has a state.
     pub fn set_state(&mut self, object: NodeId, state: NodeId) -> Result<()> {
+        self.check(&[object, state])?;
         let Some(instance) = self.builder.instance_mut(object).copied() else {
             return Err(Error::plain(ErrorKind::Type));
         };
@@ -397,6 +415,7 @@ impl<'a> DocumentBuilder<'a> {
     /// # Errors
     /// As [`int`](Self::int).
     pub fn persistent_id(&mut self, value: NodeId) -> Result<NodeId> {
+        self.check(&[value])?;
         plain(self.builder.persistent_id(value))
     }
 
@@ -499,5 +518,46 @@ mod tests {
         assert_eq!(builder.extension(0).unwrap_err().kind(), ErrorKind::Global);
         assert_eq!(builder.global("", "x").unwrap_err().kind(), ErrorKind::Global);
         assert_eq!(builder.children(list), [one]);
+    }
+
+    #[test]
+    fn foreign_ids_are_refused() {
+        let mut other = DocumentBuilder::new();
+        let mut builder = DocumentBuilder::new();
+        let one = builder.int(1).unwrap();
+        let dict = builder.dict().unwrap();
+        let list = builder.list(&[]).unwrap();
+        let set = builder.set().unwrap();
+        let class = builder.global("m", "C").unwrap();
+        let object = builder.object(class, Construct::New, &[]).unwrap();
+        for _ in 0..3 {
+            other.list(&[]).unwrap();
+        }
+        let lists = other.list(&[]).unwrap();
+        let tuples = other.tuple(&[one]).unwrap();
+        let texts = other.str("a").unwrap();
+        let dicts = [other.dict().unwrap(), other.dict().unwrap()][1];
+        for foreign in [lists, tuples, texts, dicts] {
+            let outcomes = [
+                builder.list(&[foreign]).map(|_| ()),
+                builder.tuple(&[one, foreign]).map(|_| ()),
+                builder.frozenset(&[foreign]).map(|_| ()),
+                builder.append(list, foreign),
+                builder.append(foreign, one),
+                builder.set_item(dict, one, foreign),
+                builder.set_item(dict, foreign, one),
+                builder.add(set, foreign),
+                builder.object(foreign, Construct::Call, &[]).map(|_| ()),
+                builder.object(class, Construct::Call, &[foreign]).map(|_| ()),
+                builder.object_with_kwargs(class, &[], foreign).map(|_| ()),
+                builder.set_state(object, foreign),
+                builder.persistent_id(foreign).map(|_| ()),
+            ];
+            for (place, outcome) in outcomes.into_iter().enumerate() {
+                assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Data, "{foreign:?} {place}");
+            }
+        }
+        // What all builders share is nobody's.
+        builder.list(&[NodeId::NONE, NodeId::EMPTY_TUPLE]).unwrap();
     }
 }

@@ -188,6 +188,29 @@ impl<'a> Document<'a> {
         table.get_mut(id.index())
     }
 
+    /// Whether there is a node with this id.
+    pub(crate) fn has(&self, id: NodeId) -> bool {
+        let len = match id.kind() {
+            Kind::Constant => return id != NodeId::ABSENT,
+            Kind::Small => return true,
+            Kind::Int => self.ints.len(),
+            Kind::Big => self.bigs.len(),
+            Kind::Float => self.floats.len(),
+            Kind::Str => self.strs.len(),
+            Kind::Text => self.texts.len(),
+            Kind::Bytes => self.bytes.len(),
+            Kind::Blob => self.blobs.len(),
+            Kind::ByteArray => self.bytearrays.len(),
+            Kind::List => self.lists.len(),
+            Kind::Tuple => self.tuples.len(),
+            Kind::Dict => self.dicts.len(),
+            Kind::Set => self.sets.len(),
+            Kind::FrozenSet => self.frozensets.len(),
+            Kind::Object => self.objects.len(),
+        };
+        id.index() < len
+    }
+
     /// The children of a container, keys and values alternating in a dict. An object's own parts
     /// are in its representation.
     #[inline]

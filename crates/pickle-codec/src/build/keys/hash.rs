@@ -101,6 +101,11 @@ fn hash_slow(document: &Document<'_>, id: NodeId, seed: u64, work: &mut Work) ->
             if let Some(part) = part(document, top.id, top.next) {
                 top.next += 1;
                 next = part;
+                // More open ones than there are: one of them holds itself.
+                let most = document.tuples.len() + document.frozensets.len() + document.objects.len();
+                if open.len() > most {
+                    return Err(ErrorKind::Recursive);
+                }
                 break;
             }
             let hash = if is_set { fold(top.hash ^ K0, K1) } else { top.hash };

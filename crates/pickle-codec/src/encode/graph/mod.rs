@@ -19,14 +19,17 @@ use super::sink::{Copying, Scratch, Sink};
 use super::writer::Writer;
 use crate::document::KnownClass;
 use crate::document::{BytesRepr, Document, TextRepr};
+use crate::document::walk::Layout;
 use crate::document::{Construct, Instance, ObjectRepr};
 use crate::document::{Kind, NodeId};
 use crate::known::owns_module_text;
-#[cfg(feature = "std")]
-use crate::wire::error::ErrorKind;
-use crate::wire::error::{Error, Result};
+use crate::wire::error::{Error, ErrorKind, Result};
 use crate::wire::protocol::Protocol;
 use crate::wire::text::Str;
+
+/// How many parts of nodes may be written once more because a cycle leads back to them, whatever the
+/// size of the document; see [`Walk::enter`].
+const REPEATS: usize = 1 << 20;
 
 impl Document<'_> {
     /// The pickle of this document: what CPython's C pickler writes for the same graph.
@@ -38,7 +41,9 @@ impl Document<'_> {
     /// `data` if the protocol has no form for a node: text of 4 GiB or more below protocol 4, an
     /// integer of more than 4,300 digits below protocol 2, out-of-band buffers below protocol 5 or
     /// out of order, names with line breaks below protocol 4, and persistent ids in protocol 0
-    /// that are not ASCII text.
+    /// that are not ASCII text. `recursive` if a tuple, a frozenset or another immutable object holds
+    /// itself through immutable objects alone, which no Python object does. `budget` if tuples that
+    /// hold themselves through lists would have to be written out more than four times over.
     ///
     /// ```
     /// use pickle_codec::{Protocol, decode};
@@ -107,6 +112,7 @@ fn walk<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>>(
     let slots = Slots::of(document);
     let wanted = if lean { Some(Wanted::count(document, &slots)) } else { None };
     let memo = alloc::vec![0; slots.len];
+    let layout = Layout::of(document);
     let mut walk = Walk {
         document,
         writer: target,
@@ -114,6 +120,10 @@ fn walk<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>>(
         memo,
         wanted,
         open: Vec::new(),
+        layout,
+        entered: alloc::vec![0; layout.containers()],
+        early: 0,
+        repeats: document.pool.len().saturating_mul(4).max(REPEATS),
         buffers: 0,
         sink: PhantomData,
     };
@@ -125,6 +135,10 @@ struct Visit {
     id: NodeId,
     next: u32,
     stage: Stage,
+    /// Whether it is in the memo while its parts are written.
+    early: bool,
+    /// What `Walk::entered` has to say about it again when this visit is over.
+    before: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -156,6 +170,13 @@ struct Walk<'v, 'x, 'd, S, T> {
     memo: Vec<u32>,
     wanted: Option<Wanted>,
     open: Vec<Visit>,
+    layout: Layout,
+    /// By container: 1 + the value of `early` at its last entry, or 0 if it is not open.
+    entered: Vec<u32>,
+    /// How many of the open nodes are in the memo.
+    early: u32,
+    /// How many parts of nodes may still be written once more.
+    repeats: usize,
     buffers: u32,
     sink: PhantomData<(&'x (), S)>,
 }
@@ -200,6 +221,48 @@ impl<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>> Walk<'v, 'x, '_, S, T> {
     fn choose(&mut self, id: NodeId) {
         if let Some(wanted) = &self.wanted {
             self.writer.memoize = wanted.has(id, self.slots.of_node(id));
+        }
+    }
+
+    /// Puts a node on the stack of those whose parts are being written.
+    ///
+    /// A tuple gets into the memo after its items. One that holds itself is therefore met again while
+    /// it is open, and is then written once more, as CPython does. That ends if a list, a dict or an
+    /// object lies on the way round, because those are in the memo by the second round; if none does,
+    /// no round would be the last. So a node that is entered again needs a larger number of open
+    /// nodes in the memo than at its last entry. Each further round is charged, because many lists
+    /// in one tuple mean many rounds.
+    fn enter(&mut self, id: NodeId, stage: Stage) -> Result<()> {
+        let early = self.known(id).is_some();
+        let mut before = 0;
+        if !early
+            && let Some(place) = self.layout.container(id)
+            && let Some(entered) = self.entered.get_mut(place)
+        {
+            before = *entered;
+            *entered = self.early + 1;
+            if before == *entered {
+                return Err(Error::plain(ErrorKind::Recursive));
+            }
+            if before != 0 {
+                let parts = 1 + self.document.items(id).len();
+                self.repeats =
+                    self.repeats.checked_sub(parts).ok_or_else(|| Error::plain(ErrorKind::Budget))?;
+            }
+        }
+        self.early += u32::from(early);
+        self.open.push(Visit { id, next: 0, stage, early, before });
+        Ok(())
+    }
+
+    /// Takes the node that is complete from the stack.
+    fn leave(&mut self) {
+        let Some(visit) = self.open.pop() else { return };
+        self.early -= u32::from(visit.early);
+        if let Some(place) = self.layout.container(visit.id)
+            && let Some(entered) = self.entered.get_mut(place)
+        {
+            *entered = visit.before;
         }
     }
 
@@ -270,15 +333,14 @@ impl<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>> Walk<'v, 'x, '_, S, T> {
                 }
                 // A list, dict or set is in the memo before its items.
                 self.note(id);
-                self.open.push(Visit { id, next: 0, stage: Stage::Items });
-                Ok(())
+                self.enter(id, Stage::Items)
             }
         }
     }
 
     /// Closes a container, which may have met itself on the way.
     fn end(&mut self, id: NodeId) -> Result<()> {
-        self.open.pop();
+        self.leave();
         self.choose(id);
         let known = match id.kind() {
             Kind::List | Kind::Dict => None,
@@ -307,8 +369,7 @@ impl<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>> Walk<'v, 'x, '_, S, T> {
             Some(ObjectRepr::Instance(_)) => {
                 self.writer.item()?;
                 self.writer.push(Open::parts());
-                self.open.push(Visit { id, next: 0, stage: Stage::Class });
-                Ok(())
+                self.enter(id, Stage::Class)
             }
         }
     }
@@ -407,7 +468,7 @@ impl<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>> Walk<'v, 'x, '_, S, T> {
         }
         self.writer.item()?;
         self.writer.push(Open::parts());
-        self.open.push(Visit { id, next: 0, stage: Stage::Pid });
+        self.enter(id, Stage::Pid)?;
         self.visit(value)
     }
 
@@ -423,14 +484,14 @@ impl<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>> Walk<'v, 'x, '_, S, T> {
         let Some(top) = self.open.last_mut() else { return Ok(()) };
         let (id, stage, place) = (top.id, top.stage, top.next as usize);
         if stage == Stage::Pid {
-            self.open.pop();
+            self.leave();
             self.writer.pop();
             self.writer.emit(*b"Q");
             self.writer.last = NO_MEMO;
             return Ok(());
         }
         let Some(instance) = self.instance(id) else {
-            self.open.pop();
+            self.leave();
             return Ok(());
         };
         let protocol = self.writer.protocol();
@@ -519,7 +580,7 @@ impl<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>> Walk<'v, 'x, '_, S, T> {
                 if instance.state != NodeId::ABSENT {
                     self.writer.emit(*b"b");
                 }
-                self.open.pop();
+                self.leave();
                 self.writer.pop();
                 self.writer.last = self.known(id).unwrap_or(NO_MEMO);
                 Ok(())
@@ -543,9 +604,14 @@ impl<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>> Walk<'v, 'x, '_, S, T> {
         let known = self.known(id);
         if self.writer.end_call(known) {
             self.note(id);
+            let early = self.known(id).is_some();
+            if let Some(top) = self.open.last_mut() {
+                top.early = early;
+                self.early += u32::from(early);
+            }
             self.set_stage(Stage::GivenItems);
         } else {
-            self.open.pop();
+            self.leave();
             self.writer.pop();
         }
         Ok(())
