@@ -75,6 +75,7 @@ extern crate std;
 
 #[cfg(feature = "arbitrary")]
 mod arbitrary;
+mod budget;
 mod build;
 #[cfg(feature = "serde")]
 mod de;
@@ -95,6 +96,7 @@ mod wire;
 
 #[cfg(feature = "arbitrary")]
 pub use arbitrary::ArbitraryPickle;
+pub use budget::Budget;
 pub use build::builder::DocumentBuilder;
 #[cfg(feature = "serde")]
 pub use de::{from_document, from_node, from_node_with, from_slice, from_slice_with, from_value};

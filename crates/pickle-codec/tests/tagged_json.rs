@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use pickle_codec::json;
 use pickle_codec::tagged::{self, TaggedOptions};
-use pickle_codec::{DecodeOptions, Decoder, ErrorKind, Globals, Limits, decode};
+use pickle_codec::{Budget, DecodeOptions, Decoder, ErrorKind, Globals, Limits, decode};
 use proptest::prelude::*;
 
 fn write(pickle: &[u8], refs: bool) -> Result<String, ErrorKind> {
@@ -141,14 +141,110 @@ fn expansion_is_charged_before_it_is_written() {
 }
 
 #[test]
-fn long_integers_are_charged_for_their_digits() {
-    // 1 MiB of digits is more work than the budget has; 16 KiB is not.
-    for (len, fits) in [(16 << 10, true), (1 << 20, false)] {
-        let mut pickle = vec![b'\x8b'];
-        pickle.extend_from_slice(&u32::to_le_bytes(len));
-        pickle.extend(vec![b'\x7f'; usize::try_from(len).unwrap()]);
+fn integers_that_cpython_does_not_print_are_hexadecimal() {
+    // CPython prints at most 4,300 digits, and so many have 14,285 bits at most.
+    for (len, is_decimal) in [(1_785, true), (1_786, false), (16 << 10, false), (1 << 20, false)] {
+        for top in [0x7f, 0x80] {
+            let mut pickle = vec![b'\x8b'];
+            pickle.extend_from_slice(&u32::to_le_bytes(len));
+            pickle.extend(vec![0x35; usize::try_from(len).unwrap() - 1]);
+            pickle.extend([top, b'.']);
+            let start = Instant::now();
+            let text = write(&pickle, false).unwrap();
+            assert_eq!(text.starts_with("{\"$int\":\"-"), top == 0x80);
+            assert_eq!(text.contains("0x"), !is_decimal, "{len}");
+            assert_eq!(read(&text).as_deref(), Ok(text.as_str()));
+            let value = pickle_codec::decode_value(&pickle).unwrap();
+            assert_eq!(format!("{value:?}").contains("0x"), !is_decimal, "{len}");
+            assert!(start.elapsed() < Duration::from_secs(5), "{len}");
+        }
+    }
+    for (text, expected) in [("0x10", "16"), ("-0x10", "-16"), ("0x0", "0")] {
+        assert_eq!(read(&format!("{{\"$int\":\"{text}\"}}")).as_deref(), Ok(expected));
+    }
+}
+
+/// A name; the innermost part; how a level of many of the one before opens, and how it closes.
+type Bomb = (&'static str, &'static [u8], &'static [u8], &'static [u8]);
+
+/// Shapes of sharing: what is written is many times as long as the pickle.
+fn bombs(levels: u8, times: usize) -> Vec<(&'static str, Vec<u8>)> {
+    let shapes: [Bomb; 7] = [
+        ("lists of escapes", b"X\x08\0\0\0\x01\x01\x01\x01\x01\x01\x01\x01", b"(", b"l"),
+        ("lists of bidi controls", b"X\x06\0\0\0\xe2\x80\xae\xe2\x81\xa6", b"(", b"l"),
+        ("tuples of bytes", b"C\x04\xff\xfe\xfd\xfc", b"(", b"t"),
+        ("lists of surrogates", b"X\x06\0\0\0\xed\xb3\xbf\xed\xa0\x80", b"(", b"l"),
+        ("lists of integers", b"\x8a\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f", b"(", b"l"),
+        ("deques", b"ccollections\ndeque\n)R", b"(", b"t"),
+        ("lists of dates", b"cdatetime\ndate\n(C\x04\x07\xea\x01\x02tR", b"(", b"l"),
+    ];
+    let bomb = |(name, inner, open, close): Bomb| {
+        let mut pickle = [inner, b"q\0"].concat();
+        for level in 0..levels {
+            pickle.extend_from_slice(open);
+            pickle.extend([b'h', level].repeat(times));
+            pickle.extend_from_slice(close);
+            pickle.extend([b'q', level + 1]);
+        }
         pickle.push(b'.');
-        assert_eq!(write(&pickle, false).is_ok(), fits, "{len}");
+        (name, pickle)
+    };
+    shapes.into_iter().map(bomb).collect()
+}
+
+#[test]
+fn a_budget_is_bytes_of_what_is_written() {
+    for (name, pickle) in bombs(3, 6) {
+        let mut decoder = Decoder::with_options(DecodeOptions::new().globals(Globals::Inert));
+        let document = decoder.decode(&pickle).unwrap();
+        for refs in [false, true] {
+            let options = TaggedOptions::new().refs(refs);
+            let whole = tagged::to_string(&document, &options).unwrap();
+            for bytes in [0, 1, 10, whole.len() / 2, whole.len() - 1, whole.len(), whole.len() + 9] {
+                let mut budget = Budget::new(bytes);
+                let mut out = b"before".to_vec();
+                let written = tagged::write_node_within(document.root(), &options, &mut budget, &mut out);
+                if bytes < whole.len() {
+                    assert_eq!(written.unwrap_err().kind(), ErrorKind::Budget, "{name} {bytes}");
+                    assert_eq!((out.as_slice(), budget.left()), (b"before".as_slice(), bytes), "{name}");
+                    assert!(out.capacity() <= 2 * (bytes + 64), "{name} {}", out.capacity());
+                } else {
+                    written.unwrap();
+                    assert_eq!(out.strip_prefix(b"before"), Some(whole.as_bytes()), "{name}");
+                    assert_eq!(budget.left(), bytes - whole.len(), "{name}");
+                }
+            }
+        }
+        // The value of the same pickle, with a budget of its own memory and one for its text.
+        let whole = tagged::to_string(&document, &TaggedOptions::new()).unwrap();
+        let mut memory = Budget::new(1 << 20);
+        let value = document.root().to_value_within(&Limits::default(), &mut memory).unwrap();
+        let taken = (1 << 20) - memory.left();
+        let mut short = Budget::new(taken - 1);
+        let error = document.root().to_value_within(&Limits::default(), &mut short).unwrap_err();
+        assert_eq!((error.kind(), short.left()), (ErrorKind::Budget, taken - 1), "{name}");
+        let mut out = Vec::new();
+        let mut text = Budget::new(whole.len());
+        tagged::write_value_within(&value, &TaggedOptions::new(), &mut text, &mut out).unwrap();
+        assert_eq!((out.as_slice(), text.left()), (whole.as_bytes(), 0), "{name}");
+    }
+}
+
+#[test]
+fn many_parts_that_do_not_fit_cost_no_more_than_the_budget() {
+    for (name, pickle) in bombs(8, 9) {
+        let mut decoder = Decoder::with_options(DecodeOptions::new().globals(Globals::Inert));
+        let document = decoder.decode(&pickle).unwrap();
+        let start = Instant::now();
+        let mut budget = Budget::new(1 << 20);
+        let mut out = Vec::new();
+        for _ in 0..1_000 {
+            let options = TaggedOptions::new();
+            assert!(tagged::write_node_within(document.root(), &options, &mut budget, &mut out).is_err());
+            assert!(document.root().to_value_within(&Limits::default(), &mut budget).is_err());
+        }
+        assert_eq!(budget.left(), 1 << 20, "{name}");
+        assert!(start.elapsed() < Duration::from_secs(20), "{name}");
     }
 }
 
@@ -258,6 +354,9 @@ fn refused_rows() {
 #[test]
 fn hostile_json_ends_at_a_limit() {
     let kind = |text: &str| tagged::from_str(text, &TaggedOptions::new()).unwrap_err().kind();
+    // What a complex number is made of holds nothing else.
+    let complex = tagged::from_str(&"{\"$complex\":[".repeat(1 << 18), &TaggedOptions::new()).unwrap_err();
+    assert!(complex.to_string().contains("expected a float"), "{complex}");
     for open in ["[", "{\"a\":", "{\"$tuple\":[", "{\"$dict\":[[1,", "{\"$set\":["] {
         assert_eq!(kind(&open.repeat(1 << 20)), ErrorKind::Depth, "{open}");
     }

@@ -15,7 +15,6 @@ use crate::value::Value;
 use crate::wire::error::{Error, ErrorKind, Result};
 #[cfg(feature = "serde")]
 pub(crate) use known::uuid;
-#[cfg(feature = "serde")]
 pub(crate) use scalar::MAX_DECIMAL_BITS;
 pub(crate) use scalar::write_float;
 use tree::{DocumentTree, Piece, Tree, ValueTree};

@@ -25,8 +25,10 @@ use alloc::vec::Vec;
 
 pub use read::from_str;
 
+use crate::budget::Budget;
 use crate::document::{Document, NodeRef};
 use crate::options::Limits;
+use crate::value::Value;
 use crate::wire::error::Result;
 
 /// How tagged JSON is written and read.
@@ -76,7 +78,7 @@ impl TaggedOptions {
 /// `budget` if the text would be longer than the expansion limit, `recursive` if an object contains
 /// itself and [`refs`](TaggedOptions::refs) is off. The buffer is then as it was.
 pub fn write(document: &Document<'_>, options: &TaggedOptions, out: &mut Vec<u8>) -> Result<()> {
-    write::write(document.root(), options, out)
+    write_node(document.root(), options, out)
 }
 
 /// Writes one node of a document as tagged JSON; else as [`write()`].
@@ -84,7 +86,51 @@ pub fn write(document: &Document<'_>, options: &TaggedOptions, out: &mut Vec<u8>
 /// # Errors
 /// As [`write()`].
 pub fn write_node(node: NodeRef<'_, '_>, options: &TaggedOptions, out: &mut Vec<u8>) -> Result<()> {
-    write::write(node, options, out)
+    let mut budget = Budget::new(options.limits.expansion(node.document.input_len()));
+    write_node_within(node, options, &mut budget, out)
+}
+
+/// Writes one node as tagged JSON and takes its bytes from a budget, which replaces the expansion limit.
+///
+/// ```
+/// use pickle_codec::tagged::{self, TaggedOptions};
+/// use pickle_codec::{Budget, ErrorKind};
+/// // Ten escapes of six bytes each, in quotes.
+/// let document = pickle_codec::decode(b"X\x0a\0\0\0\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01.")?;
+/// let (options, mut out) = (TaggedOptions::new(), Vec::new());
+/// let mut short = Budget::new(61);
+/// let error = tagged::write_node_within(document.root(), &options, &mut short, &mut out).unwrap_err();
+/// assert_eq!((error.kind(), short.left(), out.len()), (ErrorKind::Budget, 61, 0));
+/// let mut enough = Budget::new(100);
+/// tagged::write_node_within(document.root(), &options, &mut enough, &mut out)?;
+/// assert_eq!((enough.left(), out.len()), (38, 62));
+/// # Ok::<(), pickle_codec::Error>(())
+/// ```
+///
+/// # Errors
+/// `budget` if the text would be longer than what is left; else as [`write()`]. The buffer is then as
+/// it was, and nothing is taken.
+pub fn write_node_within(
+    node: NodeRef<'_, '_>,
+    options: &TaggedOptions,
+    budget: &mut Budget,
+    out: &mut Vec<u8>,
+) -> Result<()> {
+    write::write(node, options.refs, budget, out)
+}
+
+/// Writes a value as tagged JSON and takes its bytes from a budget.
+///
+/// # Errors
+/// As [`write_node_within`], and as [`Value::to_document`].
+pub fn write_value_within(
+    value: &Value<'_>,
+    options: &TaggedOptions,
+    budget: &mut Budget,
+    out: &mut Vec<u8>,
+) -> Result<()> {
+    let document = value.to_document()?;
+    write_node_within(document.root(), options, budget, out)
 }
 
 /// A document as tagged JSON, on one line.

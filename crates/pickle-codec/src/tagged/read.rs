@@ -75,7 +75,12 @@ pub fn from_str<'a>(text: &'a str, options: &TaggedOptions) -> Result<Document<'
     let mut reader = Reader {
         text,
         at: 0,
-        builder: Builder::new(Document::default(), Keys::default(), limits, text.len()),
+        builder: Builder::new(
+            Document::default(),
+            Keys::new(crate::document::hash::seed()),
+            limits,
+            text.len(),
+        ),
         frames: Vec::new(),
         values: Vec::new(),
         defs: BTreeMap::new(),
@@ -302,6 +307,20 @@ impl<'a> Reader<'a> {
         self.builder.work.charge(limbs * limbs).map_err(Error::plain)?;
         let value: BigInt = text.parse().map_err(|_| self.fail("not an integer"))?;
         self.builder.int_owned(&value.to_signed_bytes_le()).map_err(Error::plain)
+    }
+
+    /// An integer from what stands behind `0x`.
+    fn hexadecimal(&mut self, digits: &str, is_negative: bool) -> Result<NodeId> {
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(self.fail("not a hexadecimal integer"));
+        }
+        let value = BigInt::parse_bytes(digits.as_bytes(), 16).unwrap_or_default();
+        let value = if is_negative { -value } else { value };
+        match i64::try_from(&value) {
+            Ok(value) => self.builder.int(value),
+            Err(_) => self.builder.int_owned(&value.to_signed_bytes_le()),
+        }
+        .map_err(Error::plain)
     }
 
     /// The inside of a string, from the quote on; WTF-8 if it has escaped surrogates.
@@ -543,14 +562,26 @@ impl<'a> Reader<'a> {
         Ok(number)
     }
 
-    /// Real or imaginary part of a complex number.
+    /// Real or imaginary part of a complex number: a number or `$float`, and nothing that could hold
+    /// another complex number.
     fn part(&mut self) -> Result<f64> {
-        if !self.value()? {
-            return Err(self.fail("expected a float"));
-        }
-        let id = self.values.pop().unwrap_or(NodeId::NONE);
-        let document = &self.builder.document;
-        match document.node(id).view() {
+        let id = match self.peek() {
+            Some(b'-' | b'0'..=b'9') => self.number()?,
+            Some(b'{') => {
+                self.at += 1;
+                let key = self.string()?;
+                if key.as_ref() != b"$float" {
+                    return Err(self.fail("expected a float"));
+                }
+                self.expect(b':')?;
+                let text = self.string()?;
+                let id = self.tagged_text(&key, &text)?;
+                self.expect(b'}')?;
+                id
+            }
+            _ => return Err(self.fail("expected a float")),
+        };
+        match self.builder.document.node(id).view() {
             crate::Node::Float(value) => Ok(value),
             // An integer stands for a float if it is one exactly.
             crate::Node::Int(value) if value.unsigned_abs() <= 1 << 53 => {
@@ -592,11 +623,14 @@ impl<'a> Reader<'a> {
         match tag {
             b"$int" => {
                 let digits = text.strip_prefix('-').unwrap_or(text);
+                if let Some(digits) = digits.strip_prefix("0x") {
+                    return self.hexadecimal(digits, text.starts_with('-'));
+                }
                 let sound = digits.bytes().all(|byte| byte.is_ascii_digit())
                     && !digits.is_empty()
                     && (digits.len() == 1 || !digits.starts_with('0'));
                 if !sound {
-                    return Err(self.fail("`$int` takes decimal digits"));
+                    return Err(self.fail("`$int` takes decimal digits, or hexadecimal ones behind `0x`"));
                 }
                 self.integer(text)
             }

@@ -4,13 +4,16 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::fmt::Display;
 
-use super::TaggedOptions;
+use num_bigint::BigInt;
+
 use super::json::{self, Count, Sink};
+use crate::budget::Budget;
 use crate::document::walk::{Layout, NodeSet, limit_or_cycle};
 use crate::document::{BigIntRef, Document, Node, NodeRef};
 use crate::document::{Instance, Object, ObjectRepr};
 use crate::document::{Kind, NodeId};
 use crate::known::{Known, Zone, global_name};
+use crate::repr::MAX_DECIMAL_BITS;
 use crate::wire::error::{Error, ErrorKind, Result};
 use crate::wire::text::Str;
 
@@ -19,41 +22,58 @@ use crate::wire::text::Str;
 const AT_ONCE: usize = 4 << 20;
 
 /// Writes a node at the end of a buffer, or leaves the buffer as it was.
-pub(super) fn write(node: NodeRef<'_, '_>, options: &TaggedOptions, out: &mut Vec<u8>) -> Result<()> {
-    let document = node.document;
-    let limit = options.limits.expansion(document.input_len());
-    let mut shares = Shares::default();
-    let finish = |stop| match stop {
-        Stop::Kind(kind) if options.refs => Error::plain(kind),
-        Stop::Kind(kind) => Error::plain(limit_or_cycle(kind, node)),
-        Stop::Full => Error::plain(ErrorKind::Budget),
-    };
-    if options.refs {
-        shares = Shares::find(document);
-        let mut count = Count::default();
-        Writer::new(document, &mut count, limit, usize::MAX, &mut shares).run(node.id).map_err(finish)?;
-        shares.begin();
-    }
+pub(super) fn write(node: NodeRef<'_, '_>, refs: bool, budget: &mut Budget, out: &mut Vec<u8>) -> Result<()> {
+    let mut pass = Pass { node, limit: budget.attempt(), shares: Shares::default(), produced: 0 };
     let start = out.len();
-    let all = limit.saturating_add(start);
-    match Writer::new(document, out, all, start.saturating_add(AT_ONCE), &mut shares).run(node.id) {
-        Ok(()) => return Ok(()),
-        Err(Stop::Full) => out.truncate(start),
-        Err(stop) => {
-            out.truncate(start);
-            return Err(finish(stop));
-        }
-    }
-    let mut count = Count::default();
-    shares.begin();
-    Writer::new(document, &mut count, limit, usize::MAX, &mut shares).run(node.id).map_err(finish)?;
-    out.try_reserve_exact(count.len()).map_err(|_| Error::plain(ErrorKind::Budget))?;
-    shares.begin();
-    let outcome = Writer::new(document, out, all, usize::MAX, &mut shares).run(node.id);
+    let outcome = pass.all(refs, out);
+    let produced = if outcome.is_ok() { out.len() - start } else { pass.produced };
+    budget.settle(produced, outcome.is_ok());
     outcome.map_err(|stop| {
         out.truncate(start);
-        finish(stop)
+        Error::plain(match stop {
+            Stop::Kind(kind) if !refs => limit_or_cycle(kind, node),
+            Stop::Kind(kind) => kind,
+            Stop::Full => ErrorKind::Budget,
+        })
     })
+}
+
+/// The passes over a node: counting, or writing.
+struct Pass<'d, 'a> {
+    node: NodeRef<'d, 'a>,
+    limit: usize,
+    shares: Shares,
+    /// Bytes that all passes together have counted or written.
+    produced: usize,
+}
+
+impl Pass<'_, '_> {
+    fn all(&mut self, refs: bool, out: &mut Vec<u8>) -> Step {
+        if refs {
+            self.shares = Shares::find(self.node.document);
+            self.over(&mut Count::default(), usize::MAX)?;
+        }
+        let start = out.len();
+        match self.over(out, AT_ONCE) {
+            Err(Stop::Full) => out.truncate(start),
+            done => return done,
+        }
+        let mut count = Count::default();
+        self.over(&mut count, usize::MAX)?;
+        out.try_reserve_exact(count.len()).map_err(|_| Stop::Full)?;
+        self.over(out, usize::MAX)
+    }
+
+    fn over(&mut self, sink: &mut impl Sink, at_once: usize) -> Step {
+        self.shares.begin();
+        let start = sink.len();
+        let (limit, at_once) = (self.limit.saturating_add(start), at_once.saturating_add(start));
+        let outcome =
+            Writer::new(self.node.document, sink, limit, at_once, &mut self.shares).run(self.node.id);
+        self.produced = self.produced.saturating_add(sink.len() - start);
+        self.shares.end();
+        outcome
+    }
 }
 
 /// Why a writer ended early.
@@ -99,12 +119,15 @@ impl Shares {
         Self { phase: Phase::Find, layout: Some(layout), seen, ..Self::default() }
     }
 
+    /// What one pass has found is used by the next.
+    const fn end(&mut self) {
+        if matches!(self.phase, Phase::Find) {
+            self.phase = Phase::Use;
+        }
+    }
+
     /// Forgets the numbers, which every pass gives anew in order of appearance.
     fn begin(&mut self) {
-        if self.phase == Phase::Off {
-            return;
-        }
-        self.phase = Phase::Use;
         self.next = 0;
         for number in self.numbers.values_mut() {
             *number = None;
@@ -142,7 +165,7 @@ enum Task<'d> {
 struct Writer<'w, 'd, 'a, S> {
     document: &'d Document<'a>,
     sink: &'w mut S,
-    /// Most bytes in the sink, plus `work`.
+    /// Most bytes in the sink, and most `work`.
     limit: usize,
     /// Bytes in the sink at which the writer gives up for now.
     at_once: usize,
@@ -191,15 +214,10 @@ impl<'w, 'd, 'a, S: Sink> Writer<'w, 'd, 'a, S> {
     /// Refuses what would pass the limit, before it is written.
     fn charge(&self, more: usize) -> Step {
         let produced = self.sink.len().saturating_add(more);
-        if produced.saturating_add(self.work) > self.limit {
+        if produced > self.limit || self.work > self.limit {
             return Err(Stop::Kind(ErrorKind::Budget));
         }
         if produced > self.at_once { Err(Stop::Full) } else { Ok(()) }
-    }
-
-    fn charge_work(&mut self, work: usize) -> Step {
-        self.work = self.work.saturating_add(work);
-        self.charge(0)
     }
 
     fn items(&mut self, ids: &'d [NodeId], from: usize) -> Step {
@@ -236,8 +254,7 @@ impl<'w, 'd, 'a, S: Sink> Writer<'w, 'd, 'a, S> {
                 self.put(",");
             }
             let text = self.document.text(key).and_then(Str::as_str).unwrap_or_default();
-            self.charge(text.len())?;
-            json::string(text, self.sink);
+            self.string(text)?;
             self.put(":");
             if value.is_container() {
                 self.tasks.push(Task::Members(ids, place + 1));
@@ -396,16 +413,27 @@ impl<'w, 'd, 'a, S: Sink> Writer<'w, 'd, 'a, S> {
     }
 
     fn text(&mut self, text: Str<'_>) -> Step {
-        self.charge(text.as_bytes().len())?;
         match text {
-            Str::Utf8(text) => json::string(text, self.sink),
-            Str::Wtf8(bytes) => return self.base64("{\"$str\":\"", bytes),
+            Str::Utf8(text) => self.string(text),
+            Str::Wtf8(bytes) => self.base64("{\"$str\":\"", bytes),
         }
+    }
+
+    /// Writes a quoted string, if it fits with its escapes.
+    fn string(&mut self, text: &str) -> Step {
+        self.charge(text.len() + 2)?;
+        // The longest escape has six bytes for one.
+        if self.charge(text.len().saturating_mul(6)).is_err() {
+            let mut count = Count::default();
+            json::string(text, &mut count);
+            self.charge(count.len())?;
+        }
+        json::string(text, self.sink);
         Ok(())
     }
 
     fn base64(&mut self, open: &str, bytes: &[u8]) -> Step {
-        self.charge(bytes.len())?;
+        self.charge(bytes.len().div_ceil(3).saturating_mul(4))?;
         self.put(open);
         self.sink.base64(bytes);
         self.put("\"}");
@@ -413,16 +441,23 @@ impl<'w, 'd, 'a, S: Sink> Writer<'w, 'd, 'a, S> {
     }
 
     fn big_int(&mut self, value: BigIntRef<'_>) -> Step {
-        self.charge_digits(value.as_signed_bytes_le().len())?;
-        self.quoted("int", value.to_bigint());
-        self.put("}");
+        self.charge(value.as_signed_bytes_le().len())?;
+        self.put("{\"$int\":\"");
+        self.digits(&value.to_bigint())?;
+        self.put("\"}");
         Ok(())
     }
 
-    /// Decimal digits take quadratic time, which is charged.
-    fn charge_digits(&mut self, len: usize) -> Step {
-        let limbs = len / 8;
-        self.charge_work(limbs.saturating_mul(limbs))
+    /// Decimal up to the 4,300 digits that CPython prints, hexadecimal beyond: decimal digits take
+    /// quadratic time.
+    fn digits(&mut self, value: &BigInt) -> Step {
+        if value.bits() <= MAX_DECIMAL_BITS {
+            json::display(value, self.sink);
+            return self.charge(0);
+        }
+        self.charge(usize::try_from(value.bits() / 4).unwrap_or(usize::MAX))?;
+        json::display(format_args!("{value:#x}"), self.sink);
+        self.charge(0)
     }
 
     /// Writes `{"$tag":` and a number.
@@ -453,11 +488,18 @@ impl<'w, 'd, 'a, S: Sink> Writer<'w, 'd, 'a, S> {
 
     /// Writes `"module.name"`.
     fn name(&mut self, (module, name): (Str<'_>, Str<'_>)) -> Step {
-        self.charge(module.as_bytes().len().saturating_add(name.as_bytes().len()))?;
+        let parts = [module, name].map(|part| part.as_str().unwrap_or_default());
+        let len = parts.map(str::len).iter().sum::<usize>();
+        self.charge(len)?;
+        if self.charge(len.saturating_mul(6)).is_err() {
+            let mut count = Count::default();
+            parts.iter().for_each(|part| json::escaped(part, &mut count));
+            self.charge(count.len())?;
+        }
         self.put("\"");
-        json::escaped(module.as_str().unwrap_or_default(), self.sink);
+        json::escaped(parts[0], self.sink);
         self.put(".");
-        json::escaped(name.as_str().unwrap_or_default(), self.sink);
+        json::escaped(parts[1], self.sink);
         self.put("\"");
         Ok(())
     }
@@ -580,12 +622,10 @@ impl<'w, 'd, 'a, S: Sink> Writer<'w, 'd, 'a, S> {
                 self.put("}");
             }
             Known::Fraction(numerator, denominator) => {
-                for part in [&numerator, &denominator] {
-                    self.charge_digits(usize::try_from(part.bits() / 8).unwrap_or(usize::MAX))?;
-                }
-                self.quoted_start("fraction", numerator);
+                self.put("{\"$fraction\":\"");
+                self.digits(&numerator)?;
                 self.put("/");
-                json::display(denominator, self.sink);
+                self.digits(&denominator)?;
                 self.put("\"}");
             }
             Known::Uuid(number) => {
@@ -606,7 +646,7 @@ impl<'w, 'd, 'a, S: Sink> Writer<'w, 'd, 'a, S> {
             }
             Known::Ip(text) => {
                 self.put("{\"$ip\":");
-                json::string(&text, self.sink);
+                self.string(&text)?;
                 self.put("}");
             }
             Known::Range(parts) => self.three("{\"$range\":[", parts),

@@ -4,6 +4,7 @@ use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use crate::budget::Budget;
 use crate::decode::Decoder;
 use crate::document::NodeId;
 use crate::document::walk;
@@ -79,9 +80,21 @@ impl<'a> NodeRef<'_, 'a> {
     /// `recursive` if an object contains itself; `depth` beyond [`Limits::value_depth`]; `budget`
     /// if the value would take more bytes than [`Limits::expansion`] allows for the input.
     pub fn to_value_with(self, limits: &Limits) -> Result<Value<'a>> {
-        let budget = limits.expansion(self.document().input_len());
-        let mut converter = Converter { left: budget, max_depth: limits.value_depth() };
-        converter.value(self, 0).map_err(|kind| Error::plain(walk::limit_or_cycle(kind, self)))
+        self.to_value_within(limits, &mut Budget::new(limits.expansion(self.document().input_len())))
+    }
+
+    /// The node as a [`Value`], whose bytes are taken from a budget, which replaces
+    /// [`Limits::expansion`]: 32 bytes for each place in a container, and the length of the text and
+    /// bytes that stand there.
+    ///
+    /// # Errors
+    /// As [`to_value_with`](Self::to_value_with); nothing is taken then.
+    pub fn to_value_within(self, limits: &Limits, budget: &mut Budget) -> Result<Value<'a>> {
+        let most = budget.attempt();
+        let mut converter = Converter { left: most, max_depth: limits.value_depth() };
+        let value = converter.value(self, 0);
+        budget.settle(most - converter.left, value.is_ok());
+        value.map_err(|kind| Error::plain(walk::limit_or_cycle(kind, self)))
     }
 }
 

@@ -9,8 +9,11 @@ mod reading;
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::fmt;
 
 use num_bigint::BigInt;
+
+use crate::repr::MAX_DECIMAL_BITS;
 
 pub use access::ValueIndex;
 
@@ -40,7 +43,7 @@ pub use access::ValueIndex;
 /// assert_eq!(value.to_string(), "{'id': [7]}");
 /// # Ok::<(), pickle_codec::Error>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub enum Value<'a> {
     /// `None`.
@@ -82,6 +85,37 @@ pub enum Value<'a> {
     Extension(u32),
     /// The n-th out-of-band buffer.
     Buffer(u32),
+}
+
+impl fmt::Debug for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut tuple = |name: &str, part: &dyn fmt::Debug| f.debug_tuple(name).field(part).finish();
+        match self {
+            Self::None => f.write_str("None"),
+            Self::Bool(value) => tuple("Bool", value),
+            Self::Int(value) => tuple("Int", value),
+            // Decimal digits take quadratic time.
+            Self::BigInt(value) if value.bits() > MAX_DECIMAL_BITS => {
+                tuple("BigInt", &format_args!("{:#x}", **value))
+            }
+            Self::BigInt(value) => tuple("BigInt", value),
+            Self::Float(value) => tuple("Float", value),
+            Self::Str(value) => tuple("Str", value),
+            Self::Wtf8(value) => tuple("Wtf8", value),
+            Self::Bytes(value) => tuple("Bytes", value),
+            Self::ByteArray(value) => tuple("ByteArray", value),
+            Self::List(value) => tuple("List", value),
+            Self::Tuple(value) => tuple("Tuple", value),
+            Self::Set(value) => tuple("Set", value),
+            Self::FrozenSet(value) => tuple("FrozenSet", value),
+            Self::Dict(value) => tuple("Dict", value),
+            Self::Global(value) => tuple("Global", value),
+            Self::Object(value) => tuple("Object", value),
+            Self::PersistentId(value) => tuple("PersistentId", value),
+            Self::Extension(value) => tuple("Extension", value),
+            Self::Buffer(value) => tuple("Buffer", value),
+        }
+    }
 }
 
 /// The name of a global: what GLOBAL and STACK_GLOBAL say.
