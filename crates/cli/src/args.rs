@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::{Context as _, anyhow};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use logrecord::pickle;
+use logrecord::transport::Endpoint;
 
+use crate::exit::Failure;
 use crate::units::{self, Limit};
 
 /// Receive, send, decode and inspect the pickled LogRecords of Python programs.
@@ -38,6 +41,59 @@ pub(crate) enum KeyCommand {
     New(KeyNewArgs),
 }
 
+/// Addresses of both ends: where `serve` listens, and where `send` sends.
+#[derive(Args, Debug)]
+#[group(id = "addresses", multiple = true)]
+#[command(next_help_heading = "Addresses")]
+pub(crate) struct Addresses {
+    /// TCP, as SocketHandler(HOST, PORT) speaks it; to listen, port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) tcp: Vec<String>,
+    /// UDP, as DatagramHandler(HOST, PORT) speaks it
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) udp: Vec<String>,
+    /// A Unix stream socket, as SocketHandler(PATH, None) speaks it
+    #[arg(long, value_name = "PATH")]
+    pub(crate) unix: Vec<PathBuf>,
+    /// A Unix datagram socket, as DatagramHandler(PATH, None) speaks it; to listen, it is always drained
+    #[arg(long, value_name = "PATH")]
+    pub(crate) unix_dgram: Vec<PathBuf>,
+    /// TLS over TCP; to listen, it needs --tls-cert and --tls-key, to send, --tls-ca
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) tls: Vec<String>,
+}
+
+impl Addresses {
+    /// Reads them all.
+    pub(crate) fn endpoints(&self) -> anyhow::Result<Vec<Endpoint>> {
+        let mut endpoints = Vec::new();
+        let addressed: [(&str, &[String], fn(&str) -> Result<Endpoint, _>); 3] = [
+            ("--tcp", &self.tcp, Endpoint::tcp),
+            ("--udp", &self.udp, Endpoint::udp),
+            ("--tls", &self.tls, Endpoint::tls),
+        ];
+        for (option, addresses, read) in addressed {
+            for address in addresses {
+                let endpoint = read(address).map_err(|error| {
+                    anyhow!("{option} {address}: {error}; expected HOST:PORT, such as 127.0.0.1:9020")
+                });
+                endpoints.push(endpoint.context(Failure::usage("malformed address"))?);
+            }
+        }
+        let on_disk: [(&str, &[PathBuf], fn(&PathBuf) -> Result<Endpoint, _>); 2] = [
+            ("--unix", &self.unix, |path| Endpoint::unix(path)),
+            ("--unix-dgram", &self.unix_dgram, |path| Endpoint::unix_datagram(path)),
+        ];
+        for (option, paths, read) in on_disk {
+            for path in paths {
+                let endpoint = read(path).map_err(|error| anyhow!("{option} {}: {error}", path.display()));
+                endpoints.push(endpoint.context(Failure::usage("malformed path"))?);
+            }
+        }
+        Ok(endpoints)
+    }
+}
+
 const SERVE_EXAMPLES: &str = "\
 The Python side, for the default listeners:
 
@@ -65,21 +121,8 @@ Exit codes: 0 well; 2 usage; 69 an address or output cannot be opened; 78 config
 #[derive(Args, Debug)]
 #[command(after_help = SERVE_EXAMPLES)]
 pub(crate) struct ServeArgs {
-    /// Listen for SocketHandler on this address; port 0 takes a free one. Can be given several times
-    #[arg(long, value_name = "ADDR", help_heading = "Listeners")]
-    pub(crate) tcp: Vec<String>,
-    /// Listen for DatagramHandler on this address
-    #[arg(long, value_name = "ADDR", help_heading = "Listeners")]
-    pub(crate) udp: Vec<String>,
-    /// Listen for SocketHandler(PATH, None) on this Unix socket
-    #[arg(long, value_name = "PATH", help_heading = "Listeners")]
-    pub(crate) unix: Vec<PathBuf>,
-    /// Listen for DatagramHandler(PATH, None) on this Unix socket; it is always drained
-    #[arg(long, value_name = "PATH", help_heading = "Listeners")]
-    pub(crate) unix_dgram: Vec<PathBuf>,
-    /// Listen on this address with TLS; needs --tls-cert and --tls-key
-    #[arg(long, value_name = "ADDR", help_heading = "Listeners", requires_all = ["tls_cert", "tls_key"])]
-    pub(crate) tls: Vec<String>,
+    #[command(flatten)]
+    pub(crate) addresses: Addresses,
     /// Take the sockets that systemd hands over (LISTEN_FDS)
     #[arg(long, help_heading = "Listeners")]
     pub(crate) systemd: bool,
@@ -185,23 +228,10 @@ Exit codes: 0 all was handed to the network; 1 some lines could not be sent or w
 /// Send records to a receiver, as Python's SocketHandler or DatagramHandler does.
 #[derive(Args, Debug)]
 #[command(after_help = SEND_EXAMPLES)]
-#[command(group(clap::ArgGroup::new("target").required(true).multiple(false).args(["tcp", "udp", "unix", "unix_dgram", "tls"])))]
+#[command(mut_group("addresses", |group| group.required(true).multiple(false)))]
 pub(crate) struct SendArgs {
-    /// Send over TCP, as SocketHandler
-    #[arg(long, value_name = "TARGET", help_heading = "Target (one of them)")]
-    pub(crate) tcp: Option<String>,
-    /// Send over UDP, as DatagramHandler
-    #[arg(long, value_name = "TARGET", help_heading = "Target (one of them)")]
-    pub(crate) udp: Option<String>,
-    /// Send to a Unix stream socket
-    #[arg(long, value_name = "TARGET", help_heading = "Target (one of them)")]
-    pub(crate) unix: Option<PathBuf>,
-    /// Send to a Unix datagram socket
-    #[arg(long, value_name = "TARGET", help_heading = "Target (one of them)")]
-    pub(crate) unix_dgram: Option<PathBuf>,
-    /// Send over TLS
-    #[arg(long, value_name = "TARGET", help_heading = "Target (one of them)")]
-    pub(crate) tls: Option<String>,
+    #[command(flatten)]
+    pub(crate) addresses: Addresses,
 
     /// Trust the authorities in this file, PEM [default: the server certificate must be given here]
     #[arg(long, value_name = "FILE", help_heading = "Security", requires = "tls")]

@@ -1,9 +1,10 @@
 //! `logrecord decode`: pickles to lines of tagged JSON.
 
-use std::io::{self, BufRead, BufWriter, Read as _, Write as _};
+use std::io::{self, BufRead, BufWriter, Write as _};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use logrecord::frame::FrameReader;
 use logrecord::pickle::json;
 use logrecord::pickle::tagged::{self, TaggedOptions};
 use logrecord::pickle::{DecodeOptions, Decoder, Document, Error, PushDecoder};
@@ -157,22 +158,14 @@ fn frames<W: io::Write>(
     lines: &mut Lines<W>,
 ) -> anyhow::Result<()> {
     let mut decoder = Decoder::with_options(options);
-    let mut payload = Vec::new();
+    let mut reader = FrameReader::with_max_frame_len(input, u32::MAX);
     loop {
-        payload.clear();
-        input.by_ref().take(4).read_to_end(&mut payload).context(READ)?;
-        let Ok(prefix) = <[u8; 4]>::try_from(payload.as_slice()) else {
-            return if payload.is_empty() { Ok(()) } else { lines.no_pickle("cut") };
+        match reader.read_frame() {
+            Ok(Some(payload)) => lines.decode(&mut decoder, &payload)?,
+            Ok(None) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return lines.no_pickle("cut"),
+            Err(error) => return Err(error).context(READ),
         };
-        let len = u64::from(u32::from_be_bytes(prefix));
-        payload.clear();
-        // The buffer grows with what arrives, not with what was announced.
-        let read = input.by_ref().take(len).read_to_end(&mut payload).context(READ)?;
-        if (read as u64) < len {
-            return lines.no_pickle("cut");
-        }
-        lines.decode(&mut decoder, &payload)?;
-        payload.shrink_to(1 << 20);
     }
 }
 

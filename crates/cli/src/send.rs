@@ -2,16 +2,16 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
-use logrecord::frame::envelope::{KeyRing, PlainKey, Sealer, StreamId};
 use logrecord::model::{Level, LogRecord, OwnedLogRecord};
-use logrecord::transport::sender::{FullPolicy, Sender, SenderConfig};
-use logrecord::transport::{Endpoint, TlsClient};
+use logrecord::transport::sender::{FullPolicy, SenderStats};
+use logrecord::transport::{Endpoint, Error, TlsClient, Transport};
+use logrecord::{DatagramHandler, Handler, HandlerBuilder, SocketHandler};
 
 use crate::args::SendArgs;
-use crate::clock::now_ns;
 use crate::exit::{Failure, REJECTED, UNAVAILABLE};
 use crate::input::{self, Line};
 use crate::key;
@@ -30,15 +30,7 @@ const PROGRESS: Duration = Duration::from_millis(500);
 pub(crate) fn run(args: &SendArgs) -> anyhow::Result<ExitCode> {
     let endpoint = endpoint(args)?;
     let level = level(&args.level)?;
-    let mut signer = Signer::new(args)?;
-    let mut config = SenderConfig::new().full_policy(FullPolicy::Block(PATIENCE));
-    if args.tls.is_some() {
-        config = config.tls(tls(args)?);
-    }
-    let sender = Sender::new(endpoint.clone(), config)
-        .map_err(anyhow::Error::new)
-        .with_context(|| endpoint.to_string())
-        .context(Failure::unavailable("cannot send"))?;
+    let outlet = Outlet::new(&endpoint, args)?;
 
     let mut input = input::open("-".as_ref())?;
     let mut line = Vec::new();
@@ -54,12 +46,11 @@ pub(crate) fn run(args: &SendArgs) -> anyhow::Result<ExitCode> {
         }
         let text = String::from_utf8_lossy(&line);
         let text = text.trim_end_matches('\r');
-        let payload = match record(text, args, level) {
-            Ok(Some(record)) => signer.payload(&record),
+        let sent = match record(text, args, level) {
+            Ok(Some(record)) => outlet.handler().handle(&record).map_err(anyhow::Error::new),
             Ok(None) => continue,
             Err(error) => Err(error),
         };
-        let sent = payload.and_then(|payload| sender.send(payload).map_err(anyhow::Error::new));
         if let Err(error) = sent {
             rejected += 1;
             say(format_args!("line {number}: {error:#}"));
@@ -67,7 +58,7 @@ pub(crate) fn run(args: &SendArgs) -> anyhow::Result<ExitCode> {
         progress.show(number);
     }
     progress.end();
-    let stats = sender.close(PATIENCE);
+    let stats = outlet.close();
     let lost = stats.dropped + stats.queued;
     if lost + stats.in_doubt > 0 {
         say(format_args!(
@@ -78,7 +69,7 @@ pub(crate) fn run(args: &SendArgs) -> anyhow::Result<ExitCode> {
                 doubt => format!(", {doubt} more were on the way when the connection broke"),
             }
         ));
-        if let Some(error) = sender.last_error() {
+        if let Some(error) = outlet.last_error() {
             say(format_args!("{error}"));
         }
     }
@@ -112,20 +103,12 @@ fn level(text: &str) -> anyhow::Result<i64> {
         .context(Failure::usage("unknown level"))
 }
 
+/// The one target; clap has seen to it that there are not two.
 fn endpoint(args: &SendArgs) -> anyhow::Result<Endpoint> {
-    let (option, target, endpoint) = match args {
-        SendArgs { tcp: Some(target), .. } => ("--tcp", target.clone(), Endpoint::tcp(target)),
-        SendArgs { udp: Some(target), .. } => ("--udp", target.clone(), Endpoint::udp(target)),
-        SendArgs { tls: Some(target), .. } => ("--tls", target.clone(), Endpoint::tls(target)),
-        SendArgs { unix: Some(path), .. } => ("--unix", path.display().to_string(), Endpoint::unix(path)),
-        SendArgs { unix_dgram: Some(path), .. } => {
-            ("--unix-dgram", path.display().to_string(), Endpoint::unix_datagram(path))
-        }
-        _ => return Err(anyhow!("a target is needed").context(Failure::usage("no target"))),
-    };
-    endpoint
-        .map_err(|error| anyhow!("{option} {target}: {error}"))
-        .context(Failure::usage("malformed target"))
+    let [endpoint] = <[Endpoint; 1]>::try_from(args.addresses.endpoints()?)
+        .map_err(|found| anyhow!("{} targets; one is needed", found.len()))
+        .context(Failure::usage("no target"))?;
+    Ok(endpoint)
 }
 
 fn tls(args: &SendArgs) -> anyhow::Result<TlsClient> {
@@ -139,51 +122,62 @@ fn tls(args: &SendArgs) -> anyhow::Result<TlsClient> {
         .context(Failure::config("unusable TLS files"))
 }
 
-/// Turns records into payloads, signed if there is a key.
-enum Signer {
-    Off,
-    Signed(Box<Sealer>),
-    Plain(Box<PlainKey>),
+/// The facade's handler for a target.
+enum Outlet {
+    Socket(SocketHandler),
+    Datagram(DatagramHandler),
 }
 
-impl Signer {
-    fn new(args: &SendArgs) -> anyhow::Result<Self> {
-        if let Some(file) = &args.hmac_plain_key {
-            return Ok(Self::Plain(Box::new(key::read_plain(file)?)));
-        }
-        let Some(argument) = &args.hmac_key else { return Ok(Self::Off) };
-        let key = key::read(argument)?;
-        let id = key.id();
-        let mut ring = KeyRing::new();
-        ring.accept(key).map_err(|error| anyhow!("{error}")).context(Failure::config("unusable key"))?;
-        if !ring.sign_with(id) {
-            return Err(anyhow!("the key is not in the ring"));
-        }
-        let mut stream = [0_u8; 16];
-        getrandom::fill(&mut stream)
-            .map_err(|error| anyhow!("{error}"))
-            .context(Failure::unavailable("no randomness"))?;
-        let sealer = ring
-            .sealer(args.audience.as_bytes(), StreamId::from(stream))
-            .map_err(|error| anyhow!("--audience: {error}"))
-            .context(Failure::usage("unusable audience"))?
-            .ok_or_else(|| anyhow!("no key signs"))?;
-        Ok(Self::Signed(Box::new(sealer)))
+impl Outlet {
+    fn new(endpoint: &Endpoint, args: &SendArgs) -> anyhow::Result<Self> {
+        let built = if endpoint.transport().is_datagram() {
+            set_up(DatagramHandler::to(endpoint.clone()), args)?.build().map(Self::Datagram)
+        } else {
+            let mut builder = set_up(SocketHandler::to(endpoint.clone()), args)?;
+            if endpoint.transport() == Transport::Tls {
+                builder = builder.tls(tls(args)?);
+            }
+            builder.build().map(Self::Socket)
+        };
+        built
+            .map_err(anyhow::Error::new)
+            .with_context(|| endpoint.to_string())
+            .context(Failure::unavailable("cannot send"))
     }
 
-    fn payload(&mut self, record: &LogRecord<'_>) -> anyhow::Result<Vec<u8>> {
-        let mut pickle = Vec::new();
-        record.to_pickle(&mut pickle)?;
-        let mut sealed = Vec::new();
+    fn handler(&self) -> &dyn Handler {
         match self {
-            Self::Off => return Ok(pickle),
-            Self::Signed(sealer) => {
-                sealer.seal_into(now_ns(), &pickle, &mut sealed).map_err(|error| anyhow!("{error}"))?;
-            }
-            Self::Plain(key) => key.seal_into(&pickle, &mut sealed).map_err(|error| anyhow!("{error}"))?,
+            Self::Socket(handler) => handler,
+            Self::Datagram(handler) => handler,
         }
-        Ok(sealed)
     }
+
+    fn close(&self) -> SenderStats {
+        match self {
+            Self::Socket(handler) => handler.close(PATIENCE),
+            Self::Datagram(handler) => handler.close(PATIENCE),
+        }
+        .sender
+    }
+
+    fn last_error(&self) -> Option<Arc<Error>> {
+        match self {
+            Self::Socket(handler) => handler.last_error(),
+            Self::Datagram(handler) => handler.last_error(),
+        }
+    }
+}
+
+/// What both handlers are told: to wait rather than drop, to send no records of their own, and how to sign.
+fn set_up<H>(builder: HandlerBuilder<H>, args: &SendArgs) -> anyhow::Result<HandlerBuilder<H>> {
+    let builder = builder.full_policy(FullPolicy::Block(PATIENCE)).loss_reports(None);
+    if let Some(file) = &args.hmac_plain_key {
+        return Ok(builder.hmac_plain(key::read_plain(file)?));
+    }
+    Ok(match &args.hmac_key {
+        Some(argument) => builder.hmac(key::read(argument)?, args.audience.as_bytes()),
+        None => builder,
+    })
 }
 
 /// A line on a terminal that says how far it is; nothing where standard error is a file.

@@ -30,6 +30,7 @@
 //! - [`SocketHandler`] (TCP, Unix stream, TLS) and [`DatagramHandler`] (UDP, Unix datagram) send: a bounded
 //!   queue, a thread of their own, reconnection, a count and a report for what is lost, and if wanted an HMAC
 //!   envelope. On tokio they are `AsyncSocketHandler` and `AsyncDatagramHandler`.
+//! - [`intake`] is the way from a frame to a verified, borrowed record, for receivers of one's own.
 //! - `Receiver` is a blocking iterator, and `AsyncReceiver` a stream, over records that were verified and
 //!   decoded, each with its source. What is refused is an item, too.
 //! - `log` and `tracing` are back ends for the crates of these names; they write to any [`Handler`].
@@ -82,6 +83,7 @@ mod extra;
 #[cfg(any(feature = "log", feature = "tracing"))]
 mod feedback;
 mod handler;
+pub mod intake;
 #[cfg(feature = "log")]
 pub mod log;
 mod methods;

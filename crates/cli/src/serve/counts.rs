@@ -28,9 +28,6 @@ impl Loss {
 pub(crate) struct Counts {
     received: AtomicU64,
     written: AtomicU64,
-    /// Numbers that signed streams skipped, and those of them that came late.
-    gaps: AtomicU64,
-    late: AtomicU64,
     lost: Mutex<BTreeMap<(Loss, String), u64>>,
 }
 
@@ -58,20 +55,6 @@ impl Counts {
         }
     }
 
-    /// A signed stream skipped numbers: records that have not arrived here.
-    pub(crate) fn gap(&self, records: u64) {
-        add(&self.gaps, records);
-    }
-
-    /// A record came that had been counted as skipped, maybe by the process before this one.
-    pub(crate) fn late(&self) {
-        add(&self.late, 1);
-    }
-
-    fn missing(&self) -> u64 {
-        self.gaps.load(Ordering::Relaxed).saturating_sub(self.late.load(Ordering::Relaxed))
-    }
-
     /// Frames that are still on their way from the listeners to the output.
     pub(crate) fn in_flight(&self) -> u64 {
         let lost: u64 = self.lost.lock().unwrap_or_else(PoisonError::into_inner).values().sum();
@@ -92,32 +75,13 @@ impl fmt::Display for Counts {
         for ((loss, reason), count) in &*lost {
             write!(f, " {}{{{reason}}}={count}", loss.word())?;
         }
-        match self.missing() {
-            0 => Ok(()),
-            missing => write!(f, " missing={missing}"),
-        }
+        Ok(())
     }
-}
-
-/// A sender chooses its numbers, so that their sum has to stop somewhere.
-fn add(count: &AtomicU64, more: u64) {
-    count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |sum| Some(sum.saturating_add(more))).ok();
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_missing_never_wraps() {
-        let counts = Counts::default();
-        counts.late();
-        assert_eq!(counts.to_string(), "received=0 written=0");
-        for _ in 0..3 {
-            counts.gap(u64::MAX - 1);
-        }
-        assert_eq!(counts.missing(), u64::MAX - 1);
-    }
 
     #[test]
     fn the_line_adds_up() {

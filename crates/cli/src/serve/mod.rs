@@ -1,20 +1,20 @@
 //! `logrecord serve`: listeners in, lines out.
 
-mod auth;
 mod counts;
 mod dead_letter;
 mod format;
+mod keys;
 mod receive;
 mod report;
 mod sink;
 
-use std::path::Path;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 use logrecord::frame::envelope::Snapshot;
+use logrecord::intake::{Engine, Gate};
 use logrecord::pickle::DecodeOptions;
 use logrecord::transport::listener::{Listener, ListenerConfig};
 use logrecord::transport::{Endpoint, TlsServer, Transport};
@@ -22,10 +22,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use self::auth::Auth;
 use self::counts::{Counts, Loss};
 use self::dead_letter::DeadLetters;
 use self::format::Format;
+use self::keys::Keys;
 use self::receive::Receiver;
 use self::report::Report;
 use self::sink::Sink;
@@ -34,6 +34,9 @@ use crate::exit::Failure;
 
 /// How often held-back reports are said and the replay state is stored.
 const TICK: Duration = Duration::from_secs(1);
+
+/// Where it listens when nothing is said.
+const DEFAULT_LISTENERS: [&str; 2] = ["tcp://127.0.0.1:9020", "udp://127.0.0.1:9021"];
 
 /// How long the last lines have to get to standard error.
 const STDERR_GRACE: Duration = Duration::from_millis(500);
@@ -60,10 +63,10 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     std::panic::set_hook(Box::new(move |panic| panics.say("panic", format_args!("{panic}"))));
     let counts = Arc::new(Counts::default());
     let format = Format::new(args)?;
-    let auth = Auth::new(args)?;
-    let listeners = listeners(args, &auth)?;
+    let keys = Arc::new(Keys::new(args)?);
+    let listeners = listeners(args, &keys.gate)?;
     // From here on more may arrive than the stored state knows.
-    auth.store(Snapshot::Running).context(Failure::config("cannot write the replay state"))?;
+    keys.store(Snapshot::Running).context(Failure::config("cannot write the replay state"))?;
     let (sink, finish_output) =
         Sink::open("output", &args.output, Some(Arc::clone(&counts)), Arc::clone(&report))?;
     let (dead_letters, finish_letters) = match &args.dead_letter {
@@ -78,14 +81,13 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         options = options.allow(name);
     }
     let receiver = Arc::new(Receiver {
-        auth,
-        options,
+        keys: Arc::clone(&keys),
+        engine: Engine::new(options),
         format,
         sink,
         dead_letters,
         counts: Arc::clone(&counts),
         report: Arc::clone(&report),
-        decoders: Mutex::new(Vec::new()),
     });
 
     // Signals are caught before anybody is told that the program is ready.
@@ -128,7 +130,7 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let drained = async { while serving.join_next().await.is_some() {} };
     tokio::select! {
         () = drained => {}
-        () = signals.stop() => exit_at_once(&counts, &report),
+        () = signals.stop() => exit_at_once(&counts, &keys.gate, &report),
     }
     drop(serving);
     let last_store = async {
@@ -140,7 +142,7 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     };
     tokio::select! {
         () = last_store => {}
-        () = signals.stop() => exit_at_once(&counts, &report),
+        () = signals.stop() => exit_at_once(&counts, &keys.gate, &report),
     }
     // The last sender of the queues goes with the receiver, and the threads end behind the last chunk.
     drop(receiver);
@@ -151,7 +153,7 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     });
     let lost_letters = tokio::select! {
         lost = finished => lost.unwrap_or(0),
-        () = signals.stop() => exit_at_once(&counts, &report),
+        () = signals.stop() => exit_at_once(&counts, &keys.gate, &report),
     };
     report.flush(true);
     if lost_letters > 0 {
@@ -159,20 +161,26 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     }
     // What the output has not taken by now is lost with this process.
     counts.lost(Loss::Dropped, "output", counts.in_flight());
-    report.line(format_args!("{counts}"));
-    report.finish(STDERR_GRACE);
+    say_counts(&counts, &keys.gate, &report);
     Ok(code)
 }
 
-fn exit_at_once(counts: &Counts, report: &Report) -> ! {
-    counts.lost(Loss::Dropped, "interrupted", counts.in_flight());
-    report.line(format_args!("{counts}"));
+fn say_counts(counts: &Counts, gate: &Gate, report: &Report) {
+    match gate.missing() {
+        0 => report.line(format_args!("{counts}")),
+        missing => report.line(format_args!("{counts} missing={missing}")),
+    }
     report.finish(STDERR_GRACE);
+}
+
+fn exit_at_once(counts: &Counts, gate: &Gate, report: &Report) -> ! {
+    counts.lost(Loss::Dropped, "interrupted", counts.in_flight());
+    say_counts(counts, gate, report);
     std::process::exit(130)
 }
 
 fn store(receiver: &Receiver, snapshot: Snapshot) {
-    if let Err(error) = receiver.auth.store(snapshot) {
+    if let Err(error) = receiver.keys.store(snapshot) {
         receiver.report.say("cannot write the replay state", format_args!("{error:#}"));
     }
 }
@@ -181,8 +189,8 @@ fn store(receiver: &Receiver, snapshot: Snapshot) {
 fn reload(receiver: &Receiver, args: &ServeArgs) {
     receiver.sink.reopen();
     receiver.dead_letters.reopen();
-    match receiver.auth.reload(args) {
-        Ok(()) if receiver.auth.is_required() => {
+    match receiver.keys.reload(args) {
+        Ok(()) if receiver.keys.gate.requires_key() => {
             receiver.report.line(format_args!("logrecord: read the keys again"));
         }
         Ok(()) => {}
@@ -211,7 +219,7 @@ impl Signals {
 }
 
 /// Binds everything that was asked for, or the two defaults.
-fn listeners(args: &ServeArgs, auth: &Auth) -> anyhow::Result<Vec<Listener>> {
+fn listeners(args: &ServeArgs, gate: &Gate) -> anyhow::Result<Vec<Listener>> {
     let config = ListenerConfig::new()
         .max_frame_len(args.max_frame)
         .max_connections(args.max_connections)
@@ -220,28 +228,15 @@ fn listeners(args: &ServeArgs, auth: &Auth) -> anyhow::Result<Vec<Listener>> {
         .frame_timeout(args.frame_timeout.0)
         .drain_timeout(args.drain_timeout)
         .unix_mode(args.unix_mode);
-    let mut endpoints = Vec::new();
-    for address in &args.tcp {
-        endpoints.push(endpoint("--tcp", address, Endpoint::tcp)?);
-    }
-    for address in &args.udp {
-        endpoints.push(endpoint("--udp", address, Endpoint::udp)?);
-    }
-    for path in &args.unix {
-        endpoints.push(unix_endpoint("--unix", path, |path| Endpoint::unix(path))?);
-    }
-    for path in &args.unix_dgram {
-        endpoints.push(unix_endpoint("--unix-dgram", path, |path| Endpoint::unix_datagram(path))?);
-    }
-    for address in &args.tls {
-        endpoints.push(endpoint("--tls", address, Endpoint::tls)?);
-    }
+    let mut endpoints = args.addresses.endpoints()?;
     if endpoints.is_empty() && !args.systemd {
-        endpoints.push(endpoint("--tcp", "127.0.0.1:9020", Endpoint::tcp)?);
-        endpoints.push(endpoint("--udp", "127.0.0.1:9021", Endpoint::udp)?);
+        for address in DEFAULT_LISTENERS {
+            let endpoint = address.parse().map_err(anyhow::Error::new);
+            endpoints.push(endpoint.context(Failure::usage("malformed address"))?);
+        }
     }
     for endpoint in &endpoints {
-        allow(endpoint, args, auth)?;
+        allow(endpoint, args, gate)?;
     }
     let mut listeners = Vec::new();
     if args.systemd {
@@ -253,7 +248,7 @@ fn listeners(args: &ServeArgs, auth: &Auth) -> anyhow::Result<Vec<Listener>> {
                 .context(Failure::unavailable("no sockets")));
         }
         for listener in handed {
-            allow(listener.local_endpoint(), args, auth)?;
+            allow(listener.local_endpoint(), args, gate)?;
             listeners.push(listener);
         }
     }
@@ -281,30 +276,10 @@ fn tls(args: &ServeArgs) -> anyhow::Result<TlsServer> {
         .context(Failure::config("unusable TLS files"))
 }
 
-fn endpoint(
-    option: &str,
-    address: &str,
-    read: impl Fn(&str) -> Result<Endpoint, logrecord::transport::Error>,
-) -> anyhow::Result<Endpoint> {
-    read(address)
-        .map_err(|error| anyhow!("{option} {address}: {error}; expected HOST:PORT, such as 127.0.0.1:9020"))
-        .context(Failure::usage("malformed address"))
-}
-
-fn unix_endpoint(
-    option: &str,
-    path: &Path,
-    read: impl Fn(&Path) -> Result<Endpoint, logrecord::transport::Error>,
-) -> anyhow::Result<Endpoint> {
-    read(path)
-        .map_err(|error| anyhow!("{option} {}: {error}", path.display()))
-        .context(Failure::usage("malformed path"))
-}
-
 /// An address that others can reach needs a key or TLS, or a word from the operator.
-fn allow(endpoint: &Endpoint, args: &ServeArgs, auth: &Auth) -> anyhow::Result<()> {
+fn allow(endpoint: &Endpoint, args: &ServeArgs, gate: &Gate) -> anyhow::Result<()> {
     if endpoint.is_local()
-        || auth.is_required()
+        || gate.requires_key()
         || endpoint.transport() == Transport::Tls
         || args.allow_unauthenticated
     {

@@ -65,12 +65,12 @@ impl AsyncReceiver {
     pub(super) fn start(parts: Parts) -> Result<Self, Error> {
         let runtime =
             runtime::Handle::try_current().map_err(|error| Error::with(ErrorKind::Runtime, error))?;
-        let Parts { listeners, endpoints, engine, inbox, handle } = parts;
+        let Parts { listeners, endpoints, inlet, inbox, handle } = parts;
         let tasks = listeners
             .into_iter()
             .map(|listener| {
                 let stopped = stopped(handle.stop.subscribe());
-                runtime.spawn(listener.serve(Arc::clone(&engine), stopped))
+                runtime.spawn(listener.serve(Arc::clone(&inlet), stopped))
             })
             .collect();
         Ok(Self { inbox, handle, endpoints, tasks })

@@ -67,7 +67,7 @@ impl Receiver {
     }
 
     pub(super) fn start(parts: Parts) -> Result<Self, Error> {
-        let Parts { listeners, endpoints, engine, inbox, handle } = parts;
+        let Parts { listeners, endpoints, inlet, inbox, handle } = parts;
         let failed = |error| Error::with(ErrorKind::Runtime, error);
         let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let (alive, mut gone) = oneshot::channel::<()>();
@@ -75,10 +75,10 @@ impl Receiver {
         let serve = async move {
             let tasks: Vec<_> = listeners
                 .into_iter()
-                .map(|listener| tokio::spawn(listener.serve(Arc::clone(&engine), stopped(stop.subscribe()))))
+                .map(|listener| tokio::spawn(listener.serve(Arc::clone(&inlet), stopped(stop.subscribe()))))
                 .collect();
-            // With the last connection goes the last hold on the engine, and the iterator ends.
-            drop(engine);
+            // With the last connection goes the last hold on the inlet, and the iterator ends.
+            drop(inlet);
             for task in tasks {
                 tokio::select! {
                     // A listener contains its panics.

@@ -1,10 +1,7 @@
 //! How a receiver is set up.
 #[cfg(feature = "hmac")]
 use std::time::{SystemTime, UNIX_EPOCH};
-use std::{
-    fmt,
-    sync::{Arc, Mutex},
-};
+use std::{fmt, sync::Arc};
 
 #[cfg(feature = "hmac")]
 use logrecord_frame::envelope::{Key, KeyRing, PlainKey, Policy, SharedOpener};
@@ -17,12 +14,14 @@ use tokio::sync::{mpsc, watch};
 
 use super::{
     AsyncReceiver, Receiver,
-    engine::{Engine, Gate},
-    inbox::{Inbox, ReceiverHandle, Shared},
+    inbox::{Inbox, Inlet, ReceiverHandle, Shared},
 };
-use crate::error::Error;
 #[cfg(feature = "hmac")]
 use crate::error::ErrorKind;
+use crate::{
+    error::Error,
+    intake::{Engine, Gate},
+};
 
 /// How many batches wait between the listeners and whoever takes the records. A batch is what one read of a
 /// socket gave, 64 KiB of frames or one longer frame.
@@ -64,7 +63,7 @@ pub struct ReceiverBuilder {
 pub(super) struct Parts {
     pub(super) listeners: Vec<Listener>,
     pub(super) endpoints: Vec<Endpoint>,
-    pub(super) engine: Arc<Engine>,
+    pub(super) inlet: Arc<Inlet>,
     pub(super) inbox: Inbox,
     pub(super) handle: ReceiverHandle,
 }
@@ -160,13 +159,13 @@ impl ReceiverBuilder {
     #[cfg(not(feature = "hmac"))]
     #[allow(clippy::unnecessary_wraps, clippy::unused_self, reason = "without keys there is nothing to fail")]
     const fn gate(&self) -> Result<Gate, Error> {
-        Ok(Gate::Open)
+        Ok(Gate::open())
     }
 
     #[cfg(feature = "hmac")]
     fn gate(&mut self) -> Result<Gate, Error> {
         if let Some(opener) = self.opener.take() {
-            return Ok(Gate::Signed(opener));
+            return Ok(Gate::signed(opener));
         }
         if !self.keys.is_empty() {
             let mut ring = KeyRing::new();
@@ -177,9 +176,9 @@ impl ReceiverBuilder {
             let start_ns = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX);
             let opener = SharedOpener::new(&ring, &self.audience, Policy::new(), start_ns)
                 .map_err(|error| Error::with(ErrorKind::Envelope, error))?;
-            return Ok(Gate::Signed(Arc::new(opener)));
+            return Ok(Gate::signed(Arc::new(opener)));
         }
-        Ok(self.plain.take().map_or(Gate::Open, Gate::Plain))
+        Ok(self.plain.take().map_or_else(Gate::open, Gate::plain))
     }
 
     fn parts(self) -> Result<Parts, Error> {
@@ -194,15 +193,15 @@ impl ReceiverBuilder {
         }
         let endpoints = listeners.iter().map(|listener| listener.local_endpoint().clone()).collect();
         let (sender, batches) = mpsc::channel(this.batches);
-        let shared = Arc::new(Shared::default());
+        let gate = Arc::new(gate);
+        let shared = Arc::new(Shared::new(Arc::clone(&gate)));
         let (stop, _) = watch::channel(false);
         Ok(Parts {
             listeners,
             endpoints,
-            engine: Arc::new(Engine {
+            inlet: Arc::new(Inlet {
                 gate,
-                options: this.options,
-                decoders: Mutex::default(),
+                engine: Engine::new(this.options),
                 shared: Arc::clone(&shared),
                 batches: sender,
             }),

@@ -10,10 +10,15 @@ use std::{
     vec,
 };
 
-use logrecord_transport::{Endpoint, Peer, Source};
+use bytes::Bytes;
+use logrecord_transport::{
+    Endpoint, Fault, Peer, Source,
+    listener::{FrameHandler, Verdict},
+};
 use tokio::sync::{mpsc, watch};
 
 use super::item::{Cause, Received, Rejected};
+use crate::intake::{Decoder, Engine, Gate, Session};
 
 pub(super) type Item = Result<Received, Rejected>;
 
@@ -35,12 +40,10 @@ pub struct ReceiverStats {
     pub missing: u64,
 }
 
-#[derive(Default)]
 pub(super) struct Shared {
+    gate: Arc<Gate>,
     records: AtomicU64,
     rejected: AtomicU64,
-    gaps: AtomicU64,
-    late: AtomicU64,
     reasons: Mutex<BTreeMap<&'static str, u64>>,
     faults: Mutex<Faults>,
 }
@@ -54,6 +57,16 @@ struct Faults {
 }
 
 impl Shared {
+    pub(super) fn new(gate: Arc<Gate>) -> Self {
+        Self {
+            gate,
+            records: AtomicU64::new(0),
+            rejected: AtomicU64::new(0),
+            reasons: Mutex::default(),
+            faults: Mutex::default(),
+        }
+    }
+
     fn faults(&self) -> MutexGuard<'_, Faults> {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -75,12 +88,6 @@ impl Shared {
                 Err(rejected) => self.count_rejected(rejected.reason(), rejected.frames()),
             }
         }
-    }
-
-    #[cfg(feature = "hmac")]
-    pub(super) fn count_gap(&self, gap: u64, late: bool) {
-        self.gaps.fetch_add(gap, Ordering::Relaxed);
-        self.late.fetch_add(u64::from(late), Ordering::Relaxed);
     }
 
     pub(super) fn fault(&self, rejected: Rejected) {
@@ -109,7 +116,7 @@ impl Shared {
             let cause =
                 Cause::Faults(std::mem::take(&mut faults.more), std::mem::take(&mut faults.more_frames));
             drop(faults);
-            return Some(Rejected::new(&nowhere(), cause, bytes::Bytes::new()));
+            return Some(Rejected::new(&nowhere(), cause, Bytes::new()));
         }
         faults.waker = Some(context.waker().clone());
         None
@@ -118,12 +125,7 @@ impl Shared {
     fn stats(&self) -> ReceiverStats {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let (records, rejected) = (load(&self.records), load(&self.rejected));
-        ReceiverStats {
-            received: records + rejected,
-            records,
-            rejected,
-            missing: load(&self.gaps).saturating_sub(load(&self.late)),
-        }
+        ReceiverStats { received: records + rejected, records, rejected, missing: self.gate.missing() }
     }
 }
 
@@ -137,6 +139,78 @@ fn nowhere() -> Source {
         Peer::Unnamed,
         0,
     )
+}
+
+/// The giving end: the handler of all listeners.
+pub(super) struct Inlet {
+    pub(super) gate: Arc<Gate>,
+    pub(super) engine: Engine,
+    pub(super) shared: Arc<Shared>,
+    pub(super) batches: mpsc::Sender<Vec<Item>>,
+}
+
+impl Inlet {
+    fn item(
+        &self,
+        decoder: &mut Decoder<'_>,
+        session: &mut Session,
+        source: &Source,
+        frame: Bytes,
+    ) -> (Item, Verdict) {
+        let outcome = self.gate.verify(session, frame.clone()).and_then(|verified| {
+            Ok(Received {
+                record: decoder.decode(&verified.payload)?.into_owned(),
+                source: source.clone(),
+                key_id: verified.key_id,
+                missing: verified.missing,
+            })
+        });
+        match outcome {
+            Ok(received) => (Ok(received), Verdict::Continue),
+            Err(rejection) => {
+                let verdict = if rejection.ends_connection() { Verdict::Close } else { Verdict::Continue };
+                (Err(Rejected::new(source, Cause::Rejection(rejection), frame)), verdict)
+            }
+        }
+    }
+}
+
+impl FrameHandler for Inlet {
+    type Connection = Session;
+
+    fn connected(&self, _source: &Source) -> Session {
+        self.gate.session()
+    }
+
+    async fn frames(&self, session: &mut Session, source: &Source, frames: &mut Vec<Bytes>) -> Verdict {
+        // Room comes first: what is opened and then not taken would be gone from the replay window, too.
+        let Ok(room) = self.batches.reserve().await else {
+            // Nobody takes items any more.
+            return Verdict::Close;
+        };
+        let mut decoder = self.engine.decoder();
+        let mut verdict = Verdict::Continue;
+        let mut batch = Vec::with_capacity(frames.len());
+        for frame in frames.drain(..) {
+            let (item, after) = self.item(&mut decoder, session, source, frame);
+            batch.push(item);
+            if after == Verdict::Close {
+                verdict = Verdict::Close;
+            }
+        }
+        self.shared.count(&batch);
+        room.send(batch);
+        verdict
+    }
+
+    fn is_authenticated(&self, session: &Session) -> bool {
+        session.is_authenticated()
+    }
+
+    fn fault(&self, source: &Source, fault: Fault) {
+        let payload = fault.content().cloned().unwrap_or_default();
+        self.shared.fault(Rejected::new(source, Cause::Fault(fault), payload));
+    }
 }
 
 /// The taking end.

@@ -4,8 +4,10 @@ use std::{error, fmt, sync::Arc};
 use bytes::Bytes;
 #[cfg(feature = "hmac")]
 use logrecord_frame::envelope::Refusal;
-use logrecord_model::OwnedLogRecord;
+use logrecord_model::{OwnedLogRecord, SourceInfo};
 use logrecord_transport::{Fault, Source};
+
+use crate::intake::Rejection;
 
 /// A record that arrived, was verified if a key asks for it, and was decoded.
 #[derive(Clone, Debug)]
@@ -21,11 +23,36 @@ pub struct Received {
     pub missing: u64,
 }
 
+impl Received {
+    /// Writes the record and its source as one line of JSON, as `logrecord serve` does, line feed included.
+    ///
+    /// ```
+    /// use logrecord::{Receiver, SocketHandler, model::LogRecord};
+    ///
+    /// let mut receiver = Receiver::bind("tcp://127.0.0.1:0")?;
+    /// let handler = SocketHandler::to(receiver.local_endpoints()[0].clone()).build()?;
+    /// handler.handle(&LogRecord::builder("app", 20, "started").now().build())?;
+    ///
+    /// let mut lines = Vec::new();
+    /// receiver.next().unwrap()?.write_json(&mut lines);
+    /// assert!(lines.starts_with(b"{\"time\":") && lines.ends_with(b"}}\n"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        let peer = self.source.peer().to_string();
+        let info = SourceInfo {
+            transport: self.source.transport().scheme(),
+            peer: Some(&peer),
+            key_id: self.key_id.as_deref(),
+        };
+        self.record.write_json(Some(&info), out);
+        out.push(b'\n');
+    }
+}
+
 #[derive(Debug)]
 pub(super) enum Cause {
-    #[cfg(feature = "hmac")]
-    Refusal(Refusal),
-    Record(logrecord_model::Error),
+    Rejection(Rejection),
     Fault(Fault),
     /// More faults than could wait to be taken: how many, and the frames that they lost.
     Faults(u64, u64),
@@ -63,11 +90,7 @@ impl Rejected {
     /// A short word for counters: `bad_mac`, `unsigned`, `global`, `truncated`, and so on.
     pub fn reason(&self) -> &'static str {
         match &self.inner.cause {
-            #[cfg(feature = "hmac")]
-            Cause::Refusal(refusal) => refusal.as_str(),
-            // An envelope where nobody has a key: never opened, but named.
-            Cause::Record(_) if self.inner.payload.starts_with(b"\xffLR") => "signed",
-            Cause::Record(error) => error.pickle().map_or("payload", |error| error.kind().as_str()),
+            Cause::Rejection(rejection) => rejection.reason(),
             Cause::Fault(fault) => fault.reason(),
             Cause::Faults(..) => "faults",
         }
@@ -76,9 +99,7 @@ impl Rejected {
     /// How many frames are lost by it; 0 if it is a fault that loses none, such as a refused connection.
     pub fn frames(&self) -> u64 {
         match &self.inner.cause {
-            #[cfg(feature = "hmac")]
-            Cause::Refusal(_) => 1,
-            Cause::Record(_) => 1,
+            Cause::Rejection(_) => 1,
             Cause::Fault(fault) => fault.frames(),
             Cause::Faults(_, frames) => *frames,
         }
@@ -92,21 +113,23 @@ impl Rejected {
         }
     }
 
-    /// Why its envelope was refused.
-    #[cfg(feature = "hmac")]
-    pub const fn refusal(&self) -> Option<Refusal> {
+    /// Why it was refused, if it is a frame.
+    pub const fn rejection(&self) -> Option<&Rejection> {
         match &self.inner.cause {
-            Cause::Refusal(refusal) => Some(*refusal),
+            Cause::Rejection(rejection) => Some(rejection),
             _ => None,
         }
     }
 
+    /// Why its envelope was refused.
+    #[cfg(feature = "hmac")]
+    pub fn refusal(&self) -> Option<Refusal> {
+        self.rejection().and_then(Rejection::refusal)
+    }
+
     /// Why its payload is no record.
-    pub const fn record_error(&self) -> Option<&logrecord_model::Error> {
-        match &self.inner.cause {
-            Cause::Record(error) => Some(error),
-            _ => None,
-        }
+    pub fn record_error(&self) -> Option<&logrecord_model::Error> {
+        self.rejection().and_then(Rejection::record_error)
     }
 }
 
@@ -123,9 +146,10 @@ impl fmt::Debug for Rejected {
 impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.inner.cause {
-            #[cfg(feature = "hmac")]
-            Cause::Refusal(_) => f.write_str("frame refused"),
-            Cause::Record(_) => f.write_str("frame holds no record"),
+            Cause::Rejection(rejection) => match rejection.record_error() {
+                Some(_) => f.write_str("frame holds no record"),
+                None => f.write_str("frame refused"),
+            },
             Cause::Fault(fault) => fault.fmt(f),
             Cause::Faults(faults, frames) => write!(f, "{faults} more faults, {frames} frames lost"),
         }
@@ -134,11 +158,6 @@ impl fmt::Display for Rejected {
 
 impl error::Error for Rejected {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match &self.inner.cause {
-            #[cfg(feature = "hmac")]
-            Cause::Refusal(refusal) => Some(refusal),
-            Cause::Record(error) => Some(error),
-            _ => None,
-        }
+        self.rejection().map(|rejection| rejection as &(dyn error::Error + 'static))
     }
 }

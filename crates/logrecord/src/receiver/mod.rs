@@ -5,7 +5,6 @@
 mod asynchronous;
 mod blocking;
 mod builder;
-mod engine;
 mod inbox;
 mod item;
 
