@@ -96,16 +96,12 @@ impl Gate {
         Self::new(Lock::Plain(RwLock::new(Arc::new(key))))
     }
 
-    /// Takes another key for the plain form. A gate of another kind stays as it is, and gives the key back.
-    ///
-    /// # Errors
-    ///
-    /// The key, if this gate does not ask for the plain form.
+    /// Takes another key for the plain form; gives whether this gate asks for it. Another one stays as it is.
     #[cfg(feature = "hmac")]
-    pub fn set_plain_key(&self, fresh: PlainKey) -> Result<(), PlainKey> {
-        let Lock::Plain(key) = &self.lock else { return Err(fresh) };
+    pub fn set_plain_key(&self, fresh: PlainKey) -> bool {
+        let Lock::Plain(key) = &self.lock else { return false };
         *key.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
-        Ok(())
+        true
     }
 
     /// Whether frames have to be signed.
