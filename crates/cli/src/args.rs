@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use logrecord::pickle;
-use logrecord::transport::Endpoint;
+use logrecord::transport::{Endpoint, Error};
 
 use crate::exit::Failure;
 use crate::units::{self, Limit};
@@ -67,28 +67,26 @@ impl Addresses {
     /// Reads them all.
     pub(crate) fn endpoints(&self) -> anyhow::Result<Vec<Endpoint>> {
         let mut endpoints = Vec::new();
-        let addressed: [(&str, &[String], fn(&str) -> Result<Endpoint, _>); 3] = [
-            ("--tcp", &self.tcp, Endpoint::tcp),
-            ("--udp", &self.udp, Endpoint::udp),
-            ("--tls", &self.tls, Endpoint::tls),
-        ];
-        for (option, addresses, read) in addressed {
-            for address in addresses {
-                let endpoint = read(address).map_err(|error| {
-                    anyhow!("{option} {address}: {error}; expected HOST:PORT, such as 127.0.0.1:9020")
-                });
-                endpoints.push(endpoint.context(Failure::usage("malformed address"))?);
-            }
+        let mut add = |option: &str, address: &str, read: Result<Endpoint, Error>, hint: &str| {
+            let endpoint = read.map_err(|error| anyhow!("{option} {address}: {error}{hint}"));
+            endpoints.push(endpoint.context(Failure::usage("malformed address"))?);
+            anyhow::Ok(())
+        };
+        let hint = "; expected HOST:PORT, such as 127.0.0.1:9020";
+        for address in &self.tcp {
+            add("--tcp", address, Endpoint::tcp(address), hint)?;
         }
-        let on_disk: [(&str, &[PathBuf], fn(&PathBuf) -> Result<Endpoint, _>); 2] = [
-            ("--unix", &self.unix, |path| Endpoint::unix(path)),
-            ("--unix-dgram", &self.unix_dgram, |path| Endpoint::unix_datagram(path)),
-        ];
-        for (option, paths, read) in on_disk {
-            for path in paths {
-                let endpoint = read(path).map_err(|error| anyhow!("{option} {}: {error}", path.display()));
-                endpoints.push(endpoint.context(Failure::usage("malformed path"))?);
-            }
+        for address in &self.udp {
+            add("--udp", address, Endpoint::udp(address), hint)?;
+        }
+        for path in &self.unix {
+            add("--unix", &path.to_string_lossy(), Endpoint::unix(path), "")?;
+        }
+        for path in &self.unix_dgram {
+            add("--unix-dgram", &path.to_string_lossy(), Endpoint::unix_datagram(path), "")?;
+        }
+        for address in &self.tls {
+            add("--tls", address, Endpoint::tls(address), hint)?;
         }
         Ok(endpoints)
     }
