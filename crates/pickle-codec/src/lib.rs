@@ -77,8 +77,6 @@ extern crate std;
 mod arbitrary;
 mod budget;
 mod build;
-#[cfg(feature = "serde")]
-mod de;
 mod decode;
 mod document;
 mod encode;
@@ -88,18 +86,20 @@ mod known;
 mod options;
 mod repr;
 #[cfg(feature = "serde")]
-mod ser;
+mod serde;
 #[cfg(feature = "json")]
 pub mod tagged;
 mod value;
 mod wire;
 
+#[cfg(all(feature = "serde", feature = "std"))]
+pub use self::serde::to_writer;
+#[cfg(feature = "serde")]
+pub use self::serde::{from_document, from_node, from_slice, from_slice_with, from_value, to_vec};
 #[cfg(feature = "arbitrary")]
 pub use arbitrary::ArbitraryPickle;
 pub use budget::Budget;
 pub use build::builder::DocumentBuilder;
-#[cfg(feature = "serde")]
-pub use de::{from_document, from_node, from_node_with, from_slice, from_slice_with, from_value};
 pub use decode::push::PushDecoder;
 pub use decode::{Decoder, Documents, decode, decode_prefix};
 pub use document::{BigIntRef, Construct, Document, Items, KnownClass, Node, NodeId, NodeRef, Object, Pairs};
@@ -109,10 +109,6 @@ pub use encode::segments::Segments;
 pub use encode::sink::Scratch;
 pub use known::{Date, Known, Time, TimeDelta, UtcOffset, Zone};
 pub use options::{DecodeOptions, Globals, Limits, Py2Str, Surrogates};
-#[cfg(feature = "serde")]
-pub use ser::to_vec;
-#[cfg(all(feature = "serde", feature = "std"))]
-pub use ser::to_writer;
 pub use value::from_document::decode_value;
 pub use value::{GlobalName, ObjectValue, Value, ValueIndex};
 pub use wire::error::{Category, Error, ErrorKind, MAX_ERROR_NAME_LEN, Result};

@@ -107,6 +107,26 @@ impl Limits {
     }
 }
 
+/// The limits of what is made from a document later: a [`Value`](crate::Value), or a type of serde's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ValueLimits {
+    /// Bytes that may be produced.
+    pub(crate) expansion: usize,
+    pub(crate) depth: usize,
+}
+
+impl ValueLimits {
+    pub(crate) fn new(limits: &Limits, input_len: usize) -> Self {
+        Self { expansion: limits.expansion(input_len), depth: limits.value_depth() }
+    }
+}
+
+impl Default for ValueLimits {
+    fn default() -> Self {
+        Self::new(&Limits::default(), 0)
+    }
+}
+
 /// How to decode: policy, text handling and limits.
 ///
 /// ```

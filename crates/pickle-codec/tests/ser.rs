@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use pickle_codec::{DecodeOptions, Encoder, ErrorKind, Globals, Protocol, Value, decode, to_vec, to_writer};
+use pickle_codec::{
+    DecodeOptions, Encoder, ErrorKind, Globals, Protocol, Value, decode, from_slice, to_vec, to_writer,
+};
 use serde::Serialize;
 use serde_bytes::ByteBuf;
 
@@ -187,4 +189,44 @@ fn an_event_encoder_takes_any_value() {
     let pickle = encoder.finish().unwrap();
     assert_eq!(pickle, b"(}q\x00X\x01\x00\x00\x00aq\x01K\x01sK\x05tq\x02.");
     decode(&pickle).unwrap();
+}
+
+#[test]
+fn keys_are_what_python_can_hash() {
+    use std::collections::BTreeSet;
+    let unhashable = [
+        to_vec(&BTreeMap::from([(vec![1], 2)]), Protocol::V4),
+        to_vec(&BTreeMap::from([(BTreeMap::from([(1, 2)]), 2)]), Protocol::V1),
+        to_vec(&BTreeMap::from([((1, vec![1]), 2)]), Protocol::V0),
+        Value::dict([(Value::List(vec![]), 1)]).to_vec(Protocol::V2),
+        Value::dict([(Value::Tuple(vec![Value::Set(vec![])]), 1)]).to_vec(Protocol::V4),
+        Value::Set(vec![Value::Dict(vec![])]).to_vec(Protocol::V4),
+        Value::Set(vec![Value::Dict(vec![])]).to_vec(Protocol::V2),
+        Value::FrozenSet(vec![Value::ByteArray(b"".into())]).to_vec(Protocol::V5),
+        to_vec(&Value::FrozenSet(vec![Value::List(vec![])]), Protocol::V3),
+    ];
+    for pickle in unhashable {
+        assert_eq!(pickle.unwrap_err().kind(), ErrorKind::Hash);
+    }
+    for protocol in [Protocol::V0, Protocol::V2, Protocol::V5] {
+        let pairs = (0..2_001).map(|key| ((key, (key, "a")), vec![key]));
+        let map: BTreeMap<_, _> = pairs.collect();
+        let pickle = to_vec(&map, protocol).unwrap();
+        assert_eq!(from_slice::<BTreeMap<(i32, (i32, &str)), Vec<i32>>>(&pickle).unwrap(), map);
+        let frozen = Value::FrozenSet(vec![Value::tuple([1, 2]), Value::FrozenSet(vec![Value::Int(3)])]);
+        let held = Value::dict([(frozen, Value::list([Value::Set(vec![Value::Int(1)])]))]);
+        let options = DecodeOptions::new().globals(Globals::Known);
+        assert_eq!(Value::from_slice_with(&held.to_vec(protocol).unwrap(), &options).unwrap(), held);
+    }
+    // A refused event leaves the encoder as it was.
+    let mut encoder = Encoder::new(Vec::new(), Protocol::V2);
+    encoder.begin_dict(1).unwrap();
+    assert_eq!(encoder.begin_list(0).unwrap_err().kind(), ErrorKind::Hash);
+    encoder.int(1).unwrap();
+    encoder.begin_list(0).unwrap();
+    encoder.end().unwrap();
+    encoder.end().unwrap();
+    assert_eq!(encoder.finish().unwrap(), b"\x80\x02}q\x00K\x01]q\x01s.");
+    let set: BTreeSet<(u8, u8)> = BTreeSet::from([(1, 2)]);
+    assert_eq!(shown(&set), "[(1, 2)]");
 }

@@ -2,6 +2,7 @@
 #![cfg(feature = "serde")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper of a test fails the test")]
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use pickle_codec::{
@@ -115,6 +116,15 @@ fn bytes_and_text() {
     reads(b"\x96\x02\0\0\0\0\0\0\0\x00\xff.", serde_bytes::ByteBuf::from(b"\x00\xff".to_vec()));
     reads(b"C\x02ab.", String::from("ab"));
     refuses::<String>(b"C\x02\x00\xff.");
+    reads(b"C\x02\x00\xff.", vec![0_u8, 255]);
+    reads(b"C\x02\x00\xff.", [0_u8, 255]);
+    reads(b"C\x02\x00\xff.", (0_u8, 255_i64));
+    reads(b"\x96\x02\0\0\0\0\0\0\0\x00\xff.", vec![0_u16, 255]);
+    reads(b"c_codecs\nencode\n(X\x03\0\0\0\0\xc3\xbfX\x06\0\0\0latin1tR.", vec![0_u8, 255]);
+    refuses::<[u8; 3]>(b"C\x02\x00\xff.");
+    refuses::<Vec<i8>>(b"C\x02\x00\xff.");
+    refuses::<Vec<String>>(b"C\x02\x00\xff.");
+    refuses::<Vec<u8>>(b"X\x02\0\0\0ab.");
     // A lone surrogate is no text in Rust, but its bytes can be had.
     refuses::<String>(b"X\x03\0\0\0\xed\xb2\x80.");
     reads(b"X\x03\0\0\0\xed\xb2\x80.", serde_bytes::ByteBuf::from(b"\xed\xb2\x80".to_vec()));
@@ -157,7 +167,25 @@ fn structs() {
     refuses::<Point>(b"}(K\x00K\x01u.");
     refuses::<Point>(b"N.");
     let error = from_slice::<Point>(b"}(K\x00K\x01u.").unwrap_err();
-    assert_eq!(error.to_string(), "a field or variant name has to be text");
+    assert_eq!(error.to_string(), "missing field `x`");
+    // A number is not the place of a field, and costs the struct nothing else.
+    reads(b"}(K\x01K\x09X\x01\0\0\0xK\x05NNK\x01K\x02\x86Nu.", Point { x: 5, y: 0 });
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct Strict {
+        #[serde(default)]
+        x: i64,
+    }
+    let error = from_slice::<Strict>(b"}(K\x00K\x01u.").unwrap_err();
+    assert_eq!(error.to_string(), "unknown field `<int>`, expected `x`");
+    // A map keeps them, and so does what is flattened.
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Flat {
+        x: i64,
+        #[serde(flatten)]
+        rest: BTreeMap<i64, bool>,
+    }
+    reads(b"}(X\x01\0\0\0xK\x01K\x00\x88u.", Flat { x: 1, rest: BTreeMap::from([(0, true)]) });
     #[derive(Debug, Deserialize, PartialEq)]
     struct Unit;
     #[derive(Debug, Deserialize, PartialEq)]
@@ -188,6 +216,16 @@ fn enums() {
     refuses::<Shape>(b"}(X\x06\0\0\0CircleK\x01X\x05\0\0\0EmptyNu.");
     refuses::<Shape>(b"K\x00.");
     refuses::<Shape>(b"}K\x00Ns.");
+    // As serde-pickle writes them: a tuple of the name and the contents.
+    reads(b"(X\x05\0\0\0Emptyt.", Shape::Empty);
+    reads(b"X\x05\0\0\0EmptyN\x86.", Shape::Empty);
+    reads(b"X\x06\0\0\0CircleK\x01\x86.", Shape::Circle(1.0));
+    reads(b"X\x04\0\0\0Line](K\x01K\x02e\x86.", Shape::Line(1, 2));
+    reads(b"X\x04\0\0\0Rect}(X\x01\0\0\0wK\x01X\x01\0\0\0hK\x02u\x86.", Shape::Rect { w: 1, h: 2 });
+    refuses::<Shape>(b"(X\x06\0\0\0Circlet.");
+    refuses::<Shape>(b"X\x06\0\0\0CircleK\x01N\x87.");
+    refuses::<Shape>(b"K\x01X\x06\0\0\0Circle\x86.");
+    refuses::<Shape>(b").");
 }
 
 #[test]
@@ -214,6 +252,101 @@ fn instances_read_into_structs() {
     reads(b"cmypkg\nStatus\nK\x07\x85R.", 7_u8);
     reads(b"cmypkg\nThing\n.", String::from("mypkg.Thing"));
     refuses::<Point>(b"cmypkg\nPoint\n)\x81.");
+}
+
+#[test]
+fn attributes_items_and_pairs_are_never_taken_for_one_another() {
+    type Dict = BTreeMap<String, i64>;
+    let a = || Dict::from([("a".into(), 1)]);
+    let attributes = Point { x: 2, y: 0 };
+    let (pair, state) = (b"X\x01\0\0\0aK\x01s".as_slice(), b"}X\x01\0\0\0xK\x02sb".as_slice());
+    let join = |parts: &[&[u8]]| [b"cmypkg\nD\n)\x81", parts.concat().as_slice(), b"."].concat();
+    // A dict subclass: of Python 2.7 with an empty state, with attributes, with slots, with neither.
+    reads(&join(&[pair, b"}b"]), a());
+    reads(&join(&[pair, b"Nb"]), a());
+    reads(&join(&[pair, b"N}\x86b"]), a());
+    reads(&join(&[pair]), a());
+    reads(&join(&[pair, state]), a());
+    reads(&join(&[pair, state]), attributes);
+    reads(&join(&[b"X\x01\0\0\0xK\x02s}b"]), Point { x: 2, y: 0 });
+    reads(&join(&[b"}b"]), Dict::new());
+    refuses::<Vec<u8>>(&join(&[pair, state]));
+    // An empty one with attributes is not told from an object that is no dict.
+    refuses::<Dict>(&join(&[state]));
+    refuses::<Vec<u8>>(&join(&[state]));
+    reads(&join(&[state]), Point { x: 2, y: 0 });
+    // A list subclass.
+    reads(&join(&[b"(K\x01K\x02e", state]), vec![1, 2]);
+    reads(&join(&[b"(K\x01K\x02e", state]), Point { x: 2, y: 0 });
+    reads(&join(&[b"(K\x01K\x02e}b"]), vec![1, 2]);
+    refuses::<Dict>(&join(&[b"(K\x01K\x02e", state]));
+    // At protocols 0 and 1 the dict is an argument.
+    let reduced = [
+        b"ccopy_reg\n_reconstructor\n(cmypkg\nD\nc__builtin__\ndict\n}".as_slice(),
+        pair,
+        b"tR",
+        state,
+        b".",
+    ]
+    .concat();
+    reads(&reduced, a());
+    reads(&reduced, Point { x: 2, y: 0 });
+    // What asks for nothing certain is told everything.
+    let json = |input: &[u8]| from_slice_with::<serde_json::Value>(input, &inert()).unwrap().to_string();
+    assert_eq!(json(&join(&[pair, state])), r#"{"class":"mypkg.D","pairs":{"a":1},"state":{"x":2}}"#);
+    assert_eq!(json(&reduced), r#"{"class":"mypkg.D","state":{"x":2},"value":{"a":1}}"#);
+    assert_eq!(json(&join(&[pair, b"}b"])), r#"{"a":1}"#);
+    assert_eq!(json(&join(&[state])), r#"{"x":2}"#);
+    assert_eq!(
+        json(b"cbuiltins\nKeyError\n(K\x01tR}X\x01\0\0\0xK\x02sb."),
+        "{\"args\":[1],\"class\":\"builtins.KeyError\",\"state\":{\"x\":2}}"
+    );
+}
+
+#[test]
+fn a_time_keeps_its_zone_or_is_refused() {
+    let zone = b"cmypkg\nZone\n)R";
+    for head in [
+        b"cdatetime\ndatetime\n(C\x0a\x07\xea\x01\x02\x03\x04\x05\0\0\0".as_slice(),
+        b"cdatetime\ntime\n(C\x06\x03\x04\x05\0\0\0",
+    ] {
+        assert_eq!(
+            from_slice_with::<String>(&[head, b"tR."].concat(), &inert()).map(|text| text.contains('+')),
+            Ok(false)
+        );
+        refuses::<String>(&[head, zone, b"tR."].concat());
+    }
+}
+
+#[test]
+fn errors_say_where() {
+    #[derive(Debug, Deserialize)]
+    #[allow(dead_code, reason = "only the error counts")]
+    struct Team {
+        users: Vec<BTreeMap<String, (u8, u8)>>,
+    }
+    let input = [b"}(X\x05\0\0\0users](}".as_slice(), b"}X\x03\0\0\0a\nbK\x01N\x86seu."].concat();
+    let error = from_slice::<Team>(&input).unwrap_err();
+    assert_eq!(error.path(), r"users[1].a\nb[1]");
+    assert_eq!(error.to_string(), r"invalid type: unit value, expected u8, in users[1].a\nb[1]");
+    // A path is as long as it may be, however deep it leads.
+    #[derive(Debug, Deserialize)]
+    #[serde(transparent)]
+    struct Nested(#[allow(dead_code, reason = "only its depth counts")] Vec<Self>);
+    let nested = [vec![b']'; 100], b"N".to_vec(), vec![b'a'; 100], b".".to_vec()].concat();
+    let error = from_slice::<Nested>(&nested).unwrap_err();
+    assert!(error.path().starts_with("...[0][0]") && error.path().len() <= 203, "{}", error.path());
+}
+
+#[test]
+fn a_document_keeps_the_limits_of_its_decode() {
+    let mut limits = Limits::default();
+    limits.max_value_depth = 2;
+    let mut decoder = Decoder::with_options(DecodeOptions::new().limits(limits));
+    let document = decoder.decode(b"]]]aa.").unwrap();
+    assert_eq!(from_document::<Vec<Vec<Vec<u8>>>>(&document).unwrap_err().kind(), ErrorKind::Depth);
+    assert_eq!(<Vec<Vec<Vec<u8>>>>::deserialize(document.root()).unwrap_err().kind(), ErrorKind::Depth);
+    assert_eq!(document.to_value().unwrap_err().kind(), ErrorKind::Depth);
 }
 
 #[test]
@@ -282,14 +415,22 @@ fn values_read_as_themselves() {
         assert_eq!(from_document::<Value<'_>>(&document).as_ref(), Ok(&value), "{value}");
         assert_eq!(from_value::<Value<'_>>(value.clone()).as_ref(), Ok(&value), "{value}");
         #[derive(Deserialize)]
-        struct Holder<'a> {
-            #[serde(borrow)]
-            inner: Option<Vec<Value<'a>>>,
+        struct Holder {
+            inner: Option<Vec<Value<'static>>>,
         }
         let held = Value::dict([("inner", Value::list([value.clone()]))]);
-        let holder: Holder<'_> = from_value(held).unwrap();
+        let holder: Holder = from_value(held).unwrap();
         assert_eq!(holder.inner, Some(vec![value]));
     }
+    #[derive(Deserialize)]
+    struct Lent<'a>(#[serde(borrow, deserialize_with = "Value::deserialize_borrowed")] Value<'a>);
+    let input = b"](X\x02\0\0\0abC\x01cX\x03\0\0\0\xed\xb2\x80e.";
+    let Lent(Value::List(items)) = from_slice(input).unwrap() else { panic!("a list") };
+    let [Value::Str(Cow::Borrowed("ab")), Value::Bytes(Cow::Borrowed(b"c")), Value::Wtf8(Cow::Borrowed(_))] =
+        items.as_slice()
+    else {
+        panic!("{items:?} does not borrow")
+    };
     // Another format says what it can.
     let value: Value<'_> = serde_json::from_str(r#"{"a": [1, -2.5, null, true, "x"]}"#).unwrap();
     assert_eq!(value.to_string(), "{'a': [1, -2.5, None, True, 'x']}");
@@ -326,4 +467,18 @@ fn limits_hold() {
         from_slice_with::<Vec<u8>>(b"](K\x01K\x02K\x03e.", &options).unwrap_err().kind(),
         ErrorKind::Budget
     );
+}
+
+#[test]
+fn a_dict_is_read_in_linear_time() {
+    // The build that runs tests is the one that once took a minute and a half for this.
+    let mut input = b"}(".to_vec();
+    for key in 0..80_000_u32 {
+        input.push(b'J');
+        input.extend(key.to_le_bytes());
+        input.push(b'N');
+    }
+    input.extend(b"u.");
+    let map: BTreeMap<u32, ()> = from_slice(&input).unwrap();
+    assert_eq!(map.len(), 80_000);
 }

@@ -13,7 +13,7 @@ use crate::document::{Construct, Instance, ObjectRepr};
 use crate::document::{Document, Root};
 use crate::document::{Kind, NodeId};
 use crate::known::{self, owns_module_text};
-use crate::options::Limits;
+use crate::options::{Limits, ValueLimits};
 use crate::wire::error::{Error, ErrorKind, Result};
 use crate::wire::number;
 use crate::wire::text::{Str, is_wtf8};
@@ -80,6 +80,8 @@ impl<'a> DocumentBuilder<'a> {
     pub fn finish(self, root: NodeId) -> Document<'a> {
         let mut document = self.builder.into_document();
         document.root = Root(root);
+        // It was built without limits, and is read with the usual ones.
+        document.limits = ValueLimits::default();
         document
     }
 

@@ -8,7 +8,7 @@ use super::meter::Meter;
 use crate::document::{BytesRepr, Document, Seq, TextRepr};
 use crate::document::{Instance, ObjectRepr};
 use crate::document::{Kind, NodeId};
-use crate::options::Limits;
+use crate::options::{Limits, ValueLimits};
 use crate::wire::error::ErrorKind;
 use crate::wire::number;
 
@@ -119,6 +119,7 @@ impl<'a> Builder<'a> {
             keys,
         };
         builder.document.input_len = input_len;
+        builder.document.limits = ValueLimits::new(limits, input_len);
         builder.keys.clear();
         builder
     }

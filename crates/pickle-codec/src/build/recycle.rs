@@ -33,6 +33,7 @@ pub(crate) fn recycle<'a>(old: Document<'_>) -> Document<'a> {
         mut owned_bytes,
         root: _,
         input_len: _,
+        limits,
     } = old;
     pool.clear();
     ints.clear();
@@ -66,6 +67,7 @@ pub(crate) fn recycle<'a>(old: Document<'_>) -> Document<'a> {
         owned_text,
         owned_bytes,
         input_len: 0,
+        limits,
     }
 }
 

@@ -9,6 +9,7 @@ use core::fmt;
 
 use super::class::KnownClass;
 use super::id::{Kind, NodeId};
+use crate::options::ValueLimits;
 use crate::wire::text::Str;
 
 /// A run of nodes in the pool: the items of a container.
@@ -136,6 +137,8 @@ pub struct Document<'a> {
     pub(crate) owned_bytes: Vec<u8>,
     /// Length of the input, on which the expansion budget depends.
     pub(crate) input_len: usize,
+    /// The limits of its decode, for what is made from it.
+    pub(crate) limits: ValueLimits,
 }
 
 /// The root id; `None` until a decode has finished.

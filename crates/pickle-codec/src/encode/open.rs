@@ -50,6 +50,8 @@ pub(crate) struct Open {
     pub(crate) full: bool,
     /// Items of a tuple, 4 standing for more.
     pub(crate) arity: u8,
+    /// It is a part of a key or of a member of a set, so that what it holds has to be hashable.
+    pub(crate) hashed: bool,
 }
 
 /// Stands for a value that is not in the memo.
@@ -57,7 +59,17 @@ pub(crate) const NO_MEMO: u32 = u32::MAX;
 
 impl Open {
     pub(crate) const fn new(shape: Shape, left: u64, memo: u32) -> Self {
-        Self { left, run: 0, memo, shape, batch: Batch::None, begun: false, full: false, arity: 0 }
+        Self {
+            left,
+            run: 0,
+            memo,
+            shape,
+            batch: Batch::None,
+            begun: false,
+            full: false,
+            arity: 0,
+            hashed: false,
+        }
     }
 
     pub(crate) const fn root() -> Self {

@@ -1,5 +1,6 @@
 //! Values to pickles.
 
+use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
 use bytes::BufMut;
@@ -55,9 +56,56 @@ impl Value<'_> {
     /// `depth` beyond 1,024 levels; `utf8` if a [`Wtf8`](Self::Wtf8) is none; `budget` if it has
     /// more parts than a document can number.
     pub fn to_document(&self) -> Result<Document<'_>> {
-        let mut builder = DocumentBuilder::new();
-        let root = build(&mut builder, self, 0)?;
-        Ok(builder.finish(root))
+        Maker::lent().document(self)
+    }
+}
+
+impl<'a> Value<'a> {
+    /// The value as a document without sharing, which borrows what the value borrows and owns the
+    /// rest.
+    ///
+    /// # Errors
+    /// As [`to_document`](Self::to_document).
+    pub fn into_document(self) -> Result<Document<'a>> {
+        Maker::kept().document(&self)
+    }
+}
+
+/// Builds a document, with what it may borrow of a value's text and bytes.
+struct Maker<'v, 'a, 'x> {
+    builder: DocumentBuilder<'x>,
+    text: fn(&'v Cow<'a, str>) -> Option<&'x str>,
+    bytes: fn(&'v Cow<'a, [u8]>) -> Option<&'x [u8]>,
+}
+
+impl<'v, 'a, 'x> Maker<'v, 'a, 'x> {
+    fn document(mut self, value: &'v Value<'a>) -> Result<Document<'x>> {
+        let root = build(&mut self, value, 0)?;
+        Ok(self.builder.finish(root))
+    }
+}
+
+impl<'v, 'a> Maker<'v, 'a, 'v> {
+    /// Borrows from the value.
+    fn lent() -> Self {
+        Self { builder: DocumentBuilder::new(), text: |text| Some(text), bytes: |bytes| Some(bytes) }
+    }
+}
+
+impl<'v, 'a> Maker<'v, 'a, 'a> {
+    /// Borrows what the value borrows.
+    fn kept() -> Self {
+        Self {
+            builder: DocumentBuilder::new(),
+            text: |text| match text {
+                Cow::Borrowed(text) => Some(text),
+                Cow::Owned(_) => None,
+            },
+            bytes: |bytes| match bytes {
+                Cow::Borrowed(bytes) => Some(bytes),
+                Cow::Owned(_) => None,
+            },
+        }
     }
 }
 
@@ -100,9 +148,9 @@ pub(crate) fn write<'x, S: Sink<'x>>(
         | Value::PersistentId(_)
         | Value::Extension(_)
         | Value::Buffer(_) => {
-            let mut builder = DocumentBuilder::new();
-            let root = build(&mut builder, value, depth)?;
-            return graph::copy(&builder.finish(root), writer);
+            let mut maker = Maker::lent();
+            let root = build(&mut maker, value, depth)?;
+            return graph::copy(&maker.builder.finish(root), writer);
         }
     }
     let depth = deeper(depth)?;
@@ -115,95 +163,107 @@ pub(crate) fn write<'x, S: Sink<'x>>(
 }
 
 /// Makes the nodes of a value. Keys are taken as they are, duplicates included.
-fn build<'v>(builder: &mut DocumentBuilder<'v>, value: &'v Value<'_>, depth: u32) -> Result<NodeId> {
+fn build<'v, 'a>(maker: &mut Maker<'v, 'a, '_>, value: &'v Value<'a>, depth: u32) -> Result<NodeId> {
     Ok(match value {
-        Value::None => builder.none(),
-        Value::Bool(value) => builder.bool(*value),
-        Value::Int(value) => builder.int(*value)?,
-        Value::BigInt(value) => builder.big_int(value)?,
-        Value::Float(value) => builder.float(*value)?,
-        Value::Str(text) => builder.str(text)?,
-        Value::Wtf8(bytes) => builder.wtf8(bytes)?,
-        Value::Bytes(bytes) => builder.bytes(bytes)?,
-        Value::ByteArray(bytes) => builder.bytearray(bytes)?,
+        Value::None => maker.builder.none(),
+        Value::Bool(value) => maker.builder.bool(*value),
+        Value::Int(value) => maker.builder.int(*value)?,
+        Value::BigInt(value) => maker.builder.big_int(value)?,
+        Value::Float(value) => maker.builder.float(*value)?,
+        Value::Str(text) => match (maker.text)(text) {
+            Some(text) => maker.builder.str(text)?,
+            None => maker.builder.owned_str(text)?,
+        },
+        Value::Wtf8(bytes) => match (maker.bytes)(bytes) {
+            Some(bytes) => maker.builder.wtf8(bytes)?,
+            None => maker.builder.owned_wtf8(bytes)?,
+        },
+        Value::Bytes(bytes) => match (maker.bytes)(bytes) {
+            Some(bytes) => maker.builder.bytes(bytes)?,
+            None => maker.builder.owned_bytes(bytes)?,
+        },
+        Value::ByteArray(bytes) => match (maker.bytes)(bytes) {
+            Some(bytes) => maker.builder.bytearray(bytes)?,
+            None => maker.builder.owned_bytearray(bytes)?,
+        },
         Value::List(items) => {
-            let ids = build_all(builder, items, depth)?;
-            builder.list(&ids)?
+            let ids = build_all(maker, items, depth)?;
+            maker.builder.list(&ids)?
         }
         Value::Tuple(items) => {
-            let ids = build_all(builder, items, depth)?;
-            builder.tuple(&ids)?
+            let ids = build_all(maker, items, depth)?;
+            maker.builder.tuple(&ids)?
         }
         Value::Set(items) => {
-            let ids = build_all(builder, items, depth)?;
-            builder.raw_set(&ids)?
+            let ids = build_all(maker, items, depth)?;
+            maker.builder.raw_set(&ids)?
         }
         Value::FrozenSet(items) => {
-            let ids = build_all(builder, items, depth)?;
-            builder.raw_frozenset(&ids)?
+            let ids = build_all(maker, items, depth)?;
+            maker.builder.raw_frozenset(&ids)?
         }
-        Value::Dict(pairs) => build_dict(builder, pairs, depth)?,
-        Value::Global(global) => builder.global(&global.module, &global.name)?,
-        Value::Object(object) => build_object(builder, object, depth)?,
+        Value::Dict(pairs) => build_dict(maker, pairs, depth)?,
+        Value::Global(global) => maker.builder.global(&global.module, &global.name)?,
+        Value::Object(object) => build_object(maker, object, depth)?,
         Value::PersistentId(value) => {
-            let value = build(builder, value, deeper(depth)?)?;
-            builder.persistent_id(value)?
+            let value = build(maker, value, deeper(depth)?)?;
+            maker.builder.persistent_id(value)?
         }
-        Value::Extension(code) => builder.extension(*code)?,
-        Value::Buffer(index) => builder.buffer(*index, false)?,
+        Value::Extension(code) => maker.builder.extension(*code)?,
+        Value::Buffer(index) => maker.builder.buffer(*index, false)?,
     })
 }
 
-fn build_all<'v>(
-    builder: &mut DocumentBuilder<'v>,
-    items: &'v [Value<'_>],
+fn build_all<'v, 'a>(
+    maker: &mut Maker<'v, 'a, '_>,
+    items: &'v [Value<'a>],
     depth: u32,
 ) -> Result<Vec<NodeId>> {
     let depth = deeper(depth)?;
-    items.iter().map(|item| build(builder, item, depth)).collect()
+    items.iter().map(|item| build(maker, item, depth)).collect()
 }
 
-fn build_dict<'v>(
-    builder: &mut DocumentBuilder<'v>,
-    pairs: &'v [(Value<'_>, Value<'_>)],
+fn build_dict<'v, 'a>(
+    maker: &mut Maker<'v, 'a, '_>,
+    pairs: &'v [(Value<'a>, Value<'a>)],
     depth: u32,
 ) -> Result<NodeId> {
     let depth = deeper(depth)?;
     let mut ids = Vec::with_capacity(pairs.len().saturating_mul(2));
     for (key, value) in pairs {
-        ids.push(build(builder, key, depth)?);
-        ids.push(build(builder, value, depth)?);
+        ids.push(build(maker, key, depth)?);
+        ids.push(build(maker, value, depth)?);
     }
-    builder.raw_dict(&ids)
+    maker.builder.raw_dict(&ids)
 }
 
-fn build_object<'v>(
-    builder: &mut DocumentBuilder<'v>,
-    object: &'v ObjectValue<'_>,
+fn build_object<'v, 'a>(
+    maker: &mut Maker<'v, 'a, '_>,
+    object: &'v ObjectValue<'a>,
     depth: u32,
 ) -> Result<NodeId> {
     let inner = deeper(depth)?;
-    let class = build(builder, &object.class, inner)?;
-    let args = build_all(builder, &object.args, depth)?;
-    let args = builder.tuple(&args)?;
-    let mut part = |pairs: &'v Option<Vec<(Value<'_>, Value<'_>)>>| match pairs {
-        Some(pairs) => build_dict(builder, pairs, inner),
+    let class = build(maker, &object.class, inner)?;
+    let args = build_all(maker, &object.args, depth)?;
+    let args = maker.builder.tuple(&args)?;
+    let mut part = |pairs: &'v Option<Vec<(Value<'a>, Value<'a>)>>| match pairs {
+        Some(pairs) => build_dict(maker, pairs, inner),
         None => Ok(NodeId::ABSENT),
     };
     let kwargs = part(&object.kwargs)?;
     let pairs = part(&object.pairs)?;
     let items = match &object.items {
         Some(items) => {
-            let ids = build_all(builder, items, inner)?;
-            builder.list(&ids)?
+            let ids = build_all(maker, items, inner)?;
+            maker.builder.list(&ids)?
         }
         None => NodeId::ABSENT,
     };
     let state = match &object.state {
-        Some(state) => build(builder, state, inner)?,
+        Some(state) => build(maker, state, inner)?,
         None => NodeId::ABSENT,
     };
-    builder.raw_object(crate::document::Instance {
+    maker.builder.raw_object(crate::document::Instance {
         class,
         construct: object.construct,
         known: object.known,

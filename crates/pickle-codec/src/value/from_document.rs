@@ -9,7 +9,7 @@ use crate::decode::Decoder;
 use crate::document::NodeId;
 use crate::document::walk;
 use crate::document::{Document, Node, NodeRef};
-use crate::options::{DecodeOptions, Limits};
+use crate::options::{DecodeOptions, Limits, ValueLimits};
 use crate::value::{GlobalName, ObjectValue, Value};
 use crate::wire::error::{Error, ErrorKind, Result};
 use crate::wire::text::Str;
@@ -29,7 +29,7 @@ impl<'a> Value<'a> {
     /// As [`Decoder::decode`] and [`NodeRef::to_value_with`].
     pub fn from_slice_with(input: &'a [u8], options: &DecodeOptions) -> Result<Self> {
         let document = Decoder::with_options(options.clone()).decode(input)?;
-        document.root().to_value_with(options.limits_set())
+        document.root().to_value()
     }
 }
 
@@ -49,14 +49,14 @@ impl Decoder {
     /// As [`decode`](Self::decode) and [`NodeRef::to_value_with`].
     pub fn decode_value<'a>(&mut self, input: &'a [u8]) -> Result<Value<'a>> {
         let document = self.decode(input)?;
-        let value = document.root().to_value_with(self.options().limits_set());
+        let value = document.root().to_value();
         self.recycle(document);
         value
     }
 }
 
 impl<'a> Document<'a> {
-    /// The root as a [`Value`], with the default limits.
+    /// The root as a [`Value`], within the limits of the document's decode.
     ///
     /// # Errors
     /// As [`NodeRef::to_value_with`].
@@ -66,21 +66,26 @@ impl<'a> Document<'a> {
 }
 
 impl<'a> NodeRef<'_, 'a> {
-    /// The node as a [`Value`], with the default limits.
+    /// The node as a [`Value`], within the limits of its document's decode. Text and bytes that
+    /// stand in the input are borrowed from it.
     ///
     /// # Errors
     /// As [`to_value_with`](Self::to_value_with).
     pub fn to_value(self) -> Result<Value<'a>> {
-        self.to_value_with(&Limits::default())
+        self.convert(self.document().limits)
     }
 
-    /// The node as a [`Value`]. Text and bytes that stand in the input are borrowed from it.
+    /// The node as a [`Value`], within other limits.
     ///
     /// # Errors
     /// `recursive` if an object contains itself; `depth` beyond [`Limits::value_depth`]; `budget`
     /// if the value would take more bytes than [`Limits::expansion`] allows for the input.
     pub fn to_value_with(self, limits: &Limits) -> Result<Value<'a>> {
-        self.to_value_within(limits, &mut Budget::new(limits.expansion(self.document().input_len())))
+        self.convert(ValueLimits::new(limits, self.document().input_len()))
+    }
+
+    fn convert(self, limits: ValueLimits) -> Result<Value<'a>> {
+        self.convert_within(limits.depth, &mut Budget::new(limits.expansion))
     }
 
     /// The node as a [`Value`], whose bytes are taken from a budget, which replaces
@@ -90,30 +95,20 @@ impl<'a> NodeRef<'_, 'a> {
     /// # Errors
     /// As [`to_value_with`](Self::to_value_with); nothing is taken then.
     pub fn to_value_within(self, limits: &Limits, budget: &mut Budget) -> Result<Value<'a>> {
+        self.convert_within(limits.value_depth(), budget)
+    }
+
+    fn convert_within(self, max_depth: usize, budget: &mut Budget) -> Result<Value<'a>> {
         let most = budget.attempt();
-        let mut converter = Converter { left: most, max_depth: limits.value_depth() };
-        let value = converter.value(self, 0);
+        let mut converter = Converter { left: most, max_depth };
+        let value = converter.value(self);
         budget.settle(most - converter.left, value.is_ok());
         value.map_err(|kind| Error::plain(walk::limit_or_cycle(kind, self)))
     }
 }
 
-/// Converts a part of what is read otherwise, on the same budget.
-#[cfg(feature = "serde")]
-pub(crate) fn to_value_within<'a>(
-    node: NodeRef<'_, 'a>,
-    budget: &core::cell::Cell<usize>,
-    max_depth: usize,
-    depth: usize,
-) -> Result<Value<'a>> {
-    let mut converter = Converter { left: budget.get(), max_depth };
-    let value = converter.value(node, depth);
-    budget.set(converter.left);
-    value.map_err(|kind| Error::plain(walk::limit_or_cycle(kind, node)))
-}
-
 /// Bytes of a place in a value.
-pub(crate) const SLOT: usize = size_of::<Value<'_>>();
+const SLOT: usize = size_of::<Value<'_>>();
 
 /// Builds values from the inside out, with a stack of its own for what is open.
 struct Converter {
@@ -148,8 +143,7 @@ impl Converter {
         Ok(())
     }
 
-    /// Converts a node that `outside` containers already hold.
-    fn value<'a>(&mut self, root: NodeRef<'_, 'a>, outside: usize) -> Result<Value<'a>, ErrorKind> {
+    fn value<'a>(&mut self, root: NodeRef<'_, 'a>) -> Result<Value<'a>, ErrorKind> {
         let document = root.document();
         let mut open: Vec<Open<'a>> = Vec::new();
         let mut next = Some(root.id());
@@ -159,7 +153,7 @@ impl Converter {
                 match self.step(document.node(id))? {
                     Step::Done(value) => done = Some(value),
                     Step::Open(body) => {
-                        if outside + open.len() >= self.max_depth {
+                        if open.len() >= self.max_depth {
                             return Err(ErrorKind::Depth);
                         }
                         open.push(Open { id, place: 0, body });

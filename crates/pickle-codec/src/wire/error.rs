@@ -1,12 +1,21 @@
 //! The error of this crate: what was wrong, at which opcode, at which byte.
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use core::fmt;
 
 use super::opcode::Opcode;
 
 /// The longest name of a global that an error keeps, in bytes.
 pub const MAX_ERROR_NAME_LEN: usize = 200;
+
+/// The longest path into a value that an error keeps, in bytes.
+#[cfg(feature = "serde")]
+const MAX_ERROR_PATH_LEN: usize = 200;
+
+/// As much of a key as a path shows, in bytes.
+#[cfg(feature = "serde")]
+const MAX_KEY_LEN: usize = 40;
 
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])* $variant:ident, $name:literal, $text:literal;)*) => {
@@ -110,8 +119,17 @@ pub struct Error {
     opcode: Option<Opcode>,
 }
 
-#[derive(Clone, PartialEq, Eq)]
-enum Detail {
+#[derive(Clone, PartialEq, Eq, Default)]
+struct Detail {
+    what: What,
+    /// Where in the value, outermost first.
+    path: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Default)]
+enum What {
+    #[default]
+    Nothing,
     Global(Box<str>),
     Message(Box<str>),
 }
@@ -142,7 +160,10 @@ impl Error {
     #[inline(never)]
     pub(crate) fn message(text: impl fmt::Display) -> Self {
         let mut error = Self::plain(ErrorKind::Data);
-        error.detail = Some(Box::new(Detail::Message(alloc::format!("{text}").into_boxed_str())));
+        error.detail = Some(Box::new(Detail {
+            what: What::Message(alloc::format!("{text}").into_boxed_str()),
+            path: String::new(),
+        }));
         error
     }
 
@@ -156,7 +177,51 @@ impl Error {
     #[cold]
     #[inline(never)]
     pub(crate) fn with_global(mut self, name: &str) -> Self {
-        self.detail = Some(Box::new(Detail::Global(shortened(name).into())));
+        self.detail =
+            Some(Box::new(Detail { what: What::Global(shortened(name).into()), path: String::new() }));
+        self
+    }
+
+    /// The same error with another kind.
+    #[cfg(feature = "serde")]
+    #[cold]
+    pub(crate) const fn of_kind(mut self, kind: ErrorKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// The same error inside of an item of a sequence.
+    #[cfg(feature = "serde")]
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn at_item(self, index: usize) -> Self {
+        self.inside(&alloc::format!("[{index}]"))
+    }
+
+    /// The same error inside of the value of a key.
+    #[cfg(feature = "serde")]
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn at_key(self, key: &str) -> Self {
+        // A hostile key must not bring control characters into a log.
+        self.inside(&start(key, MAX_KEY_LEN).escape_debug().collect::<String>())
+    }
+
+    /// Puts a step in front of the path; what would make it too long is left out.
+    #[cfg(feature = "serde")]
+    fn inside(mut self, step: &str) -> Self {
+        let path = &mut self.detail.get_or_insert_default().path;
+        let is_left_out = path.starts_with("...");
+        if path.len() + step.len() >= MAX_ERROR_PATH_LEN {
+            if !is_left_out {
+                path.insert_str(0, "...");
+            }
+        } else if !is_left_out {
+            if !path.is_empty() && !path.starts_with('[') {
+                path.insert(0, '.');
+            }
+            path.insert_str(0, step);
+        }
         self
     }
 
@@ -182,9 +247,17 @@ impl Error {
     #[must_use]
     pub fn global(&self) -> Option<&str> {
         match self.detail.as_deref() {
-            Some(Detail::Global(name)) => Some(name),
+            Some(Detail { what: What::Global(name), .. }) => Some(name),
             _ => None,
         }
+    }
+
+    /// Where in the value serde met the error, such as `users[3].name`; empty where it is the whole
+    /// value, or the error is not one of serde's. At most 200 bytes; of a deeper path the inner end,
+    /// after `...`.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.detail.as_deref().map_or("", |detail| detail.path.as_str())
     }
 
     /// Whether more input could turn this error into a value.
@@ -210,13 +283,14 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(Detail::Message(message)) = self.detail.as_deref() {
-            return f.write_str(message);
-        }
-        f.write_str(self.kind.text())?;
-        if let Some(Detail::Global(name)) = self.detail.as_deref() {
+        match self.detail.as_deref().map(|detail| &detail.what) {
+            Some(What::Message(message)) => f.write_str(message)?,
             // A hostile name must not bring control characters into a log.
-            write!(f, ": {}", name.escape_debug())?;
+            Some(What::Global(name)) => write!(f, "{}: {}", self.kind.text(), name.escape_debug())?,
+            Some(What::Nothing) | None => f.write_str(self.kind.text())?,
+        }
+        if !self.path().is_empty() {
+            write!(f, ", in {}", self.path())?;
         }
         if let Some(opcode) = self.opcode {
             write!(f, " ({opcode} at byte {})", self.offset)?;

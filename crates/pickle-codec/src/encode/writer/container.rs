@@ -8,10 +8,34 @@ use crate::wire::error::{Error, ErrorKind, Result};
 use crate::wire::protocol::Protocol;
 
 impl<'v, S: Sink<'v>> Writer<'v, S> {
+    /// Whether the next item has to be hashable.
+    #[inline]
+    const fn is_hashed(&self) -> bool {
+        match self.top.shape {
+            // Keys and values take turns, and no batch ends between the two.
+            Shape::Dict => self.top.run.is_multiple_of(2),
+            Shape::Set | Shape::FrozenSet | Shape::CalledSet | Shape::CalledFrozenSet => true,
+            _ => self.top.hashed,
+        }
+    }
+
+    /// Refuses what Python cannot hash where it would have to: nobody could read the pickle.
+    #[inline]
+    pub(super) fn check_hashable(&self) -> Result<()> {
+        if self.is_hashed() { Err(Error::plain(ErrorKind::Hash)) } else { Ok(()) }
+    }
+
+    #[inline]
     fn begin(&mut self, shape: Shape, len: usize, unit: u64) -> Result<Open> {
+        if matches!(shape, Shape::List | Shape::Dict | Shape::Set) {
+            self.check_hashable()?;
+        }
+        let hashed = self.is_hashed();
         let left = (len as u64).checked_mul(unit).ok_or_else(|| Error::plain(ErrorKind::Budget))?;
         self.item()?;
-        Ok(Open::new(shape, left, NO_MEMO))
+        let mut open = Open::new(shape, left, NO_MEMO);
+        open.hashed = hashed;
+        Ok(open)
     }
 
     #[inline]

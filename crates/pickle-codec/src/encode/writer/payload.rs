@@ -221,6 +221,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
     }
 
     fn bytearray_any(&mut self, bytes: &[u8], shared: Option<&'v [u8]>) -> Result<()> {
+        self.check_hashable()?;
         self.item()?;
         if self.protocol >= Protocol::V5 {
             let mut header = [0x96, 0, 0, 0, 0, 0, 0, 0, 0];

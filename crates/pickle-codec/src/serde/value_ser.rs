@@ -1,9 +1,9 @@
 //! `Value` through serde: what serde has a word for as that, the rest under a token's name.
 
-use serde::Serialize;
-use serde::ser::{Error as _, SerializeMap, SerializeStruct, SerializeTuple, Serializer};
+use ::serde::Serialize;
+use ::serde::ser::{Error as _, SerializeMap, SerializeStruct, SerializeTuple, Serializer};
 
-use super::token;
+use super::ser::token;
 use crate::value::{ObjectValue, Value};
 use crate::wire::protocol::Protocol;
 use crate::wire::text::replace_surrogates;

@@ -1,17 +1,14 @@
 //! serde's writing side: Rust types to pickles.
 
-mod tape;
-mod value;
-
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt::Display;
 
+use ::serde::Serialize;
+use ::serde::ser::{self, Serializer};
 use bytes::BufMut;
-use serde::Serialize;
-use serde::ser::{self, Serializer};
 
-use self::tape::Tape;
+use super::tape::Tape;
 use crate::decode::Decoder;
 use crate::document::Document;
 use crate::encode::encoder::Encoder;

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Events, Shape};
+use super::ser::{Events, Shape};
 use crate::wire::error::{Error, ErrorKind, Result};
 
 #[derive(Clone, Copy, Debug)]

@@ -1,0 +1,115 @@
+//! serde: Rust types out of pickles, documents and values, and back.
+
+mod de;
+mod ser;
+mod tape;
+mod value_de;
+mod value_ser;
+mod view;
+
+pub use self::ser::to_vec;
+#[cfg(feature = "std")]
+pub use self::ser::to_writer;
+
+use ::serde::de::Deserialize;
+
+use self::de::{Context, De, explained};
+use crate::decode::Decoder;
+use crate::document::{Document, NodeRef};
+use crate::options::DecodeOptions;
+use crate::value::Value;
+use crate::wire::error::Result;
+
+/// Reads a Rust value from an input that is one pickle, with the default options.
+///
+/// Text and bytes can be borrowed. Structs are read from dicts; from an instance (under
+/// [`Globals::Known`](crate::Globals::Known) with its name allowed, or
+/// [`Globals::Inert`](crate::Globals::Inert)) by its state, or by place from its arguments. A key
+/// that is no text is a field that the struct does not have.
+///
+/// | Python | reads as |
+/// |---|---|
+/// | `None` | `()`, `None` of an `Option` |
+/// | `int` | any integer or float; beyond 128 bits a `String` of its digits |
+/// | `float`, `bool` | the same |
+/// | `str` | `&str`, `String`, `char`, a unit variant |
+/// | `bytes`, `bytearray` | `Vec<u8>`, `[u8; N]`, bytes (`serde_bytes`), text if it is UTF-8 |
+/// | list, tuple, set, frozenset, `deque` | a sequence or a tuple |
+/// | dict, `OrderedDict`, `defaultdict`, `Counter` | a map or a struct |
+/// | `{"Variant": ...}`, `("Variant", ...)` | an enum |
+/// | datetime, date, time, timezone | text in ISO format; an error where the pickle does not say the offset |
+/// | `Decimal`, `Fraction`, `UUID`, paths, `ipaddress` | text; a `Decimal` also a float |
+/// | timedelta | `(days, seconds, microseconds)` |
+/// | complex, range, slice | a sequence of their two or three numbers |
+/// | enum member, subclass of a built-in type | its value |
+/// | exception | a map of `class`, `args` and, if it has one, `state` |
+/// | global | its name as text |
+/// | other objects | as a struct their attributes, as a sequence or map their items or pairs |
+///
+/// Of an object without a reading a struct is given the attributes (or, if it has none, its pairs), a
+/// map its pairs, and a sequence its items (or, if it has no attributes, the arguments it is made
+/// with); none of them is read in place of another. Where the type does not say what it wants
+/// (`serde_json::Value`, untagged enums), an object with more than one such part is a map of all of
+/// them: `class`, `args`, `kwargs`, `state`, `items`, `pairs`.
+///
+/// # Errors
+/// As [`Decoder::decode`]; `data` if the pickle does not fit the type; `recursive`, `depth` and
+/// `budget` as [`NodeRef::to_value`].
+///
+/// ```
+/// #[derive(serde::Deserialize)]
+/// struct User<'a> {
+///     name: &'a str,
+///     age: u8,
+/// }
+/// let user: User<'_> =
+///     pickle_codec::from_slice(b"}(X\x04\x00\x00\x00nameX\x02\x00\x00\x00AlX\x03\x00\x00\x00ageK\x2au.")?;
+/// assert_eq!((user.name, user.age), ("Al", 42));
+/// # Ok::<(), pickle_codec::Error>(())
+/// ```
+pub fn from_slice<'de, T: Deserialize<'de>>(input: &'de [u8]) -> Result<T> {
+    from_slice_with(input, &DecodeOptions::new())
+}
+
+/// Reads a Rust value from an input that is one pickle; see [`from_slice`].
+///
+/// # Errors
+/// As [`from_slice`].
+pub fn from_slice_with<'de, T: Deserialize<'de>>(input: &'de [u8], options: &DecodeOptions) -> Result<T> {
+    let document = Decoder::with_options(options.clone()).decode(input)?;
+    from_node(document.root())
+}
+
+/// Reads a Rust value from the root of a document, within the limits of its decode; see
+/// [`from_slice`].
+///
+/// # Errors
+/// As [`from_slice`], but for those of decoding.
+pub fn from_document<'de, T: Deserialize<'de>>(document: &Document<'de>) -> Result<T> {
+    from_node(document.root())
+}
+
+/// Reads a Rust value from a node, within the limits of its document's decode; see [`from_slice`].
+///
+/// # Errors
+/// As [`from_slice`], but for those of decoding.
+pub fn from_node<'de, T: Deserialize<'de>>(node: NodeRef<'_, 'de>) -> Result<T> {
+    let context = Context::of(node.document());
+    T::deserialize(De::new(node, &context)).map_err(|error| explained(error, node))
+}
+
+/// Reads a Rust value from a [`Value`]; see [`from_slice`].
+///
+/// # Errors
+/// As [`from_slice`], but for those of decoding.
+///
+/// ```
+/// use pickle_codec::Value;
+/// let value = Value::dict([("a", 1), ("b", 2)]);
+/// let map: std::collections::BTreeMap<String, u8> = pickle_codec::from_value(value)?;
+/// assert_eq!(map["b"], 2);
+/// # Ok::<(), pickle_codec::Error>(())
+/// ```
+pub fn from_value<'de, T: Deserialize<'de>>(value: Value<'de>) -> Result<T> {
+    T::deserialize(value)
+}
