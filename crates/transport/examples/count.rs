@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use logrecord_transport::{
     Endpoint, Fault, Source,
-    listener::{FrameHandler, Listener, ListenerConfig, Verdict},
+    listener::{FrameHandler, Listener, ListenerConfig, Replies, Verdict},
 };
 use tokio::{runtime::Builder, sync::watch, task::JoinSet};
 
@@ -20,7 +20,7 @@ struct Count;
 impl FrameHandler for Count {
     type Connection = ();
 
-    fn connected(&self, _: &Source) {}
+    fn connected(&self, _: &Source, _: Replies) {}
 
     async fn frames(&self, (): &mut (), _: &Source, _: &mut Vec<Bytes>) -> Verdict {
         Verdict::Continue

@@ -79,6 +79,12 @@ impl Error {
         Self { kind, source: Some(Box::new(source)) }
     }
 
+    /// The same failure, as part of a larger undertaking.
+    #[cold]
+    pub(crate) fn caused_by(kind: ErrorKind, error: Self) -> Self {
+        Self { kind, source: error.source }
+    }
+
     /// What failed.
     pub const fn kind(&self) -> ErrorKind {
         self.kind

@@ -100,3 +100,38 @@ async fn a_unix_datagram_socket_is_read_while_the_handler_stalls() {
     assert!(recorder.reasons().iter().all(|reason| *reason == "overflow"));
     assert_eq!(recorder.payloads()[0], "record 0");
 }
+
+/// A megabyte for each datagram would be 20 GB of address space here.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_of_unix_datagrams_takes_little_more_than_its_bytes() {
+    const COUNT: u32 = 20_000;
+    let memory = || {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let of = |name: &str| -> u64 {
+            let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+            line.split_ascii_whitespace().nth(1).unwrap().parse().unwrap()
+        };
+        (of("VmSize:"), of("VmRSS:"))
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("d.sock");
+    let recorder = Recorder { gate: Semaphore::new(0), ..Recorder::default() };
+    let listener = Listener::bind(&Endpoint::unix_datagram(&path).unwrap(), ListenerConfig::new()).unwrap();
+    let running = Running::start(listener, recorder);
+    let before = memory();
+    let sender = std::thread::spawn(move || {
+        let socket = std::os::unix::net::UnixDatagram::unbound().unwrap();
+        socket.connect(&path).unwrap();
+        for _ in 0..COUNT {
+            socket.send(&frame(&[7; 443])).unwrap();
+        }
+    });
+    tokio::task::spawn_blocking(|| sender.join().unwrap()).await.unwrap();
+    let after = memory();
+    // 9 MB are queued.
+    assert!(after.0 - before.0 < 300_000, "{before:?} {after:?}");
+    assert!(after.1.saturating_sub(before.1) < 40_000, "{before:?} {after:?}");
+    running.recorder.gate.add_permits(Semaphore::MAX_PERMITS / 2);
+    running.recorder.until("all", |r| r.count() as u32 == COUNT).await;
+}

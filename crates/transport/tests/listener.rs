@@ -253,6 +253,108 @@ async fn stopping_reads_what_was_sent_even_on_connections_not_yet_accepted() {
 }
 
 #[tokio::test]
+async fn a_stopping_listener_closes_at_the_first_pause_and_waits_for_a_begun_frame() {
+    let running = Running::start(tcp(ListenerConfig::new()), Recorder::default());
+    let port = running.port;
+    let mut idle = connect(&running).await;
+    let mut begun = connect(&running).await;
+    idle.write_all(&frame(b"idle")).await.unwrap();
+    begun.write_all(&[frame(b"whole"), frame(b"0123456789")[..7].to_vec()].concat()).await.unwrap();
+    running.recorder.until("two", |r| r.count() == 2).await;
+    let recorder = std::sync::Arc::clone(&running.recorder);
+    let stopping = tokio::spawn(running.stop());
+    // The idle one is closed at once, and nobody gets in any more.
+    closed(&mut idle).await;
+    assert!(TcpStream::connect(("127.0.0.1", port)).await.is_err());
+    assert!(!stopping.is_finished());
+    begun.write_all(&frame(b"0123456789")[7..]).await.unwrap();
+    closed(&mut begun).await;
+    let summary = stopping.await.unwrap();
+    assert_eq!((summary.frames(), summary.faults()), (3, 0));
+    assert_eq!(recorder.payloads()[2], "0123456789");
+}
+
+#[tokio::test]
+async fn a_sender_that_never_pauses_cannot_keep_the_listener() {
+    let running = Running::start(tcp(ListenerConfig::new()), Recorder::default());
+    let mut stuck = connect(&running).await;
+    stuck.write_all(&frame(b"0123456789")[..7]).await.unwrap();
+    let mut busy = connect(&running).await;
+    let sending = tokio::spawn(async move { while busy.write_all(&frame(b"more")).await.is_ok() {} });
+    running.recorder.until("some", |r| r.count() > 10).await;
+    let recorder = std::sync::Arc::clone(&running.recorder);
+    let begin = std::time::Instant::now();
+    let summary = running.stop().await;
+    assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+    sending.await.unwrap();
+    assert_eq!(summary.frames() as usize, recorder.count());
+    // The frame that was never completed is lost, and at most one that the other was about to send.
+    assert!((1..=2).contains(&recorder.frames_lost()), "{:?}", recorder.reasons());
+}
+
+#[tokio::test]
+async fn health_checks_are_not_worth_a_word() {
+    let running = Running::start(tcp(ListenerConfig::new()), Recorder::default());
+    for reset in [false, true] {
+        let client = connect(&running).await;
+        if reset {
+            socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
+        }
+        drop(client);
+    }
+    let mut last = connect(&running).await;
+    last.write_all(&frame(b"last")).await.unwrap();
+    running.recorder.until("last", |r| r.count() == 1).await;
+    let summary = running.stop().await;
+    assert_eq!(summary.faults(), 0);
+}
+
+#[tokio::test]
+async fn an_unauthenticated_connection_that_waits_for_room_ends_on_time() {
+    let config = ListenerConfig::new()
+        .max_bytes_in_flight(100_000)
+        .authentication_timeout(Duration::from_millis(300));
+    let recorder = Recorder::default();
+    recorder.authenticate.store(true, Ordering::SeqCst);
+    let running = Running::start(tcp(config), recorder);
+    let mut first = connect(&running).await;
+    let mut second = connect(&running).await;
+    let wire = frame(&vec![0; 900_000]);
+    // The first one fills the limit and has the right to exceed it; the second one waits for room.
+    for client in [&mut first, &mut second] {
+        drop(tokio::time::timeout(Duration::from_millis(50), client.write_all(&wire[..150_000])).await);
+    }
+    closed(&mut first).await;
+    closed(&mut second).await;
+    running.recorder.until("both", |r| r.reasons() == ["unauthenticated"; 2]).await;
+}
+
+#[tokio::test]
+async fn answers_go_back_while_the_handler_is_busy_and_to_nobody_else() {
+    let recorder = Recorder { gate: Semaphore::new(0), ..Recorder::default() };
+    let running = Running::start(tcp(ListenerConfig::new()), recorder);
+    let mut client = connect(&running).await;
+    let mut other = connect(&running).await;
+    running.recorder.until("two", |r| r.connected.load(Ordering::SeqCst) == 2).await;
+    client.write_all(&frame(b"one")).await.unwrap();
+    let replies = running.recorder.replies.lock().unwrap().clone();
+    replies[0].send_latest([7; 16], bytes::Bytes::from_static(b"answer"));
+    let mut answer = [0; 10];
+    client.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"\0\0\0\x06answer");
+    running.recorder.gate.add_permits(2);
+    // An idle connection is written to as well.
+    running.recorder.until("one", |r| r.count() == 1).await;
+    replies[0].send(bytes::Bytes::from_static(b"second"));
+    client.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"\0\0\0\x06second");
+    running.stop().await;
+    let mut nothing = Vec::new();
+    assert_eq!(other.read_to_end(&mut nothing).await.unwrap(), 0);
+    assert!(!replies[0].is_open());
+}
+
+#[tokio::test]
 async fn draining_ends_when_the_handler_hangs_and_says_what_is_lost() {
     let recorder = Recorder { gate: Semaphore::new(0), ..Recorder::default() };
     let running =
@@ -319,7 +421,7 @@ struct Stuck;
 impl logrecord_transport::listener::FrameHandler for Stuck {
     type Connection = ();
 
-    fn connected(&self, _: &logrecord_transport::Source) {}
+    fn connected(&self, _: &logrecord_transport::Source, _: logrecord_transport::listener::Replies) {}
 
     async fn frames(
         &self,

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use logrecord::frame::prefix;
 use logrecord::intake::{Decoder, Engine, Rejection, Session};
 use logrecord::model::SourceInfo;
-use logrecord::transport::listener::{FrameHandler, Verdict};
+use logrecord::transport::listener::{FrameHandler, Replies, Verdict};
 use logrecord::transport::{Fault, Source};
 
 use super::counts::{Counts, Loss};
@@ -75,7 +75,7 @@ impl Receiver {
 impl FrameHandler for Receiver {
     type Connection = Session;
 
-    fn connected(&self, _source: &Source) -> Session {
+    fn connected(&self, _source: &Source, _replies: Replies) -> Session {
         self.keys.gate.session()
     }
 

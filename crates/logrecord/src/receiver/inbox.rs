@@ -13,7 +13,7 @@ use std::{
 use bytes::Bytes;
 use logrecord_transport::{
     Endpoint, Fault, Peer, Source,
-    listener::{FrameHandler, Verdict},
+    listener::{FrameHandler, Replies, Verdict},
 };
 use tokio::sync::{mpsc, watch};
 
@@ -178,7 +178,7 @@ impl Inlet {
 impl FrameHandler for Inlet {
     type Connection = Session;
 
-    fn connected(&self, _source: &Source) -> Session {
+    fn connected(&self, _source: &Source, _replies: Replies) -> Session {
         self.gate.session()
     }
 

@@ -11,31 +11,32 @@ use std::{
 
 #[cfg(feature = "tls")]
 use logrecord_frame::Stranger;
+use socket2::SockRef;
+#[cfg(feature = "tls")]
+use tokio::time::timeout;
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
-    time::{Instant, sleep, sleep_until, timeout_at},
+    time::{Instant, sleep, sleep_until},
 };
+#[cfg(feature = "tls")]
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::{
     handler::FrameHandler,
-    shared::{AFTER_DRAIN, Rate, Shared, Stop, stopped},
+    peers::Rate,
+    shared::{AFTER_DRAIN, Shared, Stop, stopped},
     stream::{Connection, Stream},
 };
-#[cfg(feature = "tls")]
-use crate::tls_stream::TlsStream;
 use crate::{
     fault::{Fault, Limit},
     source::{Peer, Source},
 };
-#[cfg(feature = "tls")]
-use tokio::time::timeout;
 
+/// How many connections may wait to be accepted; the kernel caps it by its own setting.
+pub(super) const BACKLOG: i32 = 4096;
 /// Waits after a failed accept: the first, and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
-/// How long a listener that stops is given to show connections that are already made.
-const GRACE: Duration = Duration::from_millis(20);
-
 /// How long a handshake may go on once the listener stops.
 const HANDSHAKE_GRACE: Duration = Duration::from_millis(500);
 
@@ -46,17 +47,20 @@ pub(super) trait Accept: Send + 'static {
 
     fn accept(&self) -> impl Future<Output = io::Result<(Self::Raw, Peer)>> + Send;
 
+    /// Takes a connection that the system has already made, whether or not the runtime has noticed.
+    fn accept_made(&self) -> io::Result<(Self::Raw, Peer)>;
+
     /// Sets the options of a fresh connection. A failure means that the connection is gone already,
     /// which its first read will say.
     fn prepare(stream: &Self::Raw, keepalive: Option<Duration>);
 
-    /// Makes a stream of frames' bytes out of a fresh connection, on the connection's own task. `peer`
-    /// talks at its own pace here, so the time is limited.
+    /// Makes a stream of frames' bytes out of a fresh connection, on the connection's own task. The peer
+    /// talks at its own pace here, so the time is limited. One that leaves without a word is no fault.
     fn establish(
         &self,
         raw: Self::Raw,
         limit: Duration,
-    ) -> impl Future<Output = Result<Self::Stream, Fault>> + Send + 'static;
+    ) -> impl Future<Output = Result<Self::Stream, Option<Fault>>> + Send + 'static;
 }
 
 impl Accept for TcpListener {
@@ -68,11 +72,18 @@ impl Accept for TcpListener {
         Ok((stream, Peer::Ip(address)))
     }
 
+    fn accept_made(&self) -> io::Result<(TcpStream, Peer)> {
+        let (socket, address) = SockRef::from(self).accept()?;
+        socket.set_nonblocking(true)?;
+        let peer = address.as_socket().map_or(Peer::Unnamed, Peer::Ip);
+        Ok((TcpStream::from_std(socket.into())?, peer))
+    }
+
     fn prepare(stream: &TcpStream, keepalive: Option<Duration>) {
         if let Some(after) = keepalive {
             let options =
                 socket2::TcpKeepalive::new().with_time(after).with_interval(Duration::from_secs(15));
-            drop(socket2::SockRef::from(stream).set_tcp_keepalive(&options));
+            drop(SockRef::from(stream).set_tcp_keepalive(&options));
         }
     }
 
@@ -80,7 +91,7 @@ impl Accept for TcpListener {
         &self,
         raw: TcpStream,
         _: Duration,
-    ) -> impl Future<Output = Result<TcpStream, Fault>> + Send + 'static {
+    ) -> impl Future<Output = Result<TcpStream, Option<Fault>>> + Send + 'static {
         ready(Ok(raw))
     }
 }
@@ -95,10 +106,14 @@ pub(super) struct TlsListener {
 #[cfg(feature = "tls")]
 impl Accept for TlsListener {
     type Raw = TcpStream;
-    type Stream = TlsStream;
+    type Stream = TlsStream<TcpStream>;
 
     async fn accept(&self) -> io::Result<(TcpStream, Peer)> {
         Accept::accept(&self.tcp).await
+    }
+
+    fn accept_made(&self) -> io::Result<(TcpStream, Peer)> {
+        self.tcp.accept_made()
     }
 
     fn prepare(stream: &TcpStream, keepalive: Option<Duration>) {
@@ -109,39 +124,31 @@ impl Accept for TlsListener {
         &self,
         raw: TcpStream,
         limit: Duration,
-    ) -> impl Future<Output = Result<TlsStream, Fault>> + Send + 'static {
-        let config = Arc::clone(&self.config);
+    ) -> impl Future<Output = Result<Self::Stream, Option<Fault>>> + Send + 'static {
+        let acceptor = TlsAcceptor::from(Arc::clone(&self.config));
         async move {
             let mut head = [0; 64];
-            let mut seen = 0;
+            let mut seen = None;
             let shaking = async {
                 // What a peer says first, so that one that speaks something else can be named.
-                seen = raw.peek(&mut head).await?;
-                let tls = rustls::ServerConnection::new(config).map_err(io::Error::other)?;
-                TlsStream::establish(raw, tls.into()).await
+                seen = Some(raw.peek(&mut head).await.unwrap_or(0));
+                acceptor.accept(raw).await
             };
             let outcome = match timeout(limit, shaking).await {
                 Ok(outcome) => outcome,
                 Err(_) => Err(io::ErrorKind::TimedOut.into()),
             };
             outcome.map_err(|error| {
-                let head = head.get(..seen).unwrap_or_default();
+                // A health check connects and leaves.
+                if seen == Some(0) {
+                    return None;
+                }
+                let head = head.get(..seen.unwrap_or(0)).unwrap_or_default();
                 // A hello that was refused for its content is TLS, and no stranger.
                 let stranger = Stranger::identify(head).filter(|_| head.first() != Some(&22));
-                Fault::Handshake { error, stranger }
+                Some(Fault::Handshake { error, stranger })
             })
         }
-    }
-}
-
-#[cfg(feature = "tls")]
-impl Stream for TlsStream {
-    async fn readable(&self) -> io::Result<()> {
-        Self::readable(self).await
-    }
-
-    fn try_read(&mut self, buffer: &mut bytes::BytesMut) -> io::Result<usize> {
-        Self::try_read(self, buffer)
     }
 }
 
@@ -152,10 +159,15 @@ impl Accept for tokio::net::UnixListener {
 
     async fn accept(&self) -> io::Result<(Self::Raw, Peer)> {
         let (stream, _) = Self::accept(self).await?;
-        let peer = match stream.peer_cred() {
-            Ok(cred) => Peer::Unix { pid: cred.pid(), uid: cred.uid(), gid: cred.gid() },
-            Err(_) => Peer::Unnamed,
-        };
+        let peer = unix_peer(&stream);
+        Ok((stream, peer))
+    }
+
+    fn accept_made(&self) -> io::Result<(Self::Raw, Peer)> {
+        let (socket, _) = SockRef::from(self).accept()?;
+        socket.set_nonblocking(true)?;
+        let stream = tokio::net::UnixStream::from_std(socket.into())?;
+        let peer = unix_peer(&stream);
         Ok((stream, peer))
     }
 
@@ -165,8 +177,17 @@ impl Accept for tokio::net::UnixListener {
         &self,
         raw: Self::Raw,
         _: Duration,
-    ) -> impl Future<Output = Result<Self::Stream, Fault>> + Send + 'static {
+    ) -> impl Future<Output = Result<Self::Stream, Option<Fault>>> + Send + 'static {
         ready(Ok(raw))
+    }
+}
+
+/// Who is at the other end, as the kernel vouches for it.
+#[cfg(unix)]
+fn unix_peer(stream: &tokio::net::UnixStream) -> Peer {
+    match stream.peer_cred() {
+        Ok(cred) => Peer::Unix { pid: cred.pid(), uid: cred.uid(), gid: cred.gid() },
+        Err(_) => Peer::Unnamed,
     }
 }
 
@@ -186,22 +207,24 @@ impl<H: FrameHandler> Acceptor<H> {
         Self { shared, source, stop, tasks: JoinSet::new(), rate, last_id: 0 }
     }
 
-    /// Accepts until told to stop, then waits for the connections to drain.
-    pub(super) async fn run<A: Accept>(mut self, listener: A) {
+    /// Accepts until told to stop, then waits for the connections to drain. `file` is whatever makes the socket
+    /// found by name; it goes when nothing more is accepted, and before the socket, so that nobody takes the
+    /// name for a stale one.
+    pub(super) async fn run<A: Accept>(mut self, listener: A, file: impl Send) {
         let mut retry = RETRY.0;
-        let deadline = loop {
+        let stopping = loop {
             if let Some(rate) = &mut self.rate
                 && !rate.take(Instant::now())
             {
                 let wait = rate.wait();
                 tokio::select! {
                     () = sleep(wait) => continue,
-                    deadline = stopped(&mut self.stop) => break deadline,
+                    stopping = stopped(&mut self.stop) => break stopping,
                 }
             }
             let accepted = tokio::select! {
                 biased;
-                deadline = stopped(&mut self.stop) => break deadline,
+                stopping = stopped(&mut self.stop) => break stopping,
                 Some(_) = self.tasks.join_next() => continue,
                 accepted = listener.accept() => accepted,
             };
@@ -215,23 +238,24 @@ impl<H: FrameHandler> Acceptor<H> {
                     self.shared.fault(&self.source, Fault::Accept { error, retry_in: retry });
                     tokio::select! {
                         () = sleep(retry) => {}
-                        deadline = stopped(&mut self.stop) => break deadline,
+                        stopping = stopped(&mut self.stop) => break stopping,
                     }
                     retry = (retry * 2).min(RETRY.1);
                 }
             }
         };
+        drop(file);
         // Connections that the kernel has made already count as made: their senders believe that their
         // records have arrived.
-        while Instant::now() < deadline {
-            match timeout_at(deadline.min(Instant::now() + GRACE), listener.accept()).await {
-                Ok(Ok((stream, peer))) => self.admit(&listener, stream, peer),
-                Ok(Err(error)) if is_about_one_connection(&error) => {}
-                _ => break,
+        for _ in 0..BACKLOG {
+            match listener.accept_made() {
+                Ok((stream, peer)) => self.admit(&listener, stream, peer),
+                Err(error) if is_about_one_connection(&error) => {}
+                Err(_) => break,
             }
         }
         drop(listener);
-        let last = deadline + AFTER_DRAIN;
+        let last = stopping.drain_by + AFTER_DRAIN;
         loop {
             tokio::select! {
                 ended = self.tasks.join_next() => if ended.is_none() { break },
@@ -275,14 +299,16 @@ impl<H: FrameHandler> Acceptor<H> {
                 established = establishing => established,
                 // A listener that stops does not wait for newcomers for long.
                 () = async { stopped(&mut stop).await; sleep(HANDSHAKE_GRACE).await } => {
-                    Err(Fault::Handshake { error: io::ErrorKind::TimedOut.into(), stranger: None })
+                    Err(Some(Fault::Handshake { error: io::ErrorKind::TimedOut.into(), stranger: None }))
                 }
             };
             match established {
                 Ok(stream) => Connection { stream, source, shared, slot, stop }.run().await,
                 Err(fault) => {
-                    shared.fault(&source, fault);
                     drop(slot);
+                    if let Some(fault) = fault {
+                        shared.fault(&source, fault);
+                    }
                 }
             }
         });

@@ -190,8 +190,9 @@ impl ListenerConfig {
         self
     }
 
-    /// How many frames and bytes wait between a Unix datagram socket and a slow handler: 65,536 and
-    /// 64 MiB by default. What comes on top is given up and counted, because a stock sender would hang
+    /// How many frames and bytes of memory wait between a Unix datagram socket and a slow handler: 65,536 and
+    /// 64 MiB by default; a frame counts for 64 bytes more than it has, and each change of the sender for
+    /// 192. What comes on top is given up and counted, because a stock sender would hang
     /// for good if the socket were not read.
     #[must_use]
     pub const fn datagram_queue(mut self, frames: usize, bytes: usize) -> Self {

@@ -6,6 +6,7 @@ use std::{
     collections::VecDeque,
     future::Future,
     io, mem,
+    ops::ControlFlow,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -23,7 +24,8 @@ use tokio::{
 
 use super::{
     handler::{FrameHandler, Panicked, contain, contain_future},
-    shared::{Shared, Stop, lock, stopped},
+    replies::Replies,
+    shared::{Shared, Stop, Stopping, drained, lock, stopped},
 };
 use crate::{
     fault::Fault,
@@ -32,14 +34,18 @@ use crate::{
 
 /// Datagrams read in a row before the handler gets them and other tasks get their turn.
 const BATCH: usize = 256;
-/// Room that is allocated at once; many small datagrams share it.
-const ARENA: usize = 256 * 1024;
 /// How often losses that have no moment of their own are reported.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// How long a draining socket is given to show that it has more.
 const GRACE: Duration = Duration::from_millis(50);
 /// Waits after a failed read: the first, and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+/// The longest datagram that any of the transports carries, and a byte more.
+const MAX_DATAGRAM: usize = 1024 * 1024;
+/// What a frame costs in memory beside its bytes: its entry in the list, and the allocation.
+const FRAME_COST: usize = 64;
+/// What a batch costs in memory beside its frames.
+const BATCH_COST: usize = 192;
 
 /// A datagram socket.
 pub(super) trait Datagrams: Send + Sync + 'static {
@@ -48,6 +54,9 @@ pub(super) trait Datagrams: Send + Sync + 'static {
 
     /// Receives one datagram into the spare capacity of `buffer`, without waiting.
     fn try_recv(&self, buffer: &mut BytesMut) -> io::Result<(usize, Peer)>;
+
+    /// Whether the kernel says how many datagrams it drops.
+    fn tells_drops(&self) -> bool;
 
     /// How many datagrams the kernel has dropped since the socket was made, if it tells.
     fn kernel_drops(&self) -> Option<u64>;
@@ -60,28 +69,43 @@ struct Batch {
     bytes: usize,
 }
 
+impl Batch {
+    /// What it takes of the memory.
+    const fn cost(&self) -> usize {
+        BATCH_COST + self.bytes + FRAME_COST * self.frames.len()
+    }
+}
+
 /// Reads datagrams and sorts them by sender, keeping the order of each.
 struct Reader<'a, D, H: FrameHandler> {
     socket: &'a D,
     shared: &'a Shared<H>,
     source: &'a Source,
-    arena: BytesMut,
+    /// What the socket writes into. Each datagram is copied out, so that a frame that is kept keeps no more
+    /// than itself.
+    buffer: BytesMut,
     drops_seen: u64,
 }
 
-impl<D: Datagrams, H: FrameHandler> Reader<'_, D, H> {
+impl<'a, D: Datagrams, H: FrameHandler> Reader<'a, D, H> {
+    fn new(socket: &'a D, shared: &'a Shared<H>, source: &'a Source) -> Self {
+        let drops_seen = socket.kernel_drops().unwrap_or(0);
+        Self { socket, shared, source, buffer: BytesMut::new(), drops_seen }
+    }
+
     /// Reads what is there, at most a batch. An empty answer means that nothing was there.
     fn read(&mut self, batches: &mut VecDeque<Batch>) -> io::Result<usize> {
         // One byte more than the longest frame, so that a longer datagram shows.
         let room = (self.shared.config.max_frame_len as usize)
             .saturating_add(PREFIX_LEN + 1)
             .clamp(2048, MAX_DATAGRAM);
+        if self.buffer.capacity() < room {
+            self.buffer = BytesMut::with_capacity(room);
+        }
         let mut read = 0;
         while read < BATCH {
-            if self.arena.capacity() < room {
-                self.arena = BytesMut::with_capacity(ARENA.max(room));
-            }
-            let (len, peer) = match self.socket.try_recv(&mut self.arena) {
+            self.buffer.clear();
+            let (len, peer) = match self.socket.try_recv(&mut self.buffer) {
                 Ok(received) => received,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -89,7 +113,7 @@ impl<D: Datagrams, H: FrameHandler> Reader<'_, D, H> {
                 Err(error) => return Err(error),
             };
             read += 1;
-            let datagram = self.arena.split_to(len).freeze();
+            let datagram = Bytes::copy_from_slice(self.buffer.get(..len).unwrap_or_default());
             match decode_datagram(datagram.clone(), self.shared.config.max_frame_len) {
                 Ok(frame) => {
                     self.shared.counts.frames.fetch_add(1, Ordering::Relaxed);
@@ -106,14 +130,17 @@ impl<D: Datagrams, H: FrameHandler> Reader<'_, D, H> {
                 Err(_) => {
                     let declared = datagram.first_chunk().map(|prefix| u32::from_be_bytes(*prefix));
                     let stranger = Stranger::identify(&datagram);
-                    // A copy, so that a report that is kept does not keep its neighbours.
-                    let datagram = Bytes::copy_from_slice(&datagram);
                     let source = Source::new(self.source.listener().clone(), peer, 0);
                     self.shared.fault(&source, Fault::Malformed { declared, datagram, stranger });
                 }
             }
         }
         Ok(read)
+    }
+
+    /// Whether the kernel says how many datagrams it drops.
+    fn tells_drops(&self) -> bool {
+        self.socket.tells_drops()
     }
 
     fn report_drops(&mut self) {
@@ -126,9 +153,6 @@ impl<D: Datagrams, H: FrameHandler> Reader<'_, D, H> {
         self.drops_seen = drops;
     }
 }
-
-/// The longest datagram that any of the transports carries, and a byte more.
-const MAX_DATAGRAM: usize = 1024 * 1024;
 
 /// Hands batches to the handler, one after another.
 struct Deliverer<'a, H: FrameHandler> {
@@ -146,7 +170,7 @@ impl<H: FrameHandler> Deliverer<'_, H> {
     }
 
     fn connect(&mut self) {
-        match contain(|| self.shared.handler.connected(self.source)) {
+        match contain(|| self.shared.handler.connected(self.source, Replies::none())) {
             Ok(state) => self.state = Some(state),
             Err(Panicked) => self.shared.fault(self.source, Fault::HandlerPanicked { frames: 0, bytes: 0 }),
         }
@@ -171,7 +195,7 @@ impl<H: FrameHandler> Deliverer<'_, H> {
         let outcome = tokio::select! {
             biased;
             outcome = call => Some(outcome),
-            () = async { sleep_until(stopped(stop).await).await } => None,
+            () = drained(stop) => None,
         };
         match outcome {
             Some(Ok(_)) => {}
@@ -187,6 +211,19 @@ impl<H: FrameHandler> Deliverer<'_, H> {
         Ok(())
     }
 
+    /// Reports what is left when the time to drain is over.
+    fn undelivered(&self, first: Option<Fault>, rest: impl IntoIterator<Item = Batch>) {
+        let (mut frames, mut bytes) = first.map_or((0, 0), |fault| (fault.frames(), fault.bytes()));
+        for batch in rest {
+            frames += batch.frames.len() as u64;
+            bytes += batch.bytes as u64;
+        }
+        if frames > 0 {
+            self.shared.counts.undrained.fetch_add(1, Ordering::Relaxed);
+            self.shared.fault(self.source, Fault::DrainTimeout { frames, bytes });
+        }
+    }
+
     fn disconnect(&mut self) {
         if let Some(state) = self.state.take()
             && contain(|| self.shared.handler.disconnected(self.source, state)).is_err()
@@ -196,14 +233,115 @@ impl<H: FrameHandler> Deliverer<'_, H> {
     }
 }
 
-/// What is left when the time to drain is over.
-fn drain_timeout(first: Option<Fault>, rest: impl IntoIterator<Item = Batch>) -> Fault {
-    let (mut frames, mut bytes) = first.map_or((0, 0), |fault| (fault.frames(), fault.bytes()));
-    for batch in rest {
-        frames += batch.frames.len() as u64;
-        bytes += batch.bytes as u64;
+/// Where the batches go that were read.
+trait Outlet: Send {
+    /// Takes what was read. `Break` ends the reading: the handler's time is over.
+    fn take(
+        &mut self,
+        batches: &mut VecDeque<Batch>,
+        stop: &mut Stop,
+    ) -> impl Future<Output = ControlFlow<()>> + Send;
+
+    /// Whether there is something to report.
+    fn has_report(&self) -> bool;
+
+    /// Reports what could not be taken since the last time.
+    fn report(&mut self);
+}
+
+/// Reads until told to stop and nothing more is there, or the time to read is over.
+async fn pump<D: Datagrams, H: FrameHandler>(
+    reader: &mut Reader<'_, D, H>,
+    outlet: &mut impl Outlet,
+    stop: &mut Stop,
+    file: impl Send,
+) {
+    let mut file = Some(file);
+    let mut batches = VecDeque::new();
+    let mut stopping: Option<Stopping> = None;
+    let mut grace = true;
+    let mut retry = RETRY.0;
+    let mut report = Instant::now();
+    loop {
+        match reader.read(&mut batches) {
+            Ok(0) => {
+                if let Some(Stopping { read_by, .. }) = stopping {
+                    if !mem::take(&mut grace) {
+                        break;
+                    }
+                    let until = read_by.min(Instant::now() + GRACE);
+                    if !matches!(timeout_at(until, reader.socket.readable()).await, Ok(Ok(()))) {
+                        break;
+                    }
+                } else {
+                    // Without traffic the memory goes back.
+                    reader.buffer = BytesMut::new();
+                    let reports = reader.tells_drops() || outlet.has_report();
+                    tokio::select! {
+                        biased;
+                        ready = reader.socket.readable() => {
+                            if ready.is_err() {
+                                sleep(retry).await;
+                            }
+                        }
+                        now = stopped(stop) => stopping = Some(now),
+                        () = sleep_until(report), if reports => {}
+                    }
+                }
+            }
+            Ok(_) => {
+                retry = RETRY.0;
+                if outlet.take(&mut batches, stop).await.is_break()
+                    || stopping.is_some_and(|stopping| Instant::now() >= stopping.read_by)
+                {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+            Err(error) => {
+                reader.shared.fault(reader.source, Fault::Receive { error, retry_in: retry });
+                if stopping.is_some() {
+                    break;
+                }
+                tokio::select! {
+                    () = sleep(retry) => {}
+                    now = stopped(stop) => stopping = Some(now),
+                }
+                retry = (retry * 2).min(RETRY.1);
+            }
+        }
+        if stopping.is_some() {
+            // Nobody is to find the socket any more; what is in it is read.
+            drop(file.take());
+        }
+        // The first loss is reported at once, later ones once a second with their sum.
+        let now = Instant::now();
+        if now >= report {
+            report = now + REPORT_EVERY;
+            reader.report_drops();
+            outlet.report();
+        }
     }
-    Fault::DrainTimeout { frames, bytes }
+    reader.report_drops();
+    outlet.report();
+}
+
+impl<H: FrameHandler> Outlet for Deliverer<'_, H> {
+    async fn take(&mut self, batches: &mut VecDeque<Batch>, stop: &mut Stop) -> ControlFlow<()> {
+        while let Some(batch) = batches.pop_front() {
+            if let Err(fault) = self.deliver(batch, stop).await {
+                self.undelivered(Some(fault), batches.drain(..));
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn has_report(&self) -> bool {
+        false
+    }
+
+    fn report(&mut self) {}
 }
 
 /// Serves a socket whose kernel buffer may fill: read, deliver, read.
@@ -214,113 +352,50 @@ pub(super) async fn serve_direct<D: Datagrams, H: FrameHandler>(
     mut stop: Stop,
 ) {
     let mut deliverer = Deliverer::new(&shared, &source);
-    let mut reader =
-        Reader { socket: &socket, shared: &shared, source: &source, arena: BytesMut::new(), drops_seen: 0 };
-    reader.drops_seen = socket.kernel_drops().unwrap_or(0);
-    let mut batches = VecDeque::new();
-    let mut drain: Option<Instant> = None;
-    let mut grace = true;
-    let mut retry = RETRY.0;
-    let mut report = Instant::now() + REPORT_EVERY;
-    loop {
-        match reader.read(&mut batches) {
-            Ok(0) => {
-                if let Some(deadline) = drain {
-                    if !mem::take(&mut grace) {
-                        break;
-                    }
-                    let until = deadline.min(Instant::now() + GRACE);
-                    if !matches!(timeout_at(until, socket.readable()).await, Ok(Ok(()))) {
-                        break;
-                    }
-                } else {
-                    // Without traffic the arena goes back.
-                    reader.arena = BytesMut::new();
-                    tokio::select! {
-                        biased;
-                        ready = socket.readable() => {
-                            if ready.is_err() {
-                                sleep(retry).await;
-                            }
-                        }
-                        deadline = stopped(&mut stop) => drain = Some(deadline),
-                        () = sleep_until(report) => {}
-                    }
-                }
-            }
-            Ok(_) => {
-                retry = RETRY.0;
-                while let Some(batch) = batches.pop_front() {
-                    if let Err(fault) = deliverer.deliver(batch, &mut stop).await {
-                        shared.counts.undrained.fetch_add(1, Ordering::Relaxed);
-                        shared.fault(&source, drain_timeout(Some(fault), batches.drain(..)));
-                        deliverer.disconnect();
-                        reader.report_drops();
-                        return;
-                    }
-                }
-                if drain.is_some_and(|deadline| Instant::now() >= deadline) {
-                    break;
-                }
-                tokio::task::yield_now().await;
-            }
-            Err(error) => {
-                shared.fault(&source, Fault::Receive { error, retry_in: retry });
-                tokio::select! {
-                    () = sleep(retry) => {}
-                    deadline = stopped(&mut stop) => drain = Some(deadline),
-                }
-                retry = (retry * 2).min(RETRY.1);
-                if drain.is_some() {
-                    break;
-                }
-            }
-        }
-        let now = Instant::now();
-        if now >= report {
-            report = now + REPORT_EVERY;
-            reader.report_drops();
-        }
-    }
-    reader.report_drops();
+    pump(&mut Reader::new(&socket, &shared, &source), &mut deliverer, &mut stop, ()).await;
     deliverer.disconnect();
 }
 
 /// Between the task that reads and the task that delivers.
 #[derive(Default)]
 struct Queue {
-    batches: Mutex<(VecDeque<Batch>, usize, usize)>,
+    waiting: Mutex<Waiting>,
     ready: Notify,
     closed: AtomicBool,
 }
 
+/// What the queue holds.
+#[derive(Default)]
+struct Waiting {
+    batches: VecDeque<Batch>,
+    frames: usize,
+    /// Their memory, and not their bytes alone, so that empty frames are not free.
+    cost: usize,
+}
+
 impl Queue {
-    /// Takes what fits, and says what does not.
+    /// Takes what fits, and says how many frames and bytes do not.
     fn push(&self, batches: &mut VecDeque<Batch>, max_frames: usize, max_bytes: usize) -> (u64, u64) {
         let mut lost = (0, 0);
         {
-            let mut queue = lock(&self.batches);
+            let mut waiting = lock(&self.waiting);
             for mut batch in batches.drain(..) {
-                let room = max_frames.saturating_sub(queue.1);
-                let mut bytes = 0;
-                let mut fit = 0;
-                for frame in batch.frames.iter().take(room) {
-                    // A frame costs its entry in the list too, so that empty ones are not free.
-                    if queue.2 + bytes + frame.len() > max_bytes {
-                        break;
-                    }
-                    bytes += frame.len();
-                    fit += 1;
-                }
+                let room = max_frames.saturating_sub(waiting.frames);
+                let mut cost = waiting.cost + BATCH_COST;
+                let fit = batch.frames.iter().take(room).take_while(|frame| {
+                    cost += FRAME_COST + frame.len();
+                    cost <= max_bytes
+                });
+                let fit = fit.count();
                 for frame in batch.frames.drain(fit..) {
                     lost.0 += 1;
                     lost.1 += (frame.len() + PREFIX_LEN) as u64;
+                    batch.bytes -= frame.len();
                 }
                 if fit > 0 {
-                    batch.bytes = bytes;
-                    queue.1 += fit;
-                    queue.2 += bytes;
-                    queue.0.push_back(batch);
+                    waiting.frames += fit;
+                    waiting.cost += batch.cost();
+                    waiting.batches.push_back(batch);
                 }
             }
         }
@@ -329,10 +404,10 @@ impl Queue {
     }
 
     fn pop(&self) -> Option<Batch> {
-        let mut queue = lock(&self.batches);
-        let batch = queue.0.pop_front()?;
-        queue.1 -= batch.frames.len();
-        queue.2 -= batch.bytes;
+        let mut waiting = lock(&self.waiting);
+        let batch = waiting.batches.pop_front()?;
+        waiting.frames -= batch.frames.len();
+        waiting.cost -= batch.cost();
         Some(batch)
     }
 }
@@ -343,11 +418,12 @@ pub(super) async fn serve_queued<D: Datagrams, H: FrameHandler>(
     shared: Arc<Shared<H>>,
     source: Source,
     mut stop: Stop,
+    file: impl Send + 'static,
 ) {
     let queue = Arc::new(Queue::default());
     // A task of its own, so that a handler that blocks its thread cannot keep the socket from being read.
     let mut reader = JoinSet::new();
-    reader.spawn(fill(socket, Arc::clone(&shared), source.clone(), stop.clone(), Arc::clone(&queue)));
+    reader.spawn(fill(socket, Arc::clone(&shared), source.clone(), stop.clone(), Arc::clone(&queue), file));
     let mut deliverer = Deliverer::new(&shared, &source);
     let mut timed_out = None;
     loop {
@@ -366,11 +442,7 @@ pub(super) async fn serve_queued<D: Datagrams, H: FrameHandler>(
         tokio::task::yield_now().await;
     }
     while reader.join_next().await.is_some() {}
-    let rest = drain_timeout(timed_out, std::iter::from_fn(|| queue.pop()));
-    if rest.frames() > 0 {
-        shared.counts.undrained.fetch_add(1, Ordering::Relaxed);
-        shared.fault(&source, rest);
-    }
+    deliverer.undelivered(timed_out, std::iter::from_fn(|| queue.pop()));
     deliverer.disconnect();
 }
 
@@ -381,72 +453,72 @@ async fn fill<D: Datagrams, H: FrameHandler>(
     source: Source,
     mut stop: Stop,
     queue: Arc<Queue>,
+    file: impl Send,
 ) {
-    let config = &shared.config;
-    let mut reader =
-        Reader { socket: &socket, shared: &shared, source: &source, arena: BytesMut::new(), drops_seen: 0 };
-    let mut batches = VecDeque::new();
-    let mut lost = (0, 0);
-    let mut drain: Option<Instant> = None;
-    let mut grace = true;
-    let mut retry = RETRY.0;
-    let mut report = Instant::now();
-    loop {
-        match reader.read(&mut batches) {
-            Ok(0) => {
-                if let Some(deadline) = drain {
-                    if !mem::take(&mut grace) {
-                        break;
-                    }
-                    let until = deadline.min(Instant::now() + GRACE);
-                    if !matches!(timeout_at(until, socket.readable()).await, Ok(Ok(()))) {
-                        break;
-                    }
-                } else {
-                    reader.arena = BytesMut::new();
-                    tokio::select! {
-                        biased;
-                        ready = socket.readable() => {
-                            if ready.is_err() {
-                                sleep(retry).await;
-                            }
-                        }
-                        deadline = stopped(&mut stop) => drain = Some(deadline),
-                        () = sleep_until(report), if lost.0 > 0 => {}
-                    }
-                }
-            }
-            Ok(_) => {
-                retry = RETRY.0;
-                let more =
-                    queue.push(&mut batches, config.datagram_queue_frames, config.datagram_queue_bytes);
-                lost.0 += more.0;
-                lost.1 += more.1;
-                if drain.is_some_and(|deadline| Instant::now() >= deadline) {
-                    break;
-                }
-                tokio::task::yield_now().await;
-            }
-            Err(error) => {
-                shared.fault(&source, Fault::Receive { error, retry_in: retry });
-                sleep(retry).await;
-                retry = (retry * 2).min(RETRY.1);
-                if stop.borrow().is_some() {
-                    break;
-                }
-            }
-        }
-        // The first loss is reported at once, later ones once a second with their sum.
-        let now = Instant::now();
-        if lost.0 > 0 && now >= report {
-            report = now + REPORT_EVERY;
-            let (frames, bytes) = mem::take(&mut lost);
-            shared.fault(&source, Fault::GivenUp { frames, bytes });
-        }
-    }
-    if lost.0 > 0 {
-        shared.fault(&source, Fault::GivenUp { frames: lost.0, bytes: lost.1 });
-    }
+    let mut filler = Filler { shared: &shared, source: &source, queue: &queue, lost: (0, 0) };
+    pump(&mut Reader::new(&socket, &shared, &source), &mut filler, &mut stop, file).await;
     queue.closed.store(true, Ordering::Release);
     queue.ready.notify_one();
+}
+
+/// Puts batches into the queue, and counts what finds no room.
+struct Filler<'a, H: FrameHandler> {
+    shared: &'a Shared<H>,
+    source: &'a Source,
+    queue: &'a Queue,
+    /// Frames and bytes since the last report.
+    lost: (u64, u64),
+}
+
+impl<H: FrameHandler> Outlet for Filler<'_, H> {
+    async fn take(&mut self, batches: &mut VecDeque<Batch>, _: &mut Stop) -> ControlFlow<()> {
+        let config = &self.shared.config;
+        let lost = self.queue.push(batches, config.datagram_queue_frames, config.datagram_queue_bytes);
+        self.lost.0 += lost.0;
+        self.lost.1 += lost.1;
+        ControlFlow::Continue(())
+    }
+
+    fn has_report(&self) -> bool {
+        self.lost.0 > 0
+    }
+
+    fn report(&mut self) {
+        let (frames, bytes) = mem::take(&mut self.lost);
+        if frames > 0 {
+            self.shared.fault(self.source, Fault::GivenUp { frames, bytes });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(frames: usize, len: usize) -> Batch {
+        let frames = vec![Bytes::from(vec![0; len]); frames];
+        Batch { peer: Peer::Unnamed, bytes: frames.len() * len, frames }
+    }
+
+    #[test]
+    fn the_queue_counts_memory_and_not_bytes_alone() {
+        // (frames of a batch, their length, batches, most frames, most bytes) and how many are kept.
+        let rows = [
+            (10, 100, 3, 25, usize::MAX, 25),
+            (10, 100, 3, 100, 2 * (BATCH_COST + 10 * (FRAME_COST + 100)), 20),
+            // Frames of no bytes cost their entry, and a batch of one frame costs the batch.
+            (100, 0, 1, 1000, BATCH_COST + 50 * FRAME_COST, 50),
+            (1, 0, 100, 1000, 50 * (BATCH_COST + FRAME_COST), 50),
+        ];
+        for (frames, len, batches, max_frames, max_bytes, kept) in rows {
+            let queue = Queue::default();
+            let mut pushed: VecDeque<_> = (0..batches).map(|_| batch(frames, len)).collect();
+            let lost = queue.push(&mut pushed, max_frames, max_bytes);
+            let popped: usize = std::iter::from_fn(|| queue.pop()).map(|batch| batch.frames.len()).sum();
+            assert_eq!((popped, lost.0 as usize), (kept, frames * batches - kept));
+            assert_eq!(lost.1 as usize, (frames * batches - kept) * (len + PREFIX_LEN));
+            let waiting = lock(&queue.waiting);
+            assert_eq!((waiting.frames, waiting.cost), (0, 0));
+        }
+    }
 }

@@ -8,6 +8,7 @@ use std::{
 
 use bytes::Bytes;
 
+use super::replies::Replies;
 use crate::{fault::Fault, source::Source};
 
 /// What is to become of a connection after a batch of frames.
@@ -38,7 +39,10 @@ pub trait FrameHandler: Send + Sync + 'static {
     type Connection: Send;
 
     /// A connection was made. A datagram socket counts as one connection that never ends.
-    fn connected(&self, source: &Source) -> Self::Connection;
+    ///
+    /// A handler that answers keeps `replies`. Stock senders read nothing, so that only a peer that has asked
+    /// for answers gets any; to a datagram's sender no way leads back.
+    fn connected(&self, source: &Source, replies: Replies) -> Self::Connection;
 
     /// Whole frames arrived, in order; prefixes are gone. The payloads share the memory they were read
     /// into. Whatever is left in `frames` afterwards is dropped.

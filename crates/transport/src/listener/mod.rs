@@ -6,7 +6,7 @@
 //! ```
 //! use std::sync::{Arc, Mutex};
 //! use bytes::Bytes;
-//! use logrecord_transport::{Endpoint, Fault, Source, listener::{FrameHandler, Listener, ListenerConfig, Verdict}};
+//! use logrecord_transport::{Endpoint, Fault, Source, listener::{FrameHandler, Listener, ListenerConfig, Replies, Verdict}};
 //! use tokio::{io::AsyncWriteExt, net::TcpStream, sync::oneshot};
 //!
 //! #[derive(Default)]
@@ -14,7 +14,7 @@
 //!
 //! impl FrameHandler for Collect {
 //!     type Connection = ();
-//!     fn connected(&self, _: &Source) {}
+//!     fn connected(&self, _: &Source, _: Replies) {}
 //!     async fn frames(&self, _: &mut (), _: &Source, frames: &mut Vec<Bytes>) -> Verdict {
 //!         self.0.lock().unwrap().append(frames);
 //!         Verdict::Continue
@@ -43,7 +43,10 @@
 mod accept;
 mod config;
 mod datagram;
+mod flight;
 mod handler;
+mod peers;
+mod replies;
 mod shared;
 mod stream;
 mod systemd;
@@ -53,11 +56,12 @@ mod unix;
 
 use std::{
     future::Future,
+    io,
     net::SocketAddr,
     sync::{Arc, atomic::Ordering},
 };
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::{
     sync::watch,
     task::JoinSet,
@@ -65,14 +69,15 @@ use tokio::{
 };
 
 use self::{
-    accept::Acceptor,
+    accept::{Acceptor, BACKLOG},
     datagram::{serve_direct, serve_queued},
-    shared::{AFTER_DRAIN, Counts, Shared, Stop, stopped},
+    shared::{AFTER_DRAIN, Counts, Shared, Stop, Stopping, stopped},
     udp::Udp,
 };
 pub use self::{
     config::ListenerConfig,
     handler::{FrameHandler, Verdict},
+    replies::Replies,
 };
 #[cfg(unix)]
 use crate::unix_socket;
@@ -82,8 +87,6 @@ use crate::{
     source::{Peer, Source},
 };
 
-/// How many connections may wait to be accepted; the kernel caps it by its own setting.
-const BACKLOG: i32 = 4096;
 /// What a datagram socket asks for by default.
 const DATAGRAM_RECV_BUFFER: usize = 4 * 1024 * 1024;
 
@@ -164,9 +167,10 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Bind`] if the socket has no address or cannot be made non-blocking.
+    /// [`ErrorKind::Bind`] if the socket does not listen, has no address or cannot be made non-blocking.
     pub fn from_tcp(socket: std::net::TcpListener, config: ListenerConfig) -> Result<Self, Error> {
         let failed = |error| Error::io(ErrorKind::Bind, error);
+        check_listens(&SockRef::from(&socket)).map_err(failed)?;
         socket.set_nonblocking(true).map_err(failed)?;
         let transport = if config.speaks_tls() { Transport::Tls } else { Transport::Tcp };
         let endpoint = Endpoint::from_socket_addr(transport, socket.local_addr().map_err(failed)?);
@@ -177,11 +181,13 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// As [`from_tcp`](Self::from_tcp).
+    /// [`ErrorKind::Bind`] if the socket is connected, has no address or cannot be made non-blocking.
     pub fn from_udp(socket: std::net::UdpSocket, config: ListenerConfig) -> Result<Self, Error> {
         let failed = |error| Error::io(ErrorKind::Bind, error);
+        let raw = SockRef::from(&socket);
+        check_unconnected(&raw).map_err(failed)?;
         socket.set_nonblocking(true).map_err(failed)?;
-        grow_recv_buffer(&socket2::SockRef::from(&socket), &config);
+        grow_recv_buffer(&raw, &config);
         let endpoint = Endpoint::from_socket_addr(Transport::Udp, socket.local_addr().map_err(failed)?);
         Ok(Self { bound: Bound::Udp(socket), endpoint, config })
     }
@@ -198,6 +204,7 @@ impl Listener {
         config: ListenerConfig,
     ) -> Result<Self, Error> {
         let failed = |error| Error::io(ErrorKind::Bind, error);
+        check_listens(&SockRef::from(&socket)).map_err(failed)?;
         socket.set_nonblocking(true).map_err(failed)?;
         let endpoint = unix_endpoint(Transport::Unix, &socket.local_addr().map_err(failed)?)?;
         Ok(Self { bound: Bound::Unix(socket, None), endpoint, config })
@@ -207,15 +214,17 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// As [`from_tcp`](Self::from_tcp).
+    /// As [`from_udp`](Self::from_udp).
     #[cfg(unix)]
     pub fn from_unix_datagram(
         socket: std::os::unix::net::UnixDatagram,
         config: ListenerConfig,
     ) -> Result<Self, Error> {
         let failed = |error| Error::io(ErrorKind::Bind, error);
+        let raw = SockRef::from(&socket);
+        check_unconnected(&raw).map_err(failed)?;
         socket.set_nonblocking(true).map_err(failed)?;
-        grow_recv_buffer(&socket2::SockRef::from(&socket), &config);
+        grow_recv_buffer(&raw, &config);
         let endpoint = unix_endpoint(Transport::UnixDatagram, &socket.local_addr().map_err(failed)?)?;
         Ok(Self { bound: Bound::UnixDatagram(socket, None), endpoint, config })
     }
@@ -238,9 +247,10 @@ impl Listener {
         &self.endpoint
     }
 
-    /// Serves until `shutdown` completes, then drains: no longer accepts, reads what is there, delivers
-    /// every whole frame, and returns when all connections have ended, or when the
-    /// [drain timeout](ListenerConfig::drain_timeout) has passed.
+    /// Serves until `shutdown` completes, then drains. The listening socket is closed at once. Connections that
+    /// are made already, accepted or not, are read until nothing more is there at the end of a frame, for a
+    /// second at most; then they are closed. Every whole frame is delivered. It returns when all connections have
+    /// ended, or when the [drain timeout](ListenerConfig::drain_timeout) has passed.
     ///
     /// It must run within a tokio runtime that has its I/O and time drivers on; connections become tasks
     /// of it. Dropping the future stops everything at once, without draining.
@@ -258,26 +268,25 @@ impl Listener {
         let (stop, stopped) = watch::channel(None);
         let trigger = async {
             shutdown.await;
-            stop.send_replace(Some(Instant::now() + drain_timeout));
+            stop.send_replace(Some(Stopping::new(Instant::now(), drain_timeout)));
             // From here on the listener itself decides when it is done.
             std::future::pending::<()>().await;
         };
         let serving = async {
             let shared = Arc::clone(&shared);
             let source = source.clone();
-            // The file of a Unix socket goes away when this block ends, and no sooner.
             match bound {
                 Bound::Tcp(socket) => match tokio::net::TcpListener::from_std(socket) {
                     #[cfg(feature = "tls")]
                     Ok(tcp) => match tls {
                         Some(tls) => {
                             let listener = accept::TlsListener { tcp, config: tls.config };
-                            Acceptor::new(shared, source, stopped).run(listener).await;
+                            Acceptor::new(shared, source, stopped).run(listener, ()).await;
                         }
-                        None => Acceptor::new(shared, source, stopped).run(tcp).await,
+                        None => Acceptor::new(shared, source, stopped).run(tcp, ()).await,
                     },
                     #[cfg(not(feature = "tls"))]
-                    Ok(tcp) => Acceptor::new(shared, source, stopped).run(tcp).await,
+                    Ok(tcp) => Acceptor::new(shared, source, stopped).run(tcp, ()).await,
                     Err(error) => dead(&shared, &source, error),
                 },
                 Bound::Udp(socket) => match tokio::net::UdpSocket::from_std(socket) {
@@ -292,15 +301,15 @@ impl Listener {
                     Err(error) => dead(&shared, &source, error),
                 },
                 #[cfg(unix)]
-                Bound::Unix(socket, _file) => match tokio::net::UnixListener::from_std(socket) {
-                    Ok(socket) => Acceptor::new(shared, source, stopped).run(socket).await,
+                Bound::Unix(socket, file) => match tokio::net::UnixListener::from_std(socket) {
+                    Ok(socket) => Acceptor::new(shared, source, stopped).run(socket, file).await,
                     Err(error) => dead(&shared, &source, error),
                 },
                 #[cfg(unix)]
-                Bound::UnixDatagram(socket, _file) => match tokio::net::UnixDatagram::from_std(socket) {
+                Bound::UnixDatagram(socket, file) => match tokio::net::UnixDatagram::from_std(socket) {
                     Ok(socket) => {
                         run_bounded(
-                            serve_queued(socket, Arc::clone(&shared), source, stopped.clone()),
+                            serve_queued(socket, Arc::clone(&shared), source, stopped.clone(), file),
                             &shared,
                             stopped,
                         )
@@ -329,8 +338,8 @@ async fn run_bounded<H: FrameHandler>(
     let mut tasks = JoinSet::new();
     tasks.spawn(task);
     let late = async {
-        let deadline = stopped(&mut stop).await;
-        sleep_until(deadline + AFTER_DRAIN).await;
+        let stopping = stopped(&mut stop).await;
+        sleep_until(stopping.drain_by + AFTER_DRAIN).await;
     };
     tokio::select! {
         biased;
@@ -342,7 +351,7 @@ async fn run_bounded<H: FrameHandler>(
 }
 
 /// The runtime refused the socket; there is nothing to try again.
-fn dead<H: FrameHandler>(shared: &Shared<H>, source: &Source, error: std::io::Error) {
+fn dead<H: FrameHandler>(shared: &Shared<H>, source: &Source, error: io::Error) {
     shared.fault(source, crate::fault::Fault::Accept { error, retry_in: std::time::Duration::MAX });
 }
 
@@ -408,6 +417,27 @@ impl Summary {
     }
 }
 
+/// Accepting on a socket that does not listen fails for good.
+fn check_listens(socket: &Socket) -> io::Result<()> {
+    #[cfg(any(target_os = "android", target_os = "freebsd", target_os = "fuchsia", target_os = "linux"))]
+    if !socket.is_listener()? {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the socket does not listen"));
+    }
+    // Elsewhere the system does not tell; a connected one can be told all the same.
+    if socket.peer_addr().is_ok() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the socket is connected"));
+    }
+    Ok(())
+}
+
+/// A connected datagram socket receives from its peer and from nobody else.
+fn check_unconnected(socket: &Socket) -> io::Result<()> {
+    match socket.peer_addr() {
+        Ok(_) => Err(io::Error::new(io::ErrorKind::InvalidInput, "the socket is connected")),
+        Err(_) => Ok(()),
+    }
+}
+
 fn bind_net(
     endpoint: &Endpoint,
     kind: Type,
@@ -429,7 +459,7 @@ fn bind_addr(
     kind: Type,
     protocol: Protocol,
     config: &ListenerConfig,
-) -> std::io::Result<Socket> {
+) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
     if kind == Type::STREAM {
         // A restart must not wait for old connections to time out. On Windows the option means something

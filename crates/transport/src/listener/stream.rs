@@ -1,26 +1,34 @@
-//! One connection of a stream listener: read, find frames, hand them over, watch the clock.
+//! One connection of a stream listener: read, find frames, hand them over, write answers, watch the clock.
 //!
-//! The task waits for readability before it takes any buffer, so an idle connection holds none. It reads
+//! A buffer is taken only when there is something to read, so an idle connection holds none. It reads
 //! with a buffer of its thread: a large read is handed on as it is, a small one is copied out so that a few
 //! bytes never keep a large buffer alive. Time is the monotonic clock's; the wall clock is never asked.
 use std::{
     cell::RefCell,
-    future::Future,
+    future::{Future, pending, poll_fn},
     io, mem,
+    mem::MaybeUninit,
+    pin::pin,
     sync::{Arc, atomic::Ordering},
+    task::{Context, Poll},
     time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
 use logrecord_frame::{FrameDecoder, Stranger};
+use socket2::SockRef;
 use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
-    time::{Instant, sleep_until, timeout_at},
+    time::{Instant, sleep_until, timeout},
 };
 
 use super::{
+    flight::ConnectionShare,
     handler::{FrameHandler, Panicked, Verdict, contain, contain_future},
-    shared::{PeerSlot, Share, Shared, Stop, stopped},
+    peers::PeerSlot,
+    replies::{Replies, ReplyWriter},
+    shared::{Shared, Stop, Stopping, drained, stopped},
 };
 use crate::{fault::Fault, source::Source};
 
@@ -33,36 +41,38 @@ const KEEP: usize = CHUNK / 4;
 const BATCH: usize = 256;
 /// Reads in a row before other tasks get their turn.
 const READS_PER_TURN: u32 = 4;
-/// How long a draining connection is given to show that it has more.
-const GRACE: Duration = Duration::from_millis(50);
+/// How long the farewell of a connection may take.
+const FAREWELL: Duration = Duration::from_millis(100);
 
-/// A byte stream that says when it can be read, and is read without waiting.
-pub(super) trait Stream: Send + 'static {
-    /// Waits until a read would give something.
-    fn readable(&self) -> impl Future<Output = io::Result<()>> + Send;
+/// A byte stream whose socket can be asked what it holds.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// Whether the socket has something to read, be it its end or an error. Unlike the runtime, which may not
+    /// have looked yet, the system knows at once.
+    fn has_more(&self) -> bool;
+}
 
-    /// Reads into the spare capacity of `buffer` without waiting.
-    fn try_read(&mut self, buffer: &mut BytesMut) -> io::Result<usize>;
+fn peeks<'s>(socket: impl Into<SockRef<'s>>) -> bool {
+    let peeked = socket.into().peek(&mut [MaybeUninit::uninit(); 1]);
+    !matches!(peeked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
 }
 
 impl Stream for TcpStream {
-    async fn readable(&self) -> io::Result<()> {
-        Self::readable(self).await
-    }
-
-    fn try_read(&mut self, buffer: &mut BytesMut) -> io::Result<usize> {
-        self.try_read_buf(buffer)
+    fn has_more(&self) -> bool {
+        peeks(self)
     }
 }
 
 #[cfg(unix)]
 impl Stream for tokio::net::UnixStream {
-    async fn readable(&self) -> io::Result<()> {
-        Self::readable(self).await
+    fn has_more(&self) -> bool {
+        peeks(self)
     }
+}
 
-    fn try_read(&mut self, buffer: &mut BytesMut) -> io::Result<usize> {
-        self.try_read_buf(buffer)
+#[cfg(feature = "tls")]
+impl Stream for tokio_rustls::server::TlsStream<TcpStream> {
+    fn has_more(&self) -> bool {
+        peeks(self.get_ref().0)
     }
 }
 
@@ -72,18 +82,27 @@ thread_local! {
 }
 
 /// Reads what is there, at most a chunk. Empty means the end of the stream.
-fn read_chunk<S: Stream>(stream: &mut S) -> io::Result<Bytes> {
+fn poll_chunk<S: Stream>(stream: &mut S, context: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
     NEXT.with_borrow_mut(|buffer| {
         buffer.clear();
         if buffer.capacity() < CHUNK {
             *buffer = BytesMut::with_capacity(CHUNK);
         }
-        let read = stream.try_read(buffer)?;
-        if read >= KEEP {
-            Ok(mem::take(buffer).freeze())
-        } else {
-            Ok(Bytes::copy_from_slice(buffer.get(..read).unwrap_or_default()))
-        }
+        pin!(stream.read_buf(buffer)).poll(context)
+    })
+    .map(|read| {
+        let read = match read {
+            // Frames say by themselves whether one was cut, so that a TLS peer may leave without a farewell.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
+            other => other?,
+        };
+        Ok(NEXT.with_borrow_mut(|buffer| {
+            if read >= KEEP {
+                mem::take(buffer).freeze()
+            } else {
+                Bytes::copy_from_slice(buffer.get(..read).unwrap_or_default())
+            }
+        }))
     })
 }
 
@@ -104,6 +123,40 @@ fn recycle(chunk: Bytes) {
     }
 }
 
+/// Writes what goes back, and reads what is there. What was received counts before what cannot be sent.
+fn poll_event<S: Stream>(
+    writer: &mut ReplyWriter,
+    stream: &mut S,
+    context: &mut Context<'_>,
+) -> Poll<io::Result<Bytes>> {
+    let written = writer.poll(stream, context);
+    match poll_chunk(stream, context) {
+        Poll::Pending => written.map(Err),
+        read => read,
+    }
+}
+
+/// Waits for something, and writes what goes back meanwhile.
+async fn alongside<F: Future, S: Stream>(future: F, writer: &mut ReplyWriter, stream: &mut S) -> F::Output {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        let outcome = future.as_mut().poll(context);
+        if outcome.is_pending() {
+            // A failure is found again when the connection is read next.
+            let _ = writer.poll(stream, context);
+        }
+        outcome
+    })
+    .await
+}
+
+async fn sleep_to(wake: Option<Instant>) {
+    match wake {
+        Some(by) => sleep_until(by).await,
+        None => pending().await,
+    }
+}
+
 /// Why a connection ends: quietly, or with something to report.
 type End = Option<Fault>;
 
@@ -121,19 +174,23 @@ impl<S: Stream, H: FrameHandler> Connection<S, H> {
     pub(super) async fn run(self) {
         let Self { mut stream, source, shared, slot, mut stop } = self;
         let handler = &shared.handler;
-        let Ok(mut state) = contain(|| handler.connected(&source)) else {
+        let replies = Replies::new();
+        let Ok(mut state) = contain(|| handler.connected(&source, replies.clone())) else {
             shared.fault(&source, Fault::HandlerPanicked { frames: 0, bytes: 0 });
             return;
         };
-        let share = Share::new(&shared.flight, slot.as_ref().map(|slot| &slot.state.flight));
+        let share = ConnectionShare::new(&shared.flight, slot.as_ref().map(|slot| &slot.state.flight));
         let mut pump = Pump {
             source: &source,
             shared: &shared,
             share,
             decoder: FrameDecoder::with_max_frame_len(shared.config.max_frame_len),
+            writer: ReplyWriter::new(replies),
             frames: Vec::new(),
             authenticate_by: None,
             frame_by: None,
+            stopping: None,
+            is_silent: true,
         };
         let end = pump.run(&mut stream, &mut state, &mut stop).await;
         drop(pump);
@@ -143,19 +200,26 @@ impl<S: Stream, H: FrameHandler> Connection<S, H> {
         if contain(|| handler.disconnected(&source, state)).is_err() {
             shared.fault(&source, Fault::HandlerPanicked { frames: 0, bytes: 0 });
         }
+        // A peer that does not take the farewell does without it.
+        drop(timeout(FAREWELL, stream.shutdown()).await);
     }
 }
 
 struct Pump<'a, H: FrameHandler> {
     source: &'a Source,
     shared: &'a Shared<H>,
-    share: Share<'a>,
+    share: ConnectionShare<'a>,
     decoder: FrameDecoder,
+    writer: ReplyWriter,
     frames: Vec<Bytes>,
     /// As long as no frame has been accepted and one has to be.
     authenticate_by: Option<Instant>,
     /// As long as a frame is begun and not complete.
     frame_by: Option<Instant>,
+    /// Once the listener stops.
+    stopping: Option<Stopping>,
+    /// Whether the peer has sent nothing at all, as health checks do.
+    is_silent: bool,
 }
 
 impl<H: FrameHandler> Pump<'_, H> {
@@ -167,61 +231,84 @@ impl<H: FrameHandler> Pump<'_, H> {
             Err(Panicked) => return Some(self.panicked(0, 0)),
         }
         let mut active = Instant::now();
-        let mut drain: Option<Instant> = None;
-        let mut grace = true;
         let mut reads = 0;
         loop {
-            if self.share.is_handed_full() {
+            if self.share.is_delivered_full() {
                 let before = Instant::now();
-                let waited = match drain {
-                    Some(deadline) => timeout_at(deadline, self.share.handed_room()).await.is_ok(),
-                    None => {
-                        tokio::select! {
-                            biased;
-                            () = self.share.handed_room() => {}
-                            deadline = stopped(stop) => drain = Some(deadline),
-                        }
-                        true
-                    }
-                };
-                if !waited {
-                    return Some(self.drain_timeout(0, 0));
+                let drain_by = self.stopping.map(|stopping| stopping.drain_by);
+                tokio::select! {
+                    biased;
+                    () = alongside(self.share.delivered_room(), &mut self.writer, stream) => {}
+                    stopping = stopped(stop), if drain_by.is_none() => self.stopping = Some(stopping),
+                    () = sleep_to(drain_by) => return Some(self.drain_timeout(0, 0)),
                 }
                 // The peer is not to blame for time in which nobody read.
                 self.postpone(before.elapsed());
                 continue;
             }
-            if self.share.is_held_full() {
-                // The frame's clock runs on: if it did not, a crowd of begun frames would wait for each other.
-                let wake = [self.frame_by, drain].into_iter().flatten().min();
+            if !self.share.claim_partial() {
+                // The clocks run on: if they did not, a crowd of begun frames would wait for each other.
+                let wake = self.deadline(None);
+                let is_stopping = self.stopping.is_some();
                 tokio::select! {
                     biased;
-                    () = self.share.held_room() => {}
-                    deadline = stopped(stop), if drain.is_none() => drain = Some(deadline),
-                    () = sleep_until(wake.unwrap_or(active)), if wake.is_some() => {
-                        let now = Instant::now();
-                        if let Some(fault) = self.overdue(now) {
-                            return Some(fault);
-                        }
-                        if drain.is_some_and(|deadline| now >= deadline) {
-                            return Some(self.drain_timeout(0, 0));
+                    () = alongside(self.share.partial_room(), &mut self.writer, stream) => {}
+                    stopping = stopped(stop), if !is_stopping => self.stopping = Some(stopping),
+                    () = sleep_to(wake) => {
+                        if let Some(end) = self.overdue(Instant::now()) {
+                            return end;
                         }
                     }
                 }
                 continue;
             }
-            match read_chunk(stream) {
+            // A task that is awake reads without looking at anything else; only one that waits sets timers.
+            let at_once = poll_fn(|context| Poll::Ready(poll_event(&mut self.writer, stream, context))).await;
+            let event = match at_once {
+                Poll::Ready(event) => event,
+                Poll::Pending => {
+                    reads = 0;
+                    // An idle connection holds no list either.
+                    self.frames = Vec::new();
+                    if self.stopping.is_some() && !self.decoder.is_mid_frame() && !stream.has_more() {
+                        return None;
+                    }
+                    let idle_by = match config.idle_timeout {
+                        Some(limit) if self.frame_by.is_none() => active.checked_add(limit),
+                        _ => None,
+                    };
+                    let wake = self.deadline(idle_by);
+                    let is_stopping = self.stopping.is_some();
+                    tokio::select! {
+                        biased;
+                        event = poll_fn(|context| poll_event(&mut self.writer, stream, context)) => event,
+                        stopping = stopped(stop), if !is_stopping => {
+                            self.stopping = Some(stopping);
+                            continue;
+                        }
+                        () = sleep_to(wake) => {
+                            let now = Instant::now();
+                            if let Some(end) = self.overdue(now) {
+                                return end;
+                            }
+                            if idle_by.is_some_and(|by| now >= by) {
+                                return Some(Fault::IdleTimeout);
+                            }
+                            continue;
+                        }
+                    }
+                }
+            };
+            match event {
                 Ok(chunk) if chunk.is_empty() => return self.ended(),
                 Ok(chunk) => {
-                    if let Err(end) = self.deliver(chunk, state, stop).await {
+                    self.is_silent = false;
+                    if let Err(end) = self.deliver(chunk, stream, state, stop).await {
                         return end;
                     }
                     active = Instant::now();
-                    if let Some(fault) = self.overdue(active) {
-                        return Some(fault);
-                    }
-                    if drain.is_some_and(|deadline| active >= deadline) {
-                        return Some(self.drain_timeout(0, 0));
+                    if let Some(end) = self.overdue(active) {
+                        return end;
                     }
                     reads += 1;
                     if reads >= READS_PER_TURN {
@@ -230,57 +317,19 @@ impl<H: FrameHandler> Pump<'_, H> {
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    reads = 0;
-                    // An idle connection holds no list either.
-                    self.frames = Vec::new();
-                    if let Some(deadline) = drain {
-                        // The socket gets one moment to say that there is something after all (its readiness
-                        // may not have been looked at yet), and a frame that has begun gets another.
-                        let mid = self.decoder.is_mid_frame();
-                        if !grace && !mid {
-                            return None;
-                        }
-                        grace = false;
-                        let until = deadline.min(Instant::now() + GRACE);
-                        match timeout_at(until, stream.readable()).await {
-                            Ok(Ok(())) => {}
-                            Ok(Err(error)) => return Some(self.broken(error)),
-                            Err(_) => return self.ended(),
-                        }
-                        continue;
-                    }
-                    let idle_by = match config.idle_timeout {
-                        Some(limit) if self.frame_by.is_none() => active.checked_add(limit),
-                        _ => None,
-                    };
-                    let wake = [self.frame_by, self.authenticate_by, idle_by].into_iter().flatten().min();
-                    tokio::select! {
-                        biased;
-                        ready = stream.readable() => {
-                            if let Err(error) = ready {
-                                return Some(self.broken(error));
-                            }
-                        }
-                        deadline = stopped(stop) => drain = Some(deadline),
-                        () = sleep_until(wake.unwrap_or(active)), if wake.is_some() => {
-                            let now = Instant::now();
-                            if let Some(fault) = self.overdue(now) {
-                                return Some(fault);
-                            }
-                            if idle_by.is_some_and(|by| now >= by) {
-                                return Some(Fault::IdleTimeout);
-                            }
-                        }
-                    }
-                }
-                Err(error) => return Some(self.broken(error)),
+                Err(error) => return self.broken(error),
             }
         }
     }
 
     /// Finds the whole frames behind `chunk` and hands them over.
-    async fn deliver(&mut self, chunk: Bytes, state: &mut H::Connection, stop: &mut Stop) -> Result<(), End> {
+    async fn deliver<S: Stream>(
+        &mut self,
+        chunk: Bytes,
+        stream: &mut S,
+        state: &mut H::Connection,
+        stop: &mut Stop,
+    ) -> Result<(), End> {
         let counts = &self.shared.counts;
         let kept = if chunk.len() >= KEEP { chunk.clone() } else { Bytes::new() };
         self.decoder.feed(chunk);
@@ -308,10 +357,10 @@ impl<H: FrameHandler> Pump<'_, H> {
             if !self.frames.is_empty() {
                 completed = true;
                 let count = self.frames.len() as u64;
-                let handed =
+                let delivered =
                     usize::try_from(bytes).unwrap_or(usize::MAX).saturating_add(self.decoder.buffered());
-                self.share.set_held(0);
-                self.share.set_handed(handed);
+                self.share.set_partial(0);
+                self.share.set_delivered(delivered);
                 counts.frames.fetch_add(count, Ordering::Relaxed);
                 counts.bytes.fetch_add(bytes, Ordering::Relaxed);
                 let before = Instant::now();
@@ -319,10 +368,12 @@ impl<H: FrameHandler> Pump<'_, H> {
                     let handler = &self.shared.handler;
                     let (source, frames) = (self.source, &mut self.frames);
                     let call = contain_future(async { handler.frames(state, source, frames).await });
+                    // What the peer waits for goes out while the handler is busy.
+                    let call = alongside(call, &mut self.writer, stream);
                     tokio::select! {
                         biased;
                         outcome = call => Some(outcome),
-                        () = async { sleep_until(stopped(stop).await).await } => None,
+                        () = drained(stop) => None,
                     }
                 };
                 self.postpone(before.elapsed());
@@ -349,8 +400,8 @@ impl<H: FrameHandler> Pump<'_, H> {
                 break;
             }
         }
-        self.share.set_handed(0);
-        self.share.set_held(self.decoder.buffered());
+        self.share.set_delivered(0);
+        self.share.set_partial(self.decoder.buffered());
         if !self.decoder.is_mid_frame() {
             self.frame_by = None;
         } else if completed || self.frame_by.is_none() {
@@ -367,14 +418,22 @@ impl<H: FrameHandler> Pump<'_, H> {
         }
     }
 
-    fn overdue(&self, now: Instant) -> Option<Fault> {
+    /// The next moment at which time is over for something.
+    fn deadline(&self, idle_by: Option<Instant>) -> Option<Instant> {
+        let read_by = self.stopping.map(|stopping| stopping.read_by);
+        [self.frame_by, self.authenticate_by, idle_by, read_by].into_iter().flatten().min()
+    }
+
+    /// How the connection ends, if its time is over.
+    fn overdue(&self, now: Instant) -> Option<End> {
         if self.frame_by.is_some_and(|by| now >= by) {
-            return Some(Fault::FrameTimeout { declared: self.decoder.declared(), partial: self.partial() });
+            let declared = self.decoder.declared();
+            return Some(Some(Fault::FrameTimeout { declared, partial: self.partial() }));
         }
         if self.authenticate_by.is_some_and(|by| now >= by) {
-            return Some(Fault::AuthenticationTimeout { partial: self.partial() });
+            return Some(Some(Fault::AuthenticationTimeout { partial: self.partial() }));
         }
-        None
+        self.stopping.is_some_and(|stopping| now >= stopping.read_by).then(|| self.ended())
     }
 
     /// The bytes of the frame that is cut by the end of the connection.
@@ -388,8 +447,9 @@ impl<H: FrameHandler> Pump<'_, H> {
             .then(|| Fault::Truncated { declared: self.decoder.declared(), partial: self.partial() })
     }
 
-    fn broken(&self, error: io::Error) -> Fault {
-        Fault::Broken { error, partial: self.partial() }
+    fn broken(&self, error: io::Error) -> End {
+        // A health check may leave by a reset, too.
+        (!self.is_silent).then(|| Fault::Broken { error, partial: self.partial() })
     }
 
     /// What is read and not delivered: whole frames, and all their bytes.

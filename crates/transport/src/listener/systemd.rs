@@ -2,9 +2,35 @@
 use super::{Listener, ListenerConfig};
 use crate::error::{Error, ErrorKind};
 
+/// More descriptors than a service manager hands over; a larger count is a mistake, and its list alone would
+/// take all memory.
+#[cfg(unix)]
+const MAX_SOCKETS: u64 = 1024;
+
+/// Checks the variables before anything is done by them.
+#[cfg(unix)]
+fn check_environment() -> Result<(), Error> {
+    let number = |name| match std::env::var(name) {
+        Ok(text) if !text.is_empty() => text.parse::<u64>().map(Some).map_err(|_| Error::new(ErrorKind::Systemd)),
+        Ok(_) | Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(_)) => Err(Error::new(ErrorKind::Systemd)),
+    };
+    if number("LISTEN_PID")?.is_some_and(|pid| pid != u64::from(std::process::id())) {
+        // They are meant for another process.
+        return Ok(());
+    }
+    let sockets = number("LISTEN_FDS")?.unwrap_or(0);
+    let first = number("LISTEN_FDS_FIRST_FD")?.unwrap_or(3);
+    if sockets > MAX_SOCKETS || first > u64::from(u16::MAX) {
+        return Err(Error::new(ErrorKind::Systemd));
+    }
+    Ok(())
+}
+
 #[cfg(unix)]
 pub(super) fn listeners(config: &ListenerConfig) -> Result<Vec<Listener>, Error> {
     let failed = |error| Error::io(ErrorKind::Systemd, error);
+    check_environment()?;
     let mut handed = listenfd::ListenFd::from_env();
     let mut listeners = Vec::new();
     for index in 0..handed.len() {
@@ -21,8 +47,9 @@ pub(super) fn listeners(config: &ListenerConfig) -> Result<Vec<Listener>, Error>
                 Ok(None) => Err(Error::new(ErrorKind::Systemd)),
                 Err(error) => Err(failed(error)),
             }
-        }?;
-        listeners.push(listener);
+        };
+        // What the kind of a socket does not show, its check as a listener does.
+        listeners.push(listener.map_err(|error| Error::caused_by(ErrorKind::Systemd, error))?);
     }
     Ok(listeners)
 }

@@ -30,6 +30,10 @@ impl Datagrams for Udp {
         Ok((len, Peer::Ip(address)))
     }
 
+    fn tells_drops(&self) -> bool {
+        self.inode.is_some()
+    }
+
     fn kernel_drops(&self) -> Option<u64> {
         kernel_drops(self.inode?)
     }

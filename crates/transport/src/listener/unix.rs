@@ -20,6 +20,10 @@ impl Datagrams for tokio::net::UnixDatagram {
         Ok((len, peer))
     }
 
+    fn tells_drops(&self) -> bool {
+        false
+    }
+
     fn kernel_drops(&self) -> Option<u64> {
         // The senders of a full Unix datagram socket wait or get an error; the kernel drops nothing.
         None

@@ -17,7 +17,7 @@ use std::{
 use bytes::Bytes;
 use logrecord_transport::{
     Fault, Source,
-    listener::{FrameHandler, Listener, Summary, Verdict},
+    listener::{FrameHandler, Listener, Replies, Summary, Verdict},
 };
 use tokio::{
     sync::{Notify, Semaphore, oneshot},
@@ -34,6 +34,8 @@ pub struct Recorder {
     /// Batches may pass as long as there are permits.
     pub gate: Semaphore,
     pub authenticate: AtomicBool,
+    /// The ways back of all connections.
+    pub replies: Mutex<Vec<Replies>>,
 }
 
 impl Default for Recorder {
@@ -46,6 +48,7 @@ impl Default for Recorder {
             changed: Notify::new(),
             gate: Semaphore::new(Semaphore::MAX_PERMITS),
             authenticate: AtomicBool::new(false),
+            replies: Mutex::default(),
         }
     }
 }
@@ -53,7 +56,8 @@ impl Default for Recorder {
 impl FrameHandler for Recorder {
     type Connection = bool;
 
-    fn connected(&self, _: &Source) -> bool {
+    fn connected(&self, _: &Source, replies: Replies) -> bool {
+        self.replies.lock().unwrap().push(replies);
         self.connected.fetch_add(1, Ordering::SeqCst);
         self.changed.notify_waiters();
         !self.authenticate.load(Ordering::SeqCst)
