@@ -1,5 +1,8 @@
-//! Names of extra attributes.
-use std::borrow::Cow;
+//! Names of extra attributes, and the texts of values of the caller's own.
+use std::{
+    borrow::Cow,
+    fmt::{self, Write as _},
+};
 
 use logrecord_model::Field;
 
@@ -16,9 +19,32 @@ pub(crate) fn extra_key(key: &str) -> Cow<'_, str> {
     }
 }
 
+/// The text of something of the caller's own. An implementation of `Display` or `Debug` that fails must not end the
+/// program for a line in a log, as `to_string` would; what it wrote before stays.
+pub(crate) fn text(shown: fmt::Arguments<'_>) -> String {
+    let mut text = String::new();
+    if text.write_fmt(shown).is_err() {
+        text.push_str("(formatting failed)");
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_display_that_fails_leaves_what_it_wrote() {
+        struct Fails;
+        impl fmt::Display for Fails {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("half ")?;
+                Err(fmt::Error)
+            }
+        }
+        assert_eq!(text(format_args!("a {}", Fails)), "a half (formatting failed)");
+        assert_eq!(text(format_args!("{}", 1)), "1");
+    }
 
     #[test]
     fn extras_never_overwrite_attributes() {

@@ -9,10 +9,18 @@ use std::{
 };
 
 /// The crates of this project, by the first part of a target.
-const OWN_CRATES: [&str; 5] =
-    ["logrecord", "logrecord_frame", "logrecord_model", "logrecord_transport", "pickle_codec"];
+const OWN_CRATES: [&str; 8] = [
+    "logrecord",
+    "logrecord_frame",
+    "logrecord_model",
+    "logrecord_pipeline",
+    "logrecord_spool",
+    "logrecord_transport",
+    "pickle_codec",
+    "python_format",
+];
 
-/// The names of this project's threads.
+/// The names of this project's threads: a sender has one, and a blocking receiver.
 const OWN_THREADS: [&str; 2] = ["logrecord-sender", "logrecord-receiver"];
 
 thread_local! {

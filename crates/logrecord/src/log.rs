@@ -38,7 +38,7 @@ use pickle_codec::Value;
 
 use crate::{
     error::{Error, ErrorKind},
-    extra::extra_key,
+    extra::{extra_key, text},
     feedback,
     handler::{Guard, Handler},
     origin::Origin,
@@ -90,7 +90,7 @@ impl Log for Logger {
         }
         let message = match record.args().as_str() {
             Some(message) => Text::from(message),
-            None => Text::from(record.args().to_string()),
+            None => Text::from(text(*record.args())),
         };
         let mut made =
             self.origin.record(logger_name(record.target()), Level::from(record.level()).number(), message);
@@ -236,7 +236,7 @@ struct Found(Value<'static>);
 
 impl<'v> kv::VisitValue<'v> for Found {
     fn visit_any(&mut self, value: kv::Value<'_>) -> Result<(), kv::Error> {
-        self.0 = Value::from(value.to_string());
+        self.0 = Value::from(text(format_args!("{value}")));
         Ok(())
     }
 

@@ -53,7 +53,12 @@ use logrecord_model::Level;
 use pickle_codec::Value;
 use tracing_subscriber::{layer::Context, registry::LookupSpan};
 
-use crate::{extra::extra_key, feedback, handler::Handler, origin::Origin};
+use crate::{
+    extra::{extra_key, text},
+    feedback,
+    handler::Handler,
+    origin::Origin,
+};
 
 /// The longest chain of causes that is written out. A chain can be a ring.
 const MAX_CAUSES: usize = 64;
@@ -309,21 +314,21 @@ impl Visit for Fields {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn error::Error + 'static)) {
-        self.text(field, value.to_string());
-        let text = self.causes.get_or_insert_default();
-        if !text.is_empty() {
-            text.push('\n');
+        self.text(field, text(format_args!("{value}")));
+        let causes = self.causes.get_or_insert_default();
+        if !causes.is_empty() {
+            causes.push('\n');
         }
-        text.push_str(&format!("{}: {value}", field.name()));
+        causes.push_str(&text(format_args!("{}: {value}", field.name())));
         let mut cause = value.source();
         for _ in 0..MAX_CAUSES {
             let Some(error) = cause else { break };
-            text.push_str(&format!("\ncaused by: {error}"));
+            causes.push_str(&text(format_args!("\ncaused by: {error}")));
             cause = error.source();
         }
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.text(field, format!("{value:?}"));
+        self.text(field, text(format_args!("{value:?}")));
     }
 }

@@ -123,3 +123,33 @@ fn nothing_feeds_itself() {
         handler.kept.take().iter().map(|record| record.message().to_visible().into_owned()).collect();
     assert_eq!(messages, ["1", "2"]);
 }
+
+/// A `Display` and `Debug` that fails, as one of a lock that is poisoned or of a lazy iterator does.
+struct Fails;
+
+impl fmt::Display for Fails {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("half ")?;
+        Err(fmt::Error)
+    }
+}
+
+impl fmt::Debug for Fails {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[test]
+fn a_value_that_cannot_be_formatted_costs_no_more_than_its_text() {
+    let handler = Arc::new(Keep::default());
+    let logger = Logger::builder(Arc::clone(&handler)).build();
+    let pairs = [("shown", log::kv::Value::from_display(&Fails)), ("other", log::kv::Value::from(1))];
+    let mut record = Record::builder();
+    record.level(Level::Error).target("app").key_values(&pairs);
+    logger.log(&record.args(format_args!("before {Fails} behind")).build());
+    let records = handler.take();
+    assert_eq!(records[0].message(), "before half (formatting failed)");
+    assert_eq!(records[0].extra_value("shown"), Some(&Value::from("half (formatting failed)")));
+    assert_eq!(records[0].extra_value("other"), Some(&Value::Int(1)));
+}

@@ -158,3 +158,30 @@ fn nothing_feeds_itself() {
     let messages: Vec<_> = records.iter().map(|record| record.message().to_visible().into_owned()).collect();
     assert_eq!(messages, ["1", "2"]);
 }
+
+#[test]
+fn a_value_that_cannot_be_formatted_costs_no_more_than_its_text() {
+    struct Fails;
+    impl fmt::Display for Fails {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("half ")?;
+            Err(fmt::Error)
+        }
+    }
+    impl fmt::Debug for Fails {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            fmt::Display::fmt(self, f)
+        }
+    }
+    impl error::Error for Fails {}
+    let records = logged(logrecord::tracing::layer, || {
+        let error: &(dyn error::Error + 'static) = &Fails;
+        tracing::info!(shown = %Fails, debug = ?Fails, error, "message {Fails}");
+    });
+    let half = Value::from("half (formatting failed)");
+    assert_eq!(records[0].message(), "message half (formatting failed)");
+    for name in ["shown", "debug", "error"] {
+        assert_eq!(records[0].extra_value(name), Some(&half), "{name}");
+    }
+    assert_eq!(records[0].exc_text().unwrap(), "error: half (formatting failed)");
+}

@@ -69,10 +69,6 @@ impl TlsStream {
         }
     }
 
-    pub(crate) async fn readable(&self) -> io::Result<()> {
-        self.tcp.readable().await
-    }
-
     pub(crate) async fn writable(&self) -> io::Result<()> {
         self.tcp.writable().await
     }

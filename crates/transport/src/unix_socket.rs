@@ -1,4 +1,8 @@
 //! Unix sockets in the file system: modes before anybody can connect, stale files, and taking them away.
+//!
+//! To ask whether a socket is stale, to remove it and to listen on a new one are several steps. A program that
+//! starts at the same moment could come between them and remove a socket that is not stale any more. So all
+//! this is done under a lock on the directory, and a file goes before its socket is closed.
 use std::{
     fs, io,
     os::{
@@ -9,6 +13,13 @@ use std::{
         },
     },
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    fs::{FlockOperation, Mode, OFlags, flock, open},
+    io::Errno,
 };
 
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -24,6 +35,8 @@ pub(crate) struct SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
+        // Without the lock somebody could put a new file there between the look and the removal.
+        let Ok(_lock) = lock_directory(&self.path) else { return };
         if fs::symlink_metadata(&self.path).is_ok_and(|now| (now.dev(), now.ino()) == self.id) {
             // Nobody can be told at this point, and a file that stays is replaced by the next start.
             drop(fs::remove_file(&self.path));
@@ -37,20 +50,25 @@ pub(crate) fn bind_stream(
     mode: Option<u32>,
     backlog: i32,
 ) -> Result<(UnixListener, SocketFile), Error> {
-    let (socket, file) = bind(path, Type::STREAM, mode)?;
-    // Until this call connections are refused, so nobody came in under a mode that was too wide.
-    socket.listen(backlog).map_err(|error| Error::io(ErrorKind::Bind, error))?;
+    // Until it listens connections are refused, so nobody comes in under a mode that is too wide.
+    let (socket, file) = bind(path, Type::STREAM, mode, |socket| socket.listen(backlog))?;
     Ok((UnixListener::from(OwnedFd::from(socket)), file))
 }
 
 /// Makes a datagram socket at `path`.
 pub(crate) fn bind_datagram(path: &Path, mode: Option<u32>) -> Result<(UnixDatagram, SocketFile), Error> {
-    let (socket, file) = bind(path, Type::DGRAM, mode)?;
+    let (socket, file) = bind(path, Type::DGRAM, mode, |_| Ok(()))?;
     Ok((UnixDatagram::from(OwnedFd::from(socket)), file))
 }
 
-fn bind(path: &Path, kind: Type, mode: Option<u32>) -> Result<(Socket, SocketFile), Error> {
+fn bind(
+    path: &Path,
+    kind: Type,
+    mode: Option<u32>,
+    listen: impl FnOnce(&Socket) -> io::Result<()>,
+) -> Result<(Socket, SocketFile), Error> {
     let failed = |error| Error::io(ErrorKind::Bind, error);
+    let _lock = lock_directory(path)?;
     clear_stale(path, kind)?;
     let mut socket = Socket::new(Domain::UNIX, kind, None).map_err(failed)?;
     if let Some(mode) = mode {
@@ -65,13 +83,41 @@ fn bind(path: &Path, kind: Type, mode: Option<u32>) -> Result<(Socket, SocketFil
         _ => failed(error),
     })?;
     let meta = fs::symlink_metadata(path).map_err(failed)?;
-    let file = SocketFile { path: path.to_path_buf(), id: (meta.dev(), meta.ino()) };
     if let Some(mode) = mode {
         // The umask has taken bits away; this puts back what was asked for.
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(failed)?;
     }
+    listen(&socket).map_err(failed)?;
     socket.set_nonblocking(true).map_err(failed)?;
-    Ok((socket, file))
+    Ok((socket, SocketFile { path: path.to_path_buf(), id: (meta.dev(), meta.ino()) }))
+}
+
+/// How long another program may take for its own start.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Locks the directory of `path` against all who use this function. The lock ends with the file.
+fn lock_directory(path: &Path) -> Result<OwnedFd, Error> {
+    let failed = |error: Errno| Error::io(ErrorKind::Bind, error.into());
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let directory = open(parent, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+    let directory = directory.map_err(failed)?;
+    let by = Instant::now() + LOCK_TIMEOUT;
+    loop {
+        match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(directory),
+            Err(Errno::WOULDBLOCK) if Instant::now() < by => thread::sleep(Duration::from_millis(1)),
+            Err(Errno::WOULDBLOCK) => {
+                return Err(Error::io(ErrorKind::PathTaken, io::ErrorKind::WouldBlock.into()));
+            }
+            Err(Errno::INTR) => {}
+            // A file system without locks has no starts that could be kept apart.
+            Err(Errno::NOTSUP | Errno::NOSYS | Errno::NOLCK | Errno::INVAL) => return Ok(directory),
+            Err(error) => return Err(failed(error)),
+        }
+    }
 }
 
 /// Removes a socket that nobody listens on. Anything else at `path` is left alone and is an error: a link
@@ -124,12 +170,44 @@ mod tests {
         assert!(path.exists());
         let (_socket, _file) = bind_stream(&path, None, 16).unwrap();
         for kind in [Type::STREAM, Type::DGRAM] {
-            assert_eq!(bind(&path, kind, None).unwrap_err().kind(), ErrorKind::PathTaken);
+            assert_eq!(bind(&path, kind, None, |_| Ok(())).unwrap_err().kind(), ErrorKind::PathTaken);
         }
         let path = dir.path().join("d");
         drop(UnixDatagram::bind(&path).unwrap());
         let (_socket, _file) = bind_datagram(&path, None).unwrap();
         assert_eq!(bind_datagram(&path, None).unwrap_err().kind(), ErrorKind::PathTaken);
+    }
+
+    #[test]
+    fn of_many_starts_on_a_stale_socket_one_gets_it_and_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        for round in 0..50 {
+            let path = dir.path().join(format!("s{round}"));
+            drop(UnixListener::bind(&path).unwrap());
+            let start = std::sync::Barrier::new(8);
+            let bound: Vec<_> = thread::scope(|scope| {
+                let starts: Vec<_> = (0..8)
+                    .map(|_| {
+                        scope.spawn(|| {
+                            start.wait();
+                            bind_stream(&path, None, 16)
+                        })
+                    })
+                    .collect();
+                starts.into_iter().map(|start| start.join().unwrap()).collect()
+            });
+            let mut winners = bound.into_iter().filter_map(|bound| match bound {
+                Ok(bound) => Some(bound),
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::PathTaken);
+                    None
+                }
+            });
+            let (listener, _file) = winners.next().unwrap();
+            assert!(winners.next().is_none(), "two say that they listen");
+            let _client = std::os::unix::net::UnixStream::connect(&path).unwrap();
+            assert!(listener.accept().is_ok(), "the winner is deaf");
+        }
     }
 
     #[test]

@@ -311,9 +311,8 @@ async fn health_checks_are_not_worth_a_word() {
 
 #[tokio::test]
 async fn an_unauthenticated_connection_that_waits_for_room_ends_on_time() {
-    let config = ListenerConfig::new()
-        .max_bytes_in_flight(100_000)
-        .authentication_timeout(Duration::from_millis(300));
+    let config =
+        ListenerConfig::new().max_bytes_in_flight(100_000).authentication_timeout(Duration::from_millis(300));
     let recorder = Recorder::default();
     recorder.authenticate.store(true, Ordering::SeqCst);
     let running = Running::start(tcp(config), recorder);

@@ -57,3 +57,45 @@ fn serve() {
         }
     });
 }
+
+const WRONG: &str = "LOGRECORD_TEST_WRONG_SOCKET";
+
+/// Runs one test of this file again, with a socket as descriptor 3.
+fn run_again(test: &str, sockets: &str, stdin: OwnedFd) {
+    let status = Command::new("sh")
+        .args(["-c", &format!("LISTEN_PID=$$ LISTEN_FDS={sockets} exec \"$0\" \"$@\" 3<&0 </dev/null")])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env(WRONG, "1")
+        .stdin(stdin)
+        .status()
+        .unwrap();
+    assert!(status.success(), "{test} {sockets}");
+}
+
+#[test]
+fn sockets_that_cannot_serve_and_absurd_counts_are_refused_at_once() {
+    if std::env::var_os(WRONG).is_some() {
+        let error = Listener::from_systemd(&ListenerConfig::new()).unwrap_err();
+        assert_eq!(error.kind(), logrecord_transport::ErrorKind::Systemd);
+        return;
+    }
+    let test = "sockets_that_cannot_serve_and_absurd_counts_are_refused_at_once";
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    for count in ["2147483647", "4294967295", "18446744073709551615", "1025", "-1", "many", "2"] {
+        run_again(test, count, listener.try_clone().unwrap().into());
+    }
+    let address = listener.local_addr().unwrap();
+    let stream = TcpStream::connect(address).unwrap();
+    run_again(test, "1", stream.into());
+    let unbound = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    unbound.bind(&"127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap().into()).unwrap();
+    run_again(test, "1", unbound.into());
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    udp.connect(address).unwrap();
+    run_again(test, "1", udp.into());
+    let (one, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+    run_again(test, "1", one.into());
+    let (one, _other) = std::os::unix::net::UnixDatagram::pair().unwrap();
+    run_again(test, "1", one.into());
+}

@@ -60,7 +60,11 @@ pub(super) struct FlightLimits {
 
 impl FlightLimits {
     pub(super) fn new(limit: usize) -> Self {
-        Self { delivered: BytesInFlight::new(limit), partial: BytesInFlight::new(limit), exceeding: AtomicBool::new(false) }
+        Self {
+            delivered: BytesInFlight::new(limit),
+            partial: BytesInFlight::new(limit),
+            exceeding: AtomicBool::new(false),
+        }
     }
 }
 

@@ -233,10 +233,7 @@ mod tests {
             let waiting = lock(replies.waiting.as_ref().unwrap());
             assert_eq!(waiting.ordered.len() + waiting.latest.len(), MAX_WAITING);
             drop(waiting);
-            assert!(matches!(
-                replies.poll_take(&Context::from_waker(Waker::noop())),
-                Poll::Ready(Err(_))
-            ));
+            assert!(matches!(replies.poll_take(&Context::from_waker(Waker::noop())), Poll::Ready(Err(_))));
         }
     }
 

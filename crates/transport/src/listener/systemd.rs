@@ -11,7 +11,9 @@ const MAX_SOCKETS: u64 = 1024;
 #[cfg(unix)]
 fn check_environment() -> Result<(), Error> {
     let number = |name| match std::env::var(name) {
-        Ok(text) if !text.is_empty() => text.parse::<u64>().map(Some).map_err(|_| Error::new(ErrorKind::Systemd)),
+        Ok(text) if !text.is_empty() => {
+            text.parse::<u64>().map(Some).map_err(|_| Error::new(ErrorKind::Systemd))
+        }
         Ok(_) | Err(std::env::VarError::NotPresent) => Ok(None),
         Err(std::env::VarError::NotUnicode(_)) => Err(Error::new(ErrorKind::Systemd)),
     };
