@@ -143,7 +143,7 @@ async fn alongside<F: Future, S: Stream>(future: F, writer: &mut ReplyWriter, st
         let outcome = future.as_mut().poll(context);
         if outcome.is_pending() {
             // A failure is found again when the connection is read next.
-            let _ = writer.poll(stream, context);
+            drop(writer.poll(stream, context));
         }
         outcome
     })
