@@ -1,21 +1,58 @@
 //! Nodes of a document as values, within one budget for the whole record and without failing: what
 //! cannot be a tree becomes a note in its place.
+//!
+//! The budget is in proportion to the pickle, so that sharing, which costs it two bytes a place, does not make
+//! a large record of a small frame: neither here in memory, nor later where the record is written out.
 
 use std::borrow::Cow;
 
 use pickle_codec::{ErrorKind, Limits, Node, NodeRef, Value};
+
+use crate::budget::CUT;
 
 /// The note that stands for a value that contains itself.
 const RECURSIVE: &str = "<not kept: contains itself>";
 /// The note that stands for a value beyond the depth limit.
 const TOO_DEEP: &str = "<not kept: nested too deep>";
 /// The note that stands for a value whose sharing expands beyond the budget.
-const TOO_LARGE: &str = "<not kept: expands too far>";
+const TOO_LARGE: &str = CUT;
 
 const NOTES: [&str; 3] = [RECURSIVE, TOO_DEEP, TOO_LARGE];
 
-/// What a record may expand to, however short its payload.
-const MIN_EXPANSION: usize = 1 << 20;
+/// What a record may expand to beside 64 times its payload.
+pub(crate) const MIN_EXPANSION: usize = 16 << 10;
+
+/// A value, or the note in the place of one that cannot be kept.
+pub(crate) enum Kept<'a> {
+    Value(Value<'a>),
+    Note(Note),
+}
+
+impl<'a> Kept<'a> {
+    /// The value, or the text of the note.
+    pub(crate) fn into_value(self) -> Value<'a> {
+        match self {
+            Self::Value(value) => value,
+            Self::Note(note) => note.into_value(),
+        }
+    }
+}
+
+/// Why a value is not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Note(&'static str);
+
+impl Note {
+    /// Whether the value would have been too large.
+    pub(crate) fn is_cut(self) -> bool {
+        self.0 == TOO_LARGE
+    }
+
+    /// The text that stands for the value.
+    pub(crate) const fn into_value<'a>(self) -> Value<'a> {
+        Value::Str(Cow::Borrowed(self.0))
+    }
+}
 
 /// Where each note stands as a key, so that a dict has it once: different keys that are not kept are one note.
 #[derive(Debug, Default)]
@@ -27,7 +64,7 @@ impl NotedKeys {
     #[inline]
     pub(crate) fn meet(&mut self, key: &Value<'_>, place: usize) -> Option<usize> {
         let Value::Str(text) = key else { return None };
-        if !text.starts_with('<') {
+        if !text.starts_with(['<', '.']) {
             return None;
         }
         let note = NOTES.iter().position(|note| note == text)?;
@@ -48,39 +85,42 @@ pub(crate) struct Converter {
 
 impl Converter {
     pub(crate) fn new(limits: &Limits, input_len: usize) -> Self {
-        // A record becomes a line of output: unless the caller says otherwise, a few hundred bytes must
-        // not become many megabytes.
-        let left = limits.max_expansion.unwrap_or_else(|| input_len.saturating_mul(64).max(MIN_EXPANSION));
+        let left = match limits.max_expansion {
+            Some(limit) => limit,
+            // A document that was put together, not read, is as large as it is.
+            None if input_len == 0 => limits.expansion(0),
+            None => input_len.saturating_mul(64).saturating_add(MIN_EXPANSION),
+        };
         Self { limits: *limits, left }
     }
 
     /// The value of a node, or a note in its place.
     #[inline]
-    pub(crate) fn value<'a>(&mut self, node: NodeRef<'_, 'a>) -> Value<'a> {
+    pub(crate) fn value<'a>(&mut self, node: NodeRef<'_, 'a>) -> Kept<'a> {
         if let Some(text) = node.borrowed_str() {
             return match self.left.checked_sub(text.len()) {
                 Some(left) => {
                     self.left = left;
-                    Value::Str(Cow::Borrowed(text))
+                    Kept::Value(Value::Str(Cow::Borrowed(text)))
                 }
-                None => Value::Str(Cow::Borrowed(TOO_LARGE)),
+                None => Kept::Note(Note(TOO_LARGE)),
             };
         }
-        match node.view() {
+        Kept::Value(match node.view() {
             Node::None => Value::None,
             Node::Bool(value) => Value::Bool(value),
             Node::Int(value) => Value::Int(value),
             Node::Float(value) => Value::Float(value),
-            _ => self.large(node),
-        }
+            _ => return self.large(node),
+        })
     }
 
-    fn large<'a>(&mut self, node: NodeRef<'_, 'a>) -> Value<'a> {
+    fn large<'a>(&mut self, node: NodeRef<'_, 'a>) -> Kept<'a> {
         self.limits.max_expansion = Some(self.left);
         let note = match node.to_value_with(&self.limits) {
             Ok(value) => {
                 self.left = self.left.saturating_sub(weight(&value));
-                return value;
+                return Kept::Value(value);
             }
             Err(error) => match error.kind() {
                 ErrorKind::Recursive => RECURSIVE,
@@ -91,7 +131,7 @@ impl Converter {
         // A failure may have cost all that was left, and a record may hold many of them: the work
         // of all together stays within a few times the budget.
         self.left -= self.left / if note == TOO_LARGE { 4 } else { 16 };
-        Value::Str(Cow::Borrowed(note))
+        Kept::Note(Note(note))
     }
 }
 

@@ -4,25 +4,32 @@
 //! mode differs on purpose: each value is made visible before it is put in its place, and the
 //! lines of an exception are indented, so that no record can look like two, or like another.
 
+mod names;
 mod plan;
 mod validate;
+mod view;
 
 use std::borrow::Cow;
-use std::time::SystemTime;
 
 use pickle_codec::Value;
 
+pub use self::names::UnknownName;
 use self::plan::Piece;
+use self::view::View;
 use crate::brace::brace;
+use crate::budget::{CUT, Written};
+use crate::created::seconds_of;
 use crate::dollar::dollar;
 use crate::escape::escape_line;
+use crate::json::SourceInfo;
 use crate::percent::class::{Integer, is_true, type_name};
 use crate::percent::error::FormatError;
 use crate::percent::output::Output;
 use crate::percent::show::{Conversion, show_cow};
 use crate::percent::{Arguments, DEFAULT_MESSAGE_LIMIT, Fields, PercentFormat, percent};
+use crate::record::now;
 use crate::strftime::{Zone, default_time, strftime};
-use crate::{Field, LogRecord, Text};
+use crate::{LogRecord, Text};
 
 /// The bytes that a formatted record may have when nothing else is said: 8 MiB.
 const DEFAULT_LIMIT: usize = 8 << 20;
@@ -93,6 +100,7 @@ pub struct Formatter {
     defaults: Vec<(String, Value<'static>)>,
     zone: Zone,
     safe: bool,
+    lenient: bool,
     colour: bool,
     limit: usize,
     message_limit: usize,
@@ -133,7 +141,7 @@ impl FormatterBuilder {
         self
     }
 
-    /// A value for a name that a record does not have.
+    /// A value for a name that a record does not have; one of `Formatter`'s `defaults` in Python.
     pub fn default(mut self, name: impl Into<String>, value: Value<'static>) -> Self {
         self.formatter.defaults.push((name.into(), value));
         self
@@ -162,6 +170,26 @@ impl FormatterBuilder {
     /// nothing is said, as Python has no such thing.
     pub const fn safe(mut self, safe: bool) -> Self {
         self.formatter.safe = safe;
+        self
+    }
+
+    /// Whether a record is written that the format does not suit; it is not, when nothing is said, as Python raises
+    /// there.
+    ///
+    /// Nothing stands in the place of a name that the record lacks, nor of a null where a number is asked for, and
+    /// any other value stands as text there. A time that is a `datetime` or text is read, and where there is none
+    /// it is that at hand. [`Written`] tells the caller of it.
+    ///
+    /// ```
+    /// use logrecord_model::{Formatter, LogRecord};
+    /// let formatter = Formatter::builder().format("[%(user)s] %(message)s").lenient(true).build()?;
+    /// let mut out = String::new();
+    /// let written = formatter.format_into(&LogRecord::builder("app", 20, "hi").build(), None, &mut out)?;
+    /// assert_eq!((out.as_str(), written.missing.as_deref()), ("[] hi", Some("user")));
+    /// # Ok::<(), logrecord_model::FormatError>(())
+    /// ```
+    pub const fn lenient(mut self, lenient: bool) -> Self {
+        self.formatter.lenient = lenient;
         self
     }
 
@@ -231,6 +259,7 @@ impl Formatter {
                 defaults: Vec::new(),
                 zone: Zone::utc(),
                 safe: false,
+                lenient: false,
                 colour: false,
                 limit: DEFAULT_LIMIT,
                 message_limit: DEFAULT_MESSAGE_LIMIT,
@@ -244,7 +273,8 @@ impl Formatter {
     /// against what records may hold, with or without colour.
     #[must_use]
     pub fn text(colour: bool) -> Self {
-        let mut formatter = Self::builder().format(TEXT_FORMAT).safe(true).colour(colour).formatter;
+        let mut formatter =
+            Self::builder().format(TEXT_FORMAT).safe(true).lenient(true).colour(colour).formatter;
         formatter.uses_time = true;
         formatter.pieces = plan::compile(TEXT_FORMAT);
         formatter.zone = Zone::local();
@@ -271,45 +301,106 @@ impl Formatter {
     /// take its value, a time that is none.
     pub fn format(&self, record: &LogRecord<'_>) -> Result<String, FormatError> {
         let mut out = String::new();
-        self.format_into(record, &mut out)?;
+        self.format_into(record, None, &mut out)?;
         Ok(out)
     }
 
     /// Appends a record's text; on an error nothing is appended.
     ///
+    /// The format may ask for the source as `transport`, `peer` and `key_id`, and for all extras as `extra`. The
+    /// text is no longer than [`limit`](FormatterBuilder::limit) and than the record's own
+    /// [`limit`](LogRecord::limit), apart from `...(cut)` at its end.
+    ///
     /// # Errors
     ///
-    /// As [`format`](Self::format).
-    pub fn format_into(&self, record: &LogRecord<'_>, out: &mut String) -> Result<(), FormatError> {
-        self.format_fields(record, out)
+    /// As [`format`](Self::format); none, if the formatter is [`lenient`](FormatterBuilder::lenient).
+    pub fn format_into(
+        &self,
+        record: &LogRecord<'_>,
+        source: Option<&SourceInfo<'_>>,
+        out: &mut String,
+    ) -> Result<Written, FormatError> {
+        let mut written = self.write_whole(record, source, record.limit(), out)?;
+        written.cut |= record.is_cut();
+        Ok(written)
     }
 
     /// Appends the text of anything that has the attributes of a record.
     ///
     /// # Errors
     ///
-    /// As [`format`](Self::format).
-    pub fn format_fields(&self, record: &dyn Fields, out: &mut String) -> Result<(), FormatError> {
+    /// As [`format_into`](Self::format_into).
+    pub fn format_fields(&self, record: &dyn Fields, out: &mut String) -> Result<Written, FormatError> {
+        self.write_whole(record, None, usize::MAX, out)
+    }
+
+    /// The names in the format that are neither an attribute of CPython's records nor a default; an application
+    /// may give its records an attribute of that name.
+    ///
+    /// ```
+    /// use logrecord_model::Formatter;
+    /// let formatter = Formatter::builder().format("%(mesage)s %(user)s").build()?;
+    /// let unknown: Vec<_> = formatter.unknown_names().collect();
+    /// assert_eq!((unknown[0].name, unknown[0].meant), ("mesage", Some("message")));
+    /// assert_eq!((unknown[1].name, unknown[1].meant), ("user", None));
+    /// # Ok::<(), logrecord_model::FormatError>(())
+    /// ```
+    pub fn unknown_names(&self) -> impl Iterator<Item = UnknownName<'_>> {
+        let is_default = |name: &str| self.defaults.iter().any(|(default, _)| default == name);
+        names::asked(self.style, &self.format)
+            .into_iter()
+            .filter(move |name| !names::is_known(name) && !is_default(name))
+            .map(UnknownName::new)
+    }
+
+    fn write_whole(
+        &self,
+        record: &dyn Fields,
+        source: Option<&SourceInfo<'_>>,
+        limit: usize,
+        out: &mut String,
+    ) -> Result<Written, FormatError> {
         let start = out.len();
-        let result = self.write(record, out);
+        let limit = limit.min(self.limit);
+        let result = match self.write(record, source, limit, out) {
+            Err(error) if self.lenient => {
+                out.truncate(start);
+                // The format of `text` suits every record.
+                let plain =
+                    Self { colour: false, zone: self.zone.clone(), safe: self.safe, ..Self::text(false) };
+                plain
+                    .write(record, source, limit, out)
+                    .map(|written| Written { refused: Some(error), ..written })
+            }
+            other => other,
+        };
         if result.is_err() {
             out.truncate(start);
         }
         result
     }
 
-    fn write(&self, record: &dyn Fields, out: &mut String) -> Result<(), FormatError> {
+    fn write(
+        &self,
+        record: &dyn Fields,
+        source: Option<&SourceInfo<'_>>,
+        limit: usize,
+        out: &mut String,
+    ) -> Result<Written, FormatError> {
         let none = || Cow::Owned(Value::None);
         let (msg, args) =
             (record.field("msg").unwrap_or_else(none), record.field("args").unwrap_or_else(none));
         let view = View {
             record,
+            source,
             message: self.message(&msg, &args)?,
             asctime: if self.uses_time { Some(self.time(record)?) } else { None },
             defaults: &self.defaults,
+            lenient: self.lenient,
+            missing: std::cell::Cell::new(None),
         };
         let start = out.len();
-        let mut output = Output::new(out, self.limit, DEFAULT_MESSAGE_LIMIT, self.safe);
+        let mut output = Output::new(out, limit, DEFAULT_MESSAGE_LIMIT, self.safe);
         self.write_fields(&view, &mut output).map_err(|error| {
             if error.python_type() == "KeyError" {
                 FormatError::value_error(format!("Formatting field not found in record: {error}"))
@@ -317,25 +408,31 @@ impl Formatter {
                 error
             }
         })?;
+        let mut cut =
+            output.is_full() || (is_true(&args) && view.message.as_bytes().ends_with(CUT.as_bytes()));
         for name in ["exc_text", "stack_info"] {
             let Some(value) = record.field(name).filter(|value| is_true(value)) else { continue };
             let used = out.len().saturating_sub(start);
+            if used >= limit {
+                break;
+            }
             let ends_line = out.get(start..).is_some_and(|text| text.ends_with('\n'));
-            let mut output = Output::new(out, self.limit.saturating_sub(used), 0, self.safe);
+            let mut output = Output::new(out, limit.saturating_sub(used), 0, self.safe);
             if !ends_line {
                 output.push_str("\n");
             }
             let text = show_cow(value, Conversion::Str, output.room())?;
             self.write_below(&text, &mut output);
+            cut |= output.is_full();
         }
-        Ok(())
+        Ok(Written { cut, missing: view.missing.into_inner(), refused: None })
     }
 
     /// The text of `getMessage()`. Safe output has to say something where Python raises.
     fn message<'v>(&self, msg: &'v Value<'_>, args: &'v Value<'_>) -> Result<Text<'v>, FormatError> {
         let format = PercentFormat::new().with_limit(self.message_limit);
         match format.message(msg, args) {
-            Err(error) if self.safe => Ok(Text::from(format.refused(msg, &error))),
+            Err(error) if self.safe || self.lenient => Ok(Text::from(format.refused(msg, &error))),
             other => other,
         }
     }
@@ -348,10 +445,10 @@ impl Formatter {
                         Piece::Literal(text) => output.push_str(text),
                         Piece::Field(field) if self.colour && &*field.name == "levelname" => {
                             output.push_str(colour(view.record));
-                            field.write(view, output)?;
+                            field.write(view, self.lenient, output)?;
                             output.push_str("\x1b[0m");
                         }
-                        Piece::Field(field) => field.write(view, output)?,
+                        Piece::Field(field) => field.write(view, self.lenient, output)?,
                     }
                 }
                 Ok(())
@@ -390,11 +487,12 @@ impl Formatter {
         let created = match created.as_deref() {
             Some(Value::Float(seconds)) => *seconds,
             // Python takes the time at hand where there is none.
-            None | Some(Value::None) => SystemTime::UNIX_EPOCH.elapsed().map_or(0.0, |now| now.as_secs_f64()),
+            None | Some(Value::None) => now(),
             Some(other) => match Integer::of(other) {
                 Some(integer) => integer
                     .to_float()
                     .map_err(|_| FormatError::overflow("timestamp out of range for platform time_t"))?,
+                None if self.lenient => seconds_of(other).unwrap_or_else(now),
                 None => {
                     let message =
                         format!("'{}' object cannot be interpreted as an integer", type_name(other));
@@ -402,6 +500,8 @@ impl Formatter {
                 }
             },
         };
+        // A time without a year that can be written is no reason to lose a record.
+        let created = if self.lenient && self.zone.at(created).is_err() { now() } else { created };
         if let Some(format) = &self.date_format {
             return strftime(format, &self.zone.at(created)?, &self.zone);
         }
@@ -413,8 +513,9 @@ impl Formatter {
         }
         let Some(format) = &self.msec_format else { return Ok(text) };
         let msecs = match record.field("msecs").map(Cow::into_owned_value) {
-            None | Some(Value::None) => Value::Float((created - created.floor()) * 1000.0),
-            Some(value) => value,
+            Some(value @ (Value::Float(_) | Value::Int(_))) => value,
+            Some(value) if !self.lenient && !matches!(value, Value::None) => value,
+            _ => Value::Float((created - created.floor()) * 1000.0),
         };
         if format == "%s,%03d"
             && let Value::Float(number) = msecs
@@ -458,69 +559,5 @@ fn colour(record: &dyn Fields) -> &'static str {
         Some(20..) => "\x1b[32m",
         Some(_) => "\x1b[36m",
         None => "\x1b[0m",
-    }
-}
-
-/// A record as its format sees it: with message and time filled in, and defaults behind it.
-struct View<'r> {
-    record: &'r dyn Fields,
-    message: Text<'r>,
-    asctime: Option<String>,
-    defaults: &'r [(String, Value<'static>)],
-}
-
-impl Fields for View<'_> {
-    fn field(&self, name: &str) -> Option<Cow<'_, Value<'_>>> {
-        match (name, &self.asctime) {
-            ("message", _) => Some(Cow::Owned(self.message.borrowed().into_value())),
-            ("asctime", Some(asctime)) => Some(Cow::Owned(Value::from(asctime.as_str()))),
-            _ => self.record.field(name).or_else(|| {
-                let (_, value) = self.defaults.iter().rev().find(|(key, _)| key == name)?;
-                Some(Cow::Borrowed(value))
-            }),
-        }
-    }
-
-    fn all(&self) -> Value<'_> {
-        let mut pairs: Vec<(Value<'_>, Value<'_>)> = Vec::new();
-        if let Value::Dict(own) = self.record.all() {
-            for (name, value) in self.defaults {
-                if self.record.field(name).is_none() {
-                    pairs.push((Value::from(name.as_str()), value.clone()));
-                }
-            }
-            pairs.extend(own);
-        }
-        let message = Some(self.message.borrowed().into_value());
-        let asctime = self.asctime.as_deref().map(Value::from);
-        for (name, value) in [("message", message), ("asctime", asctime)] {
-            let Some(value) = value else { continue };
-            match pairs.iter_mut().find(|(key, _)| matches!(key, Value::Str(key) if key == name)) {
-                Some((_, old)) => *old = value,
-                None => pairs.push((Value::from(name), value)),
-            }
-        }
-        Value::Dict(pairs)
-    }
-}
-
-impl Fields for LogRecord<'_> {
-    fn field(&self, name: &str) -> Option<Cow<'_, Value<'_>>> {
-        self.attribute(name)
-    }
-
-    fn all(&self) -> Value<'_> {
-        let mut pairs = Vec::new();
-        for field in Field::ALL {
-            let is_late = matches!(field, Field::Message | Field::AscTime);
-            if is_late || (field == Field::TaskName && !self.has(field)) {
-                continue;
-            }
-            if let Some(value) = self.attribute(field.as_str()) {
-                pairs.push((Value::from(field.as_str()), value.into_owned()));
-            }
-        }
-        pairs.extend(self.extra().map(|(key, value)| (key.clone(), value.clone())));
-        Value::Dict(pairs)
     }
 }

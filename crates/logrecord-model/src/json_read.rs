@@ -17,8 +17,8 @@ use crate::tree::Tree;
 impl LogRecord<'_> {
     /// Reads a record from one JSON object in the schema of [`write_json`](Self::write_json).
     ///
-    /// `message` becomes `msg`; `time` counts where there is no `created`; `source` is passed over,
-    /// because it says how a record came to somebody else. A member of another name is taken as an
+    /// `message` becomes `msg`; `time` counts where there is no `created`; `source`, `globals` and `cut` are
+    /// passed over, because they say how a record came to somebody else. A member of another name is taken as an
     /// extra. Attributes come in the order in which CPython sends them.
     ///
     /// ```
@@ -68,6 +68,9 @@ fn from_tree(tree: Tree) -> Result<OwnedLogRecord> {
         match (&*name, field) {
             ("time", _) => time = Some(tree),
             ("source", _) => {}
+            // What a receiver says about the record, not what the record says.
+            ("cut", _) if matches!(tree, Tree::Bool(_)) => {}
+            ("globals", _) if matches!(tree, Tree::List(_)) => {}
             ("extra", _) => match tree {
                 Tree::Map(members) => {
                     for (key, tree) in members {
@@ -178,7 +181,7 @@ fn tagged_value(tree: &Tree) -> Option<Value<'static>> {
     let text = String::from_utf8(text).ok()?;
     let limits = Limits::default();
     let document = tagged::from_str(&text, &TaggedOptions::new().limits(limits)).ok()?;
-    Some(Converter::new(&limits, text.len()).value(document.root()).into_owned())
+    Some(Converter::new(&limits, text.len()).value(document.root()).into_value().into_owned())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! [`LogRecord::from_pickle`] reads it without running anything, [`LogRecord::to_pickle`] writes it in
 //! CPython's bytes, [`LogRecord::write_json`] makes one line of JSON of it, and [`Formatter`] the text
 //! that Python would have written. This crate does no input or output, and reads a clock only in
-//! [`LogRecordBuilder::now`].
+//! [`LogRecordBuilder::now`] and where a record that is formatted has no time.
 //!
 //! ```
 //! use logrecord_model::LogRecord;
@@ -36,8 +36,10 @@
 #[cfg(feature = "arbitrary")]
 mod arbitrary;
 mod brace;
+mod budget;
 mod builder;
 mod convert;
+mod created;
 mod dollar;
 mod error;
 mod escape;
@@ -64,12 +66,13 @@ mod time;
 mod tree;
 mod write;
 
+pub use budget::{Written, output_limit};
 pub use builder::LogRecordBuilder;
 pub use error::{Error, ErrorKind, Result};
 pub use escape::escape_line;
 pub use exception::{Exception, Frame, Link, SyntaxPlace, Traceback};
 pub use field::Field;
-pub use formatter::{Formatter, FormatterBuilder, Style};
+pub use formatter::{Formatter, FormatterBuilder, Style, UnknownName};
 pub use json::SourceInfo;
 pub use level::{Level, LevelNames, UnknownLevel};
 pub use percent::error::FormatError;

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 
 use pickle_codec::Value;
 
+use crate::convert::MIN_EXPANSION;
 use crate::field::{Field, Slot};
 use crate::record::{LogRecord, Scalar};
 use crate::scan::Cursor;
@@ -21,9 +22,9 @@ const MAX_CONTAINERS: usize = 64;
 /// Keys of a nested dict that are searched one by one for duplicates.
 const MAX_KEYS: usize = 16;
 
-/// More bytes of text that are fetched from the memo are counted by the decoder's budget. This is far
-/// below what that budget allows, so that no value read here would have been a note there.
-const MAX_FETCHES: usize = 64 << 10;
+/// More bytes of text that are fetched from the memo are counted by the decoder's budget. What a pickle spells out
+/// takes at most half of that budget, so that no value read here would have been a note there.
+const MAX_FETCHES: usize = MIN_EXPANSION;
 
 /// Memo indexes may leave gaps of this size, as those of Python 2, which start at 1.
 const MAX_GAP: usize = 16;

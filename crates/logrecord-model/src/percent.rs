@@ -22,7 +22,7 @@ use self::error::FormatError;
 use self::float::{FloatSpec, FloatText, float_text};
 use self::lookup::Lookup;
 pub use self::output::DEFAULT_MAX_DIRECTIVES;
-use self::output::{Extent, Output, Place, TRUNCATED};
+use self::output::{CUT, Extent, Output, Place};
 use self::show::{Conversion, object_steps, repr_str, write_text, write_value};
 use crate::Text;
 
@@ -36,6 +36,11 @@ pub trait Fields {
 
     /// All names and values as one dict, for the rare directive that asks for the whole.
     fn all(&self) -> Value<'_>;
+
+    /// The values of an application's own names as one dict, where they are known from the others.
+    fn extra(&self) -> Option<Value<'_>> {
+        None
+    }
 }
 
 impl Fields for Value<'_> {
@@ -90,7 +95,7 @@ impl PercentFormat {
     }
 
     /// Sets the bytes that the output may have; what is above is cut off, and
-    /// `...[truncated]` stands there.
+    /// `...(cut)` stands there.
     #[must_use]
     pub const fn with_limit(mut self, bytes: usize) -> Self {
         self.limit = bytes;
@@ -111,7 +116,7 @@ impl PercentFormat {
     /// use pickle_codec::Value;
     /// let format = PercentFormat::new().with_max_directives(2);
     /// assert_eq!(format.format("%d %d", &Value::tuple([1, 2])).unwrap(), "1 2");
-    /// assert_eq!(format.format("%d %d %d", &Value::tuple([1, 2, 3])).unwrap(), "1 2 ...[truncated]");
+    /// assert_eq!(format.format("%d %d %d", &Value::tuple([1, 2, 3])).unwrap(), "1 2 ...(cut)");
     /// ```
     #[must_use]
     pub const fn with_max_directives(mut self, directives: usize) -> Self {
@@ -148,7 +153,7 @@ impl PercentFormat {
                 if !is_true(args) {
                     return Ok(Text::from(shown));
                 }
-                match shown.strip_suffix(TRUNCATED) {
+                match shown.strip_suffix(CUT) {
                     Some(start) if start.len() >= self.limit.saturating_sub(5) => {
                         self.format_start(start, args).map(Text::from)
                     }
@@ -185,7 +190,7 @@ impl PercentFormat {
     pub(crate) fn refused(self, msg: &Value<'_>, error: &FormatError) -> String {
         let behind = format!(" [{}: {}]", error.python_type(), error.message());
         let len = msg.as_str().map_or(0, str::len).min(self.limit);
-        let spare = TRUNCATED.len().saturating_add(behind.len());
+        let spare = CUT.len().saturating_add(behind.len());
         let mut text = String::with_capacity(len.saturating_add(spare));
         // A value that cannot be written leaves the exception alone.
         if write_value(msg, Conversion::Str, Extent::PLAIN, &mut self.output(&mut text)).is_err() {

@@ -2,11 +2,12 @@
 
 use pickle_codec::{DecodeOptions, Decoder, Document, Limits, Node, Py2Str};
 
-use crate::convert::{Converter, NotedKeys};
+use crate::budget::output_limit;
+use crate::convert::{Converter, Kept, Note, NotedKeys};
 use crate::error::{Error, Result};
 use crate::field::Field;
 use crate::loose::{self, Scratch};
-use crate::record::LogRecord;
+use crate::record::{LogRecord, Remarks};
 use crate::stock;
 
 /// The default limit of an input's length.
@@ -23,14 +24,9 @@ impl<'a> LogRecord<'a> {
     /// [`NotADict`](crate::ErrorKind::NotADict) if it is one of something else.
     pub fn from_pickle(payload: &'a [u8]) -> Result<Self> {
         if payload.len() <= MAX_INPUT_LEN
-            && let Some(stock) = stock::read(payload)
+            && let Some(record) = read_stock(payload, &mut Scratch::default())
         {
-            if stock.is_whole() {
-                return Ok(stock.into_record());
-            }
-            if let Some(record) = stock.into_record_with_extras(&mut Scratch::default()) {
-                return Ok(record);
-            }
+            return Ok(record);
         }
         RecordDecoder::new().decode(payload)
     }
@@ -53,16 +49,36 @@ impl<'a> LogRecord<'a> {
         let mut converter = Converter::new(options.limits_set(), document.input_len());
         let mut noted = NotedKeys::default();
         let mut record = Self::EMPTY;
+        if document.input_len() > 0 {
+            record.limit = output_limit(document.input_len());
+        }
+        let mut cut = false;
+        let mut noted_value = |note: Note| {
+            cut |= note.is_cut();
+            note.into_value()
+        };
         for (key, value) in pairs.iter() {
             let value = converter.value(value);
             let field = match key.view() {
                 Node::Str(name) => Field::from_name(name.as_bytes()),
                 _ => None,
             };
-            match field {
-                Some(field) => record.store(field, value),
-                None => {
-                    let key = converter.value(key);
+            match (field, value) {
+                // A note is no logger name and no argument; what a message cannot show is said in its place.
+                (Some(field), Kept::Note(note)) if field != Field::Msg => {
+                    record.store_odd(field, noted_value(note));
+                }
+                (Some(field), Kept::Note(note)) => record.store(field, noted_value(note)),
+                (Some(field), Kept::Value(value)) => record.store(field, value),
+                (None, value) => {
+                    let value = match value {
+                        Kept::Value(value) => value,
+                        Kept::Note(note) => noted_value(note),
+                    };
+                    let key = match converter.value(key) {
+                        Kept::Value(key) => key,
+                        Kept::Note(note) => noted_value(note),
+                    };
                     let before = noted.meet(&key, record.extra.len());
                     match before.and_then(|place| record.extra.get_mut(place)) {
                         Some(extra) => extra.value = value,
@@ -71,7 +87,22 @@ impl<'a> LogRecord<'a> {
                 }
             }
         }
+        if cut {
+            record.remarks = Some(Box::new(Remarks { cut, ..Remarks::default() }));
+        }
         Ok(record)
+    }
+}
+
+/// The two ways for what CPython 3 sends.
+#[inline(always)]
+fn read_stock<'a>(payload: &'a [u8], scratch: &mut Scratch<'static>) -> Option<LogRecord<'a>> {
+    let stock = stock::read(payload)?;
+    let limit = output_limit(payload.len());
+    if stock.is_whole() {
+        Some(stock.into_record(limit))
+    } else {
+        stock.into_record_with_extras(limit, scratch)
     }
 }
 
@@ -149,15 +180,10 @@ impl RecordDecoder {
     /// As [`LogRecord::from_pickle`].
     pub fn decode<'a>(&mut self, payload: &'a [u8]) -> Result<LogRecord<'a>> {
         if payload.len() <= self.max_fast_len {
-            if let Some(stock) = stock::read(payload) {
-                if stock.is_whole() {
-                    return Ok(stock.into_record());
-                }
-                if let Some(record) = stock.into_record_with_extras(&mut self.scratch) {
-                    return Ok(record);
-                }
+            if let Some(record) = read_stock(payload, &mut self.scratch) {
+                return Ok(record);
             }
-            let mut record = LogRecord::EMPTY;
+            let mut record = LogRecord { limit: output_limit(payload.len()), ..LogRecord::EMPTY };
             let mut scratch: Scratch<'a> = std::mem::take(&mut self.scratch);
             let outcome = loose::read(payload, self.py2_text, &mut record, &mut scratch);
             self.scratch = scratch.recycle();

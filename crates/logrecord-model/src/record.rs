@@ -1,6 +1,9 @@
 //! The record: every attribute that CPython gives a LogRecord, typed, and everything else in `extra`.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Instant, SystemTime};
 
 use pickle_codec::Value;
 
@@ -41,6 +44,19 @@ pub struct LogRecord<'a> {
     pub(crate) whole: u32,
     /// Attributes whose value has the wrong type and stands in `extra`: none of them is in `order`.
     pub(crate) odd: u32,
+    /// The bytes that it may become when it is written out.
+    pub(crate) limit: usize,
+    /// What reading it left to say; mostly nothing.
+    pub(crate) remarks: Option<Box<Remarks>>,
+}
+
+/// What is to be said of a record beside its attributes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Remarks {
+    /// A value was too large to be kept.
+    pub(crate) cut: bool,
+    /// The globals that are only described, in order.
+    pub(crate) globals: Vec<Box<str>>,
 }
 
 /// An attribute that is none of CPython's own.
@@ -214,6 +230,8 @@ impl<'a> LogRecord<'a> {
         set: 0,
         whole: 0,
         odd: 0,
+        limit: usize::MAX,
+        remarks: None,
     };
 
     /// A record without a single attribute; [`LogRecord::builder`] makes one that a Python
@@ -310,6 +328,20 @@ impl<'a> LogRecord<'a> {
         Field::ALL.into_iter().filter(move |field| odd & field.bit() != 0)
     }
 
+    /// Whether a value was too large to be kept, so that `...(cut)` stands in its place. What a record may become
+    /// is bounded by [`output_limit`](crate::output_limit) of its payload.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.remarks.as_ref().is_some_and(|remarks| remarks.cut)
+    }
+
+    /// The bytes that the record may become when it is written out: [`output_limit`](crate::output_limit) of its
+    /// payload, and no bound for a record that was not read from one.
+    #[must_use]
+    pub const fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// All keys that are no attribute of CPython's own, with their values, in order. Keys are
     /// mostly text, but Python sends others too.
     pub fn extra(&self) -> impl ExactSizeIterator<Item = (&Value<'a>, &Value<'a>)> + DoubleEndedIterator {
@@ -326,8 +358,8 @@ impl<'a> LogRecord<'a> {
     }
 
     /// What `record.__dict__[name]` is in Python after `logging.makeLogRecord`: the attribute, or
-    /// the extra of that name, or Python's default for an attribute that is absent. The attributes
-    /// that Python would fill from its own clock, thread and process are `None` where absent.
+    /// the extra of that name, or Python's default for an attribute that is absent: names, numbers and
+    /// times of the process that asks, where Python takes them from there.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<Cow<'_, Value<'_>>> {
         if let Some(field) = Field::from_name(name.as_bytes()) {
@@ -335,7 +367,7 @@ impl<'a> LogRecord<'a> {
                 return Some(self.field_value(field));
             }
             if !self.is_odd(field) {
-                return default_of(field).map(Cow::Owned);
+                return self.default_of(field).map(Cow::Owned);
             }
         }
         self.extra_value(name).map(Cow::Borrowed)
@@ -587,6 +619,8 @@ impl<'a> LogRecord<'a> {
             set: self.set,
             whole: self.whole,
             odd: self.odd,
+            limit: self.limit,
+            remarks: self.remarks,
         }
     }
 }
@@ -600,17 +634,46 @@ impl Default for LogRecord<'_> {
     }
 }
 
-/// What `logging.makeLogRecord({})` gives an attribute.
-fn default_of(field: Field) -> Option<Value<'static>> {
-    Some(match field {
-        Field::Args => Value::Tuple(Vec::new()),
-        Field::Msg | Field::PathName | Field::FileName | Field::Module => Value::Str(Cow::Borrowed("")),
-        Field::LevelName => Value::Str(Cow::Borrowed("Level None")),
-        Field::LineNo => Value::Int(0),
-        // Only a Formatter makes these.
-        Field::Message | Field::AscTime => return None,
-        _ => Value::None,
-    })
+impl LogRecord<'_> {
+    /// What `logging.makeLogRecord({})` gives an attribute.
+    fn default_of(&self, field: Field) -> Option<Value<'static>> {
+        Some(match field {
+            Field::Created => Value::Float(now()),
+            Field::Msecs => {
+                let created = self.created().unwrap_or_else(now);
+                Value::Float(((created - created.floor()) * 1000.0).floor())
+            }
+            Field::RelativeCreated => {
+                static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+                Value::Float(START.elapsed().as_secs_f64() * 1000.0)
+            }
+            Field::Thread => Value::Int(thread_number()),
+            Field::Args => Value::Tuple(Vec::new()),
+            Field::Msg | Field::PathName | Field::FileName | Field::Module => Value::Str(Cow::Borrowed("")),
+            Field::LevelName => Value::Str(Cow::Borrowed("Level None")),
+            Field::LineNo => Value::Int(0),
+            // Only a Formatter makes these.
+            Field::Message | Field::AscTime => return None,
+            Field::ThreadName => Value::Str(Cow::Borrowed("MainThread")),
+            Field::ProcessName => Value::Str(Cow::Borrowed("MainProcess")),
+            Field::Process => Value::Int(i64::from(std::process::id())),
+            _ => Value::None,
+        })
+    }
+}
+
+/// Seconds since the epoch.
+pub(crate) fn now() -> f64 {
+    SystemTime::UNIX_EPOCH.elapsed().map_or(0.0, |now| now.as_secs_f64())
+}
+
+/// A number of the thread that asks, which no other thread has.
+fn thread_number() -> i64 {
+    static NEXT: AtomicI64 = AtomicI64::new(1);
+    thread_local! {
+        static NUMBER: i64 = NEXT.fetch_add(1, Ordering::Relaxed);
+    }
+    NUMBER.with(|number| *number)
 }
 
 #[cfg(test)]

@@ -107,7 +107,7 @@ impl<'a> Stock<'a> {
 
     /// The record without what follows CPython's own attributes.
     #[inline(always)]
-    pub(crate) fn into_record(self) -> LogRecord<'a> {
+    pub(crate) fn into_record(self, limit: usize) -> LogRecord<'a> {
         let [t0, t1, t2, t3, t4, t5, t6, t7, t8, t9, t10] = self.texts;
         let text = |text| Text::Utf8(Cow::Borrowed(text));
         LogRecord {
@@ -134,14 +134,20 @@ impl<'a> Stock<'a> {
             set: self.set,
             whole: 0,
             odd: 0,
+            limit,
+            remarks: None,
         }
     }
 
     /// The record with the attributes of the application's own; `None` at the first surprise.
     #[inline(always)]
-    pub(crate) fn into_record_with_extras(self, scratch: &mut Scratch<'static>) -> Option<LogRecord<'a>> {
+    pub(crate) fn into_record_with_extras(
+        self,
+        limit: usize,
+        scratch: &mut Scratch<'static>,
+    ) -> Option<LogRecord<'a>> {
         let mut cursor = self.cursor;
-        let mut record = self.into_record();
+        let mut record = self.into_record(limit);
         extras(&mut cursor, &mut record, scratch)?;
         Some(record)
     }

@@ -1,51 +1,83 @@
-//! Values as tagged JSON: plain JSON where JSON has the word, an object with one `$` key elsewhere.
+//! Values as tagged JSON within a bound: plain JSON where JSON has the word, an object with one `$` key elsewhere.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use pickle_codec::Value;
 use pickle_codec::tagged::{TaggedOptions, write_node};
+use pickle_codec::{Limits, Value};
 
+use crate::budget::CUT;
 use crate::graph::Graph;
 use crate::json::{write_float, write_int};
 use crate::quote::write_str;
 
-/// Appends a value. Recurses as deep as the value, whose depth is capped where it is read.
-pub(crate) fn write_value(value: &Value<'_>, out: &mut Vec<u8>) {
+/// A value that would pass the bound. What was written of it is still there.
+#[derive(Debug)]
+pub(crate) struct Full;
+
+/// The largest integer that is written in decimal, as CPython's own limit of 4,300 digits: what is larger takes
+/// more than linear time.
+const MAX_DECIMAL_BITS: u64 = 14_284;
+
+/// Appends a value, as long as the output is no longer than `end`. Recurses as deep as the value, whose depth is
+/// capped where it is read.
+pub(crate) fn write_value(value: &Value<'_>, end: usize, out: &mut Vec<u8>) -> Result<(), Full> {
     match value {
         Value::None => out.extend_from_slice(b"null"),
         Value::Bool(true) => out.extend_from_slice(b"true"),
         Value::Bool(false) => out.extend_from_slice(b"false"),
         Value::Int(number) => write_int(*number, out),
         Value::Float(number) => write_float(*number, out),
-        Value::Str(text) => write_str(text, out),
-        Value::Wtf8(bytes) => write_base64("$str", bytes, out),
-        Value::Bytes(bytes) => write_base64("$bytes", bytes, out),
-        Value::ByteArray(bytes) => write_base64("$bytearray", bytes, out),
+        Value::Str(text) => {
+            room(text.len(), end, out)?;
+            write_str(text, out);
+        }
+        Value::Wtf8(bytes) => write_base64("$str", bytes, end, out)?,
+        Value::Bytes(bytes) => write_base64("$bytes", bytes, end, out)?,
+        Value::ByteArray(bytes) => write_base64("$bytearray", bytes, end, out)?,
+        Value::BigInt(number) if number.bits() > MAX_DECIMAL_BITS => {
+            room(usize::try_from(number.bits() / 4).unwrap_or(usize::MAX), end, out)?;
+            write_str(&repr(value, usize::MAX), out);
+        }
         Value::BigInt(number) => {
             out.extend_from_slice(b"{\"$int\":\"");
             out.extend_from_slice(number.to_string().as_bytes());
             out.extend_from_slice(b"\"}");
         }
-        Value::List(items) => write_items(items, out),
-        Value::Tuple(items) => write_tagged_items("$tuple", items, out),
-        Value::Set(items) => write_tagged_items("$set", items, out),
-        Value::FrozenSet(items) => write_tagged_items("$frozenset", items, out),
-        Value::Dict(pairs) => write_dict(pairs, out),
-        other => write_object(other, out),
+        Value::List(items) => write_items(items, end, out)?,
+        Value::Tuple(items) => write_tagged_items("$tuple", items, end, out)?,
+        Value::Set(items) => write_tagged_items("$set", items, end, out)?,
+        Value::FrozenSet(items) => write_tagged_items("$frozenset", items, end, out)?,
+        Value::Dict(pairs) => write_dict(pairs, end, out)?,
+        other => write_object(other, end, out)?,
     }
+    room(0, end, out)
+}
+
+/// Whether so many more bytes fit.
+fn room(more: usize, end: usize, out: &[u8]) -> Result<(), Full> {
+    if out.len().saturating_add(more) > end { Err(Full) } else { Ok(()) }
 }
 
 /// What only a document can spell: names, objects and known types.
 #[inline(never)]
-fn write_object(value: &Value<'_>, out: &mut Vec<u8>) {
+fn write_object(value: &Value<'_>, end: usize, out: &mut Vec<u8>) -> Result<(), Full> {
+    let left = end.saturating_sub(out.len());
+    let mut limits = Limits::default();
+    limits.max_expansion = Some(left);
     let mut graph = Graph::default();
     let written = graph.node(value).and_then(|root| {
         let document = graph.finish(root);
-        write_node(document.root(), &TaggedOptions::new(), out)
+        write_node(document.root(), &TaggedOptions::new().limits(limits), out)
     });
-    if written.is_err() {
-        // An object that cannot be spelled is still shown.
-        write_str(&repr(value), out);
+    match written {
+        Ok(()) => Ok(()),
+        Err(_) => {
+            // An object that cannot be spelled is still shown, if there is room.
+            let mut shown = String::new();
+            value.py_repr(&mut shown, left).map_err(|_| Full)?;
+            write_str(&shown, out);
+            Ok(())
+        }
     }
 }
 
@@ -55,75 +87,76 @@ fn open(tag: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\":");
 }
 
-fn write_base64(tag: &str, bytes: &[u8], out: &mut Vec<u8>) {
+fn write_base64(tag: &str, bytes: &[u8], end: usize, out: &mut Vec<u8>) -> Result<(), Full> {
+    room(bytes.len() / 3 * 4, end, out)?;
     open(tag, out);
     out.push(b'"');
     out.extend_from_slice(STANDARD.encode(bytes).as_bytes());
     out.extend_from_slice(b"\"}");
+    Ok(())
 }
 
-fn write_tagged_items(tag: &str, items: &[Value<'_>], out: &mut Vec<u8>) {
+fn write_tagged_items(tag: &str, items: &[Value<'_>], end: usize, out: &mut Vec<u8>) -> Result<(), Full> {
     open(tag, out);
-    write_items(items, out);
+    write_items(items, end, out)?;
     out.push(b'}');
+    Ok(())
 }
 
-fn write_items(items: &[Value<'_>], out: &mut Vec<u8>) {
+fn write_items(items: &[Value<'_>], end: usize, out: &mut Vec<u8>) -> Result<(), Full> {
     out.push(b'[');
     for (place, item) in items.iter().enumerate() {
         if place > 0 {
             out.push(b',');
         }
-        write_value(item, out);
+        write_value(item, end, out)?;
     }
     out.push(b']');
+    Ok(())
 }
 
-fn write_dict(pairs: &[(Value<'_>, Value<'_>)], out: &mut Vec<u8>) {
+fn write_dict(pairs: &[(Value<'_>, Value<'_>)], end: usize, out: &mut Vec<u8>) -> Result<(), Full> {
     if !pairs.iter().all(|(key, _)| matches!(key, Value::Str(name) if !name.starts_with('$'))) {
         open("$dict", out);
-        write_pairs(pairs, out);
+        write_pairs(pairs, end, out)?;
         out.push(b'}');
-        return;
+        return Ok(());
     }
     out.push(b'{');
     for (place, (key, value)) in pairs.iter().enumerate() {
         if place > 0 {
             out.push(b',');
         }
-        if let Value::Str(name) = key {
-            write_str(name, out);
-        }
+        write_value(key, end, out)?;
         out.push(b':');
-        write_value(value, out);
+        write_value(value, end, out)?;
     }
     out.push(b'}');
+    Ok(())
 }
 
-fn write_pairs(pairs: &[(Value<'_>, Value<'_>)], out: &mut Vec<u8>) {
+fn write_pairs(pairs: &[(Value<'_>, Value<'_>)], end: usize, out: &mut Vec<u8>) -> Result<(), Full> {
     out.push(b'[');
     for (place, (key, value)) in pairs.iter().enumerate() {
         if place > 0 {
             out.push(b',');
         }
         out.push(b'[');
-        write_value(key, out);
+        write_value(key, end, out)?;
         out.push(b',');
-        write_value(value, out);
+        write_value(value, end, out)?;
         out.push(b']');
     }
     out.push(b']');
+    Ok(())
 }
 
-/// The longest `repr` of a key, in bytes.
-const MAX_REPR: usize = 64 << 10;
-
-/// The `repr` of a key.
-pub(crate) fn repr(value: &Value<'_>) -> String {
+/// A value's `repr` of at most `most` bytes.
+pub(crate) fn repr(value: &Value<'_>, most: usize) -> String {
     let mut text = String::new();
     // A repr beyond the limit ends early and says so.
-    if value.py_repr(&mut text, MAX_REPR).is_err() {
-        text.push_str("...");
+    if value.py_repr(&mut text, most).is_err() {
+        text.push_str(CUT);
     }
     text
 }

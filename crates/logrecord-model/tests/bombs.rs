@@ -6,7 +6,7 @@ use logrecord_model::{
 };
 use pickle_codec::Value;
 
-const TRUNCATED: &str = "...[truncated]";
+const CUT: &str = "...(cut)";
 
 fn message(format: &str, args: Value<'static>) -> String {
     let mut record = LogRecord::builder("app", 20, format).build();
@@ -34,7 +34,7 @@ fn as_many_directives_as_are_allowed_and_no_more() {
             other => other.clone(),
         };
         let above = message(&directive.repeat(most + 1), args);
-        assert_eq!(above, "1".repeat(most) + TRUNCATED, "{directive}");
+        assert_eq!(above, "1".repeat(most) + CUT, "{directive}");
     }
     // A doubled percent sign is no directive.
     assert_eq!(
@@ -91,9 +91,9 @@ fn bombs_end_visibly() {
     for (format, args, mark, expected) in rows {
         let shown: String = format.chars().take(20).collect();
         let text = message(&format, args);
-        let text = text.strip_suffix(TRUNCATED).unwrap_or_else(|| panic!("{shown} is not cut off"));
+        let text = text.strip_suffix(CUT).unwrap_or_else(|| panic!("{shown} is not cut off"));
         assert!(text.len() <= DEFAULT_MESSAGE_LIMIT, "{shown}: {} bytes", text.len());
-        let count = format!("{text}{TRUNCATED}").matches(mark).count() - TRUNCATED.matches(mark).count();
+        let count = format!("{text}{CUT}").matches(mark).count() - CUT.matches(mark).count();
         let count = if mark == '.' { count + 3 } else { count };
         assert!(expected.contains(&count), "{shown}: {count} of {mark:?}");
     }
@@ -130,12 +130,12 @@ fn a_message_that_is_no_text_ends_as_well() {
     for (msg, start) in rows {
         let format = PercentFormat::new();
         let text = format.message(&msg, &Value::tuple([1])).unwrap().to_string();
-        assert!(text.starts_with(start) && text.ends_with(TRUNCATED), "{start}");
-        assert!(text.len() <= DEFAULT_MESSAGE_LIMIT + TRUNCATED.len(), "{start}: {} bytes", text.len());
+        assert!(text.starts_with(start) && text.ends_with(CUT), "{start}");
+        assert!(text.len() <= DEFAULT_MESSAGE_LIMIT + CUT.len(), "{start}: {} bytes", text.len());
     }
     // A text that ends like a cut one is a format like any.
-    let msg = Value::from(format!("%d{TRUNCATED}"));
-    assert_eq!(PercentFormat::new().message(&msg, &Value::tuple([1])).unwrap(), "1...[truncated]");
+    let msg = Value::from(format!("%d{CUT}"));
+    assert_eq!(PercentFormat::new().message(&msg, &Value::tuple([1])).unwrap(), "1...(cut)");
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn a_value_of_the_room_that_is_left_is_whole() {
             if text.len() <= room {
                 assert_eq!(made, text);
             } else {
-                assert_eq!(made, format!("{}{TRUNCATED}", &text[..room]));
+                assert_eq!(made, format!("{}{CUT}", &text[..room]));
             }
         }
     }

@@ -1,5 +1,7 @@
 //! A `%` format read once: the everyday directives, so that a record costs no parsing.
 
+use pickle_codec::Value;
+
 use crate::Text;
 use crate::percent::Fields;
 use crate::percent::class::Integer;
@@ -82,19 +84,34 @@ fn number(text: &str) -> Option<(usize, &str)> {
 
 impl Directive {
     /// Writes the field.
-    pub(super) fn write(&self, fields: &dyn Fields, output: &mut Output<'_>) -> Result<(), FormatError> {
+    pub(super) fn write(
+        &self,
+        fields: &dyn Fields,
+        lenient: bool,
+        output: &mut Output<'_>,
+    ) -> Result<(), FormatError> {
         let value = fields.field(&self.name).ok_or_else(|| FormatError::key(repr_str(&self.name)))?;
         let place = if self.left { Place::Left } else { Place::Right };
         let extent = Extent { fill: ' ', place, width: self.width, precision: self.precision };
         if !self.integer {
             return write_value(&value, Conversion::Str, extent, output);
         }
-        let integer = Integer::truncated(&value)?.ok_or_else(|| {
-            FormatError::type_error(format!(
-                "%d format: a real number is required, not {:.200}",
-                crate::percent::class::type_name(&value)
-            ))
-        })?;
+        let integer = match Integer::truncated(&value) {
+            Ok(Some(integer)) => integer,
+            // No number is no reason to lose a record: a null is left out, all else stands as it is.
+            Ok(None) | Err(_) if lenient && matches!(*value, Value::None) => {
+                write_text(&Text::EMPTY, extent, output);
+                return Ok(());
+            }
+            Ok(None) | Err(_) if lenient => return write_value(&value, Conversion::Str, extent, output),
+            Ok(None) => {
+                return Err(FormatError::type_error(format!(
+                    "%d format: a real number is required, not {:.200}",
+                    crate::percent::class::type_name(&value)
+                )));
+            }
+            Err(error) => return Err(error),
+        };
         write_text(&Text::from(integer.decimal()?), extent, output);
         Ok(())
     }

@@ -9,7 +9,7 @@ use crate::Text;
 use crate::escape::escape_text;
 
 /// What stands where text was cut off.
-pub(crate) const TRUNCATED: &str = "...[truncated]";
+pub(crate) const CUT: &str = "...(cut)";
 
 /// The directives that a message may have when nothing else is said: 10,000.
 pub const DEFAULT_MAX_DIRECTIVES: usize = 10_000;
@@ -105,7 +105,7 @@ impl<'b> Output<'b> {
 
     #[cold]
     fn grow(&mut self, wanted: usize) {
-        let most = self.end.saturating_add(TRUNCATED.len());
+        let most = self.end.saturating_add(CUT.len());
         // What comes in one large piece is mostly the last.
         let doubled = self.text.capacity().saturating_mul(2).max(wanted.saturating_add(64));
         let capacity = if doubled > most / 4 * 3 { most.max(wanted) } else { doubled };
@@ -182,8 +182,8 @@ impl<'b> Output<'b> {
     pub(crate) fn cut(&mut self) {
         if !self.full {
             self.full = true;
-            self.reserve(TRUNCATED.len());
-            self.text.push_str(TRUNCATED);
+            self.reserve(CUT.len());
+            self.text.push_str(CUT);
         }
     }
 }
@@ -388,14 +388,14 @@ mod tests {
         output.push_str("dé!");
         output.push_str("never");
         assert!(output.is_full());
-        assert_eq!(text, format!("abcd{TRUNCATED}"));
+        assert_eq!(text, format!("abcd{CUT}"));
     }
 
     #[test]
     fn padding_has_a_limit_of_its_own() {
         let mut text = String::new();
         Output::new(&mut text, 1000, 3, false).pad('0', 5);
-        assert_eq!(text, format!("000{TRUNCATED}"));
+        assert_eq!(text, format!("000{CUT}"));
     }
 
     #[test]
@@ -463,7 +463,7 @@ mod tests {
         }
         output.spend(1);
         assert!(output.is_full());
-        assert_eq!(text, TRUNCATED);
+        assert_eq!(text, CUT);
     }
 
     #[test]
@@ -473,7 +473,7 @@ mod tests {
         for _ in 0..200 {
             output.push_str("seven..");
         }
-        assert_eq!(text.len(), 1000 + TRUNCATED.len());
-        assert!(text.capacity() <= 1000 + TRUNCATED.len());
+        assert_eq!(text.len(), 1000 + CUT.len());
+        assert!(text.capacity() <= 1000 + CUT.len());
     }
 }

@@ -187,7 +187,7 @@ pub(crate) fn repr_str(text: &str) -> String {
     let mut out = String::new();
     let printed = Value::from(text.get(..end).unwrap_or_default()).py_repr(&mut out, ENOUGH);
     if printed.is_err() || end < text.len() {
-        out.push_str(super::output::TRUNCATED);
+        out.push_str(super::output::CUT);
     }
     out
 }
