@@ -30,7 +30,7 @@ impl Format {
         if format == "json" {
             return Ok(Self::Json);
         }
-        let mut builder = Formatter::builder().safe(!args.raw);
+        let mut builder = Formatter::builder().safe(!args.raw).lenient(true);
         builder = if format == "text" {
             builder.format(TEXT).colour(terminal && !args.raw)
         } else {
@@ -58,8 +58,12 @@ impl Format {
         out: &mut Vec<u8>,
     ) -> Result<(), FormatError> {
         match self {
-            Self::Json => record.write_json(Some(source), out),
-            Self::Text(formatter) => out.extend_from_slice(formatter.format(record)?.as_bytes()),
+            Self::Json => drop(record.write_json(Some(source), out)),
+            Self::Text(formatter) => {
+                let mut text = String::new();
+                formatter.format_into(record, Some(source), &mut text)?;
+                out.extend_from_slice(text.as_bytes());
+            }
         }
         out.push(b'\n');
         Ok(())
