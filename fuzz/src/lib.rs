@@ -15,7 +15,7 @@ mod pickle;
 mod record;
 mod values;
 
-pub use envelope::{envelope, replay};
+pub use envelope::{ack, envelope, replay};
 pub use frame::frame;
 pub use peer::differential;
 pub use pickle::{decode, instructions, push, roundtrip};

@@ -39,8 +39,8 @@ pub(crate) struct Options {
 /// `--max-len 65536`.
 fn longest(target: &str) -> usize {
     match target {
-        // Two bytes a message.
-        "replay" => 128,
+        // Two bytes a message; one acknowledgement.
+        "replay" | "ack" => 128,
         // A few bytes make many values.
         "values" => 256,
         "serde" | "envelope" => 512,
@@ -164,7 +164,7 @@ fn one(fuzz: &Path, target: &str, options: &Options) -> Result<Outcome> {
         command.arg(format!("-fork={}", options.jobs));
     }
     let dictionary = fuzz.join("dictionaries/pickle.dict");
-    if !matches!(target, "frame" | "envelope" | "replay") && dictionary.is_file() {
+    if !matches!(target, "ack" | "frame" | "envelope" | "replay") && dictionary.is_file() {
         command.arg(format!("-dict={}", dictionary.display()));
     }
     // libFuzzer's own lines go to standard error.

@@ -1,8 +1,8 @@
 //! `logrecord key new`, and the key files that other commands read.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -12,9 +12,6 @@ use logrecord::frame::envelope::{Key, KeyId, PlainKey};
 use crate::args::KeyNewArgs;
 use crate::exit::Failure;
 use crate::stderr::say;
-
-/// The longest key file that is read.
-const MAX_KEY_FILE: u64 = 64 << 10;
 
 /// Makes a new key file.
 pub(crate) fn new(args: &KeyNewArgs) -> anyhow::Result<ExitCode> {
@@ -58,31 +55,10 @@ pub(crate) fn split(argument: &str) -> anyhow::Result<(KeyId, &Path)> {
 /// Reads the key of one `--hmac-key` argument.
 pub(crate) fn read(argument: &str) -> anyhow::Result<Key> {
     let (id, file) = split(argument)?;
-    let line = read_line(file)?;
-    Key::from_hex(id, &line).map_err(|error| refused(file, &error))
+    Key::from_file(id, file).context(Failure::config("unusable key file"))
 }
 
 /// Reads the key of `--hmac-plain-key`.
 pub(crate) fn read_plain(file: &Path) -> anyhow::Result<PlainKey> {
-    let line = read_line(file)?;
-    PlainKey::from_hex(&line).map_err(|error| refused(file, &error))
-}
-
-fn refused(file: &Path, error: &logrecord::frame::Error) -> anyhow::Error {
-    anyhow!("{}: {error}; a key is one line of hexadecimal, 32 bytes or more", file.display())
-        .context(Failure::config("unusable key file"))
-}
-
-/// Reads a key file, which nobody but its owner may read.
-fn read_line(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let failed = || Failure::config("unusable key file");
-    let file = File::open(path).with_context(|| format!("{}", path.display())).with_context(failed)?;
-    let mode = file.metadata().with_context(failed)?.permissions().mode() & 0o777;
-    if mode & 0o177 != 0 {
-        return Err(anyhow!("{}: mode {mode:04o} lets others read it; use chmod 600", path.display())
-            .context(failed()));
-    }
-    let mut line = Vec::new();
-    file.take(MAX_KEY_FILE).read_to_end(&mut line).with_context(failed)?;
-    Ok(line.trim_ascii().to_vec())
+    PlainKey::from_file(file).context(Failure::config("unusable key file"))
 }

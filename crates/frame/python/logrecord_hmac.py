@@ -41,17 +41,21 @@ import struct
 import time
 import weakref
 
-__all__ = ["HMACSocketHandler", "HMACDatagramHandler", "Opened", "Refused",
-           "Replay", "open_", "open_plain", "read_key", "seal", "seal_plain"]
+__all__ = ["ACK_WANTED", "Ack", "HMACDatagramHandler", "HMACSocketHandler",
+           "Opened", "Refused", "Replay", "open_", "open_ack", "open_plain",
+           "read_key", "seal", "seal_ack", "seal_plain"]
 __version__ = "0.1.0"
 
 MAGIC = b"\xffLR\x01"
 DOMAIN = b"logrecord-envelope-v1\0"
+ACK_MAGIC = b"\xffLA\x01"
+ACK_DOMAIN = b"logrecord-ack-v1\0"
 ALGORITHM = 1           # HMAC-SHA256, the only one in version 1
 TAG_LEN = 32
 MIN_KEY_LEN = 32
 WINDOW_LEN = 1024
-PICKLE, JSON = 0, 1     # the flags: what the payload is
+ACK_WANTED = 2          # the flag of a message whose sender waits for an ack
+MAX_KEY_FILE = 65536
 
 
 class Refused(ValueError):
@@ -65,11 +69,13 @@ class Refused(ValueError):
 Opened = collections.namedtuple(
     "Opened", "payload flags key_id stream_id seq time_ns gap")
 
+Ack = collections.namedtuple("Ack", "status key_id stream_id seq")
+
 
 # ---- functions -------------------------------------------------------------
 
 def seal(key, key_id, payload, stream_id, seq, time_ns=None, audience=b"",
-         flags=PICKLE):
+         flags=0):
     """The envelope of a payload (section 4), without the frame's prefix.
 
     `key` is the secret, 32 bytes or more; `stream_id` is 16 random bytes of
@@ -77,15 +83,17 @@ def seal(key, key_id, payload, stream_id, seq, time_ns=None, audience=b"",
     """
     key_id, audience = _to_bytes(key_id), _to_bytes(audience)
     header = _header(key_id, stream_id, seq, _now_ns(time_ns), flags)
-    mac = _begin(_check_key(key), audience)
+    mac = _begin(_check_key(key), DOMAIN, audience)
     return _seal(mac, header, payload)
 
 
-def open_(envelope, keys, audience=b"", now_ns=None, replay=None):
+def open_(envelope, keys, audience=b"", now_ns=None, replay=None, acks=False):
     """The content of an envelope as `Opened`, or `Refused` is raised.
 
     `keys` maps key ids to secrets. Give the same `Replay` with every call: it
     remembers what was there before. Without one, replays are not noticed.
+    `acks` says that the sender will get the acknowledgement that it may ask
+    for; where it would not, what asks for one is refused.
     """
     now_ns = _now_ns(now_ns)
     # 4.1: the magic, and no second form to fall back to.
@@ -108,28 +116,24 @@ def open_(envelope, keys, audience=b"", now_ns=None, replay=None):
     payload = envelope[header_len:-TAG_LEN]
     tag = envelope[-TAG_LEN:]
     # 4.3: the id finds the key; the algorithm is the key's.
-    secret = None
-    for known_id in keys:
-        if _to_bytes(known_id) == key_id:
-            secret = keys[known_id]
-    if secret is None:
-        raise Refused("unknown_key")
+    secret = _find(keys, key_id)
     if algorithm != ALGORITHM:
         raise Refused("algorithm")
     # 4.4: the tag, in constant time.
-    mac = _begin(_check_key(secret), _to_bytes(audience))
+    mac = _begin(secret, DOMAIN, _to_bytes(audience))
     mac.update(header)
     mac.update(struct.pack(">L", len(payload)))
     mac.update(payload)
     if not hmac.compare_digest(mac.digest(), tag):
         raise Refused("bad_mac")
     # 4.5: from here on the header is the sender's word.
-    if flags not in (PICKLE, JSON):
+    if flags & ~ACK_WANTED or flags and not acks:
         raise Refused("flags")
     stream_id, seq, time_ns = struct.unpack(">16sQq", header[-32:])
     gap = 0
     if replay is not None:
-        gap = replay.check(now_ns, key_id, stream_id, seq, time_ns)
+        gap = replay.check(now_ns, key_id, stream_id, seq, time_ns,
+                           bool(flags))
     return Opened(payload, flags, key_id, stream_id, seq, time_ns, gap)
 
 
@@ -149,37 +153,103 @@ def open_plain(sealed, key):
     return body
 
 
+def seal_ack(key, ack, audience=b""):
+    """The payload of the frame that says what became of a message (10.2)."""
+    key_id = _to_bytes(ack.key_id)
+    body = b"".join((ACK_MAGIC,
+                     struct.pack(">BBB", ALGORITHM, ack.status, len(key_id)),
+                     key_id, ack.stream_id, struct.pack(">Q", ack.seq)))
+    mac = _begin(_check_key(key), ACK_DOMAIN, _to_bytes(audience))
+    mac.update(body)
+    return body + mac.digest()
+
+
+def open_ack(payload, keys, audience=b""):
+    """The content of such a payload as `Ack`, or `Refused` is raised (10.2)."""
+    if payload[:4] != ACK_MAGIC:
+        if len(payload) < 4 and payload and ACK_MAGIC.startswith(payload):
+            raise Refused("truncated")
+        known = payload[:3] == ACK_MAGIC[:3]
+        raise Refused("version" if known else "unsigned")
+    if len(payload) < 7:
+        raise Refused("truncated")
+    algorithm, status, id_len = struct.unpack(">BBB", payload[4:7])
+    if not 1 <= id_len <= 32:
+        raise Refused("malformed")
+    if len(payload) != 63 + id_len:
+        raise Refused("truncated" if len(payload) < 63 + id_len
+                      else "malformed")
+    key_id = payload[7:7 + id_len]
+    secret = _find(keys, key_id)
+    if algorithm != ALGORITHM:
+        raise Refused("algorithm")
+    mac = _begin(secret, ACK_DOMAIN, _to_bytes(audience))
+    mac.update(payload[:-TAG_LEN])
+    if not hmac.compare_digest(mac.digest(), payload[-TAG_LEN:]):
+        raise Refused("bad_mac")
+    stream_id, seq = struct.unpack(">16sQ", payload[7 + id_len:-TAG_LEN])
+    return Ack(status, key_id, stream_id, seq)
+
+
 def read_key(path):
-    """The secret in a key file: one line of hexadecimal, for its owner alone."""
-    with open(path, "rb") as file:
+    """The secret in a key file: one line of hexadecimal, for its owner alone.
+
+    Section 7: a regular file of mode 0600 at most, that belongs to this user
+    or to root.
+    """
+    # A FIFO in its place must not keep the program from starting.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(
+        os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    fd = os.open(path, flags)
+    try:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError("key file %s is no regular file" % path)
         if os.name == "posix":
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            mode = stat.S_IMODE(status.st_mode)
             if mode & 0o177:
                 raise ValueError("key file %s has mode %04o, more than 0600"
                                  % (path, mode))
-        return _from_hex(file.read())
+            if status.st_uid not in (0, os.geteuid()):
+                raise ValueError("key file %s belongs to user %d"
+                                 % (path, status.st_uid))
+        line = b""
+        while len(line) <= MAX_KEY_FILE:
+            piece = os.read(fd, MAX_KEY_FILE + 1 - len(line))
+            if not piece:
+                return _check_key(_from_hex(line))
+            line += piece
+        raise ValueError("key file %s has more than %d bytes"
+                         % (path, MAX_KEY_FILE))
+    finally:
+        os.close(fd)
 
 
 class Replay(object):
     """What a receiver remembers of the streams that it has seen (section 5)."""
 
-    def __init__(self, start_ns=None, max_skew=300, max_streams=16384):
-        self.floor_ns = _now_ns(start_ns)
+    def __init__(self, start_ns=None, max_skew=300, max_streams=65536,
+                 max_streams_per_key=4096):
+        self.floor_ns = _now_ns(start_ns)      # of keys that are not in `keys`
         self.max_skew_ns = int(max_skew * 1000000000)
         self.max_streams = max_streams
-        self.streams = collections.OrderedDict()   # the longest quiet first
+        self.max_streams_per_key = max_streams_per_key
+        self.keys = {}
 
-    def check(self, now_ns, key_id, stream_id, seq, time_ns):
+    def check(self, now_ns, key_id, stream_id, seq, time_ns, wants_ack=False):
         """Accepts a message and gives the gap before it, or raises `Refused`."""
-        name = (stream_id, key_id)
-        stream = self.streams.get(name)
+        key = self.keys.get(key_id)
+        if key is None:
+            key = _Key(self.floor_ns)
+        stream = key.streams.get(stream_id)
         if stream is None:
-            floor_ns = self.floor_ns
-            self._check_time(now_ns, time_ns, floor_ns)
-            while len(self.streams) >= self.max_streams:
-                self._forget(now_ns)
+            floor_ns = key.floor_ns
+            self._check_time(now_ns, time_ns, floor_ns, wants_ack)
+            self._make_room(now_ns, key)
+            self.keys[key_id] = key
             stream = {"highest": seq, "first": seq, "seen": 0,
-                      "floor": floor_ns, "latest": time_ns}
+                      "floor": floor_ns, "latest": time_ns,
+                      "believed": time_ns}
         else:
             below = stream["highest"] - seq
             if below >= WINDOW_LEN:
@@ -187,9 +257,9 @@ class Replay(object):
             if below >= 0 and stream["seen"] >> below & 1:
                 raise Refused("replay")
             if seq < stream["first"]:
-                self._check_time(now_ns, time_ns, stream["floor"])
-            self.streams.pop(name)
-        self.streams[name] = stream
+                self._check_time(now_ns, time_ns, stream["floor"], wants_ack)
+            key.streams.pop(stream_id)
+        key.streams[stream_id] = stream
         step = seq - stream["highest"]
         gap = max(0, step - 1)
         if step > 0:
@@ -200,23 +270,46 @@ class Replay(object):
             stream["highest"] = seq
         stream["seen"] |= 1 << (stream["highest"] - seq)
         stream["latest"] = max(stream["latest"], time_ns)
+        if time_ns <= now_ns + self.max_skew_ns:
+            stream["believed"] = max(stream["believed"], time_ns)
         return gap
 
-    def _forget(self, now_ns):
+    def _make_room(self, now_ns, key):
+        """5.4: a full key forgets one; a full table costs the largest key."""
+        if len(key.streams) >= self.max_streams_per_key:
+            key.forget(now_ns, self.max_skew_ns)
+        elif sum(len(one.streams) for one in self.keys.values()) >= \
+                self.max_streams:
+            largest = max(self.keys.values(),
+                          key=lambda one: (len(one.streams), one is key))
+            largest.forget(now_ns, self.max_skew_ns)
+
+    def _check_time(self, now_ns, time_ns, floor_ns, wants_ack):
+        late = now_ns - time_ns > self.max_skew_ns and not wants_ack
+        if late or time_ns - now_ns > self.max_skew_ns:
+            raise Refused("skew")
+        if time_ns < floor_ns:
+            raise Refused("before_start")
+
+
+class _Key(object):
+    """What `Replay` remembers of one key."""
+
+    def __init__(self, floor_ns):
+        self.floor_ns = floor_ns
+        self.streams = collections.OrderedDict()   # the longest quiet first
+
+    def forget(self, now_ns, max_skew_ns):
         """5.4: the longest quiet stream whose time is not ahead, or the first."""
         quiet = next(iter(self.streams))
         for name, stream in self.streams.items():
             if stream["latest"] <= now_ns:
                 quiet = name
                 break
-        latest = self.streams.pop(quiet)["latest"]
-        self.floor_ns = max(self.floor_ns, latest + 1)
-
-    def _check_time(self, now_ns, time_ns, floor_ns):
-        if abs(time_ns - now_ns) > self.max_skew_ns:
-            raise Refused("skew")
-        if time_ns < floor_ns:
-            raise Refused("before_start")
+        stream = self.streams.pop(quiet)
+        is_believed = stream["latest"] <= now_ns + max_skew_ns
+        shown = stream["latest" if is_believed else "believed"]
+        self.floor_ns = max(self.floor_ns, shown + 1)
 
 
 # ---- handlers --------------------------------------------------------------
@@ -231,17 +324,16 @@ class _Sealing(object):
     key_id   -- the key's public name, 1 to 32 bytes; not with `plain`
     audience -- the name of the receiver that the records are for
     plain    -- True for the plain form: a tag before the pickle, nothing else
-    flags    -- what a makePickle of one's own makes: PICKLE (0) or JSON (1)
     """
 
     def __init__(self, host, port, key_file=None, key=None, key_id=None,
-                 audience=b"", plain=False, flags=PICKLE):
+                 audience=b"", plain=False):
         if (key is None) == (key_file is None):
             raise ValueError("give either key or key_file")
         secret = read_key(key_file) if key is None else _secret(key)
         _check_key(secret)
         self._plain = bool(plain)
-        self._flags = flags
+        self._flags = 0
         self._stream_id = None
         self._pid = None
         self._seq = 0
@@ -256,7 +348,7 @@ class _Sealing(object):
             self._key_id = _to_bytes(key_id)
             if not 1 <= len(self._key_id) <= 32:
                 raise ValueError("a key_id has 1 to 32 bytes")
-            self._mac = _begin(secret, _to_bytes(audience))
+            self._mac = _begin(secret, DOMAIN, _to_bytes(audience))
         super(_Sealing, self).__init__(host, port)
         if not hasattr(self, "address"):                    # Python 2.7
             self.address = host if port is None else (host, port)
@@ -383,9 +475,16 @@ def _header(key_id, stream_id, seq, time_ns, flags):
                      key_id, stream_id, struct.pack(">Qq", seq, time_ns)))
 
 
-def _begin(secret, audience):
+def _find(keys, key_id):
+    for known_id in keys:
+        if _to_bytes(known_id) == key_id:
+            return _check_key(keys[known_id])
+    raise Refused("unknown_key")
+
+
+def _begin(secret, domain, audience):
     """HMAC over what all tags of a key for an audience begin with (4.4)."""
-    mac = hmac.new(secret, DOMAIN, hashlib.sha256)
+    mac = hmac.new(secret, domain, hashlib.sha256)
     mac.update(struct.pack(">H", len(audience)) + audience)
     return mac
 
@@ -421,7 +520,8 @@ def _secret(key):
 
 def _from_hex(line):
     try:
-        return binascii.unhexlify(line.rstrip())
+        end = 2 if line.endswith(b"\r\n") else line.endswith(b"\n")
+        return binascii.unhexlify(line[:len(line) - end])
     except (binascii.Error, TypeError):
         raise ValueError("a key is one line of hexadecimal")
 

@@ -56,7 +56,9 @@ def refused(reason, sealed=None, now=NOW, **fields):
 def vector(name, section, *steps, **settings):
     entry = {"name": name, "section": section,
              "keys": {"app": KEY.hex(), "old": OLD.hex()},
-             "audience": "", "start_ns": START, "max_skew_s": 300}
+             "audience": "", "acks": False, "start_ns": START,
+             "max_skew_s": 300, "max_streams": 65536,
+             "max_streams_per_key": 4096}
     entry.update(settings)
     entry["steps"] = list(steps)
     return entry
@@ -73,10 +75,14 @@ def v1():
     # The same bytes behind the lengths, cut differently into id and stream.
     letter = envelope(stream=b"k" + STREAM[1:])
     shifted = letter[:6] + b"\x04" + letter[7:]
+
+    def stream(number):
+        return bytes([number]) * 16
     return [
         vector("first message", "4", opened()),
         vector("empty payload", "4", opened(payload=b"")),
-        vector("JSON", "4", opened(payload=b'{"msg":"hi"}', flags=1)),
+        vector("an acknowledgement is asked for", "4.5", opened(flags=2),
+               acks=True),
         vector("audience", "4.4", opened(audience=b"central"),
                audience="central"),
         vector("audience beyond ASCII", "4.4",
@@ -134,7 +140,13 @@ def v1():
                audience="central"),
         vector("another audience", "4.4",
                refused("bad_mac", audience=b"central")),
-        vector("flags 2", "4.5", refused("flags", flags=2)),
+        vector("flags 1", "4.5", refused("flags", flags=1)),
+        vector("flags 1 where acknowledgements are given", "4.5",
+               refused("flags", flags=1), acks=True),
+        vector("an acknowledgement is asked for where none is given", "4.5",
+               refused("flags", flags=2), opened()),
+        vector("flags 3 where acknowledgements are given", "4.5",
+               refused("flags", flags=3), acks=True),
         vector("flags 255", "4.5", refused("flags", flags=255)),
         vector("the same message again", "5.2",
                opened(), refused("replay"),
@@ -170,6 +182,64 @@ def v1():
         vector("a known stream's message from before the start", "5.3",
                opened(seq=7), refused("before_start", seq=6, time=START - 1),
                opened(seq=8, time=START - 1)),
+        vector("what asks for an acknowledgement may have waited", "5.3",
+               opened(flags=2, time=NOW - 3600 * SECOND),
+               refused("skew", seq=1, stream=OTHER,
+                       time=NOW - 3600 * SECOND),
+               refused("skew", flags=2, stream=OTHER,
+                       time=NOW + 301 * SECOND),
+               opened(flags=2, stream=OTHER, time=NOW + 300 * SECOND),
+               acks=True, start_ns=START - 7200 * SECOND),
+        vector("what asks for an acknowledgement is held against the floor",
+               "5.3", refused("before_start", flags=2, time=START - 1),
+               opened(flags=2, seq=1, time=START),
+               refused("before_start", flags=2, seq=0, time=START - 1),
+               acks=True),
+        vector("a full key forgets its longest quiet stream", "5.4",
+               opened(stream=stream(1), time=START + 1),
+               opened(stream=stream(2), time=START + 2),
+               opened(stream=stream(1), seq=1, time=START + 3),
+               opened(stream=stream(3), time=START + 4),
+               refused("replay", stream=stream(1), time=START + 1),
+               refused("before_start", stream=stream(2), time=START + 2),
+               refused("before_start", stream=stream(4), time=START + 2),
+               opened(stream=stream(4), time=START + 3),
+               max_streams_per_key=2),
+        vector("a full key costs no other key", "5.4",
+               opened(stream=stream(1), time=START + 5),
+               opened(stream=stream(2), time=START + 6),
+               opened(stream=stream(3), time=START + 7),
+               refused("before_start", stream=stream(4), time=START + 5),
+               opened(stream=stream(4), time=START, key=OLD, key_id="old"),
+               refused("replay", stream=stream(4), time=START, key=OLD,
+                       key_id=b"old"),
+               max_streams_per_key=2),
+        vector("a full table costs the key with the most streams", "5.4",
+               opened(stream=stream(1), time=START + 5),
+               opened(stream=stream(2), time=START + 6),
+               opened(stream=stream(3), time=START, key=OLD, key_id="old"),
+               opened(stream=stream(4), time=START + 1, key=OLD,
+                      key_id="old"),
+               refused("before_start", stream=stream(1), time=START + 5),
+               refused("replay", stream=stream(2), time=START + 6),
+               refused("replay", stream=stream(3), time=START, key=OLD,
+                       key_id=b"old"),
+               opened(stream=stream(5), time=START + 2, key=OLD,
+                      key_id="old"),
+               refused("before_start", stream=stream(3), time=START, key=OLD,
+                       key_id=b"old"),
+               refused("replay", stream=stream(2), time=START + 6),
+               max_streams=3),
+        vector("a time beyond the skew is not believed", "5.4",
+               opened(stream=stream(1), time=NOW),
+               opened(stream=stream(1), seq=1, time=2 ** 63 - 1),
+               opened(stream=stream(2), time=NOW),
+               opened(stream=stream(2), seq=1, time=NOW + 301 * SECOND),
+               opened(stream=stream(3), time=NOW + 1),
+               opened(stream=stream(4), time=NOW + 2),
+               refused("before_start", stream=stream(1), time=NOW),
+               opened(stream=stream(5), time=NOW + 3),
+               max_streams_per_key=2),
     ]
 
 
@@ -203,14 +273,92 @@ def plain():
     ]
 
 
+def ack(status=0, key=KEY, key_id=b"app", stream=STREAM, seq=7, audience=b"",
+        algorithm=1, magic=b"\xffLA\x01", label=b"logrecord-ack-v1\0"):
+    body = magic + struct.pack(">BBB", algorithm, status, len(key_id))
+    body += key_id + stream + struct.pack(">Q", seq)
+    signed = label + struct.pack(">H", len(audience)) + audience + body
+    return body + hmac.new(key, signed, hashlib.sha256).digest()
+
+
+def acks():
+    def entry(name, section, verdict, payload, audience="", keys=None,
+              **fields):
+        result = {"name": name, "section": section, "audience": audience,
+                  "keys": keys or {"app": KEY.hex(), "old": OLD.hex()},
+                  "payload": payload.hex(), "verdict": verdict}
+        result.update(fields)
+        return result
+
+    def ok(name, section, status=0, key_id="app", seq=7, stream=STREAM,
+           audience="", keys=None, **other):
+        payload = ack(status, key_id=key_id.encode(), seq=seq, stream=stream,
+                      audience=audience.encode(), **other)
+        return entry(name, section, "ok", payload, audience, keys,
+                     status=status, key_id=key_id, stream_id=stream.hex(),
+                     seq=seq)
+
+    def no(name, section, reason, payload=None, audience="", **fields):
+        payload = ack(**fields) if payload is None else payload
+        return entry(name, section, reason, payload, audience)
+    whole = ack()
+    message = envelope()
+    names = ["durable", "skew", "before_start", "too_old", "too_large",
+             "flags"]
+    return [ok("status %d, %s" % (status, name), "10.3", status)
+            for status, name in enumerate(names)] + [
+        ok("a status that has no name", "10.3", 255),
+        ok("number 0", "10.2", seq=0),
+        ok("the highest number", "10.2", seq=2 ** 64 - 1),
+        ok("the second key of two", "10.2", key_id="old", key=OLD),
+        ok("key id of one byte", "10.2", key_id="k",
+           keys={"k": KEY.hex()}),
+        ok("key id of 32 bytes", "10.2", key_id="k" * 32,
+           keys={"k" * 32: KEY.hex()}),
+        ok("audience beyond ASCII", "10.2", audience="b\u00fcro"),
+        ok("a key longer than a block", "10.2", key=LONG,
+           keys={"app": LONG.hex()}),
+        no("nothing", "10.2", "unsigned", b""),
+        no("a pickle", "10.2", "unsigned", RECORD),
+        no("a message", "10.2", "unsigned", message),
+        no("half a magic", "10.2", "truncated", b"\xffL"),
+        no("version 2", "10.2", "version", magic=b"\xffLA\x02"),
+        no("no key id length", "10.2", "truncated", whole[:6]),
+        no("cut inside the key id", "10.2", "truncated", whole[:8]),
+        no("one byte cut off", "10.2", "truncated", whole[:-1]),
+        no("one byte added", "10.2", "malformed", whole + b"\0"),
+        no("key id of no bytes", "10.2", "malformed", key_id=b""),
+        no("key id of 33 bytes", "10.2", "malformed", key_id=b"k" * 33),
+        no("unknown key", "10.2", "unknown_key", key_id=b"apq"),
+        no("algorithm 2, tag right", "10.2", "algorithm", algorithm=2),
+        no("the status changed", "10.2", "bad_mac",
+           whole[:5] + b"\1" + whole[6:]),
+        no("the number raised", "10.2", "bad_mac",
+           whole[:-33] + b"\x08" + whole[-32:]),
+        no("another stream", "10.2", "bad_mac",
+           whole[:10] + OTHER + whole[26:]),
+        no("the tag of another number", "10.2", "bad_mac",
+           ack(seq=8)[:-32] + whole[-32:]),
+        no("a bit of the tag flipped", "10.2", "bad_mac",
+           whole[:-1] + bytes([whole[-1] ^ 1])),
+        no("the other key under this id", "10.2", "bad_mac", key=OLD),
+        no("no audience, one expected", "10.2", "bad_mac",
+           audience="central"),
+        no("another audience", "10.2", "bad_mac",
+           ack(audience=b"central")),
+        no("the label of a message", "10.2", "bad_mac",
+           label=b"logrecord-envelope-v1\0"),
+    ]
+
+
 def frames():
     def frame(payload):
         return struct.pack(">L", len(payload)) + payload
 
-    def stream(name, data, payloads, end, limit=1 << 20):
+    def stream(name, data, payloads, end, limit=1 << 20, skipped=()):
         return {"name": name, "section": "2.2", "max_frame_len": limit,
                 "stream": data.hex(), "frames": [p.hex() for p in payloads],
-                "end": end}
+                "skipped": list(skipped), "end": end}
 
     def datagram(name, data, verdict, payload=None, limit=1 << 20):
         entry = {"name": name, "section": "2.3", "max_frame_len": limit,
@@ -224,13 +372,27 @@ def frames():
             stream("nothing", b"", [], "ok"),
             stream("one frame", frame(RECORD), [RECORD], "ok"),
             stream("two frames", both, [RECORD, b"}."], "ok"),
-            stream("empty frames", frame(b"") * 3, [b""] * 3, "ok"),
+            stream("frames of no bytes", frame(b"") * 3, [], "ok"),
+            stream("frames of no bytes in between",
+                   frame(b"") + frame(RECORD) + frame(b"") * 2 + frame(b"}."),
+                   [RECORD, b"}."], "ok"),
             stream("cut inside the prefix", both[:-4], [RECORD], "truncated"),
             stream("cut behind the prefix", both[:-2], [RECORD], "truncated"),
             stream("cut inside the payload", both[:-1], [RECORD], "truncated"),
             stream("at the limit", frame(b"12345678"), [b"12345678"], "ok", 8),
             stream("over the limit", frame(b"}.") + frame(b"123456789"),
-                   [b"}."], "too_large", 8),
+                   [b"}."], "ok", 8, [9]),
+            stream("over the limit between two frames",
+                   frame(b"}.") + frame(b"x" * 100) + frame(b"N."),
+                   [b"}.", b"N."], "ok", 8, [100]),
+            stream("cut inside a skipped frame",
+                   frame(b"}.") + frame(b"x" * 100)[:-1], [b"}."],
+                   "truncated", 8, [100]),
+            stream("the longest that is skipped",
+                   b"\x10\0\0\0" + b"\x80" * 60, [], "truncated", 8,
+                   [1 << 28]),
+            stream("one more than is skipped",
+                   b"\x10\0\0\x01" + b"\x80" * 60, [], "too_large", 8),
             stream("an HTTP request", b"GET / HTTP/1.1\r\n\r\n", [],
                    "too_large"),
             stream("the highest length", b"\xff\xff\xff\xff", [],
@@ -252,7 +414,7 @@ def frames():
     }
 
 
-def appendix(v1_vectors, plain_vectors, frame_vectors):
+def appendix(v1_vectors, plain_vectors, frame_vectors, ack_vectors):
     out = [MARK]
     add = out.append
 
@@ -263,9 +425,12 @@ def appendix(v1_vectors, plain_vectors, frame_vectors):
         add("```\n\n")
     add("\n### A.1 Frames in a stream\n\n")
     for entry in frame_vectors["streams"]:
-        add("**%s** (%s): limit %d, frames %s, end `%s`\n\n" % (
+        add("**%s** (%s): limit %d, frames %s, end `%s`" % (
             entry["name"], entry["section"], entry["max_frame_len"],
             len(entry["frames"]), entry["end"]))
+        for length in entry["skipped"]:
+            add(", skipped %d" % length)
+        add("\n\n")
         block(entry["stream"])
     add("### A.2 Datagrams\n\n")
     for entry in frame_vectors["datagrams"]:
@@ -280,7 +445,8 @@ def appendix(v1_vectors, plain_vectors, frame_vectors):
         block(entry["envelope"])
     add("### A.4 Envelope of version 1\n\n")
     add("Unless a line says otherwise: keys `app` = `%s` and `old` = `%s`, no "
-        "audience,\nstart %d, now %d, skew 300 s.\n\n"
+        "audience,\nno acknowledgements, start %d, now %d, skew 300 s, "
+        "4,096 streams a key,\n65,536 in all.\n\n"
         % (KEY.hex(), OLD.hex(), START, NOW))
     usual = vector("", "")
     for entry in v1_vectors:
@@ -297,6 +463,12 @@ def appendix(v1_vectors, plain_vectors, frame_vectors):
             add("; key `%s` not after %d" % (name, key))
         if entry["start_ns"] != START:
             add("; start %d" % entry["start_ns"])
+        if entry["acks"]:
+            add("; acknowledgements are given")
+        if entry["max_streams_per_key"] != usual["max_streams_per_key"]:
+            add("; %d streams a key" % entry["max_streams_per_key"])
+        if entry["max_streams"] != usual["max_streams"]:
+            add("; %d streams in all" % entry["max_streams"])
         add("\n\n")
         for step in entry["steps"]:
             add("`%s`" % step["verdict"])
@@ -308,22 +480,41 @@ def appendix(v1_vectors, plain_vectors, frame_vectors):
                     step["payload"]))
             add("\n\n")
             block(step["envelope"])
+    add("### A.5 Acknowledgements\n\n")
+    add("Keys as in A.4, no audience, unless a line says otherwise. Each is "
+        "the payload of a frame.\n\n")
+    for entry in ack_vectors:
+        add("**%s** (%s): `%s`" % (
+            entry["name"], entry["section"], entry["verdict"]))
+        if entry["verdict"] == "ok":
+            add(", status %d, key `%s`, number %d" % (
+                entry["status"], entry["key_id"], entry["seq"]))
+        if entry["keys"] != usual["keys"]:
+            for name, key in entry["keys"].items():
+                add("; key `%s` = `%s`" % (name, key))
+        if entry["audience"]:
+            add("; audience `%s`" % entry["audience"])
+        add("\n\n")
+        block(entry["payload"])
     return "".join(out).rstrip("\n") + "\n"
 
 
 def main():
     v1_vectors, plain_vectors, frame_vectors = v1(), plain(), frames()
+    ack_vectors = acks()
     files = {
         os.path.join(VECTORS, "v1.json"): v1_vectors,
         os.path.join(VECTORS, "plain.json"): plain_vectors,
         os.path.join(VECTORS, "frames.json"): frame_vectors,
+        os.path.join(VECTORS, "acks.json"): ack_vectors,
     }
     texts = {path: json.dumps(value, indent=1) + "\n"
              for path, value in files.items()}
     with open(DOCUMENT, encoding="utf-8") as file:
         document = file.read()
     head = document.split(MARK)[0]
-    texts[DOCUMENT] = head + appendix(v1_vectors, plain_vectors, frame_vectors)
+    texts[DOCUMENT] = head + appendix(v1_vectors, plain_vectors, frame_vectors,
+                                      ack_vectors)
     stale = []
     for path, text in texts.items():
         found = None

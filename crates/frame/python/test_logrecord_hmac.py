@@ -20,7 +20,8 @@ import unittest
 
 import logrecord_hmac
 from logrecord_hmac import (HMACDatagramHandler, HMACSocketHandler, Refused,
-                            Replay, open_, open_plain, seal, seal_plain)
+                            Replay, open_, open_ack, open_plain, seal,
+                            seal_ack, seal_plain)
 
 VECTORS = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                        "..", "..", "..", "testdata", "envelopes")
@@ -53,11 +54,13 @@ class VectorTest(unittest.TestCase):
                 continue        # open_ knows no keys that begin or end
             keys = dict((key_id, unhex(secret))
                         for key_id, secret in vector["keys"].items())
-            replay = Replay(vector["start_ns"], vector["max_skew_s"])
+            replay = Replay(vector["start_ns"], vector["max_skew_s"],
+                            vector["max_streams"],
+                            vector["max_streams_per_key"])
             for step in vector["steps"]:
                 reason, opened = verdict(
                     open_, unhex(step["envelope"]), keys, vector["audience"],
-                    step["now_ns"], replay)
+                    step["now_ns"], replay, vector["acks"])
                 self.assertEqual(reason, step["verdict"], vector["name"])
                 tried += 1
                 if opened is None:
@@ -74,6 +77,25 @@ class VectorTest(unittest.TestCase):
                               opened.flags)
                 self.assertEqual(sealed, unhex(step["envelope"]))
         self.assertGreater(tried, 50)
+
+    def test_acks(self):
+        tried = set()
+        for vector in vectors("acks.json"):
+            keys = dict((key_id, unhex(secret))
+                        for key_id, secret in vector["keys"].items())
+            payload = unhex(vector["payload"])
+            reason, ack = verdict(open_ack, payload, keys, vector["audience"])
+            self.assertEqual(reason, vector["verdict"], vector["name"])
+            tried.add(reason)
+            if ack is None:
+                continue
+            self.assertEqual(ack.key_id, vector["key_id"].encode("utf-8"))
+            self.assertEqual(ack.stream_id, unhex(vector["stream_id"]))
+            for field in ("status", "seq"):
+                self.assertEqual(getattr(ack, field), vector[field])
+            self.assertEqual(seal_ack(keys[vector["key_id"]], ack,
+                                      vector["audience"]), payload)
+        self.assertEqual(len(tried), 8)
 
     def test_plain(self):
         for vector in vectors("plain.json"):
@@ -104,7 +126,7 @@ class FunctionTest(unittest.TestCase):
         replay = Replay(0, max_streams=2)
         for stream in range(5):
             replay.check(stream, b"k", stream, 0, stream)
-        self.assertEqual(len(replay.streams), 2)
+        self.assertEqual(len(replay.keys[b"k"].streams), 2)
         for stream in range(5):
             with self.assertRaises(Refused):
                 replay.check(5, b"k", stream, 0, stream)
@@ -136,7 +158,10 @@ class KeyFileTest(unittest.TestCase):
     def test_lines(self):
         for line in (HEX, HEX.upper(), HEX + b"\n", HEX + b"\r\n"):
             self.assertEqual(logrecord_hmac.read_key(self.write(line)), SECRET)
-        for line in (HEX + b"0", b" " + HEX, HEX + b"\n" + HEX, b"secret"):
+        for line in (HEX + b"0", b" " + HEX, HEX + b"\n" + HEX, b"secret",
+                     b"\n" + HEX, HEX + b" ", HEX + b"\n\n", HEX + b"\r",
+                     HEX + b"\n ", HEX + b"\0", b"", HEX[:62],
+                     b"00" * 32769):
             with self.assertRaises(ValueError):
                 logrecord_hmac.read_key(self.write(line))
 
@@ -147,6 +172,19 @@ class KeyFileTest(unittest.TestCase):
         for mode in (0o640, 0o604, 0o644, 0o700, 0o610):
             with self.assertRaises(ValueError):
                 logrecord_hmac.read_key(self.write(HEX, mode))
+
+    def test_long_keys_are_read_whole(self):
+        self.assertEqual(
+            len(logrecord_hmac.read_key(self.write(b"00" * 32767))), 32767)
+
+    def test_only_regular_files_are_keys(self):
+        with self.assertRaises((ValueError, EnvironmentError)):
+            logrecord_hmac.read_key(self.folder)
+        if hasattr(os, "mkfifo"):
+            path = os.path.join(self.folder, "fifo")
+            os.mkfifo(path, 0o600)
+            with self.assertRaises(ValueError):
+                logrecord_hmac.read_key(path)
 
     def test_arguments(self):
         path = self.write(HEX)

@@ -10,6 +10,8 @@ use crate::{DEFAULT_MAX_FRAME_LEN, PREFIX_LEN, prefix};
 
 /// A [`Decoder`] and [`Encoder`] of frames, for `FramedRead`, `FramedWrite` and `Framed`.
 ///
+/// A frame over the limit ends the stream; [`FrameDecoder`](crate::FrameDecoder) can go on behind it.
+///
 /// ```
 /// use bytes::BytesMut;
 /// use logrecord_frame::FrameCodec;
@@ -56,6 +58,10 @@ impl Decoder for FrameCodec {
     fn decode(&mut self, src: &mut BytesMut) -> io::Result<Option<Bytes>> {
         if let Some(error) = self.failed {
             return Err(error.into());
+        }
+        // Frames of no bytes are passed over.
+        while src.starts_with(&[0; PREFIX_LEN]) {
+            src.advance(PREFIX_LEN);
         }
         let Some((prefix, rest)) = src.split_first_chunk::<PREFIX_LEN>() else { return Ok(None) };
         let declared = u32::from_be_bytes(*prefix);

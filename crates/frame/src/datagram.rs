@@ -1,11 +1,14 @@
 //! Frames in datagrams: one in each, prefix and all, as Python's `DatagramHandler` sends them.
 
-use bytes::{Buf, BufMut, Bytes};
+use bytes::{Buf, Bytes};
 
+use crate::PREFIX_LEN;
 use crate::error::{Error, ErrorKind};
-use crate::{PREFIX_LEN, encode_frame};
 
-/// The payload of a datagram, as a slice of it.
+/// The payload of a datagram, as a slice of it. A payload of no bytes is to be ignored, as it is in a stream.
+///
+/// [`encode_frame`](crate::encode_frame) writes datagrams, too: how long one may be is the socket's matter,
+/// [`MAX_UDP_DATAGRAM_LEN`] over UDP, about 200 KB over a Unix socket on Linux.
 ///
 /// # Errors
 ///
@@ -38,18 +41,6 @@ pub fn decode_datagram(mut datagram: Bytes, max_frame_len: u32) -> Result<Bytes,
         return Err(Error::new(ErrorKind::LengthMismatch, Error::count(datagram.len()), declared));
     }
     Ok(datagram)
-}
-
-/// Writes a payload to `dst` as one datagram: the same bytes as [`encode_frame`] writes.
-///
-/// How long a datagram may be is the socket's matter: [`MAX_UDP_DATAGRAM_LEN`] over UDP, about 200 KB over a Unix
-/// socket on Linux.
-///
-/// # Errors
-///
-/// As [`encode_frame`].
-pub fn encode_datagram(payload: &[u8], dst: &mut impl BufMut) -> Result<(), Error> {
-    encode_frame(payload, dst)
 }
 
 /// The longest UDP datagram over IPv4, prefix included.

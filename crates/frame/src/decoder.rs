@@ -1,7 +1,8 @@
 //! Finding frames in a stream of bytes.
 //!
-//! The plain algorithm: collect four bytes, read them as the payload's length, refuse it when it is over the
-//! limit, collect that many bytes, hand them out. Departures, for speed and for memory:
+//! The plain algorithm: collect four bytes, read them as the payload's length, collect that many bytes, hand them
+//! out. A length over the limit is told with the first bytes of its frame, and the caller says whether to skip the
+//! frame or to close. Departures, for speed and for memory:
 //!
 //! 1. A frame that lies whole in one chunk is handed out as a slice of that chunk; nothing is copied.
 //! 2. Of a frame that straddles chunks, each byte is copied into its place as soon as its chunk is used up, so
@@ -15,6 +16,7 @@ use core::fmt;
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::error::{Error, ErrorKind};
+use crate::oversized::{HEAD_LEN, Oversized};
 use crate::{DEFAULT_MAX_FRAME_LEN, PREFIX_LEN};
 
 /// Finds the frames in a stream that arrives in pieces of any size.
@@ -25,14 +27,17 @@ use crate::{DEFAULT_MAX_FRAME_LEN, PREFIX_LEN};
 /// Memory is what has been fed and not yet been taken, and for a started frame at most 1 KiB or twice what
 /// arrived of it, whichever is more. What a prefix announces costs nothing.
 ///
-/// An error is final: where the next frame begins cannot be known any more, so every later call gives the same
-/// error and later input is let go, except for the first bytes that [`rejected`](Self::rejected) keeps.
+/// Frames of no bytes are passed over: they carry nothing, and some senders use them to keep a connection alive.
+///
+/// A frame over the limit is told as [`Oversized`]. The caller then either calls
+/// [`skip_oversized`](Self::skip_oversized), and the stream goes on behind it; or it gives the stream up: without
+/// that call the decoder is closed, every later call gives the same refusal and later input is let go.
 pub struct FrameDecoder {
     max_frame_len: u32,
     /// How many bytes of `prefix` have arrived. `body` and `declared` mean something only when it is 4.
     prefix_len: usize,
     prefix: [u8; PREFIX_LEN],
-    /// The payload length that `prefix` says; at most `max_frame_len`.
+    /// The payload length that `prefix` says; over `max_frame_len` only for a frame that is told or skipped.
     declared: usize,
     /// What has arrived of a straddling payload: `body.len() < declared` between calls.
     body: Vec<u8>,
@@ -43,9 +48,21 @@ pub struct FrameDecoder {
     queued: usize,
     /// The buffer that a caller reads into.
     input: BytesMut,
-    failed: Option<Error>,
-    /// After a failure: the refused bytes, from the prefix on.
-    rejected: Vec<u8>,
+    /// Of a frame over the limit: its first bytes, from the prefix on. Empty for any other frame.
+    head: Vec<u8>,
+    oversized: OversizedState,
+}
+
+/// What becomes of a frame over the limit.
+enum OversizedState {
+    /// There is none, or its first bytes are still to come.
+    Absent,
+    /// It is told, and the caller has not said what to do. Closed as soon as more is fed.
+    Told(Oversized),
+    /// This much of its payload has gone by.
+    Skipped(usize),
+    /// The stream is given up.
+    Closed(Oversized),
 }
 
 impl FrameDecoder {
@@ -57,8 +74,8 @@ impl FrameDecoder {
 
     /// A decoder that takes payloads of up to `max_frame_len` bytes.
     ///
-    /// The prefix alone is held against the limit: a frame that is over it ends the stream before a byte of its
-    /// payload is kept.
+    /// The prefix alone is held against the limit: of a frame that is over it, no more than its first 64 bytes are
+    /// kept.
     #[must_use]
     pub fn with_max_frame_len(max_frame_len: u32) -> Self {
         Self {
@@ -71,8 +88,8 @@ impl FrameDecoder {
             queue: VecDeque::new(),
             queued: 0,
             input: BytesMut::new(),
-            failed: None,
-            rejected: Vec::new(),
+            head: Vec::new(),
+            oversized: OversizedState::Absent,
         }
     }
 
@@ -89,8 +106,7 @@ impl FrameDecoder {
         if chunk.is_empty() {
             return;
         }
-        if self.failed.is_some() {
-            self.keep_rejected(&chunk);
+        if self.is_closed_to_input() {
             return;
         }
         self.take_input();
@@ -99,8 +115,7 @@ impl FrameDecoder {
 
     /// Gives the decoder a copy of the next piece of the stream.
     pub fn feed_slice(&mut self, piece: &[u8]) {
-        if self.failed.is_some() {
-            self.keep_rejected(piece);
+        if piece.is_empty() || self.is_closed_to_input() {
             return;
         }
         // Behind what was read into the same buffer: the order of the stream is kept.
@@ -122,9 +137,7 @@ impl FrameDecoder {
     /// # Ok::<(), logrecord_frame::Error>(())
     /// ```
     pub fn spare(&mut self, additional: usize) -> &mut BytesMut {
-        if self.failed.is_some() {
-            self.input.clear();
-        }
+        let _ = self.is_closed_to_input();
         self.input.reserve(additional);
         &mut self.input
     }
@@ -133,24 +146,60 @@ impl FrameDecoder {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::TooLong`] when a prefix announces more than the limit; from then on always.
+    /// [`Oversized`] when a prefix announces more than the limit, once the first 64 bytes of its frame are there;
+    /// at once where no receiver would skip that much. It comes again at every call until
+    /// [`skip_oversized`](Self::skip_oversized) is called.
     #[inline]
-    pub fn next_frame(&mut self) -> Result<Option<Bytes>, Error> {
-        // The hot path: nothing is started, and the chunk at hand holds a whole frame. After a failure the chunk
-        // is empty, so that this path needs no look at `failed`.
-        if self.prefix_len == 0
+    pub fn next_frame(&mut self) -> Result<Option<Bytes>, Oversized> {
+        // The hot path: nothing is started, and the chunk at hand holds a whole frame. After a refusal `prefix_len`
+        // is not 0, so that this path needs no look at it.
+        while self.prefix_len == 0
             && let Some((prefix, rest)) = self.chunk.split_first_chunk::<PREFIX_LEN>()
         {
             let declared = u32::from_be_bytes(*prefix);
-            if declared <= self.max_frame_len
-                && let Ok(len) = usize::try_from(declared)
-                && len <= rest.len()
-            {
-                self.chunk.advance(PREFIX_LEN);
-                return Ok(Some(self.chunk.split_to(len)));
+            match usize::try_from(declared) {
+                Ok(len) if declared <= self.max_frame_len && len <= rest.len() => {
+                    self.chunk.advance(PREFIX_LEN);
+                    if len > 0 {
+                        return Ok(Some(self.chunk.split_to(len)));
+                    }
+                }
+                _ => break,
             }
         }
         self.next_frame_straddling()
+    }
+
+    /// Goes on behind the frame that was just told as [`Oversized`], letting its bytes go as they come; whether
+    /// that can be done.
+    ///
+    /// It cannot when no frame was told, when the frame is [longer than is ever skipped](Oversized::is_skippable),
+    /// or when more input was fed in between. While a frame is skipped, [`is_mid_frame`](Self::is_mid_frame) and
+    /// [`missing`](Self::missing) speak of it as of any other.
+    ///
+    /// ```
+    /// use logrecord_frame::FrameDecoder;
+    ///
+    /// let mut decoder = FrameDecoder::with_max_frame_len(4);
+    /// decoder.feed_slice(b"\0\0\0\x06abcdef\0\0\0\x02}.");
+    /// let oversized = decoder.next_frame().unwrap_err();
+    /// assert_eq!((oversized.len, oversized.payload()), (6, &b"abcdef"[..]));
+    /// assert!(decoder.skip_oversized());
+    /// assert_eq!(decoder.next_frame()?.as_deref(), Some(&b"}."[..]));
+    /// # Ok::<(), logrecord_frame::Oversized>(())
+    /// ```
+    pub fn skip_oversized(&mut self) -> bool {
+        match &self.oversized {
+            OversizedState::Told(oversized) if oversized.is_skippable() => {
+                let gone = self.head.len().saturating_sub(PREFIX_LEN);
+                self.oversized = OversizedState::Skipped(gone);
+                if gone == self.declared {
+                    self.end_skipping();
+                }
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Says that the input has ended.
@@ -158,15 +207,19 @@ impl FrameDecoder {
     /// # Errors
     ///
     /// [`ErrorKind::Truncated`] when it ended inside a frame, with the bytes that arrived and the bytes that
-    /// were to come; and the earlier error of a decoder that has failed. Whole frames that have not been taken
-    /// are no error.
+    /// were to come; and [`ErrorKind::TooLong`] when it ended at a frame over the limit that is not being skipped.
+    /// Whole frames that have not been taken are no error.
     pub fn finish(&self) -> Result<(), Error> {
-        if let Some(error) = self.failed {
-            return Err(error);
+        if let Some(oversized) = self.refused() {
+            return Err(Error::from(oversized));
         }
         let progress = self.progress();
+        let is_skipped = matches!(self.oversized, OversizedState::Skipped(_)) && !progress.is_beyond;
         match (progress.prefix_len, progress.declared) {
             (0, _) => Ok(()),
+            (PREFIX_LEN, declared) if Error::count(declared) > self.max_frame_len && !is_skipped => {
+                Err(Error::new(ErrorKind::TooLong, Error::count(declared), self.max_frame_len))
+            }
             (PREFIX_LEN, declared) => {
                 Err(Error::new(ErrorKind::Truncated, Error::count(progress.arrived), Error::count(declared)))
             }
@@ -177,17 +230,27 @@ impl FrameDecoder {
     /// The bytes that have been fed and not been handed out, prefixes included.
     #[must_use]
     pub fn buffered(&self) -> usize {
-        [self.prefix_len, self.body.len(), self.chunk.len(), self.queued, self.input.len()]
-            .into_iter()
-            .fold(0, usize::saturating_add)
+        [
+            self.prefix_len.max(self.head.len()),
+            self.body.len(),
+            self.chunk.len(),
+            self.queued,
+            self.input.len(),
+        ]
+        .into_iter()
+        .fold(0, usize::saturating_add)
     }
 
     /// A copy of the bytes that have been fed and not been handed out, prefixes included: after a
-    /// [`next_frame`](Self::next_frame) that gave `None`, what has arrived of the started frame.
+    /// [`next_frame`](Self::next_frame) that gave `None`, what has arrived of the started frame (of one that is
+    /// skipped, its first 64 bytes).
     #[must_use]
     pub fn unfinished(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.buffered());
-        bytes.extend_from_slice(self.prefix.get(..self.prefix_len).unwrap_or_default());
+        if self.head.is_empty() {
+            bytes.extend_from_slice(self.prefix.get(..self.prefix_len).unwrap_or_default());
+        }
+        bytes.extend_from_slice(&self.head);
         bytes.extend_from_slice(&self.body);
         bytes.extend_from_slice(&self.chunk);
         for chunk in &self.queue {
@@ -200,43 +263,54 @@ impl FrameDecoder {
     /// Whether the input so far ends inside a frame (behind all whole frames, taken or not).
     #[must_use]
     pub fn is_mid_frame(&self) -> bool {
-        self.failed.is_none() && self.progress().prefix_len != 0
+        self.refused().is_none() && self.progress().prefix_len != 0
     }
 
     /// The payload length that the started frame announces, once its prefix is whole.
     #[must_use]
     pub fn declared(&self) -> Option<u32> {
         let progress = self.progress();
-        (self.failed.is_none() && progress.prefix_len == PREFIX_LEN).then(|| Error::count(progress.declared))
+        (self.refused().is_none() && progress.prefix_len == PREFIX_LEN)
+            .then(|| Error::count(progress.declared))
     }
 
     /// How many bytes are missing until the started frame is whole: of its prefix, as long as that is not whole,
-    /// else of its payload. 0 between two frames and after a failure.
+    /// else of its payload. 0 between two frames and after a refusal.
     #[must_use]
     pub fn missing(&self) -> usize {
         let progress = self.progress();
         match progress.prefix_len {
-            _ if self.failed.is_some() => 0,
+            _ if self.refused().is_some() => 0,
             0 => 0,
             PREFIX_LEN => progress.declared.saturating_sub(progress.arrived),
             have => PREFIX_LEN.saturating_sub(have),
         }
     }
 
-    /// After a failure, the first bytes of what was refused, at most 64, its prefix in front.
-    ///
-    /// Enough for [`Stranger::identify`](crate::Stranger::identify) and for a report. Empty before a failure.
-    #[must_use]
-    pub fn rejected(&self) -> &[u8] {
-        &self.rejected
+    /// The refusal that stands, if the stream is given up or the caller has not said yet that it goes on.
+    const fn refused(&self) -> Option<&Oversized> {
+        match &self.oversized {
+            OversizedState::Told(oversized) | OversizedState::Closed(oversized) => Some(oversized),
+            OversizedState::Absent | OversizedState::Skipped(_) => None,
+        }
     }
 
-    /// The frames that straddle chunks, and everything that is not a frame.
-    fn next_frame_straddling(&mut self) -> Result<Option<Bytes>, Error> {
-        if let Some(error) = self.failed {
-            let late = self.input.split();
-            self.keep_rejected(&late);
-            return Err(error);
+    /// Called where input arrives: an [`Oversized`] that was not answered closes the stream.
+    fn is_closed_to_input(&mut self) -> bool {
+        if let OversizedState::Told(oversized) = &self.oversized {
+            self.oversized = OversizedState::Closed(oversized.clone());
+        }
+        let closed = matches!(self.oversized, OversizedState::Closed(_));
+        if closed {
+            self.let_go();
+        }
+        closed
+    }
+
+    /// Frames that straddle chunks, and everything that is not a frame.
+    fn next_frame_straddling(&mut self) -> Result<Option<Bytes>, Oversized> {
+        if let Some(oversized) = self.refused() {
+            return Err(oversized.clone());
         }
         loop {
             if self.chunk.is_empty() && !self.next_chunk() {
@@ -253,11 +327,19 @@ impl FrameDecoder {
                     continue;
                 }
                 let declared = u32::from_be_bytes(self.prefix);
-                // On a machine whose addresses have fewer than 32 bits, no memory holds such a frame either.
-                match usize::try_from(declared) {
-                    Ok(len) if declared <= self.max_frame_len => self.declared = len,
-                    _ => return Err(self.fail(declared)),
+                // A length that no memory of this machine holds is over any limit.
+                let len = usize::try_from(declared).unwrap_or(usize::MAX);
+                self.declared = len;
+                if declared > self.max_frame_len || len == usize::MAX {
+                    self.head.extend_from_slice(&self.prefix);
+                } else if len == 0 {
+                    self.prefix_len = 0;
+                    continue;
                 }
+            }
+            if !self.head.is_empty() {
+                self.pass_oversized()?;
+                continue;
             }
             let missing = self.declared.saturating_sub(self.body.len());
             if self.body.is_empty() && missing <= self.chunk.len() {
@@ -272,6 +354,56 @@ impl FrameDecoder {
                 return Ok(Some(Bytes::from(core::mem::take(&mut self.body))));
             }
         }
+    }
+
+    /// Takes what is there of a frame over the limit: its first bytes to be told, the rest to be let go.
+    #[cold]
+    fn pass_oversized(&mut self) -> Result<(), Oversized> {
+        if let OversizedState::Skipped(gone) = &mut self.oversized {
+            let step = self.declared.saturating_sub(*gone).min(self.chunk.len());
+            self.chunk.advance(step);
+            *gone = gone.saturating_add(step);
+            if *gone == self.declared {
+                self.end_skipping();
+            }
+            return Ok(());
+        }
+        let wanted = HEAD_LEN.min(self.declared.saturating_add(PREFIX_LEN));
+        let step = wanted.saturating_sub(self.head.len()).min(self.chunk.len());
+        self.head.extend_from_slice(&self.chunk.split_to(step));
+        let declared = u32::from_be_bytes(self.prefix);
+        let mut oversized = Oversized { len: declared, limit: self.max_frame_len, head: Bytes::new() };
+        // Who announces more than is ever skipped is no sender of log records, and may wait for an answer.
+        if self.head.len() < wanted && (oversized.is_skippable() || self.next_chunk_if_empty()) {
+            return Ok(());
+        }
+        oversized.head = Bytes::copy_from_slice(&self.head);
+        if oversized.is_skippable() {
+            self.oversized = OversizedState::Told(oversized.clone());
+        } else {
+            self.oversized = OversizedState::Closed(oversized.clone());
+            self.let_go();
+        }
+        Err(oversized)
+    }
+
+    fn end_skipping(&mut self) {
+        self.oversized = OversizedState::Absent;
+        self.head = Vec::new();
+        self.prefix_len = 0;
+    }
+
+    /// Gives the memory of a stream back that is given up.
+    fn let_go(&mut self) {
+        self.chunk = Bytes::new();
+        self.queue = VecDeque::new();
+        self.queued = 0;
+        self.input = BytesMut::new();
+        self.head = Vec::new();
+    }
+
+    fn next_chunk_if_empty(&mut self) -> bool {
+        !self.chunk.is_empty() || self.next_chunk()
     }
 
     /// Makes room for `arrived` more bytes of the started payload, and for at most as many again.
@@ -315,38 +447,19 @@ impl FrameDecoder {
         }
     }
 
-    #[cold]
-    fn fail(&mut self, declared: u32) -> Error {
-        let error = Error::new(ErrorKind::TooLong, declared, self.max_frame_len);
-        self.failed = Some(error);
-        let prefix = self.prefix;
-        self.keep_rejected(&prefix);
-        let chunk = core::mem::take(&mut self.chunk);
-        self.keep_rejected(&chunk);
-        for chunk in core::mem::take(&mut self.queue) {
-            self.keep_rejected(&chunk);
-        }
-        let input = core::mem::take(&mut self.input);
-        self.keep_rejected(&input);
-        self.queued = 0;
-        self.prefix_len = 0;
-        error
-    }
-
-    #[cold]
-    fn keep_rejected(&mut self, bytes: &[u8]) {
-        let room = MAX_REJECTED.saturating_sub(self.rejected.len());
-        self.rejected.extend(bytes.iter().take(room));
-    }
-
     /// Where the input so far ends. Walks over the prefixes of frames that nobody has taken yet; there are none
     /// of them after a `next_frame` that gave `None`.
     fn progress(&self) -> Progress {
+        let arrived = match self.oversized {
+            OversizedState::Skipped(gone) => gone,
+            _ => self.body.len().max(self.head.len().saturating_sub(PREFIX_LEN)),
+        };
         let mut at = Progress {
             prefix: self.prefix,
             prefix_len: self.prefix_len,
             declared: self.declared,
-            arrived: self.body.len(),
+            arrived,
+            is_beyond: false,
         };
         at.pass(&self.chunk);
         for chunk in &self.queue {
@@ -370,7 +483,7 @@ impl fmt::Debug for FrameDecoder {
             .field("max_frame_len", &self.max_frame_len)
             .field("buffered", &self.buffered())
             .field("declared", &self.declared())
-            .field("failed", &self.failed)
+            .field("is_refused", &self.refused().is_some())
             .finish_non_exhaustive()
     }
 }
@@ -381,6 +494,8 @@ struct Progress {
     prefix_len: usize,
     declared: usize,
     arrived: usize,
+    /// Whether another frame has begun than the one at hand.
+    is_beyond: bool,
 }
 
 impl Progress {
@@ -394,6 +509,7 @@ impl Progress {
                     return;
                 }
                 self.prefix_len = 0;
+                self.is_beyond = true;
             }
             let Some((&byte, rest)) = bytes.split_first() else { return };
             if let Some(slot) = self.prefix.get_mut(self.prefix_len) {
@@ -413,12 +529,10 @@ impl Progress {
 /// so need one allocation.
 const MIN_BODY_CAPACITY: usize = 1024;
 
-/// How much of a refused stream is kept for the report.
-const MAX_REJECTED: usize = 64;
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::MAX_SKIP_LEN;
     use alloc::vec;
 
     fn wire(payloads: &[&[u8]]) -> Vec<u8> {
@@ -435,10 +549,10 @@ mod tests {
         let inside = chunk.as_ptr_range();
         let mut decoder = FrameDecoder::new();
         decoder.feed(chunk);
-        for expected in [&b"abc"[..], b"", b"defg"] {
+        for expected in [&b"abc"[..], b"defg"] {
             let frame = decoder.next_frame().unwrap().unwrap();
             assert_eq!(frame, expected);
-            assert!(frame.is_empty() || inside.contains(&frame.as_ptr()));
+            assert!(inside.contains(&frame.as_ptr()));
         }
         assert_eq!(decoder.next_frame(), Ok(None));
         assert_eq!(decoder.finish(), Ok(()));
@@ -505,16 +619,105 @@ mod tests {
         let mut decoder = FrameDecoder::with_max_frame_len(5);
         decoder.feed_slice(b"\0\0\0\x05abcde\0\0\0\x06");
         assert_eq!(decoder.next_frame().unwrap().as_deref(), Some(&b"abcde"[..]));
-        let error = Error::new(ErrorKind::TooLong, 6, 5);
+        let oversized = Oversized { len: 6, limit: 5, head: Bytes::from_static(b"\0\0\0\x06xxxxxx") };
+        assert_eq!(decoder.next_frame(), Ok(None));
+        assert_eq!((decoder.declared(), decoder.missing()), (Some(6), 6));
+        decoder.feed(Bytes::from(vec![b'x'; 100]));
         for _ in 0..2 {
-            assert_eq!(decoder.next_frame(), Err(error));
-            assert_eq!(decoder.finish(), Err(error));
+            assert_eq!(decoder.next_frame(), Err(oversized.clone()));
+            assert_eq!(decoder.finish(), Err(Error::new(ErrorKind::TooLong, 6, 5)));
+            assert!(!decoder.is_mid_frame());
+        }
+        for _ in 0..2 {
+            // Nobody said that the stream goes on, and so it does not.
             decoder.feed(Bytes::from(vec![b'x'; 100]));
             decoder.feed_slice(&[b'y'; 100]);
             decoder.spare(10).extend_from_slice(b"zz");
+            assert!(!decoder.skip_oversized());
+            assert_eq!(decoder.next_frame(), Err(oversized.clone()));
         }
-        assert_eq!(decoder.rejected().len(), 64);
-        assert!(decoder.rejected().starts_with(b"\0\0\0\x06xxx"));
+        decoder.feed_slice(b"x");
+        assert!(decoder.buffered() <= PREFIX_LEN, "what comes later is let go");
+    }
+
+    #[test]
+    fn an_oversized_frame_costs_itself_alone() {
+        let long = vec![b'o'; 5000];
+        let whole = wire(&[b"before", &long, b"", b"after", &[b's'; 40], b"last"]);
+        for step in [1, 3, 60, 64, 100, 5000, 10_000] {
+            let mut decoder = FrameDecoder::with_max_frame_len(10);
+            let (mut frames, mut skipped) = (Vec::new(), Vec::new());
+            for piece in whole.chunks(step) {
+                decoder.feed_slice(piece);
+                loop {
+                    match decoder.next_frame() {
+                        Ok(Some(frame)) => frames.push(frame),
+                        Ok(None) => break,
+                        Err(oversized) => {
+                            assert_eq!(
+                                oversized.head.len(),
+                                64.min(4 + oversized.len as usize),
+                                "step {step}"
+                            );
+                            assert!(oversized.payload().starts_with(b"oo") || oversized.len == 40);
+                            skipped.push(oversized.len);
+                            assert!(decoder.skip_oversized());
+                            assert!(!decoder.skip_oversized(), "once is enough");
+                        }
+                    }
+                }
+                assert!(decoder.buffered() <= 64, "what is skipped is not kept");
+            }
+            assert_eq!(frames, [&b"before"[..], b"after", b"last"], "step {step}");
+            assert_eq!(skipped, [5000, 40]);
+            assert_eq!(decoder.finish(), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_stream_that_ends_in_a_skipped_frame_is_cut() {
+        let mut decoder = FrameDecoder::with_max_frame_len(10);
+        decoder.feed_slice(b"\0\0\x01\0");
+        decoder.feed_slice(&[7; 100]);
+        assert!(decoder.next_frame().is_err());
+        assert!(decoder.skip_oversized());
+        assert_eq!(decoder.next_frame(), Ok(None));
+        assert_eq!((decoder.is_mid_frame(), decoder.declared(), decoder.missing()), (true, Some(256), 156));
+        assert_eq!(decoder.finish(), Err(Error::new(ErrorKind::Truncated, 100, 256)));
+        assert_eq!(decoder.unfinished(), [&[0, 0, 1, 0][..], &[7; 60]].concat());
+    }
+
+    #[test]
+    fn what_no_receiver_skips_is_told_at_once() {
+        for (input, head) in [(&b"GET "[..], &b"GET "[..]), (&[b'G'; 200], &[b'G'; 64])] {
+            for shared in [false, true] {
+                let mut decoder = FrameDecoder::new();
+                let (first, rest) = input.split_at(2);
+                if shared {
+                    decoder.feed(Bytes::copy_from_slice(first));
+                    decoder.feed(Bytes::copy_from_slice(rest));
+                } else {
+                    decoder.feed_slice(first);
+                    decoder.feed_slice(rest);
+                }
+                let oversized = decoder.next_frame().unwrap_err();
+                assert_eq!(oversized.head, head);
+                assert!(!oversized.is_skippable());
+                assert!(!decoder.skip_oversized());
+                assert_eq!(decoder.next_frame(), Err(oversized));
+            }
+        }
+    }
+
+    #[test]
+    fn the_longest_frame_that_is_skipped_has_256_mib() {
+        for (len, skips) in [(MAX_SKIP_LEN, true), (MAX_SKIP_LEN + 1, false)] {
+            let mut decoder = FrameDecoder::new();
+            decoder.feed_slice(&len.to_be_bytes());
+            decoder.feed_slice(&[0x80; 60]);
+            assert_eq!(decoder.next_frame().unwrap_err().len, len);
+            assert_eq!(decoder.skip_oversized(), skips);
+        }
     }
 
     #[test]
@@ -545,7 +748,7 @@ mod tests {
             }
         }
         assert_eq!(decoder.buffered(), whole.len());
-        for expected in [&b"one"[..], b"two and more", b"", b"three"] {
+        for expected in [&b"one"[..], b"two and more", b"three"] {
             assert_eq!(decoder.next_frame().unwrap().unwrap(), expected);
         }
         assert_eq!(decoder.next_frame(), Ok(None));

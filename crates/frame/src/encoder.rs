@@ -25,7 +25,7 @@ pub fn prefix(len: usize) -> Result<[u8; PREFIX_LEN], Error> {
     }
 }
 
-/// Writes prefix and payload to `dst`.
+/// Writes prefix and payload to `dst`: a frame of a stream, or a whole datagram.
 ///
 /// # Errors
 ///

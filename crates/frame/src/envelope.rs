@@ -3,7 +3,7 @@
 //! Two forms, both inside an ordinary frame. The normative text is `docs/wire-format.md`; its sections are named
 //! beside the code.
 //!
-//! - **v1** ([`Sealer`], [`Opener`]): a header with key id, stream id, sequence number and time, the payload, and
+//! - **v1** ([`Sealer`], [`Verifier`], [`Replay`]): a header with key id, stream id, sequence number and time, the payload, and
 //!   a tag over all of it.
 //! - **plain** ([`PlainKey`]): the tag, then the body, for those who already do what Python's documentation
 //!   suggests. It knows no key ids and no replay.
@@ -21,22 +21,25 @@
 //! 4. The tag, in constant time.
 //! 5. Replay: a window of 1,024 numbers for each stream, and for streams that are not known yet the time.
 //!
-//! [`Opener`] does all of it. A receiver with many connections shares a `SharedOpener`, or takes the parts:
-//! a [`Verifier`] (steps 2 to 4) needs no lock, and only the [`Replay`] state (step 5) stands behind one.
+//! `Opener` (feature `std`) does all of it for all connections of a receiver, from its two parts: a [`Verifier`]
+//! (steps 2 to 4) needs no lock, and only the [`Replay`] state (step 5) stands behind one.
+//!
+//! A sender that [asks](Sealer::with_acks) is told what became of its messages: [`Acker`] and [`Ack`].
 //!
 //! The envelope gives integrity and origin. It does not hide anything, and whoever has the key can forge.
 //!
 //! ```
+//! # #[cfg(feature = "std")] {
 //! use bytes::Bytes;
 //! use logrecord_frame::envelope::{Key, KeyId, KeyRing, Opener, Policy, Refusal, Sealer};
 //!
 //! let id = KeyId::new(b"app")?;
-//! let secret = [7; 32]; // From a key file; `Key::from_hex` reads one.
+//! let secret = [7; 32]; // From a key file; `Key::from_file` reads one.
 //! let start_ns = 1_700_000_000_000_000_000;
 //! let mut sealer = Sealer::new(&Key::new(id, &secret)?, b"central", [9; 16])?;
 //! let mut ring = KeyRing::new();
 //! ring.accept(Key::new(id, &secret)?)?;
-//! let mut opener = Opener::new(&ring, b"central", Policy::new(), start_ns)?;
+//! let opener = Opener::new(&ring, b"central", Policy::new(), start_ns)?;
 //!
 //! let now_ns = start_ns + 1_000_000;
 //! let mut sealed = Vec::new();
@@ -47,6 +50,7 @@
 //! assert_eq!((&opened.payload[..], opened.seq, opened.gap), (&b"}."[..], 0, 0));
 //! assert_eq!(opener.open(now_ns, sealed), Err(Refusal::Replay));
 //! assert_eq!(opener.open(now_ns, Bytes::from_static(b"}.")), Err(Refusal::Unsigned));
+//! # }
 //! # Ok::<(), logrecord_frame::Error>(())
 //! ```
 //!
@@ -54,36 +58,46 @@
 //!
 //! | what | limit |
 //! |---|---|
-//! | key | at least 32 bytes |
+//! | key | at least 32 bytes; a key file at most 64 KiB |
 //! | key id | 1 to 32 bytes |
 //! | audience | at most 65,535 bytes |
 //! | overhead of an envelope | [`MAX_OVERHEAD`] bytes, 71 and the key id |
-//! | streams whose numbers are remembered | 16,384, settable: [`Policy::max_streams`] |
+//! | streams whose numbers are remembered, of one key | 4,096, settable: [`Policy::max_streams_per_key`] |
+//! | the same, of all keys together | 65,536, settable: [`Policy::max_streams`] |
 //! | how far the time of a new stream may be off | 300 s, settable: [`Policy::max_skew`] |
+//! | acknowledgements that wait for one connection | [`MAX_WAITING_ACKS`] |
 //! | reordering within a stream | [`WINDOW_LEN`] numbers |
 
+mod ack;
 mod key;
+#[cfg(feature = "std")]
+mod key_file;
+mod opened;
+#[cfg(feature = "std")]
 mod opener;
 mod plain;
 mod refusal;
 mod replay;
 mod seal;
-#[cfg(feature = "std")]
-mod shared;
+mod stamp;
 mod state;
 mod verify;
 
 use core::cmp::Ordering;
 use core::fmt;
 
+pub use self::ack::{ACK_MAGIC, Ack, AckStatus, Acker, MAX_ACK_LEN, MAX_WAITING_ACKS};
 pub use self::key::{Algorithm, Key, KeyId, KeyRing, MIN_KEY_LEN};
-pub use self::opener::{Opened, Opener};
+#[cfg(feature = "std")]
+pub use self::key_file::{KeyFileError, KeyFileFault, MAX_KEY_FILE_LEN};
+pub use self::opened::Opened;
+#[cfg(feature = "std")]
+pub use self::opener::Opener;
 pub use self::plain::PlainKey;
 pub use self::refusal::Refusal;
 pub use self::replay::{Policy, Replay, WINDOW_LEN};
 pub use self::seal::{Sealed, Sealer};
-#[cfg(feature = "std")]
-pub use self::shared::SharedOpener;
+pub use self::stamp::{Refused, Stamp};
 pub use self::state::Snapshot;
 pub use self::verify::{Verified, Verifier};
 
@@ -102,6 +116,9 @@ const FIXED_HEADER_LEN: usize = 39;
 /// What the tag's input begins with, so that no other use of the same key makes a tag that fits.
 const DOMAIN: &[u8; 22] = b"logrecord-envelope-v1\0";
 
+/// The flag of a message whose sender waits for an acknowledgement; the only one of version 1. (wire-format 4.5)
+const ACK_WANTED: u8 = 0x02;
+
 /// Whether a payload begins as an envelope of any version does.
 ///
 /// For a listener without keys: what is signed is refused there, too, and deserves a better name than a bad
@@ -115,34 +132,6 @@ const DOMAIN: &[u8; 22] = b"logrecord-envelope-v1\0";
 #[must_use]
 pub fn is_envelope(payload: &[u8]) -> bool {
     payload.starts_with(&[0xFF, b'L', b'R'])
-}
-
-/// What kind of payload a sender says that it has sealed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Content {
-    /// A pickled record, as the stock handlers make it.
-    #[default]
-    Pickle,
-    /// A JSON text.
-    Json,
-}
-
-impl Content {
-    const fn flags(self) -> u8 {
-        match self {
-            Self::Pickle => 0,
-            Self::Json => 1,
-        }
-    }
-
-    const fn from_flags(flags: u8) -> Option<Self> {
-        match flags {
-            0 => Some(Self::Pickle),
-            1 => Some(Self::Json),
-            _ => None,
-        }
-    }
 }
 
 /// The 16 random bytes that one sender numbers its messages under.

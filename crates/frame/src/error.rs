@@ -39,6 +39,8 @@ pub enum ErrorKind {
     AudienceTooLong,
     /// A sealer that has used all of its numbers.
     SequenceUsedUp,
+    /// An acknowledgement is to be made with a key that the ring does not have.
+    UnknownKey,
     /// A stored replay state of another version.
     StateVersion,
     /// A stored replay state that is not what was written.
@@ -60,6 +62,7 @@ impl ErrorKind {
             Self::DuplicateKeyId => "duplicate_key_id",
             Self::AudienceTooLong => "audience_too_long",
             Self::SequenceUsedUp => "sequence_used_up",
+            Self::UnknownKey => "unknown_key",
             Self::StateVersion => "state_version",
             Self::StateDamaged => "state_damaged",
         }
@@ -124,6 +127,7 @@ impl fmt::Display for Error {
             ErrorKind::DuplicateKeyId => f.write_str("two keys have one id"),
             ErrorKind::AudienceTooLong => write!(f, "audience of {found} bytes is over the limit of {limit}"),
             ErrorKind::SequenceUsedUp => f.write_str("all numbers of the stream are used up"),
+            ErrorKind::UnknownKey => f.write_str("no key has this id"),
             ErrorKind::StateVersion => write!(f, "replay state of version {found}, where {limit} is known"),
             ErrorKind::StateDamaged => write!(f, "replay state of {found} bytes is damaged"),
         }

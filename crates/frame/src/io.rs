@@ -73,7 +73,7 @@ impl<R: Read> FrameReader<R> {
         }
     }
 
-    /// The decoder, for what it says about a started or a refused frame.
+    /// The decoder, for what it says about a started frame.
     pub fn decoder(&self) -> &FrameDecoder {
         &self.decoder
     }
@@ -234,7 +234,7 @@ mod tests {
                     Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
                 }
             }
-            assert_eq!(got, vec![&b"first"[..], b"", b"the second one"]);
+            assert_eq!(got, vec![&b"first"[..], b"the second one"]);
         }
     }
 

@@ -3,7 +3,7 @@
 //! A log record travels as a *frame*: four bytes, big-endian, that count the payload, and the payload.
 //! This crate finds frames in a stream of bytes, writes them, and checks or makes the HMAC envelope that can
 //! stand inside of them. It never looks into a payload before its tag is verified, knows no clock (time is an
-//! argument), makes no randomness, and opens nothing.
+//! argument), makes no randomness, and opens nothing but the key file that it is told to (`Key::from_file`).
 //!
 //! ```
 //! use bytes::{Bytes, BytesMut};
@@ -27,6 +27,7 @@
 //! | what | limit | where |
 //! |---|---|---|
 //! | payload of one frame | 1 MiB, settable up to 2^32 - 1 | [`DEFAULT_MAX_FRAME_LEN`], [`FrameDecoder::with_max_frame_len`] |
+//! | a frame over that limit that can be skipped | 256 MiB, of which 64 bytes are kept | [`MAX_SKIP_LEN`], [`Oversized`] |
 //! | memory of a decoder | what has arrived and is not yet taken, and one started frame | [`FrameDecoder`] |
 //! | [`Error`] | 16 bytes, no heap | [`Error`] |
 //!
@@ -62,16 +63,18 @@ pub mod envelope;
 mod error;
 #[cfg(feature = "std")]
 mod io;
+mod oversized;
 mod stranger;
 
 #[cfg(feature = "codec")]
 pub use crate::codec::FrameCodec;
-pub use crate::datagram::{MAX_UDP_DATAGRAM_LEN, decode_datagram, encode_datagram};
+pub use crate::datagram::{MAX_UDP_DATAGRAM_LEN, decode_datagram};
 pub use crate::decoder::FrameDecoder;
 pub use crate::encoder::{Frame, encode_frame, prefix};
 pub use crate::error::{Error, ErrorKind};
 #[cfg(feature = "std")]
 pub use crate::io::{FrameReader, FrameWriter};
+pub use crate::oversized::{MAX_SKIP_LEN, Oversized};
 pub use crate::stranger::Stranger;
 
 /// The bytes of a frame's length prefix.

@@ -14,8 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use logrecord_frame::envelope::{
-    Key, KeyId, KeyRing, MAX_OVERHEAD, Opener, PlainKey, Policy, Refusal, Replay, Sealer, SharedOpener,
-    Snapshot, Verifier,
+    Key, KeyId, KeyRing, MAX_OVERHEAD, Opener, PlainKey, Policy, Refusal, Replay, Sealer, Snapshot, Verifier,
 };
 use logrecord_frame::{Error, ErrorKind, Frame};
 use proptest::prelude::*;
@@ -130,7 +129,7 @@ fn a_payload_is_a_slice_of_its_envelope() {
     let mut sealer = Sealer::new(&key(b"a", 1), b"here", [5; 16]).unwrap();
     let sealed = seal(&mut sealer, NOW, &[9; 500]);
     let inside = sealed.as_ptr_range();
-    let mut opener = Opener::new(&ring(&[(b"a", 1)]), b"here", Policy::new(), START).unwrap();
+    let opener = Opener::new(&ring(&[(b"a", 1)]), b"here", Policy::new(), START).unwrap();
     let opened = opener.open(NOW, sealed.clone()).unwrap();
     assert!(inside.contains(&opened.payload.as_ptr()));
     assert_eq!(opened.payload, [9; 500][..]);
@@ -187,7 +186,7 @@ fn the_key_that_signs_seals() {
 
 #[test]
 fn keys_change_without_losing_a_window() {
-    let mut opener = Opener::new(&ring(&[(b"old", 1)]), b"here", Policy::new(), START).unwrap();
+    let opener = Opener::new(&ring(&[(b"old", 1)]), b"here", Policy::new(), START).unwrap();
     let mut old = Sealer::new(&key(b"old", 1), b"here", [1; 16]).unwrap();
     let mut new = Sealer::new(&key(b"new", 2), b"here", [2; 16]).unwrap();
     let (first, early) = (seal(&mut old, NOW, b"1"), seal(&mut new, NOW, b"2"));
@@ -217,7 +216,7 @@ fn no_form_opens_as_another() {
     let plain = PlainKey::new(&[1; 32]).unwrap();
     let mut tagged = Vec::new();
     plain.seal_into(b"}.", &mut tagged).unwrap();
-    let mut opener = Opener::new(&ring(&[(b"a", 1)]), b"", Policy::new(), START).unwrap();
+    let opener = Opener::new(&ring(&[(b"a", 1)]), b"", Policy::new(), START).unwrap();
     assert_eq!(opener.open(NOW, tagged.into()), Err(Refusal::Unsigned));
     let mut sealer = Sealer::new(&key(b"a", 1), b"", [1; 16]).unwrap();
     assert_eq!(plain.open(seal(&mut sealer, NOW, b"}.")), Err(Refusal::BadMac));
@@ -225,7 +224,7 @@ fn no_form_opens_as_another() {
 
 #[test]
 fn a_recorded_stream_is_taken_once_whatever_the_way() {
-    let opener = Arc::new(SharedOpener::new(&ring(&[(b"a", 1)]), b"", Policy::new(), START).unwrap());
+    let opener = Arc::new(Opener::new(&ring(&[(b"a", 1)]), b"", Policy::new(), START).unwrap());
     let mut sealer = Sealer::new(&key(b"a", 1), b"", [1; 16]).unwrap();
     let recorded: Arc<Vec<Bytes>> = Arc::new((0..1000_u32).map(|_| seal(&mut sealer, NOW, b"}.")).collect());
     let accepted = Arc::new(AtomicU64::new(0));
@@ -258,22 +257,22 @@ fn a_restart_lets_no_replay_in() {
     let after = seal(&mut sealer, restarted + 1, b"after");
     let now = restarted + SECOND;
 
-    let mut first = Opener::new(&keys, b"", Policy::new(), START).unwrap();
+    let first = Opener::new(&keys, b"", Policy::new(), START).unwrap();
     let half = {
         for sealed in &before[..5] {
             first.open(NOW, sealed.clone()).unwrap();
         }
-        let half = first.replay().export(Snapshot::Running);
+        let half = first.export(Snapshot::Running);
         for sealed in &before[5..] {
             first.open(NOW, sealed.clone()).unwrap();
         }
         half
     };
-    let whole = first.replay().export(Snapshot::Final);
+    let whole = first.export(Snapshot::Final);
 
     // With the state of a good end, only what was here is refused.
     let replay = Replay::import(Policy::new(), &whole, restarted).unwrap();
-    let mut opener = Opener::with_replay(&keys, b"", replay).unwrap();
+    let opener = Opener::with_replay(&keys, b"", replay).unwrap();
     for sealed in &before {
         assert_eq!(opener.open(now, sealed.clone()), Err(Refusal::Replay));
     }
@@ -283,7 +282,7 @@ fn a_restart_lets_no_replay_in() {
 
     // With the state of a receiver that was killed later, everything from before is refused.
     let replay = Replay::import(Policy::new(), &half, restarted).unwrap();
-    let mut opener = Opener::with_replay(&keys, b"", replay).unwrap();
+    let opener = Opener::with_replay(&keys, b"", replay).unwrap();
     for round in 0..2 {
         for (seq, sealed) in before.iter().enumerate() {
             let expected = if seq < 5 { Refusal::Replay } else { Refusal::BeforeStart };
@@ -295,7 +294,7 @@ fn a_restart_lets_no_replay_in() {
     }
 
     // Without a state the same, by the time alone.
-    let mut opener = Opener::new(&keys, b"", Policy::new(), restarted).unwrap();
+    let opener = Opener::new(&keys, b"", Policy::new(), restarted).unwrap();
     for round in 0..2 {
         for sealed in before.iter().chain([&between]) {
             assert_eq!(opener.open(now, sealed.clone()), Err(Refusal::BeforeStart));
@@ -307,18 +306,18 @@ fn a_restart_lets_no_replay_in() {
 #[test]
 fn a_damaged_state_is_refused() {
     let keys = ring(&[(b"a", 1)]);
-    let mut opener = Opener::new(&keys, b"", Policy::new(), START).unwrap();
+    let opener = Opener::new(&keys, b"", Policy::new(), START).unwrap();
     let mut last = Bytes::new();
     for stream in [2, 0, 1] {
         let mut sealer = Sealer::new(&key(b"a", 1), b"", [stream; 16]).unwrap();
         last = seal(&mut sealer, NOW, b"}.");
         opener.open(NOW, last.clone()).unwrap();
     }
-    let state = opener.replay().export(Snapshot::Final);
+    let state = opener.export(Snapshot::Final);
     let import =
         |state: &[u8]| Replay::import(Policy::new(), state, NOW).map_err(|error: Error| error.kind());
     let again = import(&state).unwrap();
-    assert_eq!((again.streams(), again.floor_ns()), (3, START));
+    assert_eq!((again.streams(), again.floor_of(id(b"a"))), (3, START));
     assert_eq!(again.export(Snapshot::Final), state);
     for at in 0..state.len() {
         let mut damaged = state.clone();
@@ -330,8 +329,8 @@ fn a_damaged_state_is_refused() {
     assert_eq!(import(&[&state[..], b"\0"].concat()).unwrap_err(), ErrorKind::StateDamaged);
     // A smaller table keeps what was used last, and its floor covers the rest.
     let small = Replay::import(Policy::new().max_streams(1), &state, NOW).unwrap();
-    assert_eq!((small.streams(), small.floor_ns()), (1, NOW + 1));
-    let mut small = Opener::with_replay(&keys, b"", small).unwrap();
+    assert_eq!((small.streams(), small.floor_of(id(b"a"))), (1, NOW + 1));
+    let small = Opener::with_replay(&keys, b"", small).unwrap();
     assert_eq!(small.open(NOW, last), Err(Refusal::Replay));
     // More than was counted, under a checksum that is right.
     let mut longer = [&state[..state.len() - 32], b"\0"].concat();
@@ -408,7 +407,7 @@ proptest! {
         for (at, (stream, seq, time_ns)) in messages.into_iter().enumerate() {
             if at == restart {
                 // A good end and a new beginning change nothing.
-                let state = opener.replay().export(Snapshot::Final);
+                let state = opener.export(Snapshot::Final);
                 let replay = Replay::import(Policy::new(), &state, NOW).unwrap();
                 opener = Opener::with_replay(&keys, b"", replay).unwrap();
             }
@@ -425,18 +424,63 @@ proptest! {
         jumps in prop::collection::vec(-20..20_i64, 1..10),
     ) {
         let keys = ring(&[(b"a", 1)]);
-        let policy = Policy::new().max_streams(max_streams).max_skew(Duration::from_secs(40));
-        let mut opener = Opener::new(&keys, b"", policy, START).unwrap();
+        let skew = 40;
+        let policy = Policy::new().max_streams(max_streams).max_skew(Duration::from_secs(skew));
+        let opener = Opener::new(&keys, b"", policy, START).unwrap();
         let mut accepted = BTreeSet::new();
         for (at, (stream, seq)) in messages.into_iter().enumerate() {
             let now = START + (at as i64 / 8 + jumps[at % jumps.len()]) * SECOND;
             // One number is one message, with one time: that is what a sender must do.
             let time = START + (i64::from(stream) * 7 + seq as i64) * SECOND;
             let result = opener.open(now, with_number([stream; 16], seq, time));
-            if result.is_ok() {
+            // A time that nobody would believe raises no floor: what a stream has shown from there is known only
+            // as long as the stream.
+            if result.is_ok() && (time - now) / SECOND <= skew as i64 {
                 prop_assert!(accepted.insert((stream, seq)), "{} {} twice", stream, seq);
             }
-            prop_assert!(opener.replay().streams() <= max_streams);
+            prop_assert!(opener.with_replay_state(|replay| replay.streams()) <= max_streams);
+        }
+    }
+
+    #[test]
+    fn no_key_feels_another(
+        messages in prop::collection::vec((0..3_usize, 0..9_u8, 0..4_u64, -700..700_i64, any::<bool>()), 1..200),
+        per_key in 1..5_usize,
+    ) {
+        let names = [&b"a"[..], b"b", b"c"];
+        // Room for all keys together; the one that is full is each on its own.
+        let policy = Policy::new().max_streams_per_key(per_key).max_streams(per_key * 3);
+        let together = Opener::new(&ring(&[(b"a", 1), (b"b", 1), (b"c", 1)]), b"", policy, START).unwrap();
+        let alone = names.map(|name| Opener::new(&ring(&[(name, 1)]), b"", policy, START).unwrap());
+        for (at, (key, stream, seq, off, far)) in messages.into_iter().enumerate() {
+            let now = START + at as i64 * SECOND;
+            let time = if far { i64::MAX } else { now + off * SECOND };
+            let message = message(names[key], [stream; 16], seq, time, 0);
+            let expected = alone[key].open(now, message.clone());
+            prop_assert_eq!(together.open(now, message), expected);
+        }
+    }
+
+    #[test]
+    fn the_key_with_the_most_streams_makes_room(
+        messages in prop::collection::vec((any::<bool>(), 0..40_u8, 0..3_u64), 1..200),
+        max_streams in 4..20_usize,
+    ) {
+        // The other key never has more than two streams, and so never has the most.
+        let policy = Policy::new().max_streams(max_streams);
+        let together = Opener::new(&ring(&[(b"a", 1), (b"b", 1)]), b"", policy, START).unwrap();
+        let alone = Opener::new(&ring(&[(b"b", 1)]), b"", policy, START).unwrap();
+        for (at, (floods, stream, seq)) in messages.into_iter().enumerate() {
+            let now = START + at as i64 * SECOND;
+            if floods {
+                together.open(now, message(b"a", [stream; 16], seq, now, 0)).ok();
+            } else {
+                let message = message(b"b", [stream % 2; 16], seq, now, 0);
+                let expected = alone.open(now, message.clone());
+                prop_assert_eq!(together.open(now, message), expected);
+            }
+            let streams = together.with_replay_state(|replay| replay.streams());
+            prop_assert!(streams <= max_streams);
         }
     }
 
@@ -472,11 +516,125 @@ proptest! {
     }
 }
 
+#[test]
+fn whoever_fills_a_key_s_table_harms_nobody_else() {
+    let keys = ring(&[(b"a", 1), (b"b", 1)]);
+    let opener = Opener::new(&keys, b"", Policy::new(), START).unwrap();
+    let known = |seq| message(b"b", [1; 16], seq, NOW, 0);
+    let id16 = |number: u128| number.to_be_bytes();
+    opener.open(NOW, known(0)).unwrap();
+    opener.open(NOW, message(b"a", id16(1 << 100), 0, NOW, 0)).unwrap();
+    for stream in 0..4_300 {
+        let now = NOW + stream as i64;
+        opener.open(now, message(b"a", id16(stream), 0, now, 0)).unwrap();
+        opener.open(now, message(b"a", id16(stream), 1, i64::MAX, 0)).unwrap();
+    }
+    opener.open(NOW, known(1)).unwrap();
+    opener.open(NOW, message(b"b", [2; 16], 0, NOW - 59 * SECOND, 0)).unwrap();
+    // Nor are the other senders of the same key shut out for longer than their clocks may differ.
+    let later = NOW + 10_000;
+    opener.open(later, message(b"a", [0xEE; 16], 0, later, 0)).unwrap();
+    let state = opener.export(Snapshot::Final);
+    let replay = Replay::import(Policy::new(), &state, later).unwrap();
+    assert_eq!((replay.streams_of(id(b"a")), replay.streams_of(id(b"b"))), (4096, 2));
+    assert_eq!(replay.floor_of(id(b"b")), START);
+    assert!(replay.floor_of(id(b"a")) <= later);
+    let opener = Opener::with_replay(&keys, b"", replay).unwrap();
+    opener.open(later, message(b"b", [3; 16], 0, NOW, 0)).unwrap();
+    opener.open(later, known(2)).unwrap();
+    assert_eq!(opener.open(later, known(2)), Err(Refusal::Replay));
+}
+
+#[test]
+fn a_refusal_says_whose_message_it_is() {
+    let opener = Opener::new(&ring(&[(b"a", 1)]), b"", Policy::new(), START).unwrap();
+    let sealed = message(b"a", [1; 16], 7, NOW, 2);
+    // Where no acknowledgement is given, nobody is left to wait for one.
+    assert_eq!(opener.open(NOW, sealed.clone()), Err(Refusal::Flags));
+    let opened = opener.open_with_acks(NOW, sealed.clone()).unwrap();
+    assert!(opened.wants_ack);
+    let rows = [
+        (sealed.clone(), Refusal::Replay),
+        (message(b"a", [1; 16], 8, NOW, 6), Refusal::Flags),
+        (message(b"a", [2; 16], 0, NOW + 301 * SECOND, 2), Refusal::Skew),
+        (message(b"a", [2; 16], 0, START - 1, 2), Refusal::BeforeStart),
+    ];
+    for (message, refusal) in rows {
+        let refused = opener.open_with_acks(NOW, message.clone()).unwrap_err();
+        assert_eq!(refused.refusal(), refusal);
+        let stamp = refused.stamp().unwrap();
+        assert_eq!(stamp.stream_id.as_bytes()[..], message[8..24]);
+        assert_eq!(stamp.seq.to_be_bytes(), message[24..32]);
+        assert!(stamp.wants_ack);
+    }
+    for (at, refusal) in [(0, Refusal::Unsigned), (7, Refusal::UnknownKey), (30, Refusal::BadMac)] {
+        let mut changed = sealed.to_vec();
+        changed[at] ^= 1;
+        let refused = opener.open_with_acks(NOW, changed.into()).unwrap_err();
+        assert_eq!((refused.refusal(), refused.stamp()), (refusal, None));
+    }
+}
+
+#[test]
+fn what_a_store_has_kept_is_known_again() {
+    let keys = ring(&[(b"a", 1)]);
+    let start = |restored: &[(u8, u64)], floor| {
+        let mut replay = Replay::new(Policy::new(), floor);
+        for &(stream, seq) in restored {
+            replay.restore(NOW, id(b"a"), [stream; 16].into(), seq, NOW + seq as i64);
+        }
+        Opener::with_replay(&keys, b"", replay).unwrap()
+    };
+    let later = NOW + 3600 * SECOND;
+    let opener = start(&[(1, 0), (1, 1), (1, 3), (2, 5), (1, 1)], START);
+    let asks = |stream: u8, seq: u64| message(b"a", [stream; 16], seq, NOW + seq as i64, 2);
+    for (stream, seq) in [(1, 0), (1, 1), (1, 3), (2, 5)] {
+        let refused = opener.open_with_acks(later, asks(stream, seq)).unwrap_err();
+        assert_eq!(refused.refusal(), Refusal::Replay, "{stream} {seq}");
+    }
+    // What was accepted and never stored comes again, an hour later, and so does what waited for the receiver.
+    for (stream, seq) in [(1, 2), (1, 4), (2, 4), (2, 6), (3, 0)] {
+        let opened = opener.open_with_acks(later, asks(stream, seq)).unwrap();
+        assert_eq!((opened.gap, opened.fills_gap), (0, false), "{stream} {seq}");
+    }
+    let refused = opener.open_with_acks(later, message(b"a", [4; 16], 0, START - 1, 2)).unwrap_err();
+    assert_eq!(refused.refusal(), Refusal::BeforeStart);
+    assert_eq!(opener.with_replay_state(|replay| replay.missing()), 0);
+}
+
+#[test]
+fn gaps_are_counted_once_and_not_below_zero() {
+    let keys = ring(&[(b"a", 1)]);
+    let missing = |opener: &Opener| opener.with_replay_state(|replay| replay.missing());
+    let at = |stream: u8, seq: u64| with_number([stream; 16], seq, NOW);
+    let opener = Opener::new(&keys, b"", Policy::new(), START).unwrap();
+    for (seq, expected) in [(0, 0), (2, 1), (5, 3), (3, 2), (4, 1)] {
+        opener.open(NOW, at(1, seq)).unwrap();
+        assert_eq!(missing(&opener), expected, "number {seq}");
+    }
+    // Number 1 was missed by the run before, and is no gap of this one.
+    let replay = Replay::import(Policy::new(), &opener.export(Snapshot::Final), NOW).unwrap();
+    let opener = Opener::with_replay(&keys, b"", replay).unwrap();
+    let opened = opener.open(NOW, at(1, 1)).unwrap();
+    assert_eq!((opened.gap, opened.fills_gap, missing(&opener)), (0, false, 0));
+    for stream in 2..5 {
+        opener.open(NOW, at(stream, 0)).unwrap();
+        opener.open(NOW, at(stream, u64::MAX)).unwrap();
+    }
+    assert_eq!(missing(&opener), u64::MAX);
+}
+
 /// A message of any number, made with the HMAC crate itself.
 fn with_number(stream: [u8; 16], seq: u64, time_ns: i64) -> Bytes {
+    message(b"a", stream, seq, time_ns, 0)
+}
+
+fn message(key: &[u8], stream: [u8; 16], seq: u64, time_ns: i64, flags: u8) -> Bytes {
     use hmac::{Hmac, KeyInit, Mac};
 
-    let mut out = b"\xffLR\x01\x01\0\x01a".to_vec();
+    let mut out = b"\xffLR\x01\x01".to_vec();
+    out.extend([flags, key.len() as u8]);
+    out.extend(key);
     out.extend(stream);
     out.extend(seq.to_be_bytes());
     out.extend(time_ns.to_be_bytes());

@@ -104,7 +104,7 @@ fn contains(payload: &[u8], text: &str) -> bool {
 }
 
 /// Reads a connection to its end. The second try with every payload must be a replay.
-fn read_all(stream: impl Read, opener: &mut Opener) -> Vec<Opened> {
+fn read_all(stream: impl Read, opener: &Opener) -> Vec<Opened> {
     FrameReader::new(stream)
         .map(|frame| {
             let frame = frame.unwrap();
@@ -124,7 +124,7 @@ fn tcp() {
         let child = start(&python, folder.path(), "stream", "127.0.0.1", &port, "");
         let (stream, _) = listener.accept().unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        check(&read_all(stream, &mut opener("büro")), &python);
+        check(&read_all(stream, &opener("büro")), &python);
         finish(child, &python);
     }
 }
@@ -138,7 +138,7 @@ fn another_audience_is_refused() {
         let child = start(&python, folder.path(), "stream", "127.0.0.1", &port, "");
         let (stream, _) = listener.accept().unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut opener = opener("elsewhere");
+        let opener = opener("elsewhere");
         for frame in FrameReader::new(stream) {
             assert_eq!(opener.open(now_ns(), frame.unwrap()), Err(Refusal::BadMac));
         }
@@ -172,7 +172,7 @@ fn udp() {
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let port = socket.local_addr().unwrap().port().to_string();
         let child = start(&python, folder.path(), "datagram", "127.0.0.1", &port, "");
-        let mut opener = opener("büro");
+        let opener = opener("büro");
         let opened: Vec<_> = (0..RECORDS)
             .map(|_| {
                 let mut space = vec![0; 65_536];
@@ -197,7 +197,7 @@ fn unix_stream() {
         let child = start(&python, folder.path(), "stream", path.to_str().unwrap(), "", "");
         let (stream, _) = listener.accept().unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        check(&read_all(stream, &mut opener("büro")), &python);
+        check(&read_all(stream, &opener("büro")), &python);
         finish(child, &python);
     }
 }
@@ -211,7 +211,7 @@ fn unix_datagram() {
         let socket = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let child = start(&python, folder.path(), "datagram", path.to_str().unwrap(), "", "");
-        let mut opener = opener("büro");
+        let opener = opener("büro");
         let opened: Vec<_> = (0..RECORDS)
             .map(|_| {
                 let mut space = vec![0; 65_536];
@@ -234,7 +234,7 @@ fn a_forked_child_has_a_stream_and_a_connection_of_its_own() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port().to_string();
         let child = start(&python, folder.path(), "stream", "127.0.0.1", &port, "fork");
-        let mut opener = opener("büro");
+        let opener = opener("büro");
         let mut streams: BTreeMap<StreamId, u64> = BTreeMap::new();
         let connections: Vec<_> = (0..2)
             .map(|_| {
@@ -244,7 +244,7 @@ fn a_forked_child_has_a_stream_and_a_connection_of_its_own() {
             })
             .collect();
         for stream in connections {
-            for opened in read_all(stream, &mut opener) {
+            for opened in read_all(stream, &opener) {
                 assert_eq!(opened.gap, 0, "{}", python.display());
                 *streams.entry(opened.stream_id).or_default() += 1;
             }
@@ -296,7 +296,7 @@ fn the_handlers_in_the_document_work() {
             let (stream, _) = listener.accept().unwrap();
             stream.set_read_timeout(Some(PATIENCE)).unwrap();
             if class == "class SealedHandler" {
-                check(&read_all(stream, &mut opener("büro")), &python);
+                check(&read_all(stream, &opener("büro")), &python);
             } else {
                 let key = PlainKey::from_hex(HEX.as_bytes()).unwrap();
                 let opened = FrameReader::new(stream)

@@ -9,14 +9,15 @@
 use std::io::{self, Read};
 
 use bytes::{Bytes, BytesMut};
-use logrecord_frame::{ErrorKind, FrameDecoder, FrameReader, encode_frame};
+use logrecord_frame::{ErrorKind, FrameDecoder, FrameReader, MAX_SKIP_LEN, encode_frame};
 use proptest::prelude::*;
 
 /// What a stream comes to: its frames, and how it ended.
 type Outcome = (Vec<Vec<u8>>, Result<(), ErrorKind>);
 
-/// The rules of the format, as simple as they can be said.
-fn model(stream: &[u8], max: u32) -> Outcome {
+/// The rules of the format, as simple as they can be said, for a receiver that skips what is over its limit and for
+/// one that closes.
+fn model(stream: &[u8], max: u32, skips: bool) -> Outcome {
     let mut frames = Vec::new();
     let mut rest = stream;
     loop {
@@ -27,13 +28,18 @@ fn model(stream: &[u8], max: u32) -> Outcome {
             return (frames, Err(ErrorKind::Truncated));
         };
         let len = u32::from_be_bytes(*prefix);
-        if len > max {
+        // Nothing is skipped before the first 64 bytes are there to be looked at.
+        let is_told = behind.len() + 4 >= 64.min(len as usize + 4);
+        if len > max && !(skips && is_told && len <= MAX_SKIP_LEN) {
             return (frames, Err(ErrorKind::TooLong));
         }
         let Some((frame, behind)) = behind.split_at_checked(len.try_into().unwrap()) else {
             return (frames, Err(ErrorKind::Truncated));
         };
-        frames.push(frame.to_vec());
+        // What is over the limit is skipped, and what is empty is nothing.
+        if len <= max && len > 0 {
+            frames.push(frame.to_vec());
+        }
         rest = behind;
     }
 }
@@ -59,7 +65,8 @@ fn decode(stream: &[u8], max: u32, cuts: &[usize], ways: &[u8]) -> Outcome {
                 match decoder.next_frame() {
                     Ok(Some(frame)) => frames.push(frame.to_vec()),
                     Ok(None) => break,
-                    Err(error) => return (frames, Err(error.kind())),
+                    Err(oversized) if decoder.skip_oversized() => assert!(oversized.len > max),
+                    Err(_) => return (frames, Err(ErrorKind::TooLong)),
                 }
             }
         }
@@ -68,7 +75,8 @@ fn decode(stream: &[u8], max: u32, cuts: &[usize], ways: &[u8]) -> Outcome {
         match decoder.next_frame() {
             Ok(Some(frame)) => frames.push(frame.to_vec()),
             Ok(None) => return (frames, decoder.finish().map_err(|error| error.kind())),
-            Err(error) => return (frames, Err(error.kind())),
+            Err(oversized) if decoder.skip_oversized() => assert!(oversized.len > max),
+            Err(_) => return (frames, Err(ErrorKind::TooLong)),
         }
     }
 }
@@ -123,7 +131,7 @@ proptest! {
         cuts in prop::collection::vec(1..40_usize, 1..20),
         ways in prop::collection::vec(any::<u8>(), 1..20),
     ) {
-        let expected = model(&stream, max);
+        let expected = model(&stream, max, true);
         prop_assert_eq!(&decode(&stream, max, &[usize::MAX], &[0]), &expected);
         prop_assert_eq!(&decode(&stream, max, &cuts, &ways), &expected);
 
@@ -137,7 +145,7 @@ proptest! {
                 Err(_) => break Err(ErrorKind::TooLong),
             }
         };
-        prop_assert_eq!((frames, end), expected);
+        prop_assert_eq!((frames, end), model(&stream, max, false));
     }
 
     #[test]
@@ -231,7 +239,7 @@ mod codec {
             if end.is_ok() && codec.decode_eof(&mut buffer).is_err() {
                 end = Err(ErrorKind::Truncated);
             }
-            prop_assert_eq!((frames, end), model(&stream, max));
+            prop_assert_eq!((frames, end), model(&stream, max, false));
         }
     }
 }

@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use common::{unhex, workspace};
-use logrecord_frame::envelope::{Content, Key, KeyId, KeyRing, Opener, PlainKey, Policy, Refusal, Sealer};
+use logrecord_frame::envelope::{
+    Ack, AckStatus, Key, KeyId, KeyRing, Opener, PlainKey, Policy, Refusal, Sealer, Verifier,
+};
 use logrecord_frame::{Error, FrameDecoder, decode_datagram, encode_frame};
 use serde_json::Value;
 
@@ -44,30 +46,33 @@ fn streams() {
         for step in [1, 3, 1000] {
             let mut decoder = FrameDecoder::with_max_frame_len(limit(vector));
             let mut frames = Vec::new();
-            let mut result = Ok(());
+            let mut skipped = Vec::new();
             for piece in stream.chunks(step) {
                 decoder.feed(Bytes::copy_from_slice(piece));
                 loop {
                     match decoder.next_frame() {
                         Ok(Some(frame)) => frames.push(frame.to_vec()),
                         Ok(None) => break,
-                        Err(error) => {
-                            result = Err(error);
-                            break;
-                        }
+                        Err(oversized) if decoder.skip_oversized() => skipped.push(oversized.len),
+                        Err(_) => break,
                     }
                 }
             }
-            let end = result.and_then(|()| decoder.finish()).map_err(|error| error.kind().as_str());
+            let end = decoder.finish().map_err(|error| error.kind().as_str());
             assert_eq!(frames, expected, "{name}");
+            assert_eq!(serde_json::json!(skipped), vector["skipped"], "{name}");
             assert_eq!(end.err().unwrap_or("ok"), text(vector, "end"), "{name}");
         }
-        if text(vector, "end") == "ok" {
+        if text(vector, "end") == "ok" && skipped(vector) == 0 && !name.contains("no bytes") {
             let mut wire = Vec::new();
             expected.iter().for_each(|payload| encode_frame(payload, &mut wire).unwrap());
             assert_eq!(wire, stream, "{name}");
         }
     }
+}
+
+fn skipped(vector: &Value) -> usize {
+    vector["skipped"].as_array().unwrap().len()
 }
 
 #[test]
@@ -117,12 +122,22 @@ fn version_1() {
             }
             ring.accept(key).unwrap();
         }
-        let policy = Policy::new().max_skew(Duration::from_secs(vector["max_skew_s"].as_u64().unwrap()));
+        let number = |field: &str| vector[field].as_u64().unwrap();
+        let policy = Policy::new()
+            .max_skew(Duration::from_secs(number("max_skew_s")))
+            .max_streams(number("max_streams").try_into().unwrap())
+            .max_streams_per_key(number("max_streams_per_key").try_into().unwrap());
+        let gives_acks = vector["acks"].as_bool().unwrap();
         let start_ns = vector["start_ns"].as_i64().unwrap();
-        let mut opener = Opener::new(&ring, audience, policy, start_ns).unwrap();
+        let opener = Opener::new(&ring, audience, policy, start_ns).unwrap();
         for step in vector["steps"].as_array().unwrap() {
             let sealed = Bytes::from(hex(step, "envelope"));
-            let result = opener.open(step["now_ns"].as_i64().unwrap(), sealed.clone());
+            let now_ns = step["now_ns"].as_i64().unwrap();
+            let result = if gives_acks {
+                opener.open_with_acks(now_ns, sealed.clone()).map_err(Refusal::from)
+            } else {
+                opener.open(now_ns, sealed.clone())
+            };
             let verdict = result.as_ref().map_err(|refusal| refusal.as_str());
             met.insert(verdict.err().unwrap_or("ok"));
             assert_eq!(verdict.err().unwrap_or("ok"), text(step, "verdict"), "{name}");
@@ -133,12 +148,13 @@ fn version_1() {
             assert_eq!(Some(opened.seq), step["seq"].as_u64(), "{name}");
             assert_eq!(Some(opened.time_ns), step["time_ns"].as_i64(), "{name}");
             assert_eq!(Some(opened.gap), step["gap"].as_u64(), "{name}");
-            assert_eq!(u64::from(opened.content == Content::Json), step["flags"].as_u64().unwrap(), "{name}");
+            assert_eq!(u64::from(opened.wants_ack) * 2, step["flags"].as_u64().unwrap(), "{name}");
             if opened.seq == 0 {
                 let key = ring.get(opened.key_id).unwrap();
-                let mut sealer = Sealer::new(key, audience, *opened.stream_id.as_bytes())
-                    .unwrap()
-                    .with_content(opened.content);
+                let mut sealer = Sealer::new(key, audience, *opened.stream_id.as_bytes()).unwrap();
+                if opened.wants_ack {
+                    sealer = sealer.with_acks();
+                }
                 let mut again = Vec::new();
                 sealer.seal_into(opened.time_ns, &opened.payload, &mut again).unwrap();
                 assert_eq!(again, sealed, "{name}");
@@ -147,6 +163,48 @@ fn version_1() {
     }
     let all: BTreeSet<_> = Refusal::ALL.iter().map(|refusal| refusal.as_str()).chain(["ok"]).collect();
     assert_eq!(met, all, "every refusal has a vector");
+}
+
+#[test]
+fn acknowledgements() {
+    let mut met = BTreeSet::new();
+    for vector in read("acks.json").as_array().unwrap() {
+        let name = text(vector, "name");
+        let mut ring = KeyRing::new();
+        for (id, secret) in vector["keys"].as_object().unwrap() {
+            let id = KeyId::new(id.as_bytes()).unwrap();
+            ring.accept(Key::new(id, &unhex(secret.as_str().unwrap())).unwrap()).unwrap();
+        }
+        let verifier = Verifier::new(&ring, text(vector, "audience").as_bytes()).unwrap();
+        let payload = hex(vector, "payload");
+        let result = verifier.open_ack(&payload);
+        let verdict = result.as_ref().map_err(|refusal| refusal.as_str()).err().unwrap_or("ok");
+        assert_eq!(verdict, text(vector, "verdict"), "{name}");
+        met.insert(verdict);
+        let Ok(ack) = result else { continue };
+        let expected = Ack {
+            status: AckStatus::from_number(vector["status"].as_u64().unwrap().try_into().unwrap()),
+            key_id: KeyId::new(text(vector, "key_id").as_bytes()).unwrap(),
+            stream_id: <[u8; 16]>::try_from(hex(vector, "stream_id")).unwrap().into(),
+            seq: vector["seq"].as_u64().unwrap(),
+        };
+        assert_eq!(ack, expected, "{name}");
+        let mut frame = Vec::new();
+        verifier.seal_ack_into(&ack, &mut frame).unwrap();
+        assert_eq!(frame[4..], payload, "{name}");
+        assert_eq!(decode_datagram(frame.into(), 95).unwrap(), payload, "{name}");
+    }
+    let all = BTreeSet::from([
+        "ok",
+        "unsigned",
+        "version",
+        "truncated",
+        "malformed",
+        "unknown_key",
+        "algorithm",
+        "bad_mac",
+    ]);
+    assert_eq!(met, all, "every refusal of an acknowledgement has a vector");
 }
 
 #[test]
@@ -159,7 +217,7 @@ fn the_document_shows_every_vector() {
         assert!(document.contains(value), "missing in the document: {value}");
         shown += 1;
     };
-    for name in ["frames.json", "plain.json", "v1.json"] {
+    for name in ["frames.json", "plain.json", "v1.json", "acks.json"] {
         let mut values = vec![read(name)];
         while let Some(value) = values.pop() {
             match value {
@@ -168,7 +226,8 @@ fn the_document_shows_every_vector() {
                     for (field, value) in fields {
                         match value {
                             Value::String(hex)
-                                if ["stream", "datagram", "envelope"].contains(&field.as_str()) =>
+                                if ["stream", "datagram", "envelope", "payload"]
+                                    .contains(&field.as_str()) =>
                             {
                                 check(&hex);
                             }

@@ -114,13 +114,13 @@ fn a_guard_and_the_last_handle_flush() {
 fn signed_losses_are_reported_and_seen_as_gaps() {
     use std::sync::Arc;
 
-    use logrecord::frame::envelope::{Key, KeyId, KeyRing, Policy, SharedOpener};
+    use logrecord::frame::envelope::{Key, KeyId, KeyRing, Opener, Policy};
 
     let key = Key::new(KeyId::new(b"app").unwrap(), &[7; 32]).unwrap();
     let mut ring = KeyRing::new();
     ring.accept(key.clone()).unwrap();
     // What a state file carries over a restart, a shared opener does here.
-    let opener = Arc::new(SharedOpener::new(&ring, b"", Policy::new(), 0).unwrap());
+    let opener = Arc::new(Opener::new(&ring, b"", Policy::new(), 0).unwrap());
     let start = |endpoint: Endpoint| {
         Receiver::builder().listen(endpoint).opener(Arc::clone(&opener)).build().unwrap()
     };

@@ -19,7 +19,8 @@ use testkit::process;
 /// One target.
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 11] = [
+const TARGETS: [Target; 12] = [
+    ("ack", targets::ack),
     ("decode", targets::decode),
     ("differential", targets::differential),
     ("envelope", targets::envelope),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context as _, anyhow};
-use logrecord::frame::envelope::{KeyRing, Policy, Replay, SharedOpener, Snapshot};
+use logrecord::frame::envelope::{KeyRing, Opener, Policy, Replay, Snapshot};
 use logrecord::intake::Gate;
 
 use crate::args::ServeArgs;
@@ -19,7 +19,7 @@ use crate::key;
 /// The gate, and what changes while it runs.
 pub(crate) struct Keys {
     pub(crate) gate: Gate,
-    opener: Option<Arc<SharedOpener>>,
+    opener: Option<Arc<Opener>>,
     state: Option<PathBuf>,
     /// What the gate had let through when the state was stored, and one more; 0 before that.
     stored: AtomicU64,
@@ -42,7 +42,7 @@ impl Keys {
             None => Replay::new(policy, start),
             Some(path) => load(path, policy, start)?,
         };
-        let opener = SharedOpener::with_replay(&ring, args.audience.as_bytes(), replay)
+        let opener = Opener::with_replay(&ring, args.audience.as_bytes(), replay)
             .map_err(|error| anyhow!("--audience: {error}"))
             .context(Failure::usage("unusable audience"))?;
         let opener = Arc::new(opener);

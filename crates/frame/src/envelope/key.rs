@@ -10,7 +10,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::{DOMAIN, Sealer, StreamId};
+use super::{Sealer, StreamId};
 use crate::error::{Error, ErrorKind};
 
 /// HMAC-SHA256 with a secret taken in. The `zeroize` features of its crates wipe it on drop.
@@ -186,14 +186,14 @@ impl Key {
             && self.not_after_ns.is_none_or(|to| now_ns <= to)
     }
 
-    /// The state of HMAC after the secret, the domain label and the audience: what every tag of this key for
-    /// this audience begins with.
-    pub(super) fn begin(&self, audience: &[u8]) -> Result<Prepared, Error> {
+    /// The state of HMAC after the secret, a domain label and the audience: what every tag of this key for this
+    /// use and this audience begins with.
+    pub(super) fn begin(&self, domain: &[u8], audience: &[u8]) -> Result<Prepared, Error> {
         let len = u16::try_from(audience.len()).map_err(|_| {
             Error::new(ErrorKind::AudienceTooLong, Error::count(audience.len()), u32::from(u16::MAX))
         })?;
         let mut mac = self.prepared.clone();
-        mac.update(DOMAIN);
+        mac.update(domain);
         mac.update(&len.to_be_bytes());
         mac.update(audience);
         Ok(mac)
@@ -209,7 +209,7 @@ impl fmt::Debug for Key {
 /// The keys that a receiver accepts, and the one that signs.
 ///
 /// To rotate a key, accept both, let the senders change over, and stop accepting the old one:
-/// [`Opener::set_keys`](super::Opener::set_keys) takes the new ring and forgets no replay window.
+/// `Opener::set_keys` takes the new ring and forgets no replay window.
 #[derive(Clone, Debug, Default)]
 pub struct KeyRing {
     keys: Vec<Key>,
@@ -287,7 +287,7 @@ pub(super) fn prepare(secret: &[u8]) -> Result<Prepared, Error> {
 
 /// The bytes that a line of hexadecimal stands for.
 pub(super) fn decode_hex(line: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let digits = line.trim_ascii_end();
+    let digits = line.strip_suffix(b"\n").map_or(line, |line| line.strip_suffix(b"\r").unwrap_or(line));
     let error =
         |place: usize| Error::new(ErrorKind::KeyNotHex, Error::count(place), Error::count(digits.len()));
     // Sized at once: growing would leave copies of the secret behind.
@@ -343,7 +343,10 @@ mod tests {
         for line in [good.clone(), good.to_uppercase(), format!("{good}\n"), format!("{good}\r\n")] {
             assert!(Key::from_hex(id, line.as_bytes()).is_ok(), "{line:?}");
         }
-        let rows: [(String, ErrorKind, u32); 6] = [
+        let rows: [(String, ErrorKind, u32); 9] = [
+            (format!("{good} "), ErrorKind::KeyNotHex, 64),
+            (format!("{good}\n\n"), ErrorKind::KeyNotHex, 64),
+            (format!("{good}\r"), ErrorKind::KeyNotHex, 64),
             (String::new(), ErrorKind::KeyTooShort, 0),
             ("00".repeat(31), ErrorKind::KeyTooShort, 31),
             (format!("{good}0"), ErrorKind::KeyNotHex, 65),

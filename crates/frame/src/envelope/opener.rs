@@ -1,20 +1,31 @@
-//! Opening: tag and replay together.
+//! Opening: tag and replay together, for all connections of a receiver.
 
-use alloc::vec::Vec;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::vec::Vec;
 
 use bytes::Bytes;
 
-use super::{Content, KeyId, KeyRing, Policy, Refusal, Replay, StreamId, Verifier};
+use super::{KeyRing, Opened, Policy, Refusal, Refused, Replay, Snapshot, Verifier};
 use crate::error::Error;
 
-/// Opens envelopes for one receiver.
+/// Opens envelopes for one receiver, on as many threads as it has.
 ///
-/// This is the form for a single thread; `SharedOpener` (feature `std`) is the one for many.
-#[derive(Clone, Debug)]
+/// Tags are checked outside of any lock that matters; only the look at the replay state, some 100 ns, is made by
+/// one thread at a time. Without the feature `std`, a [`Verifier`] and a [`Replay`] are the same in two steps.
+///
+/// ```
+/// use bytes::Bytes;
+/// use logrecord_frame::envelope::{KeyRing, Opener, Policy, Refusal};
+///
+/// let opener = Opener::new(&KeyRing::new(), b"central", Policy::new(), 0)?;
+/// assert_eq!(opener.open(1, Bytes::from_static(b"}.")), Err(Refusal::Unsigned));
+/// # Ok::<(), logrecord_frame::Error>(())
+/// ```
+#[derive(Debug)]
 pub struct Opener {
     audience: Vec<u8>,
-    verifier: Verifier,
-    replay: Replay,
+    verifier: RwLock<Arc<Verifier>>,
+    replay: Mutex<Replay>,
 }
 
 impl Opener {
@@ -34,19 +45,47 @@ impl Opener {
     ///
     /// As [`new`](Self::new).
     pub fn with_replay(ring: &KeyRing, audience: &[u8], replay: Replay) -> Result<Self, Error> {
-        Ok(Self { audience: audience.to_vec(), verifier: Verifier::new(ring, audience)?, replay })
+        let verifier = Arc::new(Verifier::new(ring, audience)?);
+        Ok(Self { audience: audience.to_vec(), verifier: RwLock::new(verifier), replay: Mutex::new(replay) })
     }
 
     /// Checks an envelope and gives its payload, as a slice of it.
     ///
-    /// `now_ns` is the receiver's time, in nanoseconds since 1970.
+    /// `now_ns` is the receiver's time, in nanoseconds since 1970. A message that asks for an acknowledgement is
+    /// refused as [`Refusal::Flags`], so that nobody waits for what does not come.
     ///
     /// # Errors
     ///
     /// The first check that failed; nothing is remembered of a refused message.
-    pub fn open(&mut self, now_ns: i64, envelope: Bytes) -> Result<Opened, Refusal> {
-        let verified = self.verifier.verify(now_ns, envelope)?;
-        self.replay.check(now_ns, verified)
+    #[allow(clippy::result_large_err, reason = "what is opened is larger still")]
+    #[inline]
+    pub fn open(&self, now_ns: i64, envelope: Bytes) -> Result<Opened, Refusal> {
+        let verified = self.verifier().verify(now_ns, envelope)?;
+        if verified.wants_ack() {
+            return Err(Refusal::Flags);
+        }
+        Ok(self.with_replay_state(|replay| replay.check(now_ns, verified))?)
+    }
+
+    /// As [`open`](Self::open), for a stream connection on which acknowledgements go back: messages that ask for
+    /// one are taken, too.
+    ///
+    /// A duplicate is [`Refusal::Replay`], and its [stamp](Refused::stamp) says what to acknowledge once that is
+    /// stored.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open), with the stream and the number where the sender is known.
+    #[allow(clippy::result_large_err, reason = "what is opened is larger still")]
+    pub fn open_with_acks(&self, now_ns: i64, envelope: Bytes) -> Result<Opened, Refused> {
+        let verified = self.verifier().verify(now_ns, envelope)?;
+        self.with_replay_state(|replay| replay.check(now_ns, verified))
+    }
+
+    /// The keys as they are now. A connection may keep them while it opens what it has read.
+    #[must_use]
+    pub fn verifier(&self) -> Arc<Verifier> {
+        Arc::clone(&self.verifier.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Takes another ring of keys from now on, for the same audience. The replay windows stay, also those of keys
@@ -55,39 +94,23 @@ impl Opener {
     /// # Errors
     ///
     /// As [`new`](Self::new); the keys stay as they were then.
-    pub fn set_keys(&mut self, ring: &KeyRing) -> Result<(), Error> {
-        self.verifier = Verifier::new(ring, &self.audience)?;
+    pub fn set_keys(&self, ring: &KeyRing) -> Result<(), Error> {
+        let verifier = Arc::new(Verifier::new(ring, &self.audience)?);
+        *self.verifier.write().unwrap_or_else(PoisonError::into_inner) = verifier;
         Ok(())
     }
 
-    /// The replay state, to be stored.
+    /// The replay state as bytes for a file; see [`Replay::export`].
     #[must_use]
-    pub const fn replay(&self) -> &Replay {
-        &self.replay
+    pub fn export(&self, snapshot: Snapshot) -> Vec<u8> {
+        self.with_replay_state(|replay| replay.export(snapshot))
     }
-}
 
-/// A message that was made with an accepted key, for this audience, and that was not here before.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Opened {
-    /// The payload: a slice of the envelope.
-    pub payload: Bytes,
-    /// What the sender says that the payload is.
-    pub content: Content,
-    /// The key that it was made with.
-    pub key_id: KeyId,
-    /// The sender's stream.
-    pub stream_id: StreamId,
-    /// The message's number in the stream.
-    pub seq: u64,
-    /// The sender's time, in nanoseconds since 1970.
-    pub time_ns: i64,
-    /// How many numbers of the stream were skipped right before this one: messages that are lost, or late.
-    pub gap: u64,
-    /// Whether this one was counted in an earlier `gap`, and came late. The sum of all gaps less the number of
-    /// these is what is lost.
-    pub fills_gap: bool,
-    /// Whether the stream was not known before. What it sent earlier, if anything, is not counted as a gap.
-    pub new_stream: bool,
+    /// Looks at the replay state, or changes it: for its counts, or to [restore](Replay::restore) it.
+    ///
+    /// Everybody else waits meanwhile.
+    pub fn with_replay_state<T>(&self, use_it: impl FnOnce(&mut Replay) -> T) -> T {
+        // Every change of the state is complete before a panic could come, so that a poisoned lock is still good.
+        use_it(&mut self.replay.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind};
 /// A key of the plain form: it makes and checks tags, and has no name.
 ///
 /// The tag covers the body and nothing else. A message can be recorded and sent again by anybody, to any receiver
-/// that has the same key; [`Sealer`](super::Sealer) and [`Opener`](super::Opener) prevent that.
+/// that has the same key; [`Sealer`](super::Sealer) and [`Replay`](super::Replay) prevent that.
 ///
 /// ```
 /// use bytes::Bytes;

@@ -25,7 +25,8 @@ pub enum Refusal {
     Algorithm,
     /// The tag is wrong: another key, another audience, or a changed message. (wire-format 4.4)
     BadMac,
-    /// Flags that this version does not know. (wire-format 4.5)
+    /// Flags that this version does not know, or an acknowledgement is asked for where none is given.
+    /// (wire-format 4.5)
     Flags,
     /// The stream's number has been here before. (wire-format 5.2)
     Replay,
@@ -94,7 +95,7 @@ impl fmt::Display for Refusal {
             Self::KeyExpired => "envelope of a key that does not count now",
             Self::Algorithm => "envelope with another algorithm than its key's",
             Self::BadMac => "envelope with a wrong tag",
-            Self::Flags => "envelope with unknown flags",
+            Self::Flags => "envelope with flags that are not taken here",
             Self::Replay => "envelope that was here before",
             Self::TooOld => "envelope from below the replay window",
             Self::Skew => "envelope of a new stream whose time is too far off",

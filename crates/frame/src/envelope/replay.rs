@@ -2,9 +2,13 @@
 //!
 //! Every stream has its highest number and a window of bits below it. A stream that is not known yet must show
 //! a time near the receiver's, and one that is not before the *floor*: the moment up to which this receiver may
-//! have forgotten something. The floor is the receiver's start at first; when the table is full, the streams
-//! that were quiet for longest are forgotten, and the floor rises to the latest time that they have shown. So a
-//! full table costs at worst a refusal, never a replay.
+//! have forgotten something. The floor is the receiver's start at first; when the table is full, a stream that
+//! was quiet for long is forgotten, and the floor rises to the latest time that it has shown. So a full table
+//! costs at worst a refusal, never a replay.
+//!
+//! All of this belongs to a key: each has its own streams and its own floor, and a table that is full costs the
+//! key with the most streams. Whoever has one key can fill that key's table, and can neither make another key's
+//! streams be forgotten nor raise its floor.
 //!
 //! A sender numbers its messages in order. Once a stream has shown a message from after the floor, all higher
 //! numbers are later still, and only lower ones have to show their time again: that is `trusted_from`.
@@ -13,7 +17,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::{KeyId, Opened, Refusal, StreamId, Verified};
+use super::{KeyId, Opened, Refusal, Refused, Stamp, StreamId, Verified};
 
 /// How many numbers below the highest one of a stream can still come late.
 pub const WINDOW_LEN: u64 = 1024;
@@ -23,13 +27,14 @@ pub const WINDOW_LEN: u64 = 1024;
 pub struct Policy {
     max_skew_ns: u64,
     max_streams: usize,
+    max_streams_per_key: usize,
 }
 
 impl Policy {
-    /// 300 s of skew, 16,384 streams.
+    /// 300 s of skew, 4,096 streams of each key, 65,536 streams of all keys together.
     #[must_use]
     pub const fn new() -> Self {
-        Self { max_skew_ns: 300_000_000_000, max_streams: 16_384 }
+        Self { max_skew_ns: 300_000_000_000, max_streams: 65_536, max_streams_per_key: 4096 }
     }
 
     /// How far the time of a stream that is not known yet may be from the receiver's, either way.
@@ -41,15 +46,23 @@ impl Policy {
         self
     }
 
-    /// How many streams are remembered, at least one. Each takes about 300 bytes.
+    /// How many streams are remembered of all keys together, at least one. Each takes about 300 bytes.
     #[must_use]
     pub fn max_streams(mut self, max_streams: usize) -> Self {
         self.max_streams = max_streams.max(1);
         self
     }
 
-    pub(super) const fn stream_limit(&self) -> usize {
-        self.max_streams
+    /// How many streams are remembered of one key, at least one.
+    #[must_use]
+    pub fn max_streams_per_key(mut self, max_streams: usize) -> Self {
+        self.max_streams_per_key = max_streams.max(1);
+        self
+    }
+
+    /// The latest time that is believed at `now_ns`.
+    fn horizon_ns(&self, now_ns: i64) -> i64 {
+        now_ns.saturating_add_unsigned(self.max_skew_ns)
     }
 }
 
@@ -64,19 +77,32 @@ impl Default for Policy {
 /// One for each receiver, not for each connection: a message that came over TCP is a replay over UDP.
 #[derive(Clone, Debug)]
 pub struct Replay {
-    pub(super) policy: Policy,
-    /// What has a time before this may have been here and be forgotten.
+    policy: Policy,
+    /// The floor of keys that have shown nothing yet.
     pub(super) floor_ns: i64,
-    pub(super) streams: BTreeMap<(StreamId, KeyId), Stream>,
-    /// Counts accepted messages, to know which stream was quiet for longest.
-    pub(super) ticks: u64,
+    pub(super) keys: BTreeMap<KeyId, KeyState>,
+    /// The streams of all keys.
+    streams: usize,
+    /// Counts messages, to know which stream was quiet for longest.
+    ticks: u64,
+    missing: u64,
+}
+
+/// What an accepted message says of its stream.
+struct Admitted {
+    gap: u64,
+    fills_gap: bool,
+    new_stream: bool,
 }
 
 impl Replay {
     /// Remembers nothing, and so accepts nothing from before `start_ns`, nanoseconds since 1970.
+    ///
+    /// A receiver that knows from a store what it has accepted begins at the moment from which on that store is
+    /// complete, and [restores](Self::restore) what stands in it.
     #[must_use]
     pub fn new(policy: Policy, start_ns: i64) -> Self {
-        Self { policy, floor_ns: start_ns, streams: BTreeMap::new(), ticks: 0 }
+        Self { policy, floor_ns: start_ns, keys: BTreeMap::new(), streams: 0, ticks: 0, missing: 0 }
     }
 
     /// Opens what is verified, unless it was here before or could have been.
@@ -85,14 +111,87 @@ impl Replay {
     ///
     /// # Errors
     ///
-    /// [`Refusal::Replay`], [`Refusal::TooOld`], [`Refusal::Skew`] and [`Refusal::BeforeStart`].
+    /// [`Refusal::Replay`], [`Refusal::TooOld`], [`Refusal::Skew`] and [`Refusal::BeforeStart`], with the stream
+    /// and the number of what was refused.
+    #[allow(clippy::result_large_err, reason = "what is opened is larger still")]
     #[inline]
-    pub fn check(&mut self, now_ns: i64, verified: Verified) -> Result<Opened, Refusal> {
-        let Verified { seq, time_ns, .. } = verified;
-        let name = (verified.stream_id, verified.key_id);
-        let (max_skew_ns, floor_ns) = (self.policy.max_skew_ns, self.floor_ns);
+    pub fn check(&mut self, now_ns: i64, verified: Verified) -> Result<Opened, Refused> {
+        let Verified { payload, stamp } = verified;
+        match self.admit(now_ns, &stamp) {
+            Ok(Admitted { gap, fills_gap, new_stream }) => {
+                let Stamp { key_id, stream_id, seq, time_ns, wants_ack } = stamp;
+                Ok(Opened { payload, key_id, stream_id, seq, time_ns, wants_ack, gap, fills_gap, new_stream })
+            }
+            Err(refusal) => Err(Refused::stamped(refusal, stamp)),
+        }
+    }
+
+    /// Remembers a message that was accepted by an earlier run of this receiver and kept in its store.
+    ///
+    /// `received_ns` is when it arrived. Messages are restored in the order in which they were accepted, and
+    /// before anything is [checked](Self::check); gives whether the message is new to this state.
+    ///
+    /// What was accepted and is not in the store must not be in the state either: a sender that got no
+    /// acknowledgement sends it again, and it is taken. So a state that is exported as a beginning for this must
+    /// not be ahead of the store.
+    pub fn restore(
+        &mut self,
+        received_ns: i64,
+        key_id: KeyId,
+        stream_id: StreamId,
+        seq: u64,
+        time_ns: i64,
+    ) -> bool {
+        let horizon_ns = self.policy.horizon_ns(received_ns);
+        let tick = self.tick();
+        if let Some(stream) = self.stream(key_id, stream_id) {
+            let is_new = stream.check_seq(seq).is_ok();
+            if is_new {
+                stream.accept(seq, time_ns, horizon_ns, tick);
+                // Its gaps are not this run's.
+                stream.counted_from = stream.counted_from.max(stream.highest);
+            }
+            return is_new;
+        }
+        let floor_ns = self.floor_of(key_id);
+        self.insert(received_ns, key_id, stream_id, Stream::new(seq, time_ns, horizon_ns, floor_ns, tick));
+        true
+    }
+
+    /// How many streams are remembered.
+    #[must_use]
+    pub const fn streams(&self) -> usize {
+        self.streams
+    }
+
+    /// How many streams of a key are remembered.
+    #[must_use]
+    pub fn streams_of(&self, key_id: KeyId) -> usize {
+        self.keys.get(&key_id).map_or(0, |key| key.streams.len())
+    }
+
+    /// The moment before which a key's stream that is not known is refused, in nanoseconds since 1970.
+    #[must_use]
+    pub fn floor_of(&self, key_id: KeyId) -> i64 {
+        self.keys.get(&key_id).map_or(self.floor_ns, |key| key.floor_ns)
+    }
+
+    /// How many messages are missing: the numbers that were skipped since this state was made or imported, less
+    /// those that came late. It counts up to [`u64::MAX`].
+    #[must_use]
+    pub const fn missing(&self) -> u64 {
+        self.missing
+    }
+
+    #[inline]
+    fn admit(&mut self, now_ns: i64, stamp: &Stamp) -> Result<Admitted, Refusal> {
+        let Stamp { key_id, stream_id, seq, time_ns, wants_ack } = *stamp;
+        let max_skew_ns = self.policy.max_skew_ns;
+        let horizon_ns = self.policy.horizon_ns(now_ns);
         let check_time = |floor_ns| {
-            if time_ns.abs_diff(now_ns) > max_skew_ns {
+            // What asks for an acknowledgement may have waited for a receiver that was away.
+            let is_late = !wants_ack && time_ns < now_ns && time_ns.abs_diff(now_ns) > max_skew_ns;
+            if is_late || time_ns > horizon_ns {
                 Err(Refusal::Skew)
             } else if time_ns < floor_ns {
                 Err(Refusal::BeforeStart)
@@ -100,79 +199,121 @@ impl Replay {
                 Ok(())
             }
         };
-        self.ticks = self.ticks.saturating_add(1);
-        let used = self.ticks;
-        let (gap, fills_gap, new_stream) = if let Some(stream) = self.streams.get_mut(&name) {
+        let tick = self.tick();
+        if let Some(stream) = self.stream(key_id, stream_id) {
             stream.check_seq(seq)?;
             if stream.trusted_from.is_none_or(|from| seq < from) {
                 check_time(stream.floor_ns)?;
             }
             let (gap, fills_gap) = match stream.trusted_from {
-                Some(from) => (
+                Some(_) => (
                     seq.saturating_sub(stream.highest).saturating_sub(1),
-                    (from..stream.highest).contains(&seq),
+                    (stream.counted_from..stream.highest).contains(&seq),
                 ),
                 // The numbers above the stored highest one may have arrived and not been stored: no gap is known.
                 None => (0, false),
             };
             if stream.trusted_from.is_none() && seq > stream.highest {
                 stream.trusted_from = Some(seq);
+                stream.counted_from = seq;
             }
-            stream.accept(seq, time_ns, used);
-            (gap, fills_gap, false)
+            stream.accept(seq, time_ns, horizon_ns, tick);
+            self.missing = self.missing.saturating_add(gap).saturating_sub(fills_gap.into());
+            return Ok(Admitted { gap, fills_gap, new_stream: false });
+        }
+        let floor_ns = self.floor_of(key_id);
+        check_time(floor_ns)?;
+        // With the floor from before: what is forgotten for it is another stream than this one.
+        self.insert(now_ns, key_id, stream_id, Stream::new(seq, time_ns, horizon_ns, floor_ns, tick));
+        Ok(Admitted { gap: 0, fills_gap: false, new_stream: true })
+    }
+
+    pub(super) fn tick(&mut self) -> u64 {
+        self.ticks = self.ticks.saturating_add(1);
+        self.ticks
+    }
+
+    fn stream(&mut self, key_id: KeyId, stream_id: StreamId) -> Option<&mut Stream> {
+        self.keys.get_mut(&key_id)?.streams.get_mut(&stream_id)
+    }
+
+    /// The state of a key, which begins with the receiver's floor.
+    pub(super) fn key(&mut self, key_id: KeyId) -> &mut KeyState {
+        let floor_ns = self.floor_ns;
+        self.keys.entry(key_id).or_insert_with(|| KeyState {
+            floor_ns,
+            streams: BTreeMap::new(),
+            quiet: Vec::new(),
+        })
+    }
+
+    /// Adds a stream, for which another one may have to go.
+    pub(super) fn insert(&mut self, now_ns: i64, key_id: KeyId, stream_id: StreamId, stream: Stream) {
+        let own = self.streams_of(key_id);
+        let forgetful = if own >= self.policy.max_streams_per_key {
+            Some(key_id)
+        } else if self.streams >= self.policy.max_streams {
+            let most = self.keys.iter().max_by_key(|(id, key)| (key.streams.len(), **id == key_id));
+            most.map(|(id, _)| *id)
         } else {
-            check_time(floor_ns)?;
-            if self.streams.len() >= self.policy.max_streams {
-                self.forget(now_ns);
-            }
-            // The floor from before: what was forgotten just now is another stream than this one.
-            let stream = Stream::new(seq, time_ns, floor_ns, used);
-            self.streams.insert(name, stream);
-            (0, false, true)
+            None
         };
-        let Verified { payload, content, key_id, stream_id, .. } = verified;
-        Ok(Opened { payload, content, key_id, stream_id, seq, time_ns, gap, fills_gap, new_stream })
-    }
-
-    /// How many streams are remembered.
-    #[must_use]
-    pub fn streams(&self) -> usize {
-        self.streams.len()
-    }
-
-    /// The moment before which a stream that is not known is refused, in nanoseconds since 1970.
-    #[must_use]
-    pub const fn floor_ns(&self) -> i64 {
-        self.floor_ns
-    }
-
-    /// Forgets up to a sixteenth of the streams, those that were quiet for longest, and raises the floor above all
-    /// that they have shown.
-    ///
-    /// A stream whose time is ahead of the receiver's would raise the floor above the present and shut everybody
-    /// out; it is forgotten only when all are like that.
-    pub(super) fn forget(&mut self, now_ns: i64) {
-        let is_behind = |stream: &Stream| stream.latest_ns <= now_ns;
-        let mut quiet: Vec<_> = self
-            .streams
-            .iter()
-            .filter(|(_, stream)| is_behind(stream))
-            .map(|(name, stream)| (stream.used, *name))
-            .collect();
-        if quiet.is_empty() {
-            quiet.extend(
-                self.streams.iter().map(|(name, stream)| (stream.used, *name)).min_by_key(|(used, _)| *used),
-            );
+        let horizon_ns = self.policy.horizon_ns(now_ns);
+        if let Some(key) = forgetful.and_then(|id| self.keys.get_mut(&id)) {
+            let before = key.streams.len();
+            key.forget(now_ns, horizon_ns);
+            self.streams = self.streams.saturating_sub(before.saturating_sub(key.streams.len()));
         }
-        let count = (self.policy.max_streams / 16).clamp(1, quiet.len().max(1));
-        if count < quiet.len() {
-            quiet.select_nth_unstable(count);
+        if self.key(key_id).streams.insert(stream_id, stream).is_none() {
+            self.streams = self.streams.saturating_add(1);
         }
-        for (_, name) in quiet.into_iter().take(count) {
-            if let Some(stream) = self.streams.remove(&name) {
-                self.floor_ns = self.floor_ns.max(stream.latest_ns.saturating_add(1));
+    }
+}
+
+/// What is remembered of one key.
+#[derive(Clone, Debug)]
+pub(super) struct KeyState {
+    /// What has a time before this may have been here and be forgotten.
+    pub(super) floor_ns: i64,
+    pub(super) streams: BTreeMap<StreamId, Stream>,
+    /// Streams to be forgotten next, with the tick at which each was last used then; the next one is the last.
+    quiet: Vec<(u64, StreamId)>,
+}
+
+impl KeyState {
+    /// Forgets one stream and raises the floor above what it has shown.
+    fn forget(&mut self, now_ns: i64, horizon_ns: i64) {
+        let Some(stream) = self.longest_quiet(now_ns).and_then(|id| self.streams.remove(&id)) else { return };
+        // A time that nobody would believe must not shut out the key's next streams.
+        let shown = if stream.latest_ns <= horizon_ns { stream.latest_ns } else { stream.believed_ns };
+        self.floor_ns = self.floor_ns.max(shown.saturating_add(1));
+    }
+
+    /// The stream that was quiet for longest of those whose time is not ahead of the receiver's, and only if all
+    /// are ahead, of these: its time raises the floor above the present.
+    fn longest_quiet(&mut self, now_ns: i64) -> Option<StreamId> {
+        self.next_quiet(now_ns).or_else(|| {
+            // Looking for several at a time keeps the cost of each low.
+            let behind = self.streams.iter().filter(|(_, stream)| stream.latest_ns <= now_ns);
+            self.quiet = behind.map(|(id, stream)| (stream.used, *id)).collect();
+            if self.quiet.len() > CANDIDATES {
+                self.quiet.select_nth_unstable(CANDIDATES);
+                self.quiet.truncate(CANDIDATES);
+            }
+            self.quiet.sort_unstable_by_key(|(used, _)| core::cmp::Reverse(*used));
+            self.next_quiet(now_ns)
+                .or_else(|| Some(*self.streams.iter().min_by_key(|(_, stream)| stream.used)?.0))
+        })
+    }
+
+    fn next_quiet(&mut self, now_ns: i64) -> Option<StreamId> {
+        while let Some((used, id)) = self.quiet.pop() {
+            // Whatever was used since is no longer among the longest quiet.
+            if self.streams.get(&id).is_some_and(|stream| stream.used == used && stream.latest_ns <= now_ns) {
+                return Some(id);
             }
         }
+        None
     }
 }
 
@@ -184,25 +325,31 @@ pub(super) struct Stream {
     pub(super) seen: [u64; WINDOW_WORDS],
     /// The lowest number that needs not show its time, once there is one.
     pub(super) trusted_from: Option<u64>,
+    /// The number from which on gaps were counted by this receiver.
+    pub(super) counted_from: u64,
     /// The floor that numbers below `trusted_from` are held against.
     pub(super) floor_ns: i64,
     /// The latest time that the stream has shown.
     pub(super) latest_ns: i64,
+    /// The latest of its times that were not too far ahead when they were shown.
+    pub(super) believed_ns: i64,
     /// When it was last used, in ticks.
     pub(super) used: u64,
 }
 
 impl Stream {
-    fn new(seq: u64, time_ns: i64, floor_ns: i64, used: u64) -> Self {
+    fn new(seq: u64, time_ns: i64, horizon_ns: i64, floor_ns: i64, used: u64) -> Self {
         let mut stream = Self {
             highest: seq,
             seen: [0; WINDOW_WORDS],
             trusted_from: Some(seq),
+            counted_from: seq,
             floor_ns,
             latest_ns: time_ns,
+            believed_ns: time_ns.min(horizon_ns),
             used,
         };
-        stream.accept(seq, time_ns, used);
+        stream.accept(seq, time_ns, horizon_ns, used);
         stream
     }
 
@@ -218,7 +365,7 @@ impl Stream {
         }
     }
 
-    fn accept(&mut self, seq: u64, time_ns: i64, used: u64) {
+    fn accept(&mut self, seq: u64, time_ns: i64, horizon_ns: i64, used: u64) {
         if seq > self.highest {
             if seq.saturating_sub(self.highest) >= WINDOW_LEN {
                 self.seen = [0; WINDOW_WORDS];
@@ -232,6 +379,9 @@ impl Stream {
         }
         self.set(seq, true);
         self.latest_ns = self.latest_ns.max(time_ns);
+        if time_ns <= horizon_ns {
+            self.believed_ns = self.believed_ns.max(time_ns);
+        }
         self.used = used;
     }
 
@@ -255,30 +405,38 @@ fn place(seq: u64) -> (usize, u64) {
 
 pub(super) const WINDOW_WORDS: usize = 16;
 
+/// How many streams to be forgotten are looked for at a time.
+const CANDIDATES: usize = 64;
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::envelope::Content;
     use bytes::Bytes;
 
     const SECOND: i64 = 1_000_000_000;
     const START: i64 = 1_700_000_000 * SECOND;
 
     fn message(stream: u8, seq: u64, time_ns: i64) -> Verified {
+        let stream_id = [stream; 16].into();
         Verified {
             payload: Bytes::new(),
-            content: Content::Pickle,
-            key_id: KeyId::new(b"k").unwrap(),
-            stream_id: [stream; 16].into(),
-            seq,
-            time_ns,
+            stamp: Stamp { key_id: id(b"k"), stream_id, seq, time_ns, wants_ack: false },
         }
+    }
+
+    fn id(name: &[u8]) -> KeyId {
+        KeyId::new(name).unwrap()
+    }
+
+    fn check(replay: &mut Replay, now_ns: i64, message: Verified) -> Result<(), Refusal> {
+        replay.check(now_ns, message).map(drop).map_err(Refusal::from)
     }
 
     fn run(replay: &mut Replay, stream: u8, seq: u64, time_ns: i64) -> Result<(u64, bool, bool), Refusal> {
         replay
             .check(time_ns, message(stream, seq, time_ns))
             .map(|opened| (opened.gap, opened.fills_gap, opened.new_stream))
+            .map_err(Refusal::from)
     }
 
     #[test]
@@ -328,7 +486,7 @@ mod tests {
             (1, 6, now, Ok(())),
         ];
         for (step, (stream, seq, time_ns, expected)) in rows.into_iter().enumerate() {
-            let result = replay.check(now, message(stream, seq, time_ns)).map(drop);
+            let result = check(&mut replay, now, message(stream, seq, time_ns));
             assert_eq!(result, expected, "step {step}");
         }
     }
@@ -353,7 +511,7 @@ mod tests {
             assert!(replay.streams() <= 2);
             for earlier in 0..=stream {
                 let time_then = START + i64::from(earlier) * SECOND;
-                let result = replay.check(time, message(earlier, 0, time_then)).map(drop);
+                let result = check(&mut replay, time, message(earlier, 0, time_then));
                 let expected = if earlier + 1 >= stream { Refusal::Replay } else { Refusal::BeforeStart };
                 assert_eq!(result, Err(expected), "{earlier} after {stream}");
             }
@@ -367,7 +525,7 @@ mod tests {
             assert!(run(&mut replay, stream, seq, START + second * SECOND).is_ok());
         }
         // Stream 2 is gone, and the floor covers it; stream 1 was used in between.
-        assert_eq!(replay.floor_ns(), START + SECOND + 1);
+        assert_eq!(replay.floor_of(id(b"k")), START + SECOND + 1);
         assert_eq!(run(&mut replay, 1, 0, START), Err(Refusal::Replay));
         assert_eq!(run(&mut replay, 2, 0, START + SECOND), Err(Refusal::BeforeStart));
     }
@@ -378,8 +536,8 @@ mod tests {
         assert!(run(&mut replay, 1, 0, START + 5 * SECOND).is_ok());
         let now = START + 6 * SECOND;
         assert!(replay.check(now, message(2, 0, START + 4 * SECOND)).is_ok());
-        assert_eq!(replay.floor_ns(), START + 5 * SECOND + 1);
-        assert_eq!(replay.check(now, message(3, 0, START + 4 * SECOND)), Err(Refusal::BeforeStart));
+        assert_eq!(replay.floor_of(id(b"k")), START + 5 * SECOND + 1);
+        assert_eq!(check(&mut replay, now, message(3, 0, START + 4 * SECOND)), Err(Refusal::BeforeStart));
     }
 
     #[test]

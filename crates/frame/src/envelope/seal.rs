@@ -6,7 +6,7 @@ use bytes::{Buf, BufMut};
 use hmac::Mac;
 
 use super::key::Prepared;
-use super::{Content, FIXED_HEADER_LEN, Key, KeyId, MAGIC, StreamId, TAG_LEN};
+use super::{ACK_WANTED, DOMAIN, FIXED_HEADER_LEN, Key, KeyId, MAGIC, StreamId, TAG_LEN};
 use crate::PREFIX_LEN;
 use crate::encoder::prefix;
 use crate::error::{Error, ErrorKind};
@@ -24,7 +24,7 @@ pub struct Sealer {
     header: Header,
     key_id: KeyId,
     stream_id: StreamId,
-    content: Content,
+    flags: u8,
     algorithm: u8,
     /// The next number, or `None` when all are used up.
     next_seq: Option<u64>,
@@ -41,14 +41,14 @@ impl Sealer {
     ///
     /// [`ErrorKind::AudienceTooLong`] above 65,535 bytes.
     pub fn new(key: &Key, audience: &[u8], stream_id: impl Into<StreamId>) -> Result<Self, Error> {
-        let with_audience = key.begin(audience)?;
+        let with_audience = key.begin(DOMAIN, audience)?;
         let mut sealer = Self {
             begun: with_audience.clone(),
             with_audience,
             header: Header::default(),
             key_id: key.id(),
             stream_id: stream_id.into(),
-            content: Content::default(),
+            flags: 0,
             algorithm: key.algorithm().number(),
             next_seq: Some(0),
         };
@@ -56,10 +56,11 @@ impl Sealer {
         Ok(sealer)
     }
 
-    /// Says what the payloads are; pickles, unless this is called.
+    /// Asks for an acknowledgement of every message. Only over a stream connection: a receiver that gives none
+    /// refuses what asks for one.
     #[must_use]
-    pub fn with_content(mut self, content: Content) -> Self {
-        self.content = content;
+    pub fn with_acks(mut self) -> Self {
+        self.flags = ACK_WANTED;
         self.begin();
         self
     }
@@ -147,7 +148,7 @@ impl Sealer {
     fn begin(&mut self) {
         let mut header = Header::default();
         header.push(&MAGIC);
-        header.push(&[self.algorithm, self.content.flags(), self.key_id.len_byte()]);
+        header.push(&[self.algorithm, self.flags, self.key_id.len_byte()]);
         header.push(self.key_id.as_bytes());
         header.push(self.stream_id.as_bytes());
         self.begun = self.with_audience.clone();

@@ -1,9 +1,10 @@
 //! The replay state as bytes, for a file that lives over a restart. (wire-format 6)
 //!
 //! ```text
-//! 'L' 'R' 'R' 'S' | version 01 | snapshot u8 | floor i64 | count u32 | stream ... | SHA-256 of all before it
-//! stream = key id length u8 | key id | stream id 16 | highest u64 | trusted u8 | trusted from u64
-//!          | floor i64 | latest i64 | seen, 16 words u64
+//! 'L' 'R' 'R' 'S' | version 02 | snapshot u8 | floor i64 | count u32 | key ... | SHA-256 of all before it
+//! key    = key id length u8 | key id | floor i64 | count u32 | stream ...
+//! stream = stream id 16 | highest u64 | trusted u8 | trusted from u64 | floor i64 | latest i64 | believed i64
+//!          | seen, 16 words u64
 //! ```
 //!
 //! The checksum finds damage, not an attacker: whoever can write the file can as well read the key beside it.
@@ -23,7 +24,8 @@ use crate::error::{Error, ErrorKind};
 pub enum Snapshot {
     /// While messages go on to arrive. What comes after it is not in it.
     Running,
-    /// After the last message. A receiver that begins with such a state knows all that was here.
+    /// After the last message, or of a state that a store completes ([`Replay::restore`]). A receiver that begins
+    /// with it knows all that was here.
     Final,
 }
 
@@ -42,21 +44,26 @@ impl Replay {
             Snapshot::Final => 1,
         });
         out.put_i64(self.floor_ns);
-        out.put_u32(Error::count(self.streams.len()));
-        // By use, so that reading them in order restores which was quiet for longest.
-        let mut streams: Vec<_> = self.streams.iter().collect();
-        streams.sort_by_key(|(_, stream)| stream.used);
-        for ((stream_id, key_id), stream) in streams {
+        out.put_u32(Error::count(self.keys.len()));
+        for (key_id, key) in &self.keys {
             out.put_u8(key_id.len_byte());
             out.put_slice(key_id.as_bytes());
-            out.put_slice(stream_id.as_bytes());
-            out.put_u64(stream.highest);
-            out.put_u8(stream.trusted_from.is_some().into());
-            out.put_u64(stream.trusted_from.unwrap_or(0));
-            out.put_i64(stream.floor_ns);
-            out.put_i64(stream.latest_ns);
-            for word in stream.seen {
-                out.put_u64(word);
+            out.put_i64(key.floor_ns);
+            out.put_u32(Error::count(key.streams.len()));
+            // By use, so that reading them in order restores which was quiet for longest.
+            let mut streams: Vec<_> = key.streams.iter().collect();
+            streams.sort_by_key(|(_, stream)| stream.used);
+            for (stream_id, stream) in streams {
+                out.put_slice(stream_id.as_bytes());
+                out.put_u64(stream.highest);
+                out.put_u8(stream.trusted_from.is_some().into());
+                out.put_u64(stream.trusted_from.unwrap_or(0));
+                out.put_i64(stream.floor_ns);
+                out.put_i64(stream.latest_ns);
+                out.put_i64(stream.believed_ns);
+                for word in stream.seen {
+                    out.put_u64(word);
+                }
             }
         }
         let sum = Sha256::digest(&out);
@@ -73,7 +80,8 @@ impl Replay {
     /// # Errors
     ///
     /// [`ErrorKind::StateVersion`] when another version wrote it, [`ErrorKind::StateDamaged`] when it is not
-    /// what was written. The caller can then begin with [`Replay::new`], which is safe, and should say so.
+    /// what was written. A receiver should not start then: what it can still show to have accepted is gone, and
+    /// whoever runs it has to know. Without the file it begins with [`Replay::new`].
     pub fn import(policy: Policy, state: &[u8], start_ns: i64) -> Result<Self, Error> {
         let damaged = Error::new(ErrorKind::StateDamaged, Error::count(state.len()), 0);
         let Some((content, sum)) = state.split_last_chunk::<SUM_LEN>() else { return Err(damaged) };
@@ -85,51 +93,72 @@ impl Replay {
         if Sha256::digest(content)[..] != sum[..] {
             return Err(damaged);
         }
-        Self::read_streams(policy, &mut rest, start_ns).ok_or(damaged)
+        Self::read(policy, &mut rest, start_ns).ok_or(damaged)
     }
 
-    fn read_streams(policy: Policy, rest: &mut &[u8], start_ns: i64) -> Option<Self> {
+    fn read(policy: Policy, rest: &mut &[u8], start_ns: i64) -> Option<Self> {
         let is_final = match rest.try_get_u8().ok()? {
             0 => false,
             1 => true,
             _ => return None,
         };
-        let floor_ns = rest.try_get_i64().ok()?;
-        let mut replay = Self::new(policy, if is_final { floor_ns } else { floor_ns.max(start_ns) });
-        let count = rest.try_get_u32().ok()?;
-        for _ in 0..count {
+        let floor = |stored_ns: i64| if is_final { stored_ns } else { stored_ns.max(start_ns) };
+        let mut replay = Self::new(policy, floor(rest.try_get_i64().ok()?));
+        let keys = rest.try_get_u32().ok()?;
+        for _ in 0..keys {
             let id_len = usize::from(rest.try_get_u8().ok()?);
             let key_id = KeyId::new(rest.split_off(..id_len)?).ok()?;
-            let mut stream_id = [0; 16];
-            rest.try_copy_to_slice(&mut stream_id).ok()?;
-            let highest = rest.try_get_u64().ok()?;
-            let is_trusted = rest.try_get_u8().ok()? == 1;
-            let trusted_from = rest.try_get_u64().ok()?;
-            let stream_floor_ns = rest.try_get_i64().ok()?;
-            let latest_ns = rest.try_get_i64().ok()?;
-            let mut seen = [0; WINDOW_WORDS];
-            for word in &mut seen {
-                *word = rest.try_get_u64().ok()?;
+            if replay.keys.contains_key(&key_id) {
+                return None;
             }
-            replay.ticks = replay.ticks.saturating_add(1);
-            let stream = Stream {
-                highest,
-                seen,
-                trusted_from: (is_trusted && is_final).then_some(trusted_from),
-                floor_ns: if is_final { stream_floor_ns } else { stream_floor_ns.max(start_ns) },
-                latest_ns,
-                used: replay.ticks,
-            };
-            if replay.streams.len() >= policy.stream_limit() {
-                // A smaller table than the one that was stored: the usual rule for a full one.
-                replay.forget(start_ns);
+            replay.key(key_id).floor_ns = floor(rest.try_get_i64().ok()?);
+            let streams = rest.try_get_u32().ok()?;
+            for _ in 0..streams {
+                let (stream_id, mut stream) = Stream::read(rest)?;
+                stream.floor_ns = floor(stream.floor_ns);
+                stream.trusted_from = stream.trusted_from.filter(|_| is_final);
+                stream.used = replay.tick();
+                // A smaller table than the one that was stored follows the usual rule for a full one.
+                replay.insert(start_ns, key_id, stream_id, stream);
             }
-            replay.streams.insert((StreamId::from(stream_id), key_id), stream);
         }
         rest.is_empty().then_some(replay)
     }
 }
 
+impl Stream {
+    fn read(rest: &mut &[u8]) -> Option<(StreamId, Self)> {
+        let mut stream_id = [0; 16];
+        rest.try_copy_to_slice(&mut stream_id).ok()?;
+        let highest = rest.try_get_u64().ok()?;
+        let is_trusted = match rest.try_get_u8().ok()? {
+            0 => false,
+            1 => true,
+            _ => return None,
+        };
+        let trusted_from = rest.try_get_u64().ok()?;
+        let floor_ns = rest.try_get_i64().ok()?;
+        let latest_ns = rest.try_get_i64().ok()?;
+        let believed_ns = rest.try_get_i64().ok()?;
+        let mut seen = [0; WINDOW_WORDS];
+        for word in &mut seen {
+            *word = rest.try_get_u64().ok()?;
+        }
+        let stream = Self {
+            highest,
+            seen,
+            trusted_from: is_trusted.then_some(trusted_from),
+            // What was skipped before is no gap of this run.
+            counted_from: highest,
+            floor_ns,
+            latest_ns,
+            believed_ns,
+            used: 0,
+        };
+        Some((StreamId::from(stream_id), stream))
+    }
+}
+
 const MAGIC: [u8; 4] = *b"LRRS";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const SUM_LEN: usize = 32;

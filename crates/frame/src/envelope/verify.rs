@@ -6,17 +6,31 @@ use core::fmt;
 use bytes::{Buf, Bytes};
 use hmac::Mac;
 
+use super::ack::ACK_DOMAIN;
 use super::key::Prepared;
-use super::{Content, FIXED_HEADER_LEN, Key, KeyId, KeyRing, MAGIC, Refusal, StreamId, TAG_LEN};
+use super::{
+    ACK_WANTED, DOMAIN, FIXED_HEADER_LEN, Key, KeyId, KeyRing, MAGIC, Refusal, Refused, Stamp, StreamId,
+    TAG_LEN,
+};
 use crate::error::Error;
 
-/// Checks tags: a ring of keys, made ready for one audience.
+/// Checks tags, and makes those of acknowledgements: a ring of keys, made ready for one audience.
 ///
 /// It never changes, so that many threads can share it. What it has verified is not yet opened: only
 /// [`Replay::check`](super::Replay::check) says whether it was here before.
 #[derive(Clone)]
 pub struct Verifier {
-    keys: Vec<(Key, Prepared)>,
+    keys: Vec<ReadyKey>,
+}
+
+/// A key, and HMAC after its secret, a label and the audience.
+#[derive(Clone)]
+pub(super) struct ReadyKey {
+    pub(super) key: Key,
+    /// What the tag of a message begins with.
+    message: Prepared,
+    /// What the tag of an acknowledgement begins with.
+    pub(super) ack: Prepared,
 }
 
 impl Verifier {
@@ -29,9 +43,20 @@ impl Verifier {
         let keys = ring
             .keys()
             .iter()
-            .map(|key| Ok((key.clone(), key.begin(audience)?)))
+            .map(|key| {
+                Ok(ReadyKey {
+                    key: key.clone(),
+                    message: key.begin(DOMAIN, audience)?,
+                    ack: key.begin(ACK_DOMAIN, audience)?,
+                })
+            })
             .collect::<Result<_, Error>>()?;
         Ok(Self { keys })
+    }
+
+    /// The key that a message means.
+    pub(super) fn find(&self, id: &[u8]) -> Option<&ReadyKey> {
+        self.keys.iter().find(|ready| ready.key.has_id(id))
     }
 
     /// Checks form, key and tag of an envelope. Nothing is copied.
@@ -41,52 +66,52 @@ impl Verifier {
     /// # Errors
     ///
     /// The first check that failed. A wrong key, a wrong audience and a changed byte are one and the same
-    /// [`Refusal::BadMac`], and take the same time.
+    /// [`Refusal::BadMac`], and take the same time. Flags are looked at only behind a right tag, so that
+    /// [`Refusal::Flags`] says whose message it is.
+    #[allow(clippy::result_large_err, reason = "what is verified is larger still")]
     #[inline]
-    pub fn verify(&self, now_ns: i64, mut envelope: Bytes) -> Result<Verified, Refusal> {
+    pub fn verify(&self, now_ns: i64, mut envelope: Bytes) -> Result<Verified, Refused> {
         // 4.1: The magic stands before everything else; there is no second form to fall back to.
         let Some((magic, rest)) = envelope.split_first_chunk::<4>() else {
-            return Err(if !envelope.is_empty() && MAGIC.starts_with(&envelope) {
-                Refusal::Truncated
-            } else {
-                Refusal::Unsigned
-            });
+            let is_beginning = !envelope.is_empty() && MAGIC.starts_with(&envelope);
+            return Err(if is_beginning { Refusal::Truncated } else { Refusal::Unsigned }.into());
         };
         if *magic != MAGIC {
-            return Err(if magic.starts_with(&MAGIC[..3]) { Refusal::Version } else { Refusal::Unsigned });
+            let is_other = magic.starts_with(&MAGIC[..3]);
+            return Err(if is_other { Refusal::Version } else { Refusal::Unsigned }.into());
         }
         // 4.2: All lengths are checked before any of the parts is used.
         let Some((&[algorithm, flags, id_len], rest)) = rest.split_first_chunk::<3>() else {
-            return Err(Refusal::Truncated);
+            return Err(Refusal::Truncated.into());
         };
         let id_len = usize::from(id_len);
         if !(1..=KeyId::MAX_LEN).contains(&id_len) {
-            return Err(Refusal::Malformed);
+            return Err(Refusal::Malformed.into());
         }
         let (Some((id, rest)), header_len) =
             (rest.split_at_checked(id_len), FIXED_HEADER_LEN.saturating_add(id_len))
         else {
-            return Err(Refusal::Truncated);
+            return Err(Refusal::Truncated.into());
         };
         let (Some((mut fields, _)), Some((signed, tag))) =
             (rest.split_at_checked(FIELDS_LEN), envelope.split_last_chunk::<TAG_LEN>())
         else {
-            return Err(Refusal::Truncated);
+            return Err(Refusal::Truncated.into());
         };
         let Some((header, payload)) = signed.split_at_checked(header_len) else {
-            return Err(Refusal::Truncated);
+            return Err(Refusal::Truncated.into());
         };
         let payload_len = u32::try_from(payload.len()).map_err(|_| Refusal::Malformed)?;
 
         // 4.3: The id finds the key; the key says the algorithm.
-        let Some((key, begun)) = self.keys.iter().find(|(key, _)| key.has_id(id)) else {
-            return Err(Refusal::UnknownKey);
+        let Some(ReadyKey { key, message: begun, .. }) = self.find(id) else {
+            return Err(Refusal::UnknownKey.into());
         };
         if key.algorithm().number() != algorithm {
-            return Err(Refusal::Algorithm);
+            return Err(Refusal::Algorithm.into());
         }
         if !key.is_valid_at(now_ns) {
-            return Err(Refusal::KeyExpired);
+            return Err(Refusal::KeyExpired.into());
         }
 
         // 4.4: The tag covers label, audience, header, the payload's length and the payload.
@@ -97,21 +122,29 @@ impl Verifier {
         mac.verify_slice(tag).map_err(|_| Refusal::BadMac)?;
 
         // 4.5: From here on the header is the sender's word.
-        let content = Content::from_flags(flags).ok_or(Refusal::Flags)?;
         let mut stream_id = [0; 16];
         fields.copy_to_slice(&mut stream_id);
         let (seq, time_ns) = (fields.get_u64(), fields.get_i64());
-        let key_id = key.id();
+        let stamp = Stamp {
+            key_id: key.id(),
+            stream_id: stream_id.into(),
+            seq,
+            time_ns,
+            wants_ack: flags & ACK_WANTED != 0,
+        };
+        if flags & !ACK_WANTED != 0 {
+            return Err(Refused::stamped(Refusal::Flags, stamp));
+        }
         let payload_end = signed.len();
         envelope.truncate(payload_end);
         envelope.advance(header_len);
-        Ok(Verified { payload: envelope, content, key_id, stream_id: stream_id.into(), seq, time_ns })
+        Ok(Verified { payload: envelope, stamp })
     }
 }
 
 impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.keys.iter().map(|(key, _)| key)).finish()
+        f.debug_list().entries(self.keys.iter().map(|ready| &ready.key)).finish()
     }
 }
 
@@ -121,47 +154,51 @@ impl fmt::Debug for Verifier {
 #[derive(Clone)]
 pub struct Verified {
     pub(super) payload: Bytes,
-    pub(super) content: Content,
-    pub(super) key_id: KeyId,
-    pub(super) stream_id: StreamId,
-    pub(super) seq: u64,
-    pub(super) time_ns: i64,
+    pub(super) stamp: Stamp,
 }
 
 impl Verified {
+    /// Whose message it is: key, stream, number, time, and whether an acknowledgement is waited for.
+    #[must_use]
+    pub const fn stamp(&self) -> &Stamp {
+        &self.stamp
+    }
+
     /// The key that the message was made with.
     #[must_use]
     pub const fn key_id(&self) -> KeyId {
-        self.key_id
+        self.stamp.key_id
     }
 
     /// The stream that it belongs to.
     #[must_use]
     pub const fn stream_id(&self) -> StreamId {
-        self.stream_id
+        self.stamp.stream_id
     }
 
     /// Its number in the stream.
     #[must_use]
     pub const fn seq(&self) -> u64 {
-        self.seq
+        self.stamp.seq
     }
 
     /// The sender's time, in nanoseconds since 1970.
     #[must_use]
     pub const fn time_ns(&self) -> i64 {
-        self.time_ns
+        self.stamp.time_ns
+    }
+
+    /// Whether the sender waits for an acknowledgement. A receiver that gives none must refuse the message as
+    /// [`Refusal::Flags`].
+    #[must_use]
+    pub const fn wants_ack(&self) -> bool {
+        self.stamp.wants_ack
     }
 }
 
 impl fmt::Debug for Verified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Verified")
-            .field("key_id", &self.key_id)
-            .field("stream_id", &self.stream_id)
-            .field("seq", &self.seq)
-            .field("time_ns", &self.time_ns)
-            .finish_non_exhaustive()
+        f.debug_struct("Verified").field("stamp", &self.stamp).finish_non_exhaustive()
     }
 }
 

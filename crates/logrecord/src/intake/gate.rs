@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 #[cfg(feature = "hmac")]
-use logrecord_frame::envelope::{KeyId, Opened, PlainKey, SharedOpener};
+use logrecord_frame::envelope::{KeyId, Opened, Opener, PlainKey};
 
 use super::Rejection;
 
@@ -29,7 +29,7 @@ pub struct Gate {
 enum Lock {
     Open,
     #[cfg(feature = "hmac")]
-    Signed(Arc<SharedOpener>),
+    Signed(Arc<Opener>),
     #[cfg(feature = "hmac")]
     Plain(RwLock<Arc<PlainKey>>),
 }
@@ -86,7 +86,7 @@ impl Gate {
 
     /// Asks for envelopes that this opener opens. Keys can be changed through it at any time.
     #[cfg(feature = "hmac")]
-    pub const fn signed(opener: Arc<SharedOpener>) -> Self {
+    pub const fn signed(opener: Arc<Opener>) -> Self {
         Self::new(Lock::Signed(opener))
     }
 
@@ -225,7 +225,7 @@ mod tests {
         let key = || Key::new(KeyId::new(b"k").unwrap(), &[1; 32]).unwrap();
         let mut ring = KeyRing::new();
         ring.accept(key()).unwrap();
-        let opener = Arc::new(SharedOpener::new(&ring, b"", Policy::new(), 0).unwrap());
+        let opener = Arc::new(Opener::new(&ring, b"", Policy::new(), 0).unwrap());
         let mut sealer = Sealer::new(&key(), b"", [2; 16]).unwrap();
         let mut seal = || {
             let mut payload = Vec::new();
@@ -244,7 +244,7 @@ mod tests {
         // The process after this one knows the windows and not the counts.
         let replay =
             logrecord_frame::envelope::Replay::import(Policy::new(), &opener.export(Snapshot::Final), 0);
-        let opener = SharedOpener::with_replay(&ring, b"", replay.unwrap()).unwrap();
+        let opener = Opener::with_replay(&ring, b"", replay.unwrap()).unwrap();
         let gate = Gate::signed(Arc::new(opener));
         gate.verify(&mut gate.session(), messages[1].clone()).unwrap();
         assert_eq!(gate.missing(), 0);

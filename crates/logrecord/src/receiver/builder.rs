@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use std::{fmt, sync::Arc};
 
 #[cfg(feature = "hmac")]
-use logrecord_frame::envelope::{Key, KeyRing, PlainKey, Policy, SharedOpener};
+use logrecord_frame::envelope::{Key, KeyRing, Opener, PlainKey, Policy};
 use logrecord_transport::{
     Endpoint,
     listener::{Listener, ListenerConfig},
@@ -54,7 +54,7 @@ pub struct ReceiverBuilder {
     #[cfg(feature = "hmac")]
     audience: Vec<u8>,
     #[cfg(feature = "hmac")]
-    opener: Option<Arc<SharedOpener>>,
+    opener: Option<Arc<Opener>>,
     #[cfg(feature = "hmac")]
     plain: Option<PlainKey>,
 }
@@ -144,7 +144,7 @@ impl ReceiverBuilder {
     /// Opens envelopes with this opener, in place of keys: for keys that change while the receiver runs, and for
     /// a replay state that lives over a restart.
     #[cfg(feature = "hmac")]
-    pub fn opener(mut self, opener: Arc<SharedOpener>) -> Self {
+    pub fn opener(mut self, opener: Arc<Opener>) -> Self {
         self.opener = Some(opener);
         self
     }
@@ -174,7 +174,7 @@ impl ReceiverBuilder {
             }
             let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             let start_ns = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX);
-            let opener = SharedOpener::new(&ring, &self.audience, Policy::new(), start_ns)
+            let opener = Opener::new(&ring, &self.audience, Policy::new(), start_ns)
                 .map_err(|error| Error::with(ErrorKind::Envelope, error))?;
             return Ok(Gate::signed(Arc::new(opener)));
         }

@@ -115,6 +115,8 @@ impl<'a, D: Datagrams, H: FrameHandler> Reader<'a, D, H> {
             read += 1;
             let datagram = Bytes::copy_from_slice(self.buffer.get(..len).unwrap_or_default());
             match decode_datagram(datagram.clone(), self.shared.config.max_frame_len) {
+                // A frame of no bytes carries nothing.
+                Ok(frame) if frame.is_empty() => {}
                 Ok(frame) => {
                     self.shared.counts.frames.fetch_add(1, Ordering::Relaxed);
                     self.shared.counts.bytes.fetch_add(frame.len() as u64, Ordering::Relaxed);

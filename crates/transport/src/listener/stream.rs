@@ -348,8 +348,8 @@ impl<H: FrameHandler> Pump<'_, H> {
                         more = false;
                         break;
                     }
-                    Err(error) => {
-                        refused = Some(error.found());
+                    Err(oversized) => {
+                        refused = Some(oversized);
                         break;
                     }
                 }
@@ -392,8 +392,8 @@ impl<H: FrameHandler> Pump<'_, H> {
                     }
                 }
             }
-            if let Some(declared) = refused {
-                let head = Bytes::copy_from_slice(self.decoder.rejected());
+            if let Some(oversized) = refused {
+                let (declared, head) = (oversized.len, oversized.head);
                 return Err(Some(Fault::Oversized { declared, stranger: Stranger::identify(&head), head }));
             }
             if !more {
