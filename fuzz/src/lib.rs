@@ -13,6 +13,7 @@ mod heap;
 mod peer;
 mod pickle;
 mod record;
+mod spool;
 mod values;
 
 pub use envelope::{ack, envelope, replay};
@@ -20,6 +21,7 @@ pub use frame::frame;
 pub use peer::differential;
 pub use pickle::{decode, instructions, push, roundtrip};
 pub use record::record;
+pub use spool::spool;
 pub use values::{serde, values};
 
 /// The answers to a question that an execution runs: all of them in the ordinary tests, and for a fuzzer the one

@@ -41,6 +41,8 @@ fn longest(target: &str) -> usize {
     match target {
         // Two bytes a message; one acknowledgement.
         "replay" | "ack" => 128,
+        // Four bytes a fault.
+        "spool" => 256,
         // A few bytes make many values.
         "values" => 256,
         "serde" | "envelope" => 512,
@@ -164,7 +166,7 @@ fn one(fuzz: &Path, target: &str, options: &Options) -> Result<Outcome> {
         command.arg(format!("-fork={}", options.jobs));
     }
     let dictionary = fuzz.join("dictionaries/pickle.dict");
-    if !matches!(target, "ack" | "frame" | "envelope" | "replay") && dictionary.is_file() {
+    if !matches!(target, "ack" | "frame" | "envelope" | "replay" | "spool") && dictionary.is_file() {
         command.arg(format!("-dict={}", dictionary.display()));
     }
     // libFuzzer's own lines go to standard error.

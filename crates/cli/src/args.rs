@@ -29,6 +29,11 @@ pub(crate) enum Command {
     Decode(DecodeArgs),
     Encode(EncodeArgs),
     Inspect(InspectArgs),
+    /// Look into a spool that no program has open.
+    Spool {
+        #[command(subcommand)]
+        command: SpoolCommand,
+    },
     /// Make keys for the HMAC envelope.
     Key {
         #[command(subcommand)]
@@ -90,6 +95,21 @@ impl Addresses {
         }
         Ok(endpoints)
     }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SpoolCommand {
+    /// List segments, cursors and the checkpoint, without reading the records.
+    Inspect(SpoolArgs),
+    /// Read every record, and exit with 1 if anything is damaged.
+    Verify(SpoolArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SpoolArgs {
+    /// The directory.
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
 }
 
 const SERVE_EXAMPLES: &str = "\

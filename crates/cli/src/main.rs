@@ -13,6 +13,7 @@ mod inspect;
 mod key;
 mod send;
 mod serve;
+mod spool;
 mod stderr;
 mod units;
 
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Command::Decode(args) => decode::run(&args),
         Command::Encode(args) => encode::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Spool { command } => spool::run(&command),
         Command::Key { command: KeyCommand::New(args) } => key::new(&args),
     };
     match outcome {

@@ -51,7 +51,7 @@ impl Config {
 
     /// The most bytes that segments and queue may take together. Behind it, nothing is taken; 8 GiB by default.
     #[must_use]
-    pub const fn with_max_bytes(mut self, bytes: u64) -> Self {
+    pub const fn max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = bytes;
         self
     }
@@ -59,14 +59,14 @@ impl Config {
     /// How many bytes of records that all cursors have passed are kept, as long as there is room; 256 MiB by
     /// default.
     #[must_use]
-    pub const fn with_retain(mut self, bytes: u64) -> Self {
+    pub const fn retain(mut self, bytes: u64) -> Self {
         self.retain = bytes;
         self
     }
 
     /// When to sync; [`SyncRule::Ack`] by default.
     #[must_use]
-    pub const fn with_sync(mut self, rule: SyncRule) -> Self {
+    pub const fn sync(mut self, rule: SyncRule) -> Self {
         self.sync = rule;
         self
     }
@@ -74,14 +74,14 @@ impl Config {
     /// How large a segment becomes. By default a 64th of `max_bytes`, but between 16 and 64 MiB. A record that is
     /// larger has a segment of its own.
     #[must_use]
-    pub const fn with_segment_bytes(mut self, bytes: u64) -> Self {
+    pub const fn segment_bytes(mut self, bytes: u64) -> Self {
         self.segment_bytes = Some(bytes);
         self
     }
 
     /// How many bytes may wait for the disk; 16 MiB by default. One record is always taken by an empty queue.
     #[must_use]
-    pub const fn with_queue_bytes(mut self, bytes: usize) -> Self {
+    pub const fn queue_bytes(mut self, bytes: usize) -> Self {
         self.queue_bytes = bytes;
         self
     }
@@ -89,12 +89,12 @@ impl Config {
     /// How long a disk that has failed is left alone before the batch is written into a new segment; 200 ms by
     /// default.
     #[must_use]
-    pub const fn with_retry(mut self, delay: Duration) -> Self {
+    pub const fn retry(mut self, delay: Duration) -> Self {
         self.retry = delay;
         self
     }
 
-    pub(crate) fn segment_bytes(&self) -> u64 {
+    pub(crate) fn segment_len(&self) -> u64 {
         let usual = (self.max_bytes / 64).clamp(16 * MIB, 64 * MIB);
         // The newest segment stays, so that several have to fit.
         self.segment_bytes.unwrap_or(usual).min(self.max_bytes / 4).max(LEAST_SEGMENT)

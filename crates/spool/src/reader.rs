@@ -61,7 +61,8 @@ impl Reader {
         self.scan = None;
         let last = {
             let visible = self.shared.visible();
-            let holding = visible.segments.range(..=self.done + 1).next_back().map_or(self.done, |(first, _)| *first);
+            let holding =
+                visible.segments.range(..=self.done + 1).next_back().map_or(self.done, |(first, _)| *first);
             visible.after(holding).map_or(visible.durable, |next| next - 1)
         };
         self.give_up(last);

@@ -8,7 +8,10 @@ use std::sync::Arc;
 use crate::checkpoint::{self, Checkpoint};
 use crate::cursor::{self, CursorState};
 use crate::disk::{Disk, open};
-use crate::format::{LEAST_RECORD, MAX_BODY, MAX_INDEX, RunId, SEGMENT_HEADER, read_segment_header, segment_first, segment_name};
+use crate::format::{
+    LEAST_RECORD, MAX_BODY, MAX_INDEX, RunId, SEGMENT_HEADER, read_segment_header, segment_first,
+    segment_name,
+};
 use crate::lock::LockFile;
 use crate::scan::Scan;
 use crate::shared::Segment;

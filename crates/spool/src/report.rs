@@ -78,7 +78,11 @@ impl fmt::Display for Report {
                 Some(state) => {
                     write!(f, "cursor {name:?} done={} rejected={}", state.done, state.rejected)?;
                     if let Some((first, last)) = state.in_flight {
-                        write!(f, " in flight {first} to {last} at {} of inode {}", state.offset, state.inode)?;
+                        write!(
+                            f,
+                            " in flight {first} to {last} at {} of inode {}",
+                            state.offset, state.inode
+                        )?;
                     }
                     writeln!(f)?;
                 }

@@ -86,7 +86,8 @@ impl Scan {
     /// False if there is nothing new.
     pub(crate) fn extend(&mut self, limit: Option<u64>, end: u64) -> bool {
         self.end = end;
-        let Some(more) = limit.and_then(|limit| limit.checked_sub(self.limit)).filter(|&more| more > 0) else {
+        let Some(more) = limit.and_then(|limit| limit.checked_sub(self.limit)).filter(|&more| more > 0)
+        else {
             return false;
         };
         self.budget = self.budget.saturating_add(more.saturating_mul(2));
@@ -157,7 +158,8 @@ impl Scan {
         let bytes = self.peek(at)?;
         let header = Header::read(&bytes)?;
         let most = self.first + at.saturating_sub(SEGMENT_HEADER as u64) / LEAST_RECORD;
-        (header.index >= self.expected && header.index <= most && header.end(at) <= self.limit).then_some(header)
+        (header.index >= self.expected && header.index <= most && header.end(at) <= self.limit)
+            .then_some(header)
     }
 
     /// Reads a header without moving the buffer for it.

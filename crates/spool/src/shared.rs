@@ -127,7 +127,10 @@ impl Pins {
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").field("disk", &self.disk).field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("Shared")
+            .field("disk", &self.disk)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
     }
 }
 

@@ -118,16 +118,20 @@ impl Writer {
     }
 
     fn try_store(&mut self, sync: bool) -> io::Result<()> {
-        while let Some((len, first)) = self.unsynced.get(self.written).map(|c| (c.bytes.len() as u64, c.first)) {
+        while let Some((len, first)) =
+            self.unsynced.get(self.written).map(|c| (c.bytes.len() as u64, c.first))
+        {
             let full = self.current.as_ref().is_none_or(|current| {
                 let used = current.len > SEGMENT_HEADER as u64;
-                used && current.len + len > self.shared.config.segment_bytes()
+                used && current.len + len > self.shared.config.segment_len()
             });
             if full {
                 self.publish()?;
                 self.current = Some(self.create(first)?);
             }
-            let (Some(current), Some(chunk)) = (&mut self.current, self.unsynced.get(self.written)) else { break };
+            let (Some(current), Some(chunk)) = (&mut self.current, self.unsynced.get(self.written)) else {
+                break;
+            };
             write_all(current.file.as_mut(), current.len, &chunk.bytes)?;
             current.len += len;
             self.written += 1;
@@ -203,7 +207,7 @@ impl Writer {
     fn purge(&mut self) {
         let config = &self.shared.config;
         let least = crate::shared::lock(&self.shared.pins).least();
-        let room = (2 * config.segment_bytes()).max(self.shared.queue().wanted());
+        let room = (2 * config.segment_len()).max(self.shared.queue().wanted());
         let mut removed = false;
         loop {
             let bytes = self.shared.disk_bytes();

@@ -1,4 +1,12 @@
 //! What is promised while it runs: order, limits, cursors, retention, one owner.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests may fail loudly"
+)]
 
 mod common;
 
@@ -18,7 +26,7 @@ fn entry(payload: &[u8]) -> Entry<'_> {
 }
 
 fn small() -> Config {
-    Config::new().with_segment_bytes(4096).with_max_bytes(64 * 1024).with_retain(0).with_retry(Duration::from_millis(1))
+    Config::new().segment_bytes(4096).max_bytes(64 * 1024).retain(0).retry(Duration::from_millis(1))
 }
 
 fn put(spool: &Spool, payload: &[u8]) -> u64 {
@@ -87,7 +95,7 @@ fn a_clean_stop_goes_on_in_the_same_segment_and_run_and_an_unclean_one_does_not(
 #[test]
 fn a_queue_that_is_full_refuses_and_a_failing_disk_loses_nothing() {
     let disk = FakeDisk::default();
-    let config = Config::new().with_queue_bytes(1000).with_retry(Duration::from_millis(1));
+    let config = Config::new().queue_bytes(1000).retry(Duration::from_millis(1));
     let spool = Spool::open_on(disk.disk(), config).unwrap();
     let told = Arc::new(AtomicU64::new(0));
     spool.watch({
@@ -151,7 +159,10 @@ fn a_failed_sync_ends_its_segment() {
     put(&spool, b"well again");
     let log = disk.log().split_off(begin);
     let Some(Op::Write(old, offset, _)) = log.first().cloned() else { panic!("{log:?}") };
-    assert!(log.iter().any(|op| matches!(op, Op::SetLen(id, len) if *id == old && *len == offset)), "{log:?}");
+    assert!(
+        log.iter().any(|op| matches!(op, Op::SetLen(id, len) if *id == old && *len == offset)),
+        "{log:?}"
+    );
     let again = log.iter().skip(1).any(|op| matches!(op, Op::Write(id, ..) | Op::Sync(id) if *id == old));
     assert!(!again, "{log:?}");
     assert!(disk.files().contains_key("00000000000000000002.seg"));
@@ -191,7 +202,7 @@ fn a_full_spool_refuses_until_its_readers_have_gone_on() {
 #[test]
 fn segments_go_behind_the_cursors_and_the_checkpoint_and_never_before_the_cursor_is_synced() {
     let disk = FakeDisk::default();
-    let spool = Spool::open_on(disk.disk(), small().with_max_bytes(1 << 20).with_retain(6000)).unwrap();
+    let spool = Spool::open_on(disk.disk(), small().max_bytes(1 << 20).retain(6000)).unwrap();
     let mut slow = spool.cursor("slow", Start::Newest).unwrap();
     let mut quick = spool.cursor("quick", Start::Newest).unwrap();
     for _ in 0..30 {
@@ -240,7 +251,13 @@ fn a_cursor_keeps_what_was_in_flight_and_survives_one_damaged_slot() {
     let spool = Spool::open_on(disk.disk(), Config::new()).unwrap();
     let mut cursor = spool.cursor("out/put", Start::Oldest).unwrap();
     let states: Vec<CursorState> = (1..5)
-        .map(|done| CursorState { done, in_flight: Some((done + 1, done + 9)), inode: 7, offset: done * 100, rejected: 1 })
+        .map(|done| CursorState {
+            done,
+            in_flight: Some((done + 1, done + 9)),
+            inode: 7,
+            offset: done * 100,
+            rejected: 1,
+        })
         .collect();
     for state in &states {
         cursor.store(*state).unwrap();
@@ -257,7 +274,11 @@ fn a_cursor_keeps_what_was_in_flight_and_survives_one_damaged_slot() {
         let newest = broken.len() < 2;
         let state = *spool.cursor("out/put", Start::Oldest).unwrap().state();
         // Which of the slots is the newer one depends on the number of stores.
-        let expected = if newest { [states[expected], states[3], states[2]].contains(&state) } else { state == CursorState::default() };
+        let expected = if newest {
+            [states[expected], states[3], states[2]].contains(&state)
+        } else {
+            state == CursorState::default()
+        };
         assert!(expected, "{broken:?}: {state:?}");
         assert_eq!(spool.recovery().damaged_cursors.is_empty(), newest);
     }
@@ -267,7 +288,7 @@ fn a_cursor_keeps_what_was_in_flight_and_survives_one_damaged_slot() {
 fn readers_see_what_the_rule_has_made_durable() {
     let disk = FakeDisk::default();
     let rule = SyncRule::Every(Duration::from_millis(50));
-    let spool = Spool::open_on(disk.disk(), Config::new().with_sync(rule)).unwrap();
+    let spool = Spool::open_on(disk.disk(), Config::new().sync(rule)).unwrap();
     let mut reader = spool.reader(0);
     let begin = Instant::now();
     let mut last = 0;
@@ -284,7 +305,7 @@ fn readers_see_what_the_rule_has_made_durable() {
     assert!(reader.read().unwrap().is_none());
 
     let disk = FakeDisk::default();
-    let spool = Spool::open_on(disk.disk(), Config::new().with_sync(SyncRule::Never)).unwrap();
+    let spool = Spool::open_on(disk.disk(), Config::new().sync(SyncRule::Never)).unwrap();
     let before = disk.log().iter().filter(|op| matches!(op, Op::Sync(_))).count();
     for _ in 0..5 {
         put(&spool, b"x");
@@ -298,7 +319,8 @@ fn what_was_accepted_is_known_again_behind_the_checkpoint() {
     let disk = FakeDisk::default();
     let spool = Spool::open_on(disk.disk(), Config::new()).unwrap();
     for number in 0..10 {
-        let signed = Entry { key_id: b"web", stream: &[9; 16], number, time: 5, payload: b"}.", ..Entry::default() };
+        let signed =
+            Entry { key_id: b"web", stream: &[9; 16], number, time: 5, payload: b"}.", ..Entry::default() };
         let unsigned = entry(b"}.");
         spool.append(&unsigned, WAIT).unwrap();
         let index = spool.append(&signed, WAIT).unwrap();
@@ -310,24 +332,31 @@ fn what_was_accepted_is_known_again_behind_the_checkpoint() {
     let checkpoint = spool.take_checkpoint().unwrap();
     assert_eq!((checkpoint.index, checkpoint.state.as_slice()), (10, b"what the first five said".as_slice()));
     let mut numbers = Vec::new();
-    spool.accepted_since(checkpoint.index, |record| {
-        assert_eq!((record.entry.key_id, record.entry.time), (b"web".as_slice(), 5));
-        numbers.push(record.entry.number);
-    })
-    .unwrap();
+    spool
+        .accepted_since(checkpoint.index, |record| {
+            assert_eq!((record.entry.key_id, record.entry.time), (b"web".as_slice(), 5));
+            numbers.push(record.entry.number);
+        })
+        .unwrap();
     assert_eq!(numbers, [5, 6, 7, 8, 9]);
 }
 
 #[test]
 fn many_threads_append_and_many_readers_read() {
     let folder = tempfile::tempdir().unwrap();
-    let spool = Spool::open(folder.path(), Config::new().with_segment_bytes(64 * 1024)).unwrap();
+    let spool = Spool::open(folder.path(), Config::new().segment_bytes(64 * 1024)).unwrap();
     std::thread::scope(|scope| {
         for thread in 0..4_u16 {
             let spool = &spool;
             scope.spawn(move || {
                 for number in 0..500_u64 {
-                    let entry = Entry { listener: thread, stream: b"s", number, payload: &[0; 50], ..Entry::default() };
+                    let entry = Entry {
+                        listener: thread,
+                        stream: b"s",
+                        number,
+                        payload: &[0; 50],
+                        ..Entry::default()
+                    };
                     spool.append(&entry, WAIT).unwrap();
                 }
             });
@@ -341,7 +370,10 @@ fn many_threads_append_and_many_readers_read() {
                     if let Some(record) = reader.read().unwrap() {
                         assert_eq!(record.index, before + 1);
                         let thread = usize::from(record.entry.listener);
-                        assert_eq!(record.entry.number, next[thread], "each thread's records are in its order");
+                        assert_eq!(
+                            record.entry.number, next[thread],
+                            "each thread's records are in its order"
+                        );
                         next[thread] += 1;
                     } else {
                         spool.wait_durable(before + 1, WAIT);
@@ -391,14 +423,15 @@ fn a_large_backlog_is_not_read_at_the_start() {
     drop(spool);
     // 300 sparse segments of 64 MiB: 19 GB by their lengths.
     for place in 0..300_u64 {
-        let file = std::fs::File::create(folder.path().join(format!("{:020}.seg", 10 + place * 1000))).unwrap();
+        let file =
+            std::fs::File::create(folder.path().join(format!("{:020}.seg", 10 + place * 1000))).unwrap();
         file.set_len(64 << 20).unwrap();
     }
     let newest = folder.path().join(format!("{:020}.seg", 1_000_000));
     std::fs::rename(folder.path().join("00000000000000000001.seg"), newest).unwrap();
     std::fs::write(folder.path().join("00000000000000999999.seg"), b"").unwrap();
     let begin = Instant::now();
-    let spool = Spool::open(folder.path(), Config::new().with_max_bytes(1 << 40)).unwrap();
+    let spool = Spool::open(folder.path(), Config::new().max_bytes(1 << 40)).unwrap();
     assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
     assert!(spool.status().last >= 999_998);
     put(&spool, b"y");

@@ -1,5 +1,13 @@
 //! What a crash can leave, at every step of a run: each state is recovered, and nothing that was acknowledged is
 //! missing, twice or out of order.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests may fail loudly"
+)]
 
 mod common;
 
@@ -12,11 +20,7 @@ use logrecord_spool::{Config, CursorState, Entry, Spool, Start};
 const WAIT: Duration = Duration::from_secs(20);
 
 fn config() -> Config {
-    Config::new()
-        .with_segment_bytes(4096)
-        .with_max_bytes(1 << 20)
-        .with_retain(4096)
-        .with_retry(Duration::from_micros(50))
+    Config::new().segment_bytes(4096).max_bytes(1 << 20).retain(4096).retry(Duration::from_micros(50))
 }
 
 /// The payload of a record follows from its index.
@@ -53,7 +57,8 @@ fn run(plan: Plan) -> FakeDisk {
         for batch in 0..10 {
             append(&spool, &disk, 1 + (batch + part) % 5);
             if batch % 3 == 2 {
-                let state = CursorState { done: done + 4, in_flight: Some((done + 5, done + 6)), ..*cursor.state() };
+                let state =
+                    CursorState { done: done + 4, in_flight: Some((done + 5, done + 6)), ..*cursor.state() };
                 if cursor.store(state).is_ok() {
                     done += 4;
                     disk.note(Op::Cursor(done));
@@ -82,7 +87,11 @@ fn check(files: BTreeMap<String, Vec<u8>>, crash: &Crash, place: &str) {
         assert_eq!(record.entry.payload, payload(read), "{place}");
     }
     for index in crash.acked.iter().filter(|index| **index > cursor) {
-        assert!(found.binary_search(index).is_ok(), "{place}: {index} was acknowledged, {:?}", spool.recovery());
+        assert!(
+            found.binary_search(index).is_ok(),
+            "{place}: {index} was acknowledged, {:?}",
+            spool.recovery()
+        );
     }
     // It goes on, with an index of its own.
     let last = spool.recovery().last.max(crash.acked.last().copied().unwrap_or(0));
@@ -104,7 +113,8 @@ fn check_all(log: &[Op], bits: usize) -> u64 {
                     if torn && subset == 0 {
                         continue;
                     }
-                    let place = format!("step {step} ({op:?}), blocks {subset:b}, torn {torn}, names {names}");
+                    let place =
+                        format!("step {step} ({op:?}), blocks {subset:b}, torn {torn}, names {names}");
                     check(crash.files(subset, bits, torn, names), &crash, &place);
                     states += 1;
                 }

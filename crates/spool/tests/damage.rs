@@ -1,4 +1,12 @@
 //! Flipped bytes, cut, missing, doubled and swapped files: each costs what was damaged, and all of it is counted.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests may fail loudly"
+)]
 
 mod common;
 
@@ -20,11 +28,11 @@ fn payload(index: u64, len: u64) -> Vec<u8> {
 /// A spool that was stopped cleanly.
 fn spool(records: u64, len: u64, segment: u64) -> Files {
     let disk = FakeDisk::default();
-    let spool = Spool::open_on(disk.disk(), Config::new().with_segment_bytes(segment)).unwrap();
+    let spool = Spool::open_on(disk.disk(), Config::new().segment_bytes(segment)).unwrap();
     for index in 1..=records {
         spool.append(&Entry { payload: &payload(index, len), ..Entry::default() }, WAIT).unwrap();
         // A batch is not divided among segments, so small ones need small batches.
-        if index % (segment / 256) == 0 {
+        if index.is_multiple_of(segment / 256) {
             assert!(spool.wait_durable(index, WAIT));
         }
     }
@@ -88,14 +96,14 @@ fn flipped_bytes_cost_as_many_records() {
 fn damaged_lengths_side_by_side_cost_their_own_records_alone() {
     let files = spool(1_000, 100, 1 << 20);
     let name = segments(&files).remove(0);
-    for step in [1, 2, 3] {
+    for step in [1_u64, 2, 3] {
         let mut damaged = files.clone();
         let bytes = damaged.get_mut(&name).unwrap();
         let mut at = 32;
         let mut flips = 0;
-        for record in 0..900 {
+        for record in 0..900_u64 {
             let len = u32::from_le_bytes(bytes[at + 4..at + 8].try_into().unwrap()) as usize;
-            if record % step == 0 {
+            if record.is_multiple_of(step) {
                 bytes[at + 5] ^= 0x40;
                 flips += 1;
             }

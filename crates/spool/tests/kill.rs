@@ -2,6 +2,14 @@
 //!
 //! The calls are counted and the signal is sent by strace; without it the test says so and passes.
 //! `LOGRECORD_KILL_POINTS` is the number of points for each call, 2 by default.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests may fail loudly"
+)]
 #![cfg(target_os = "linux")]
 
 use std::path::Path;
@@ -24,7 +32,7 @@ fn payload(index: u64) -> Vec<u8> {
 #[ignore = "it is the process that the other test starts"]
 fn child() {
     let Ok(directory) = std::env::var(DIRECTORY) else { return };
-    let config = Config::new().with_segment_bytes(4096).with_retain(8192).with_max_bytes(1 << 20);
+    let config = Config::new().segment_bytes(4096).retain(8192).max_bytes(1 << 20);
     let spool = Spool::open(Path::new(&directory), config).unwrap();
     let mut cursor = spool.cursor("output", Start::Oldest).unwrap();
     for _ in 0..RECORDS {
@@ -33,7 +41,7 @@ fn child() {
         assert!(spool.wait_durable(index, WAIT));
         // Standard error is not buffered, and nothing of it is a file of the spool.
         eprintln!("durable {index}");
-        if index % 10 == 0 {
+        if index.is_multiple_of(10) {
             cursor.store(CursorState { done: index - 5, ..CursorState::default() }).unwrap();
             spool.store_checkpoint(index - 5, b"state").unwrap();
         }
@@ -51,13 +59,15 @@ fn strace(directory: &Path, options: &[String]) -> Option<(bool, u64)> {
         .output()
         .ok()?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    let durable = said.lines().filter_map(|line| line.strip_prefix("durable ")?.parse().ok()).max().unwrap_or(0);
+    let durable =
+        said.lines().filter_map(|line| line.strip_prefix("durable ")?.parse().ok()).max().unwrap_or(0);
     Some((output.status.success(), durable))
 }
 
 #[test]
 fn what_was_durable_survives_a_kill_at_every_call() {
-    let points = std::env::var("LOGRECORD_KILL_POINTS").ok().and_then(|points| points.parse().ok()).unwrap_or(2_u64);
+    let points =
+        std::env::var("LOGRECORD_KILL_POINTS").ok().and_then(|points| points.parse().ok()).unwrap_or(2_u64);
     let probe = tempfile::tempdir().unwrap();
     match strace(probe.path(), &[]) {
         Some((true, RECORDS)) => {}

@@ -29,6 +29,7 @@ const TARGETS: [Target; 12] = [
     ("push", targets::push),
     ("record", targets::record),
     ("replay", targets::replay),
+    ("spool", targets::spool),
     ("roundtrip", targets::roundtrip),
     ("serde", targets::serde),
     ("values", targets::values),
