@@ -19,7 +19,7 @@ use testkit::process;
 /// One target.
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 12] = [
+const TARGETS: [Target; 13] = [
     ("ack", targets::ack),
     ("decode", targets::decode),
     ("differential", targets::differential),
