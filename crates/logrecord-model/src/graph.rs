@@ -70,7 +70,7 @@ impl<'v> Graph<'v> {
                 self.builder.persistent_id(id)
             }
             Value::Extension(code) => self.builder.extension(*code),
-            Value::Buffer(index) => self.builder.buffer(*index, false),
+            Value::Buffer(index, read_only) => self.builder.buffer(*index, *read_only),
             _ => Ok(self.builder.none()),
         }
     }

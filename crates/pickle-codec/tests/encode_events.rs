@@ -4,7 +4,7 @@
 use bytes::{Buf, BufMut};
 use pickle_codec::{
     DecodeOptions, Decoder, Document, DocumentBuilder, EncodeOptions, Encoder, ErrorKind, Globals, NodeId,
-    Protocol, Scratch, Str, decode,
+    Protocol, Scratch, Str, Value, decode,
 };
 use proptest::prelude::*;
 
@@ -390,5 +390,71 @@ fn sixty_four_mebibytes_are_not_copied() {
         let mut slices = [std::io::IoSlice::new(&[]); 3];
         assert_eq!(segments.chunks_vectored(&mut slices), 3);
         assert_eq!(slices[1].len(), 64 << 20);
+    }
+}
+
+#[test]
+fn a_value_that_fails_leaves_the_encoder_as_it_was() {
+    let buffers = Value::List(vec![Value::None, Value::List(vec![Value::Int(1), Value::Buffer(7, false)])]);
+    let broken = Value::tuple([Value::list([1]), Value::Wtf8(b"\xff".as_slice().into())]);
+    let mut deep = Value::None;
+    for _ in 0..1_030 {
+        deep = Value::List(vec![deep]);
+    }
+    let digits = Value::list([Value::from(num_bigint::BigInt::from(1) << 20_000)]);
+    let mut builder = DocumentBuilder::new();
+    let persid = builder.none();
+    let persid = builder.persistent_id(persid).unwrap();
+    let list = builder.list(&[persid]).unwrap();
+    let document = builder.finish(list);
+    for protocol in [Protocol::V0, Protocol::V1] {
+        let mut encoder = Encoder::new(Vec::new(), protocol);
+        encoder.begin_list(2).unwrap();
+        for value in [&buffers, &broken, &deep, &digits] {
+            assert!(encoder.value(value).is_err());
+            assert_eq!(encoder.memo_id(), { encoder.memo_id() });
+        }
+        if protocol == Protocol::V0 {
+            assert!(encoder.document(&document).is_err());
+        }
+        encoder.none().unwrap();
+        encoder.value(&Value::list([1])).unwrap();
+        encoder.end().unwrap();
+        let pickle = encoder.finish().unwrap();
+        assert_eq!(decode(&pickle).unwrap().to_string(), "[None, [1]]");
+    }
+}
+
+#[test]
+fn a_memo_entry_of_another_encoder_is_refused() {
+    let mut one = Encoder::new(Vec::new(), Protocol::V2);
+    let mut other = Encoder::new(Vec::new(), Protocol::V2);
+    for encoder in [&mut one, &mut other] {
+        encoder.begin_list(2).unwrap();
+        encoder.str("spam").unwrap();
+    }
+    let foreign = one.memo_id().unwrap();
+    assert_eq!(other.get(foreign).unwrap_err().kind(), ErrorKind::Memo);
+    other.get(other.memo_id().unwrap()).unwrap();
+    other.end().unwrap();
+    assert_eq!(other.finish().unwrap(), b"\x80\x02]q\x00(X\x04\0\0\0spamq\x01h\x01e.");
+}
+
+#[test]
+fn buffers_of_a_value_are_counted_together() {
+    let rows: &[&[u8]] =
+        &[b"\x97\x97\x86.", b"\x97\x98\x97\x97\x98\x87.", b"](\x97\x98K\x01\x97e.", b"\x97\x98."];
+    for pickle in rows {
+        let mut decoder = Decoder::with_options(DecodeOptions::new().globals(Globals::Inert));
+        let document = decoder.decode(pickle).unwrap();
+        let value = document.to_value().unwrap();
+        for lean in [false, true] {
+            let options = EncodeOptions::new(Protocol::V5).memo(!lean);
+            let again = value.encode_into(Vec::new(), options).unwrap();
+            assert!(decoder.decode(&again).unwrap() == document, "{}", pickle.escape_ascii());
+        }
+        let mut encoder = Encoder::new(Vec::new(), Protocol::V5);
+        encoder.value(&value).unwrap();
+        assert!(decoder.decode(&encoder.finish().unwrap()).unwrap() == document);
     }
 }

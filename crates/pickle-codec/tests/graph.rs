@@ -154,3 +154,63 @@ fn ids_of_a_document_are_its_own() {
     let pickle_codec::Node::List(items) = root.view() else { panic!("no list") };
     assert_eq!(items.get(0).map(NodeRef::id), Some(root.id()));
 }
+
+/// Three sets a level, each of two of those below; the second pickle has every pair reversed.
+fn crossed_sets(levels: u8, reversed: bool) -> Vec<u8> {
+    let mut pickle = b"\x80\x04(K\x01\x91q\0(K\x02\x91q\x01(K\x03\x91q\x02000".to_vec();
+    for level in 0..levels {
+        let at = level * 3;
+        for (one, other) in [(0, 1), (1, 2), (0, 2)] {
+            let (one, other) = if reversed { (other, one) } else { (one, other) };
+            pickle.extend([b'(', b'h', at + one, b'h', at + other, 0x91]);
+        }
+        pickle.extend([b'q', at + 5, b'0', b'q', at + 4, b'0', b'q', at + 3, b'0']);
+    }
+    pickle.extend([b'h', levels * 3, b'.']);
+    pickle
+}
+
+#[test]
+fn sets_in_sets_are_compared_once() {
+    for levels in [4, 10, 13] {
+        let values = [false, true].map(|reversed| crossed_sets(levels, reversed));
+        let [one, other] = &values;
+        let one = Value::from_slice(one).unwrap();
+        let other = Value::from_slice(other).unwrap();
+        let start = std::time::Instant::now();
+        assert!(one == other && one.py_eq(&other));
+        assert!(start.elapsed() < std::time::Duration::from_secs(5), "{levels}: {:?}", start.elapsed());
+        let different = Value::FrozenSet(vec![one.clone(), Value::Int(9)]);
+        assert!(different != other && !different.py_eq(&other));
+    }
+}
+
+#[test]
+fn keys_on_long_cycles_are_told_apart() {
+    // Objects whose states hold each other in a ring, which differ only at the far end.
+    fn ring(builder: &mut pickle_codec::DocumentBuilder<'_>, len: usize, last: i64) -> pickle_codec::NodeId {
+        let class = builder.global("m", "C").unwrap();
+        let objects: Vec<_> =
+            (0..len).map(|_| builder.object(class, pickle_codec::Construct::New, &[]).unwrap()).collect();
+        for place in 0..len {
+            let tail = builder.int(if place + 1 == len { last } else { 0 }).unwrap();
+            let state = builder.list(&[objects[(place + 1) % len], tail]).unwrap();
+            builder.set_state(objects[place], state).unwrap();
+        }
+        objects[0]
+    }
+    let dict = |len: usize, lasts: [i64; 3]| {
+        let mut builder = pickle_codec::DocumentBuilder::new();
+        let root = builder.dict().unwrap();
+        for last in lasts {
+            let key = ring(&mut builder, len, last);
+            let value = builder.int(last).unwrap();
+            builder.set_item(root, key, value).unwrap();
+        }
+        builder.finish(root)
+    };
+    for len in [1, 2, 3, 4, 5, 9, 40, 100] {
+        assert!(dict(len, [1, 2, 3]) == dict(len, [3, 1, 2]), "{len}");
+        assert!(dict(len, [1, 2, 3]) != dict(len, [3, 1, 4]), "{len}");
+    }
+}

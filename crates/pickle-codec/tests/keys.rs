@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper of a test fails the test")]
 
 use pickle_codec::{
-    DecodeOptions, Decoder, Document, ErrorKind, Globals, Node, NodeRef, Value, decode_value,
+    DecodeOptions, Decoder, Document, ErrorKind, Globals, Node, NodeRef, Value, decode, decode_value,
 };
 use proptest::prelude::*;
 
@@ -97,7 +97,7 @@ fn what_is_mutable_is_no_key() {
             [(&b"}"[..], &b"Ns."[..]), (b"}(", b"Nu."), (b"\x8f(", b"\x90."), (b"(", b"\x91.")]
         {
             let input = [head, &key, tail].concat();
-            let error = pickle_codec::decode(&input).unwrap_err();
+            let error = decode(&input).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Hash, "{}", input.escape_ascii());
         }
     }
@@ -163,6 +163,34 @@ proptest! {
             let read = values(pairs.iter().map(|(key, _)| key));
             prop_assert_eq!(read.len(), keys.len());
             prop_assert!(read.iter().zip(keys).all(|(left, right)| left.py_eq(right)));
+        }
+    }
+}
+
+/// A first word that makes a factor of the hash 0 if the seed is not in it.
+const FIXED_POINT: [u8; 8] = [0x93, 0xfd, 0x59, 0x66, 0xb8, 0xfe, 0xe8, 0xd6];
+
+#[test]
+fn no_prefix_makes_all_keys_collide() {
+    let prefixes: [[u8; 8]; 4] = [FIXED_POINT, [0; 8], [0xff; 8], 0x9e37_79b9_7f4a_7c15_u64.to_le_bytes()];
+    for prefix in prefixes {
+        for opcode in [b'C', 0x8a] {
+            for first in [true, false] {
+                let mut pickle = b"}(".to_vec();
+                for number in 1..1_000_u64 {
+                    let (number, mut key) = ((number << 8 | 1).to_le_bytes(), [0; 16]);
+                    let (head, tail) = if first { (prefix, number) } else { (number, prefix) };
+                    key[..8].copy_from_slice(&head);
+                    key[8..].copy_from_slice(&tail);
+                    pickle.extend([opcode, 16]);
+                    pickle.extend(key);
+                    pickle.push(b'N');
+                }
+                pickle.extend(b"u.");
+                let document = decode(&pickle).unwrap();
+                let Node::Dict(pairs) = document.root().view() else { panic!("no dict") };
+                assert_eq!(pairs.len(), 999);
+            }
         }
     }
 }

@@ -29,7 +29,9 @@ fn conversions() {
         (Value::from(b"x".as_slice()), "b'x'"),
         (Value::from(Some(1)), "1"),
         (Value::from(None::<u8>), "None"),
-        (Value::from(vec![1, 2]), "[1, 2]"),
+        (Value::list(vec![1, 2]), "[1, 2]"),
+        (Value::from(vec![1_u8, 2]), "b'\\x01\\x02'"),
+        (Value::from(&[1_u8, 2][..]), "b'\\x01\\x02'"),
         (Value::from(BTreeMap::from([("a", 1)])), "{'a': 1}"),
         ((1..4).collect(), "[1, 2, 3]"),
         (Value::tuple([1]), "(1,)"),
@@ -39,7 +41,7 @@ fn conversions() {
         (Value::FrozenSet(vec![Value::Int(1)]), "frozenset({1})"),
         (Value::PersistentId(Box::new(Value::from("a"))), "<persistent id 'a'>"),
         (Value::Extension(7), "<extension 7>"),
-        (Value::Buffer(0), "<buffer 0>"),
+        (Value::Buffer(0, false), "<buffer 0>"),
         (Value::Wtf8(b"a\xed\xb2\x80".as_slice().into()), r"'a\udc80'"),
     ];
     for (value, expected) in rows {

@@ -16,7 +16,7 @@ pub(crate) fn type_name<'v>(value: &'v Value<'_>) -> Cow<'v, str> {
         Value::Int(_) | Value::BigInt(_) => "int",
         Value::Float(_) => "float",
         Value::Str(_) | Value::Wtf8(_) => "str",
-        Value::Bytes(_) | Value::Buffer(_) => "bytes",
+        Value::Bytes(_) | Value::Buffer(..) => "bytes",
         Value::ByteArray(_) => "bytearray",
         Value::List(_) => "list",
         Value::Tuple(_) => "tuple",

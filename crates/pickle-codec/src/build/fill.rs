@@ -49,6 +49,21 @@ impl Keys {
         Self { seed, ..Self::default() }
     }
 
+    #[cfg(test)]
+    pub(crate) const fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// The memory that is kept.
+    pub(crate) const fn bytes(&self) -> usize {
+        self.index.bytes()
+    }
+
+    /// Lets go of the memory that is kept.
+    pub(crate) fn shrink(&mut self) {
+        *self = Self::new(self.seed);
+    }
+
     /// Forgets the last document but keeps the memory of the index.
     fn clear(&mut self) {
         self.owner = None;

@@ -31,6 +31,11 @@ impl Memo {
         self.entries = 0;
     }
 
+    /// The memory that is kept.
+    pub(crate) const fn bytes(&self) -> usize {
+        self.dense.capacity() * size_of::<NodeId>()
+    }
+
     /// What MEMOIZE uses as index: the number of entries, as `Modules/_pickle.c` has it.
     #[inline]
     pub(crate) const fn entries(&self) -> usize {

@@ -20,8 +20,9 @@ use crate::document::hash::seed;
 use crate::document::{Document, Root};
 use crate::document::{Kind, NodeId};
 use crate::known;
-use crate::options::DecodeOptions;
+use crate::options::{DecodeOptions, Limits};
 use crate::wire::error::{Error, ErrorKind, Result, shortened};
+use crate::wire::instruction::extent;
 use crate::wire::number;
 use crate::wire::opcode::Opcode;
 use crate::wire::reader::{Reader, float8, int4, uint1, uint2, uint4, uint8};
@@ -41,7 +42,7 @@ const HIGHEST_PROTOCOL: u8 = 5;
 /// }
 /// # Ok::<(), pickle_codec::Error>(())
 /// ```
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Decoder {
     options: DecodeOptions,
     scratch: Scratch,
@@ -54,6 +55,37 @@ struct Scratch {
     marks: Vec<u32>,
     memo: Memo,
     keys: Keys,
+    /// The length of the longest input lately: an eighth of it is forgotten with each decode.
+    recent: usize,
+}
+
+impl Scratch {
+    /// Lets go of memory that is more than what inputs of late could fill, so that one large document
+    /// does not stay for ever.
+    fn keep_within(&mut self, len: usize, limits: &Limits) {
+        self.recent = len.max(self.recent - self.recent / 8);
+        if self.bytes() > limits.memory(self.recent) {
+            self.document = Document::default();
+            self.stack = Vec::new();
+            self.marks = Vec::new();
+            self.memo = Memo::default();
+            self.keys.shrink();
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.document.bytes()
+            + self.stack.capacity() * size_of::<NodeId>()
+            + self.marks.capacity() * size_of::<u32>()
+            + self.memo.bytes()
+            + self.keys.bytes()
+    }
+}
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Decoder {
@@ -80,7 +112,7 @@ impl Decoder {
     /// # Errors
     /// Any kind but `recursive` and `data`; `trailing` if bytes follow STOP.
     pub fn decode<'a>(&mut self, input: &'a [u8]) -> Result<Document<'a>> {
-        self.decode_one(input, |document, end| {
+        self.decode_one(input, input.len(), |document, end| {
             if end != input.len() {
                 return Err(Error::new(ErrorKind::Trailing, end, None));
             }
@@ -88,12 +120,28 @@ impl Decoder {
         })
     }
 
-    /// Decodes the pickle at the start of an input and says where its STOP ended.
+    /// Decodes the pickle at the start of an input and says where its STOP ended. What follows it counts
+    /// for nothing: neither for the limits, nor for [`Document::input_len`].
     ///
     /// # Errors
     /// Any kind but `trailing`, `recursive` and `data`.
     pub fn decode_prefix<'a>(&mut self, input: &'a [u8]) -> Result<(Document<'a>, usize)> {
-        self.decode_one(input, |document, end| Ok((document, end)))
+        let most = self.options.limits.max_input_len;
+        let start = input.get(..input.len().min(most)).unwrap_or_default();
+        match extent(start) {
+            Some((end, seen)) => self.decode_seen(start.get(..seen).unwrap_or_default(), end),
+            // What it ends with is found on the way there.
+            None => self.decode_seen(input, input.len()),
+        }
+    }
+
+    /// As [`decode_prefix`](Self::decode_prefix), for an input whose STOP ends at `end`; behind it there
+    /// is no more than the rest of a FRAME.
+    fn decode_seen<'a>(&mut self, input: &'a [u8], end: usize) -> Result<(Document<'a>, usize)> {
+        self.decode_one(input, end, |mut document, end| {
+            document.input_len = end;
+            Ok((document, end))
+        })
     }
 
     // A document is some 500 bytes of tables, and each move of them takes time, so that none is named on
@@ -102,12 +150,14 @@ impl Decoder {
     fn decode_one<'a, T>(
         &mut self,
         input: &'a [u8],
+        len: usize,
         finish: impl FnOnce(Document<'a>, usize) -> Result<T>,
     ) -> Result<T> {
         let limits = &self.options.limits;
-        if input.len() > limits.max_input_len {
+        if len > limits.max_input_len {
             return Err(Error::new(ErrorKind::Input, limits.max_input_len, None));
         }
+        self.scratch.keep_within(len, limits);
         self.scratch.stack.clear();
         self.scratch.marks.clear();
         self.scratch.memo.clear();
@@ -119,7 +169,7 @@ impl Decoder {
                 core::mem::take(&mut self.scratch.document),
                 core::mem::take(&mut self.scratch.keys),
                 limits,
-                input.len(),
+                len,
             ),
             stack: &mut self.scratch.stack,
             marks: &mut self.scratch.marks,
@@ -242,7 +292,7 @@ impl<'a> Machine<'_, 'a> {
         loop {
             let offset = self.reader.offset();
             let Some(byte) = self.reader.opcode_byte() else {
-                return Err(Error::new(ErrorKind::Eof, offset, None));
+                return Err(Error::new(ErrorKind::Eof, offset, None).cut(true));
             };
             let Some(opcode) = Opcode::from_byte(byte) else {
                 return Err(Error::new(ErrorKind::Opcode, offset, None));
@@ -262,7 +312,8 @@ impl<'a> Machine<'_, 'a> {
 
     #[cold]
     fn error(&self, kind: ErrorKind, offset: usize, opcode: Opcode) -> Error {
-        let error = Error::new(kind, offset, Some(opcode));
+        let is_cut = self.reader.is_cut(kind, self.options.limits.max_input_len);
+        let error = Error::new(kind, offset, Some(opcode)).cut(is_cut);
         match self.refused.take() {
             Some(name) => error.with_global(&name),
             None => error,
@@ -617,6 +668,10 @@ impl<'a> Machine<'_, 'a> {
         if !(self.stack.len() - start).is_multiple_of(2) {
             return Err(ErrorKind::Odd);
         }
+        if start == self.stack.len() {
+            // No unpickler looks at what would get no items.
+            return Ok(());
+        }
         let dict = match target.kind() {
             Kind::Dict => target,
             _ => self.object_pairs(target)?,
@@ -684,5 +739,46 @@ impl<'a> Machine<'_, 'a> {
             Ok(text) => self.builder.str(text),
             Err(bytes) => self.surrogates(bytes),
         }
+    }
+}
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_decoder_has_a_seed_of_its_own() {
+        let seeds = [
+            Decoder::default().scratch.keys.seed(),
+            Decoder::default().scratch.keys.seed(),
+            Decoder::new().scratch.keys.seed(),
+        ];
+        assert!(seeds.iter().all(|&seed| seed != 0) && seeds[0] != seeds[1] && seeds[1] != seeds[2]);
+        let mut decoder = Decoder::default();
+        decoder.decode(b"K\x01.").map(drop).unwrap();
+        assert_ne!(decoder.scratch.keys.seed(), 0);
+    }
+
+    #[test]
+    fn a_large_document_does_not_stay_for_ever() {
+        let mut large = b"(".to_vec();
+        large.extend(b"]}K\x01X\x01\0\0\0aq\0".repeat(50_000));
+        large.extend(b"l.");
+        let mut decoder = Decoder::new();
+        let document = decoder.decode(&large).unwrap();
+        decoder.recycle(document);
+        let kept = decoder.scratch.bytes();
+        assert!(kept > 1 << 20);
+        for _ in 0..100 {
+            let document = decoder.decode(b"]K\x01a.").unwrap();
+            decoder.recycle(document);
+        }
+        assert!(decoder.scratch.bytes() <= 66 << 10, "{}", decoder.scratch.bytes());
+        // What inputs of one size need is kept.
+        for _ in 0..3 {
+            let document = decoder.decode(&large).unwrap();
+            decoder.recycle(document);
+        }
+        assert_eq!(decoder.scratch.bytes(), kept);
     }
 }

@@ -102,11 +102,12 @@ impl PushDecoder {
         let seen = self.frame_end.max(self.complete.unwrap_or(0));
         let Some(end) = self.complete.filter(|_| seen <= self.buffer.len()) else { return Ok(None) };
         let pickle = self.buffer.get(self.start..seen).unwrap_or_default();
-        let base = self.base + self.start;
+        let start = self.start;
+        let base = self.base + start;
         self.complete = None;
         self.frame_end = 0;
         self.start = end;
-        match self.decoder.decode_prefix(pickle) {
+        match self.decoder.decode_seen(pickle, end - start) {
             Ok((document, _)) => Ok(Some(document)),
             Err(error) => Err(error.shifted(base)),
         }
@@ -148,7 +149,7 @@ impl PushDecoder {
                         let len = len.map_or(0, |len| u64::from_le_bytes(*len));
                         let max = self.decoder.options().limits_set().max_input_len;
                         let Some(len) = usize::try_from(len).ok().filter(|&len| len <= max) else {
-                            return Err(Error::new(ErrorKind::Frame, self.base + start, Some(opcode)));
+                            return Err(self.decode_now(end, ErrorKind::Frame, start, Some(opcode)));
                         };
                         self.frame_end = end + len;
                         self.frame_len_at = start + 1;
@@ -163,7 +164,8 @@ impl PushDecoder {
             }
         }
         if self.buffered() > self.decoder.options().limits_set().max_input_len && self.complete.is_none() {
-            return Err(Error::new(ErrorKind::Input, self.base + self.buffer.len(), None));
+            let end = self.buffer.len();
+            return Err(self.decode_now(end, ErrorKind::Input, end, None));
         }
         Ok(())
     }
@@ -172,6 +174,7 @@ impl PushDecoder {
     #[cold]
     fn decode_now(&mut self, end: usize, kind: ErrorKind, offset: usize, opcode: Option<Opcode>) -> Error {
         let base = self.base + self.start;
+        let max = self.decoder.options().limits_set().max_input_len;
         let mut seen = self.buffer.get(self.start..end).unwrap_or_default().to_vec();
         // A FRAME that goes on behind what is looked at is no fault: it is cut down to that.
         if self.frame_end > end
@@ -180,9 +183,13 @@ impl PushDecoder {
         {
             *field = (end.saturating_sub(self.frame_len_at + field.len()) as u64).to_le_bytes();
         }
-        match self.decoder.decode_prefix(&seen) {
-            Err(error) => error.shifted(base),
-            Ok(_) => Error::new(kind, self.base + offset, opcode),
+        match self.decoder.decode_seen(&seen, seen.len().min(max)) {
+            // What is in front of the fault ends a decode first; at the fault itself the input only ends.
+            Err(error) if error.offset() < (offset - self.start) as u64 && !error.is_incomplete() => {
+                error.shifted(base)
+            }
+            Err(error) if kind == ErrorKind::Global => error.shifted(base),
+            _ => Error::new(kind, self.base + offset, opcode),
         }
     }
 
@@ -199,10 +206,11 @@ impl PushDecoder {
             | ArgumentKind::Bytes1
             | ArgumentKind::UnicodeString1
             | ArgumentKind::Long1 => (1, rest.first().map(|&len| u64::from(len))),
-            ArgumentKind::String4
-            | ArgumentKind::Long4
-            | ArgumentKind::Bytes4
-            | ArgumentKind::UnicodeString4 => {
+            // A negative length is one that never arrives.
+            ArgumentKind::String4 | ArgumentKind::Long4 => {
+                (4, rest.first_chunk().map(|len| u64::try_from(i32::from_le_bytes(*len)).unwrap_or(u64::MAX)))
+            }
+            ArgumentKind::Bytes4 | ArgumentKind::UnicodeString4 => {
                 (4, rest.first_chunk().map(|len| u64::from(u32::from_le_bytes(*len))))
             }
             ArgumentKind::Bytes8 | ArgumentKind::UnicodeString8 | ArgumentKind::ByteArray8 => {
@@ -220,7 +228,8 @@ impl PushDecoder {
         let max = self.decoder.options().limits_set().max_input_len;
         // What can never fit is refused before it has arrived.
         let Some(len) = usize::try_from(len).ok().filter(|&len| len <= max) else {
-            return Err(Error::new(ErrorKind::Length, self.base + self.scanned, Some(opcode)));
+            let at = self.scanned;
+            return Err(self.decode_now(start + header, ErrorKind::Length, at, Some(opcode)));
         };
         if rest.len() < header + len {
             return Ok(Scan::More);

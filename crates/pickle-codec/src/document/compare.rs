@@ -234,6 +234,7 @@ impl<'l, 'r, 'a, 'b> Comparison<'l, 'r, 'a, 'b> {
             let mut right = Hashes::new(right_root.document, seed);
             left.run(left_root.id);
             right.run(right_root.id);
+            refine_both(&mut left, &mut right);
             (left, right)
         });
         let left_order = left_hashes.sort(left_items, stride);
@@ -317,17 +318,46 @@ impl<'l, 'r, 'a, 'b> Comparison<'l, 'r, 'a, 'b> {
     }
 }
 
+/// Gives the nodes that reach cycles as many rounds as it takes to tell all of them apart that differ.
+///
+/// After r rounds two such nodes have one hash if no walk of r steps finds a difference. Once a further
+/// round tells no more of them apart than the one before, none ever will; and both documents have to have
+/// the same number of rounds. The number is doubled until that is so, or until [`REFINING`] is spent: a
+/// large document of long cycles that differ only far from where they start may then have keys that are
+/// equal and are not found so.
+fn refine_both(left: &mut Hashes<'_, '_>, right: &mut Hashes<'_, '_>) {
+    let cost = left.round_cost().saturating_add(right.round_cost());
+    let (mut rounds, mut spent) = (ROUNDS, 0_usize);
+    let mut classes = (left.classes(), right.classes());
+    while classes != (0, 0) {
+        spent = spent.saturating_add(cost.saturating_mul(rounds));
+        if spent > REFINING {
+            return;
+        }
+        left.refine(rounds);
+        right.refine(rounds);
+        rounds *= 2;
+        let finer = (left.classes(), right.classes());
+        if finer == classes {
+            return;
+        }
+        classes = finer;
+    }
+}
+
 /// The hashes of all nodes below a root, children first.
 ///
 /// A node whose unfolding ends is hashed with everything in it. One that reaches a cycle starts as
 /// its kind and length and takes in its parts [`ROUNDS`] times, which gives the same for equal
-/// cycles whatever their length.
+/// cycles whatever their length; [`refine_both`] goes on from there.
 struct Hashes<'d, 'a> {
     document: &'d Document<'a>,
     layout: Layout,
     seed: u64,
     hashes: Vec<u64>,
     states: Vec<State>,
+    /// The nodes that reach a cycle.
+    endless: Vec<NodeId>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -339,6 +369,9 @@ enum State {
 }
 
 const ROUNDS: usize = 3;
+
+/// Parts that `refine_both` may look at.
+const REFINING: usize = 1 << 24;
 
 const fn fold(left: u64, right: u64) -> u64 {
     let wide = (left as u128).wrapping_mul(right as u128);
@@ -354,7 +387,14 @@ const fn mix(hash: u64, part: u64) -> u64 {
 
 impl<'d, 'a> Hashes<'d, 'a> {
     fn new(document: &'d Document<'a>, seed: u64) -> Self {
-        Self { document, layout: Layout::of(document), seed, hashes: Vec::new(), states: Vec::new() }
+        Self {
+            document,
+            layout: Layout::of(document),
+            seed,
+            hashes: Vec::new(),
+            states: Vec::new(),
+            endless: Vec::new(),
+        }
     }
 
     fn state(&self, id: NodeId) -> State {
@@ -375,7 +415,6 @@ impl<'d, 'a> Hashes<'d, 'a> {
         }
         self.hashes.resize(self.layout.len(), 0);
         self.states.resize(self.layout.len(), State::Unseen);
-        let mut endless = Vec::new();
         let mut open: Vec<(NodeId, u32)> = Vec::new();
         self.set(root, State::Open, 0);
         open.push((root, 0));
@@ -396,7 +435,7 @@ impl<'d, 'a> Hashes<'d, 'a> {
                         let shape = shape(self.document, id);
                         let hash = mix(mix(self.seed, u64::from(shape.kind) | 1 << 32), shape.len as u64);
                         self.set(id, State::Endless, hash);
-                        endless.push(id);
+                        self.endless.push(id);
                     } else {
                         let hash = self.combine(id);
                         self.set(id, State::Done, hash);
@@ -404,8 +443,14 @@ impl<'d, 'a> Hashes<'d, 'a> {
                 }
             }
         }
+        self.refine(ROUNDS);
+    }
+
+    /// Lets the nodes that reach cycles take in their parts so many times more.
+    fn refine(&mut self, rounds: usize) {
+        let endless = core::mem::take(&mut self.endless);
         let mut fresh = Vec::with_capacity(endless.len());
-        for _ in 0..ROUNDS {
+        for _ in 0..rounds {
             fresh.clear();
             for &id in &endless {
                 fresh.push(self.combine(id));
@@ -414,6 +459,22 @@ impl<'d, 'a> Hashes<'d, 'a> {
                 self.set(id, State::Endless, hash);
             }
         }
+        self.endless = endless;
+    }
+
+    /// How many different hashes the nodes have that reach cycles.
+    fn classes(&mut self) -> usize {
+        let endless = core::mem::take(&mut self.endless);
+        let mut hashes: Vec<u64> = endless.iter().map(|&id| self.hash_of(id)).collect();
+        hashes.sort_unstable();
+        hashes.dedup();
+        self.endless = endless;
+        hashes.len()
+    }
+
+    /// The parts that one round looks at, at most.
+    fn round_cost(&self) -> usize {
+        if self.endless.is_empty() { 0 } else { self.endless.len() * 6 + self.document.pool.len() }
     }
 
     /// Whether a part is still open, which closes a cycle, or reaches one.

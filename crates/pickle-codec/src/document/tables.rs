@@ -191,6 +191,26 @@ impl<'a> Document<'a> {
         table.get_mut(id.index())
     }
 
+    /// The memory of all tables.
+    pub(crate) const fn bytes(&self) -> usize {
+        self.pool.capacity() * size_of::<NodeId>()
+            + self.ints.capacity() * size_of::<i64>()
+            + (self.bigs.capacity() + self.bytearrays.capacity()) * size_of::<BytesRepr<'_>>()
+            + self.floats.capacity() * size_of::<f64>()
+            + (self.strs.capacity() + self.bytes.capacity()) * size_of::<&str>()
+            + self.texts.capacity() * size_of::<TextRepr<'_>>()
+            + self.blobs.capacity() * size_of::<(u32, u32)>()
+            + (self.lists.capacity()
+                + self.tuples.capacity()
+                + self.dicts.capacity()
+                + self.sets.capacity()
+                + self.frozensets.capacity())
+                * size_of::<Seq>()
+            + self.objects.capacity() * size_of::<ObjectRepr>()
+            + self.owned_text.capacity()
+            + self.owned_bytes.capacity()
+    }
+
     /// Whether there is a node with this id.
     pub(crate) fn has(&self, id: NodeId) -> bool {
         let len = match id.kind() {

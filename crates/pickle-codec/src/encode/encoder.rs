@@ -1,5 +1,7 @@
 //! The event interface: a pickle is written value by value, without a `Value` in between.
 
+use core::sync::atomic::{AtomicU32, Ordering};
+
 use bytes::BufMut;
 use num_bigint::BigInt;
 
@@ -17,7 +19,17 @@ use crate::wire::text::{Str, is_wtf8};
 /// Names a value that an [`Encoder`] has put into the memo, so that it can be written again as
 /// the same object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct MemoId(u32);
+pub struct MemoId {
+    index: u32,
+    /// Which encoder gave it.
+    encoder: u32,
+}
+
+/// Tells encoders apart.
+fn next_number() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
 
 /// Writes one pickle into a buffer, value by value, in the bytes of CPython's C pickler.
 ///
@@ -66,13 +78,14 @@ pub struct MemoId(u32);
 pub struct Encoder<'s, B> {
     writer: Writer<'static, Copying<B>>,
     home: Option<&'s mut Scratch>,
+    number: u32,
 }
 
 impl<B: BufMut> Encoder<'static, B> {
     /// An encoder that appends to a buffer.
     #[must_use]
     pub fn new(buffer: B, protocol: Protocol) -> Self {
-        Self { writer: writer(buffer, protocol, Scratch::new()), home: None }
+        Self { writer: writer(buffer, protocol, Scratch::new()), home: None, number: next_number() }
     }
 }
 
@@ -86,7 +99,11 @@ impl<'s, B: BufMut> Encoder<'s, B> {
     /// back; an encoder that is dropped before takes it along.
     #[must_use]
     pub fn with_scratch(buffer: B, protocol: Protocol, scratch: &'s mut Scratch) -> Self {
-        Self { writer: writer(buffer, protocol, core::mem::take(scratch)), home: Some(scratch) }
+        Self {
+            writer: writer(buffer, protocol, core::mem::take(scratch)),
+            home: Some(scratch),
+            number: next_number(),
+        }
     }
 
     /// Leaves the memo opcodes out. Python reads the shorter pickle as well; [`get`](Self::get)
@@ -260,6 +277,7 @@ impl<'s, B: BufMut> Encoder<'s, B> {
     /// # Errors
     /// As [`none`](Self::none), and as [`Value::to_vec`].
     pub fn value(&mut self, value: &Value<'_>) -> Result<()> {
+        super::tree::check(value, &self.writer)?;
         super::tree::write(&mut self.writer, value, 0)
     }
 
@@ -268,6 +286,7 @@ impl<'s, B: BufMut> Encoder<'s, B> {
     /// # Errors
     /// As [`none`](Self::none), and as [`Document::to_vec`].
     pub fn document(&mut self, document: &Document<'_>) -> Result<()> {
+        super::graph::check(document, &self.writer)?;
         super::graph::copy(document, &mut self.writer)
     }
 
@@ -343,17 +362,20 @@ impl<'s, B: BufMut> Encoder<'s, B> {
     pub const fn memo_id(&self) -> Option<MemoId> {
         match self.writer.last {
             NO_MEMO => None,
-            index => Some(MemoId(index)),
+            index => Some(MemoId { index, encoder: self.number }),
         }
     }
 
     /// The value that was given this memo entry, once more: the same object for Python.
     ///
     /// # Errors
-    /// As [`none`](Self::none); `memo` if this encoder has no such entry yet.
+    /// As [`none`](Self::none); `memo` if it is the entry of another encoder.
     #[inline]
     pub fn get(&mut self, id: MemoId) -> Result<()> {
-        self.writer.get(id.0)
+        if id.encoder != self.number {
+            return Err(Error::plain(ErrorKind::Memo));
+        }
+        self.writer.get(id.index)
     }
 }
 

@@ -33,6 +33,16 @@ impl<B: BufMut> Sink<'_> for Copying<B> {
     }
 }
 
+/// A sink that keeps nothing.
+#[derive(Debug)]
+pub(crate) struct Nowhere;
+
+impl Sink<'_> for Nowhere {
+    fn put(&mut self, _: &[u8]) -> Result<(), ErrorKind> {
+        Ok(())
+    }
+}
+
 /// A sink that hands every piece to a function, for writers.
 #[cfg(feature = "std")]
 pub(crate) struct Calling<F>(pub(crate) F);

@@ -113,6 +113,35 @@ fn deeper(depth: u32) -> Result<u32> {
     if depth < MAX_DEPTH { Ok(depth + 1) } else { Err(Error::plain(ErrorKind::Depth)) }
 }
 
+/// Whether [`write()`] would come to an end, so that no value is written in part.
+pub(crate) fn check<'x, S: Sink<'x>>(value: &Value<'_>, writer: &Writer<'x, S>) -> Result<()> {
+    if fits(value, writer.protocol(), 0)? { Ok(()) } else { write(&mut writer.trial(), value, 0) }
+}
+
+/// Whether a value is sure to be written whole; whatever may have no form is to be tried.
+fn fits(value: &Value<'_>, protocol: Protocol, depth: u32) -> Result<bool> {
+    const SHORT: usize = 1 << 30;
+    let all = |items: &[Value<'_>], depth: u32| -> Result<bool> {
+        items.iter().try_fold(true, |all, item| Ok(fits(item, protocol, depth)? && all))
+    };
+    Ok(match value {
+        Value::None | Value::Bool(_) | Value::Int(_) | Value::Float(_) => true,
+        Value::BigInt(value) => protocol >= Protocol::V2 || value.bits() < 64 * 128,
+        Value::Str(text) => text.len() < SHORT,
+        Value::Bytes(bytes) | Value::ByteArray(bytes) => bytes.len() < SHORT,
+        Value::List(items) | Value::Tuple(items) | Value::Set(items) | Value::FrozenSet(items) => {
+            all(items, deeper(depth)?)?
+        }
+        Value::Dict(pairs) => {
+            let depth = deeper(depth)?;
+            pairs.iter().try_fold(true, |all, (key, value)| {
+                Ok::<_, Error>(fits(key, protocol, depth)? && fits(value, protocol, depth)? && all)
+            })?
+        }
+        _ => false,
+    })
+}
+
 /// Writes a value as one item.
 pub(crate) fn write<'x, S: Sink<'x>>(
     writer: &mut Writer<'x, S>,
@@ -147,7 +176,7 @@ pub(crate) fn write<'x, S: Sink<'x>>(
         | Value::Object(_)
         | Value::PersistentId(_)
         | Value::Extension(_)
-        | Value::Buffer(_) => {
+        | Value::Buffer(..) => {
             let mut maker = Maker::lent();
             let root = build(&mut maker, value, depth)?;
             return graph::copy(&maker.builder.finish(root), writer);
@@ -210,7 +239,7 @@ fn build<'v, 'a>(maker: &mut Maker<'v, 'a, '_>, value: &'v Value<'a>, depth: u32
             maker.builder.persistent_id(value)?
         }
         Value::Extension(code) => maker.builder.extension(*code)?,
-        Value::Buffer(index) => maker.builder.buffer(*index, false)?,
+        Value::Buffer(index, read_only) => maker.builder.buffer(*index, *read_only)?,
     })
 }
 

@@ -558,7 +558,7 @@ impl<'v, 'a> Tree for ValueTree<'v, 'a> {
             }
             Value::PersistentId(_) => Shape::Items(Fence::PERSID, 1),
             Value::Extension(code) => Shape::Word(Cow::Owned(alloc::format!("<extension {code}>"))),
-            Value::Buffer(index) => Shape::Word(Cow::Owned(alloc::format!("<buffer {index}>"))),
+            Value::Buffer(index, _) => Shape::Word(Cow::Owned(alloc::format!("<buffer {index}>"))),
         }
     }
 

@@ -239,7 +239,10 @@ impl<'de> VariantAccess<'de> for Shown<'_, '_, 'de> {
                 de.enter()?;
                 visitor.visit_seq(Pieces([Piece::Node(de.child(id.id()))].into_iter()))
             }
-            Node::Extension(number) | Node::Buffer(number, _) => visitor.visit_u32(number),
+            Node::Extension(number) => visitor.visit_u32(number),
+            Node::Buffer(number, read_only) => {
+                visitor.visit_u64(u64::from(number) | u64::from(read_only) << 32)
+            }
             _ => Err(Error::message("a value that has a word in serde's model")),
         }
     }
@@ -557,9 +560,12 @@ impl<'de, 'a, K: Keep<'de, 'a>> Visitor<'de> for Contents<'a, K> {
     }
 
     fn visit_u64<E: ::serde::de::Error>(self, number: u64) -> core::result::Result<Value<'a>, E> {
-        match (self.special, u32::try_from(number)) {
+        // A buffer that was made read-only has the bit above its number.
+        let read_only = number >> 32 == 1;
+        let small = if self.special == Special::Buffer { number & !(1 << 32) } else { number };
+        match (self.special, u32::try_from(small)) {
             (Special::Extension, Ok(code)) => Ok(Value::Extension(code)),
-            (Special::Buffer, Ok(index)) => Ok(Value::Buffer(index)),
+            (Special::Buffer, Ok(index)) => Ok(Value::Buffer(index, read_only)),
             _ => Err(E::custom("a number, where a value has parts")),
         }
     }

@@ -47,7 +47,7 @@ impl Serialize for Value<'_> {
             | Self::Object(_)
             | Self::PersistentId(_)
             | Self::Extension(_)
-            | Self::Buffer(_) => serializer.serialize_newtype_struct(token::OBJECT, &Exact(self)),
+            | Self::Buffer(..) => serializer.serialize_newtype_struct(token::OBJECT, &Exact(self)),
         }
     }
 }
@@ -81,7 +81,9 @@ impl Serialize for Exact<'_, '_> {
             }
             Value::Object(object) if readable => object.as_ref().serialize(serializer),
             Value::PersistentId(value) if readable => value.as_ref().serialize(serializer),
-            Value::Extension(number) | Value::Buffer(number) if readable => serializer.serialize_u32(*number),
+            Value::Extension(number) | Value::Buffer(number, _) if readable => {
+                serializer.serialize_u32(*number)
+            }
             value => {
                 let pickle = value.to_vec(Protocol::HIGHEST).map_err(S::Error::custom)?;
                 serializer.serialize_bytes(&pickle)

@@ -216,7 +216,7 @@ impl<'a> Value<'a> {
             Self::Object(object) => Value::Object(Box::new(object.into_owned())),
             Self::PersistentId(id) => Value::PersistentId(Box::new(id.into_owned())),
             Self::Extension(code) => Value::Extension(code),
-            Self::Buffer(index) => Value::Buffer(index),
+            Self::Buffer(index, read_only) => Value::Buffer(index, read_only),
         }
     }
 

@@ -223,7 +223,7 @@ impl Converter {
                 return Ok(Step::Open(Body::Items(Vec::with_capacity(1))));
             }
             Node::Extension(code) => Value::Extension(code),
-            Node::Buffer(index, _) => Value::Buffer(index),
+            Node::Buffer(index, read_only) => Value::Buffer(index, read_only),
         }))
     }
 

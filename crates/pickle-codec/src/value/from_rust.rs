@@ -144,9 +144,16 @@ impl<'a, T: Into<Self>> From<Option<T>> for Value<'a> {
     }
 }
 
-impl<'a, T: Into<Self>> From<Vec<T>> for Value<'a> {
-    fn from(items: Vec<T>) -> Self {
-        Self::list(items)
+impl<'a> From<Vec<Self>> for Value<'a> {
+    fn from(items: Vec<Self>) -> Self {
+        Self::List(items)
+    }
+}
+
+/// Bytes are `bytes`, whether borrowed or owned; a list of small integers is [`Value::list`]'s.
+impl From<Vec<u8>> for Value<'_> {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(Cow::Owned(bytes))
     }
 }
 

@@ -32,7 +32,8 @@ pub use access::ValueIndex;
 /// the document it is made from, for as long as it is made.
 ///
 /// # Equality
-/// `==` is structural: `Int(1)` is neither `Float(1.0)` nor `Bool(true)`, a NaN equals nothing,
+/// `==` is structural, as that of a [`Document`](crate::Document): `Int(1)` is neither `Float(1.0)` nor
+/// `Bool(true)`, floats are compared bit by bit (so that a NaN equals itself and `0.0` is not `-0.0`),
 /// and the order of a dict or set does not matter. [`py_eq`](Self::py_eq) is Python's `==`.
 ///
 /// ```
@@ -83,15 +84,18 @@ pub enum Value<'a> {
     PersistentId(Box<Self>),
     /// An entry of the extension registry.
     Extension(u32),
-    /// The n-th out-of-band buffer.
-    Buffer(u32),
+    /// The n-th out-of-band buffer, and whether it was made read-only.
+    Buffer(u32, bool),
 }
 
 impl fmt::Debug for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Self::Buffer(index, read_only) = self {
+            return f.debug_tuple("Buffer").field(index).field(read_only).finish();
+        }
         let mut tuple = |name: &str, part: &dyn fmt::Debug| f.debug_tuple(name).field(part).finish();
         match self {
-            Self::None => f.write_str("None"),
+            Self::None | Self::Buffer(..) => f.write_str("None"),
             Self::Bool(value) => tuple("Bool", value),
             Self::Int(value) => tuple("Int", value),
             // Decimal digits take quadratic time.
@@ -113,7 +117,6 @@ impl fmt::Debug for Value<'_> {
             Self::Object(value) => tuple("Object", value),
             Self::PersistentId(value) => tuple("PersistentId", value),
             Self::Extension(value) => tuple("Extension", value),
-            Self::Buffer(value) => tuple("Buffer", value),
         }
     }
 }

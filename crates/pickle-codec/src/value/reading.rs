@@ -32,7 +32,8 @@ impl ObjectValue<'_> {
         self.known?;
         let limits =
             Limits { max_memory: Some(usize::MAX), max_expansion: Some(usize::MAX), ..Limits::default() };
-        let mut builder = Builder::new(Document::default(), Keys::default(), &limits, 0);
+        let mut builder =
+            Builder::new(Document::default(), Keys::new(crate::document::hash::seed()), &limits, 0);
         let root = object(&mut builder, self, 0).ok()?;
         let mut document = builder.into_document();
         document.root = Root(root);

@@ -117,6 +117,8 @@ pub struct Error {
     detail: Option<Box<Detail>>,
     kind: ErrorKind,
     opcode: Option<Opcode>,
+    /// The input ended before the pickle did.
+    is_cut: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -146,7 +148,14 @@ impl Error {
     #[cold]
     #[inline(never)]
     pub(crate) fn new(kind: ErrorKind, offset: usize, opcode: Option<Opcode>) -> Self {
-        Self { offset: offset.try_into().unwrap_or(u64::MAX), detail: None, kind, opcode }
+        Self { offset: offset.try_into().unwrap_or(u64::MAX), detail: None, kind, opcode, is_cut: false }
+    }
+
+    /// The same error, with what the reader knows about where the input ends.
+    #[cold]
+    pub(crate) const fn cut(mut self, is_cut: bool) -> Self {
+        self.is_cut = is_cut;
+        self
     }
 
     /// An error that belongs to no place in a pickle, such as a conversion's.
@@ -260,7 +269,17 @@ impl Error {
         self.detail.as_deref().map_or("", |detail| detail.path.as_str())
     }
 
-    /// Whether more input could turn this error into a value.
+    /// Whether more input could turn this error into a value: the input ended between two instructions
+    /// before STOP, inside one, or inside a pickle FRAME. A length that is negative, crosses its FRAME or
+    /// passes [`Limits::max_input_len`](crate::Limits::max_input_len) will never be there, so that who
+    /// waits for the rest must not wait for it.
+    ///
+    /// ```
+    /// let cut = pickle_codec::decode(b"\x80\x04\x95\x06\0\0\0\0\0\0\0\x8c\x02a").unwrap_err();
+    /// assert!(cut.is_incomplete());
+    /// let negative = pickle_codec::decode(b"\x8b\xff\xff\xff\xff").unwrap_err();
+    /// assert!(!negative.is_incomplete());
+    /// ```
     #[must_use]
     pub const fn is_incomplete(&self) -> bool {
         matches!(self.category(), Category::Incomplete)
@@ -269,8 +288,10 @@ impl Error {
     /// Who can do something about it.
     #[must_use]
     pub const fn category(&self) -> Category {
+        if self.is_cut {
+            return Category::Incomplete;
+        }
         match self.kind {
-            ErrorKind::Eof | ErrorKind::Length => Category::Incomplete,
             ErrorKind::Depth | ErrorKind::Budget | ErrorKind::Input | ErrorKind::Recursive => Category::Limit,
             ErrorKind::Global | ErrorKind::Call | ErrorKind::Persid | ErrorKind::Buffer => {
                 Category::Forbidden

@@ -73,6 +73,23 @@ pub fn instructions(input: &[u8]) -> Instructions<'_> {
     Instructions { reader: Reader::new(input), done: false, max_digits: Limits::default().max_int_digits }
 }
 
+/// Where the STOP of the first pickle ends, and where that or its last FRAME ends, whichever is later;
+/// `None` if the input is malformed or ends before.
+pub(crate) fn extent(input: &[u8]) -> Option<(usize, usize)> {
+    let mut instructions = instructions(input);
+    let mut seen = 0;
+    while let Some(instruction) = instructions.next() {
+        let Ok(Instruction { opcode, argument, .. }) = instruction else { return None };
+        let end = instructions.offset();
+        match (opcode, argument) {
+            (Opcode::Frame, Argument::Int(len)) => seen = end.saturating_add(usize::try_from(len).ok()?),
+            (Opcode::Stop, _) => return Some((end, seen.max(end))),
+            _ => {}
+        }
+    }
+    None
+}
+
 /// The iterator that [`instructions`] gives.
 #[derive(Clone, Debug)]
 pub struct Instructions<'a> {
@@ -91,7 +108,7 @@ impl<'a> Instructions<'a> {
     fn read(&mut self) -> Result<Option<Instruction<'a>>> {
         let offset = self.reader.offset();
         let Some(byte) = self.reader.opcode_byte() else {
-            return Err(Error::new(ErrorKind::Eof, offset, None));
+            return Err(Error::new(ErrorKind::Eof, offset, None).cut(true));
         };
         let Some(opcode) = Opcode::from_byte(byte) else {
             return Err(Error::new(ErrorKind::Opcode, offset, None));
@@ -99,7 +116,10 @@ impl<'a> Instructions<'a> {
         self.done = opcode == Opcode::Stop;
         match self.argument(opcode) {
             Ok(argument) => Ok(Some(Instruction { offset, opcode, argument })),
-            Err(kind) => Err(Error::new(kind, offset, Some(opcode))),
+            Err(kind) => {
+                let is_cut = self.reader.is_cut(kind, Limits::default().max_input_len);
+                Err(Error::new(kind, offset, Some(opcode)).cut(is_cut))
+            }
         }
     }
 

@@ -61,6 +61,8 @@ pub(crate) struct Reader<'a> {
     after: &'a [u8],
     len: usize,
     in_frame: bool,
+    /// The length that was announced and is not there, where no FRAME says that it never will be.
+    missing: u64,
     /// A stretch of the window that is known to be text.
     checked: &'a str,
     /// How long the window was where `checked` begins.
@@ -81,6 +83,7 @@ impl<'a> Reader<'a> {
             after: &[],
             len: input.len(),
             in_frame: false,
+            missing: 0,
             checked: "",
             checked_at: input.len(),
         }
@@ -149,15 +152,33 @@ impl<'a> Reader<'a> {
     /// Reads the bytes of a counted argument.
     #[inline]
     pub(crate) fn counted(&mut self, len: u64) -> Result<&'a [u8], ErrorKind> {
-        let Ok(len) = usize::try_from(len) else { return Err(ErrorKind::Length) };
-        if len > self.window.len() {
-            return Err(if len <= self.window.len() + self.after.len() {
-                ErrorKind::Frame
-            } else {
-                ErrorKind::Length
-            });
+        match usize::try_from(len) {
+            Ok(len) if len <= self.window.len() => self.argument(take(len)),
+            _ => Err(self.too_long(len)),
         }
-        self.argument(take(len))
+    }
+
+    /// What a length is that the window does not hold.
+    #[cold]
+    fn too_long(&mut self, len: u64) -> ErrorKind {
+        if len <= (self.window.len() + self.after.len()) as u64 {
+            return ErrorKind::Frame;
+        }
+        self.missing = if self.in_frame { 0 } else { len };
+        ErrorKind::Length
+    }
+
+    /// Whether an error says that the input ended too early, and no more than this length is missing.
+    #[cold]
+    pub(crate) fn is_cut(&self, kind: ErrorKind, max_len: usize) -> bool {
+        match kind {
+            ErrorKind::Eof => !self.in_frame,
+            ErrorKind::Length | ErrorKind::Frame => {
+                let whole = self.missing.saturating_add(self.offset() as u64);
+                self.missing > 0 && whole <= max_len as u64
+            }
+            _ => false,
+        }
     }
 
     /// Reads the bytes of a counted argument, as text where they are UTF-8.
@@ -216,7 +237,10 @@ impl<'a> Reader<'a> {
             self.turn(after);
         }
         let frame = usize::try_from(len).ok().and_then(|len| self.window.split_at_checked(len));
-        let Some((frame, after)) = frame else { return Err(ErrorKind::Frame) };
+        let Some((frame, after)) = frame else {
+            self.missing = len;
+            return Err(ErrorKind::Frame);
+        };
         self.turn(frame);
         self.after = after;
         self.in_frame = true;

@@ -26,7 +26,9 @@ fn hash_bytes(bytes: &[u8], seed: u64) -> u64 {
     if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
         let last = u64::from_le_bytes(*last);
         if bytes.len() <= 16 {
-            return fold(fold(u64::from_le_bytes(*first) ^ K1, last ^ seed) ^ len, K0);
+            // Neither factor is a number that a sender can choose: a factor of 0 would make all hashes 0.
+            let first = u64::from_le_bytes(*first) ^ seed ^ K1;
+            return fold(fold(first, last ^ seed.rotate_left(29) ^ K0) ^ len, K0);
         }
         let mut hash = seed ^ len;
         for word in bytes.as_chunks::<8>().0 {
@@ -178,7 +180,7 @@ fn hash_or_open(
             }
             if part(document, id, 0).is_none() {
                 // Only being the same object makes these equal, so the id tells them apart.
-                return Ok(Some(fold(id.index() as u64 ^ K1, K0)));
+                return Ok(Some(fold(id.index() as u64 ^ seed ^ K1, K0)));
             }
             fold(seed ^ K0, K1)
         }

@@ -104,6 +104,11 @@ pub(crate) fn copy<'x, S: Sink<'x>>(document: &Document<'_>, writer: &mut Writer
     outcome
 }
 
+/// Whether [`copy`] would come to an end.
+pub(crate) fn check<'x, S: Sink<'x>>(document: &Document<'_>, writer: &Writer<'x, S>) -> Result<()> {
+    copy(document, &mut writer.trial())
+}
+
 fn walk<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>>(
     document: &'v Document<'_>,
     target: T,
@@ -124,7 +129,6 @@ fn walk<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>>(
         entered: alloc::vec![0; layout.containers()],
         early: 0,
         repeats: document.pool.len().saturating_mul(4).max(REPEATS),
-        buffers: 0,
         sink: PhantomData,
     };
     walk.run(document.root.0)
@@ -177,7 +181,6 @@ struct Walk<'v, 'x, 'd, S, T> {
     early: u32,
     /// How many parts of nodes may still be written once more.
     repeats: usize,
-    buffers: u32,
     sink: PhantomData<(&'x (), S)>,
 }
 
@@ -440,10 +443,10 @@ impl<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>> Walk<'v, 'x, '_, S, T> {
         if self.writer.protocol() < Protocol::V5 {
             return Err(Error::message("out-of-band buffers need protocol 5"));
         }
-        if index != self.buffers {
+        if index != self.writer.buffers {
             return Err(Error::message("a pickle names its buffers in order, each once"));
         }
-        self.buffers += 1;
+        self.writer.buffers += 1;
         self.writer.item()?;
         self.writer.emit([0x97]);
         if read_only {

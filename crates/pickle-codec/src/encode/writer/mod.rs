@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 use super::literal::Decimal;
 use super::open::{BATCH, Batch, NO_MEMO, Open, Shape};
 use super::singles::{Single, Singles};
-use super::sink::{Scratch, Sink};
+use super::sink::{Nowhere, Scratch, Sink};
 use crate::wire::error::{Error, ErrorKind, Result};
 use crate::wire::protocol::Protocol;
 
@@ -55,6 +55,8 @@ pub(crate) struct Writer<'v, S> {
     started: bool,
     /// Memo entries so far.
     memo: u32,
+    /// Out-of-band buffers so far, which a pickle names in order.
+    pub(crate) buffers: u32,
     /// Memo index of the value written last, or `NO_MEMO`.
     pub(crate) last: u32,
     /// What cannot be reported where it happens, and makes `finish` fail.
@@ -91,6 +93,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
             memoize: true,
             started: false,
             memo: 0,
+            buffers: 0,
             last: NO_MEMO,
             broken: None,
             top: Open::root(),
@@ -101,6 +104,14 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
             writer.emit([0x80, protocol.get()]);
         }
         writer
+    }
+
+    /// A writer that goes nowhere, for values that are to be tried before they are written here.
+    pub(crate) fn trial<'t>(&self) -> Writer<'t, Nowhere> {
+        let mut trial = Writer::new(Nowhere, self.protocol, usize::MAX, Scratch::new());
+        trial.memoize = self.memoize;
+        trial.buffers = self.buffers;
+        trial
     }
 
     /// Writes STOP and hands everything on.
