@@ -25,6 +25,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Serve(Box<ServeArgs>),
+    Validate(ValidateArgs),
     Send(Box<SendArgs>),
     Decode(DecodeArgs),
     Encode(EncodeArgs),
@@ -127,7 +128,8 @@ Examples:
     logrecord serve --tcp 0.0.0.0:9020 --hmac-key web=/etc/logrecord/web.key
 
 Signals: SIGINT and SIGTERM drain and exit 0, a second one exits at once; SIGHUP reopens the output
-and the dead-letter file and reads the keys again.
+and the dead-letter file and reads the keys and the configuration again (with a fault in them the old ones
+stay); SIGUSR1 prints the counts.
 At the end one line of counts is printed: received = written + rejected + dropped, always.
 
 Exit codes: 0 well; 2 usage; 69 an address or output cannot be opened; 78 configuration or key file.";
@@ -139,6 +141,9 @@ Exit codes: 0 well; 2 usage; 69 an address or output cannot be opened; 78 config
 #[derive(Args, Debug)]
 #[command(after_help = SERVE_EXAMPLES)]
 pub(crate) struct ServeArgs {
+    /// Take everything from this file instead of options; see `logrecord validate --print-sample`
+    #[arg(long, value_name = "FILE", exclusive = true)]
+    pub(crate) config: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) addresses: Addresses,
     /// Take the sockets that systemd hands over (LISTEN_FDS)
@@ -188,6 +193,10 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "FILE", help_heading = "Signing", requires = "hmac_key")]
     pub(crate) replay_state: Option<PathBuf>,
 
+    /// Serve /health, /ready, /metrics and /status here: a loopback address, or the path of a Unix socket
+    #[arg(long, value_name = "IP:PORT|PATH", help_heading = "Output")]
+    pub(crate) admin: Option<String>,
+
     /// What to make of opcodes that name or call things. reject: refuse the record. known: read plain
     /// data of the standard library (datetime, Decimal, set ...), refuse the rest. inert: describe the rest
     #[arg(long, value_enum, default_value = "known", help_heading = "Decoding")]
@@ -225,11 +234,34 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "FILE", help_heading = "Security", requires_all = ["tls_cert", "tls"])]
     pub(crate) tls_client_ca: Option<PathBuf>,
     /// The file mode of Unix sockets, octal
-    #[arg(long, value_name = "OCTAL", value_parser = octal, help_heading = "Security")]
+    #[arg(long, value_name = "OCTAL", value_parser = units::octal, help_heading = "Security")]
     pub(crate) unix_mode: Option<u32>,
     /// Allow addresses that are not loopback although there is neither a key nor TLS
     #[arg(long, help_heading = "Security")]
     pub(crate) allow_unauthenticated: bool,
+}
+
+/// Check a configuration file for `serve --config`, and tell everything that is wrong with it.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Each fault begins with FILE: line N, column M. Keys, certificates and credentials are opened, and the names
+of hosts are resolved; nothing is bound and nothing is connected to.
+
+Examples:
+    logrecord validate --print-sample > logrecord.toml
+    logrecord validate logrecord.toml && systemctl reload logrecord
+
+Exit codes: 0 valid; 2 usage; 78 not valid.")]
+pub(crate) struct ValidateArgs {
+    /// Resolve no names of hosts
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// Print a file with comments, to begin with
+    #[arg(long, conflicts_with = "file")]
+    pub(crate) print_sample: bool,
+    /// The file
+    #[arg(value_name = "FILE", required_unless_present = "print_sample")]
+    pub(crate) file: Option<PathBuf>,
 }
 
 const SEND_EXAMPLES: &str = "\
@@ -442,13 +474,6 @@ impl From<SurrogatesArg> for pickle::Surrogates {
             SurrogatesArg::Replace => Self::Replace,
             SurrogatesArg::Keep => Self::Keep,
         }
-    }
-}
-
-fn octal(text: &str) -> Result<u32, String> {
-    match u32::from_str_radix(text.trim_start_matches("0o"), 8) {
-        Ok(mode) if mode <= 0o777 => Ok(mode),
-        _ => Err("not a file mode, such as 0660".to_owned()),
     }
 }
 

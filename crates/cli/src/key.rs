@@ -55,6 +55,11 @@ pub(crate) fn split(argument: &str) -> anyhow::Result<(KeyId, &Path)> {
 /// Reads the key of one `--hmac-key` argument.
 pub(crate) fn read(argument: &str) -> anyhow::Result<Key> {
     let (id, file) = split(argument)?;
+    read_file(id, file)
+}
+
+/// Reads a key file.
+pub(crate) fn read_file(id: KeyId, file: &Path) -> anyhow::Result<Key> {
     Key::from_file(id, file).context(Failure::config("unusable key file"))
 }
 

@@ -5,6 +5,7 @@
 
 mod args;
 mod clock;
+mod config;
 mod decode;
 mod encode;
 mod exit;
@@ -16,6 +17,7 @@ mod serve;
 mod spool;
 mod stderr;
 mod units;
+mod validate;
 
 use std::process::ExitCode;
 
@@ -26,6 +28,7 @@ use crate::args::{Cli, Command, KeyCommand};
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve(args) => serve::run(&args),
+        Command::Validate(args) => validate::run(&args),
         Command::Send(args) => send::run(&args),
         Command::Decode(args) => decode::run(&args),
         Command::Encode(args) => encode::run(&args),

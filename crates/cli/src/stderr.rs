@@ -21,6 +21,11 @@ pub(crate) fn say(text: fmt::Arguments<'_>) {
     line(&format!("logrecord: {text}\n"));
 }
 
+/// Writes lines that have a place of their own to name.
+pub(crate) fn lines(text: &str) {
+    line(&format!("{text}\n"));
+}
+
 /// Writes bytes that end in a line feed, in one call.
 fn line(text: &str) {
     io::stderr().write_all(text.as_bytes()).ok();

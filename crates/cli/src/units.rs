@@ -39,6 +39,14 @@ pub(crate) fn limit(text: &str) -> Result<Limit, String> {
     Ok(Limit((!duration.is_zero()).then_some(duration)))
 }
 
+/// Reads a file mode: octal, `0660`.
+pub(crate) fn octal(text: &str) -> Result<u32, String> {
+    match u32::from_str_radix(text.trim_start_matches("0o"), 8) {
+        Ok(mode) if mode <= 0o777 => Ok(mode),
+        _ => Err("not a file mode, such as 0660".to_owned()),
+    }
+}
+
 /// A time limit that can be off.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limit(pub(crate) Option<Duration>);

@@ -179,7 +179,7 @@ fn exit_codes_name_the_fault() {
         (&["serve", "--tcp", "nonsense"], 2, "127.0.0.1:9020"),
         (&["serve", "--max-frame", "many"], 2, "max-frame"),
         (&["serve", "--max-frame", "0"], 2, "max-frame"),
-        (&["serve", "--tcp", "127.0.0.1:0", "--tls-cert", "c", "--tls-key", "k"], 2, "--tls <ADDR>"),
+        (&["serve", "--tcp", "127.0.0.1:0", "--tls-cert", "c", "--tls-key", "k"], 2, "--tls <HOST:PORT>"),
         (
             &["serve", "--tcp", "127.0.0.1:0", "--dead-letter", "/nowhere/x"],
             69,

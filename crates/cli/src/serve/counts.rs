@@ -23,15 +23,48 @@ impl Loss {
     }
 }
 
+/// The counters at one moment.
+#[derive(Clone, Debug)]
+pub(crate) struct Snapshot {
+    pub(crate) received: u64,
+    pub(crate) written: u64,
+    pub(crate) lost: BTreeMap<(Loss, String), u64>,
+    /// What was said of records that were written: kind, name if there is one, records.
+    pub(crate) noted: BTreeMap<(&'static str, String), u64>,
+}
+
+impl Snapshot {
+    /// Frames that are still on their way from the listeners to the output.
+    pub(crate) fn buffered(&self) -> u64 {
+        self.received.saturating_sub(self.written + self.lost.values().sum::<u64>())
+    }
+}
+
 /// The counters of one run.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     received: AtomicU64,
     written: AtomicU64,
     lost: Mutex<BTreeMap<(Loss, String), u64>>,
+    noted: Mutex<BTreeMap<(&'static str, String), u64>>,
 }
 
+const OTHER: &str = "other";
+
+/// Names that are counted one by one; those that come later are `other`. A sender chooses them.
+const MAX_NAMES: usize = 256;
+
 impl Counts {
+    /// Something is to be said of a record that was written.
+    pub(crate) fn note(&self, kind: &'static str, name: Option<&str>) {
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut key = (kind, name.unwrap_or_default().to_owned());
+        if !noted.contains_key(&key) && noted.len() >= MAX_NAMES {
+            OTHER.clone_into(&mut key.1);
+        }
+        *noted.entry(key).or_default() += 1;
+    }
+
     /// Frames arrived, good or bad.
     pub(crate) fn received(&self, frames: u64) {
         self.received.fetch_add(frames, Ordering::Relaxed);
@@ -55,25 +88,39 @@ impl Counts {
         }
     }
 
+    /// All of them, as they are now.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let written = self.written.load(Ordering::Relaxed);
+        // Read last: what was received is counted first.
+        Snapshot { received: self.received.load(Ordering::Relaxed), written, lost, noted }
+    }
+
     /// Frames that are still on their way from the listeners to the output.
     pub(crate) fn in_flight(&self) -> u64 {
-        let lost: u64 = self.lost.lock().unwrap_or_else(PoisonError::into_inner).values().sum();
-        let settled = self.written.load(Ordering::Relaxed) + lost;
-        self.received.load(Ordering::Relaxed).saturating_sub(settled)
+        self.snapshot().buffered()
     }
 }
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "received={} written={}",
-            self.received.load(Ordering::Relaxed),
-            self.written.load(Ordering::Relaxed)
-        )?;
-        let lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        for ((loss, reason), count) in &*lost {
+        let snapshot = self.snapshot();
+        let Snapshot { received, written, lost, noted } = &snapshot;
+        write!(f, "received={received} written={written}")?;
+        for ((loss, reason), count) in lost {
             write!(f, " {}{{{reason}}}={count}", loss.word())?;
+        }
+        match snapshot.buffered() {
+            0 => {}
+            buffered => write!(f, " buffered={buffered}")?,
+        }
+        // These are no part of the sum.
+        for ((kind, name), count) in noted {
+            match name.as_str() {
+                "" => write!(f, " {kind}={count}")?,
+                name => write!(f, " {kind}{{{name}}}={count}")?,
+            }
         }
         Ok(())
     }
@@ -82,6 +129,18 @@ impl fmt::Display for Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_that_senders_choose_are_bounded() {
+        let counts = Counts::default();
+        for number in 0..10_000 {
+            counts.note("described", Some(&format!("a.B{number}")));
+        }
+        let noted = counts.snapshot().noted;
+        assert_eq!(noted.len(), MAX_NAMES + 1);
+        assert_eq!(noted[&("described", "other".to_owned())], 10_000 - MAX_NAMES as u64);
+        assert!(counts.to_string().contains(" described{a.B0}=1 "));
+    }
 
     #[test]
     fn the_line_adds_up() {

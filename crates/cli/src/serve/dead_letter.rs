@@ -148,11 +148,26 @@ impl DeadLetters {
         shared.changed.notify_one();
     }
 
+    /// How many could not be kept.
+    pub(crate) fn lost(&self) -> u64 {
+        self.shared.as_ref().map_or(0, |shared| shared.lost.load(Ordering::Relaxed))
+    }
+
     /// Has the file opened again, without waiting for it.
     pub(crate) fn reopen(&self) {
         if let Some(shared) = &self.shared {
             shared.state().reopen = true;
             shared.changed.notify_one();
+        }
+    }
+}
+
+impl Drop for DeadLetters {
+    /// The thread ends behind the last letter.
+    fn drop(&mut self) {
+        if let Some(shared) = &self.shared {
+            shared.state().closing = true;
+            shared.changed.notify_all();
         }
     }
 }

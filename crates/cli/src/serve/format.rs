@@ -1,28 +1,25 @@
 //! How a record becomes a line: JSON, the text for a terminal, or a format of the user's own.
 
-use std::io::IsTerminal as _;
-use std::path::Path;
-
 use anyhow::{Context as _, anyhow};
-use logrecord::model::{FormatError, Formatter, LogRecord, SourceInfo, Style};
+use logrecord::model::{FormatError, Formatter, LogRecord, SourceInfo, Style, Written};
 
-use crate::args::{ServeArgs, StyleArg};
+use crate::args::StyleArg;
+use crate::config::Format;
 use crate::exit::Failure;
 
 /// The format of `--format text`, before what makes it safe.
 const TEXT: &str = "%(asctime)s %(levelname)-8s %(name)s %(message)s";
 
-/// The format of the output.
-pub(crate) enum Format {
+/// A format that is ready for records.
+pub(crate) enum Formatting {
     Json,
     Text(Box<Formatter>),
 }
 
-impl Format {
-    /// Reads the arguments. Without `--format`, a terminal gets text and everything else JSON.
-    pub(crate) fn new(args: &ServeArgs) -> anyhow::Result<Self> {
-        let terminal = args.output == Path::new("-") && std::io::stdout().is_terminal();
-        let format = match args.format.as_deref() {
+impl Formatting {
+    /// Reads a format. Where none is given, a terminal gets text and everything else JSON.
+    pub(crate) fn new(told: &Format, terminal: bool) -> anyhow::Result<Self> {
+        let format = match told.format.as_deref() {
             Some(format) => format,
             None if terminal => "text",
             None => "json",
@@ -30,17 +27,17 @@ impl Format {
         if format == "json" {
             return Ok(Self::Json);
         }
-        let mut builder = Formatter::builder().safe(!args.raw).lenient(true);
+        let mut builder = Formatter::builder().safe(!told.raw).lenient(true);
         builder = if format == "text" {
-            builder.format(TEXT).colour(terminal && !args.raw)
+            builder.format(TEXT).colour(terminal && !told.raw)
         } else {
-            builder.format(format).style(match args.style {
+            builder.format(format).style(match told.style {
                 StyleArg::Percent => Style::Percent,
                 StyleArg::Brace => Style::Brace,
                 StyleArg::Dollar => Style::Dollar,
             })
         };
-        if let Some(datefmt) = &args.datefmt {
+        if let Some(datefmt) = &told.datefmt {
             builder = builder.date_format(datefmt);
         }
         let formatter = builder

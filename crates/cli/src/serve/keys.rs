@@ -1,80 +1,105 @@
-//! The keys that the gate asks for, and its replay state over a restart.
+//! The gates of the listeners, the keys that they ask for, and the replay state over a restart.
 
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, anyhow};
-use logrecord::frame::envelope::{KeyRing, Opener, Policy, Replay, Snapshot};
+use logrecord::frame::envelope::{KeyId, KeyRing, Opener, Policy, Replay, Snapshot};
 use logrecord::intake::Gate;
 
-use crate::args::ServeArgs;
 use crate::clock::now_ns;
+use crate::config::{Require, Signing, keys_in};
 use crate::exit::Failure;
 use crate::key;
 
-/// The gate, and what changes while it runs.
+/// All gates, and what changes while they stand.
 pub(crate) struct Keys {
-    pub(crate) gate: Gate,
-    opener: Option<Arc<Opener>>,
+    opener: Arc<Opener>,
     state: Option<PathBuf>,
-    /// What the gate had let through when the state was stored, and one more; 0 before that.
+    /// One for each thing that listeners ask for. None goes, because its counts would.
+    gates: Mutex<Vec<(Require, Arc<Gate>)>>,
+    /// What the gates had let through when the state was stored, and one more; 0 before that.
     stored: AtomicU64,
 }
 
 impl Keys {
-    /// Reads the keys that the arguments name, and the replay state.
-    pub(crate) fn new(args: &ServeArgs) -> anyhow::Result<Self> {
-        let without_state = |gate| Self { gate, opener: None, state: None, stored: AtomicU64::new(0) };
-        if let Some(file) = &args.hmac_plain_key {
-            return Ok(without_state(Gate::plain(key::read_plain(file)?)));
-        }
-        if args.hmac_key.is_empty() {
-            return Ok(without_state(Gate::open()));
-        }
-        let ring = ring(&args.hmac_key)?;
+    /// Reads the keys and the replay state.
+    pub(crate) fn new(signing: &Signing) -> anyhow::Result<Self> {
         let start = now_ns();
         let policy = Policy::new();
-        let replay = match &args.replay_state {
+        let replay = match &signing.replay_state {
             None => Replay::new(policy, start),
             Some(path) => load(path, policy, start)?,
         };
-        let opener = Opener::with_replay(&ring, args.audience.as_bytes(), replay)
-            .map_err(|error| anyhow!("--audience: {error}"))
+        let opener = Opener::with_replay(&ring(signing)?, signing.audience.as_bytes(), replay)
+            .map_err(|error| anyhow!("the audience: {error}"))
             .context(Failure::usage("unusable audience"))?;
-        let opener = Arc::new(opener);
         Ok(Self {
-            gate: Gate::signed(Arc::clone(&opener)),
-            opener: Some(opener),
-            state: args.replay_state.clone(),
+            opener: Arc::new(opener),
+            state: signing.replay_state.clone(),
+            gates: Mutex::default(),
             stored: AtomicU64::new(0),
         })
     }
 
-    /// Reads the key files again. On an error the old keys stay.
-    pub(crate) fn reload(&self, args: &ServeArgs) -> anyhow::Result<()> {
-        if let Some(opener) = &self.opener {
-            opener.set_keys(&ring(&args.hmac_key)?).map_err(|error| anyhow!("{error}"))?;
+    /// The gate for what a listener asks for.
+    pub(crate) fn gate(&self, require: &Require, signing: &Signing) -> anyhow::Result<Arc<Gate>> {
+        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, gate)) = gates.iter().find(|(known, _)| known == require) {
+            return Ok(Arc::clone(gate));
         }
-        if let Some(file) = &args.hmac_plain_key {
-            self.gate.set_plain_key(key::read_plain(file)?);
+        let gate = match (require, &signing.plain_key) {
+            (Require::Nothing, _) => Gate::open(),
+            (Require::Plain, Some(file)) => Gate::plain(key::read_plain(file)?),
+            (Require::Plain, None) => return Err(anyhow!("there is no plain key")),
+            (Require::Keys(ids), _) => {
+                let ids: Result<Vec<KeyId>, _> = ids.iter().map(|id| KeyId::new(id.as_bytes())).collect();
+                Gate::signed(Arc::clone(&self.opener)).only(ids.map_err(|error| anyhow!("{error}"))?)
+            }
+        };
+        let gate = Arc::new(gate);
+        gates.push((require.clone(), Arc::clone(&gate)));
+        Ok(gate)
+    }
+
+    /// Reads the key files again. On an error the old keys stay.
+    pub(crate) fn reload(&self, signing: &Signing) -> anyhow::Result<()> {
+        let ring = ring(signing)?;
+        let plain = signing.plain_key.as_deref().map(key::read_plain).transpose()?;
+        self.opener.set_keys(&ring).map_err(|error| anyhow!("{error}"))?;
+        if let Some(plain) = plain {
+            let gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some((_, gate)) = gates.iter().find(|(require, _)| *require == Require::Plain) {
+                gate.set_plain_key(plain);
+            }
         }
         Ok(())
+    }
+
+    fn sum(&self, of: impl Fn(&Gate) -> u64) -> u64 {
+        let gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        gates.iter().fold(0, |sum: u64, (_, gate)| sum.saturating_add(of(gate)))
+    }
+
+    /// Numbers of signed streams that were skipped and did not come late.
+    pub(crate) fn missing(&self) -> u64 {
+        self.sum(Gate::missing)
     }
 
     /// Stores the replay state, if there is a file for it and if it has changed: a new file that takes the old
     /// one's place. It waits for the disk.
     pub(crate) fn store(&self, snapshot: Snapshot) -> anyhow::Result<()> {
-        let (Some(opener), Some(path)) = (&self.opener, &self.state) else { return Ok(()) };
+        let Some(path) = &self.state else { return Ok(()) };
         // Read before the state is, so that what is accepted meanwhile is stored the next time.
-        let now = self.gate.accepted().saturating_add(1);
+        let now = self.sum(Gate::accepted).saturating_add(1);
         if snapshot == Snapshot::Running && now == self.stored.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let bytes = opener.export(snapshot);
+        let bytes = self.opener.export(snapshot);
         let mut fresh = path.clone().into_os_string();
         fresh.push(".new");
         let write = || -> std::io::Result<()> {
@@ -94,11 +119,17 @@ impl Keys {
     }
 }
 
-fn ring(arguments: &[String]) -> anyhow::Result<KeyRing> {
+fn ring(signing: &Signing) -> anyhow::Result<KeyRing> {
     let mut ring = KeyRing::new();
-    for argument in arguments {
-        ring.accept(key::read(argument)?)
-            .map_err(|error| anyhow!("--hmac-key {argument}: {error}"))
+    let in_folder = match &signing.keys_dir {
+        Some(folder) => keys_in(folder).context(Failure::config("cannot read the folder of keys"))?,
+        None => Vec::new(),
+    };
+    for (id, file) in signing.keys.iter().chain(&in_folder) {
+        let place = || format!("key {id}, {}", file.display());
+        let key_id = KeyId::new(id.as_bytes()).map_err(|error| anyhow!("{}: {error}", place()));
+        ring.accept(key::read_file(key_id.context(Failure::config("malformed key id"))?, file)?)
+            .map_err(|error| anyhow!("{}: {error}", place()))
             .context(Failure::usage("unusable keys"))?;
     }
     Ok(ring)

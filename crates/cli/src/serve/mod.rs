@@ -1,42 +1,45 @@
 //! `logrecord serve`: listeners in, lines out.
 
+mod admin;
 mod counts;
 mod dead_letter;
 mod format;
+mod hub;
 mod keys;
+mod listeners;
+mod metrics;
 mod receive;
 mod report;
 mod sink;
 
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 use logrecord::frame::envelope::Snapshot;
-use logrecord::intake::{Engine, Gate};
+use logrecord::intake::Engine;
 use logrecord::pickle::DecodeOptions;
-use logrecord::transport::listener::{Listener, ListenerConfig};
-use logrecord::transport::{Endpoint, TlsServer, Transport};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 use self::counts::{Counts, Loss};
 use self::dead_letter::DeadLetters;
-use self::format::Format;
+pub(crate) use self::format::Formatting;
+use self::hub::{Hub, Stage};
 use self::keys::Keys;
-use self::receive::Receiver;
+use self::listeners::Listeners;
 use self::report::Report;
 use self::sink::Sink;
 use crate::args::ServeArgs;
-use crate::exit::Failure;
+use crate::config::{Config, ConfigFile, Output, OutputKind};
+use crate::exit::{CONFIG, Failure, UNAVAILABLE};
+use crate::stderr;
 
 /// How often held-back reports are said and the replay state is stored.
 const TICK: Duration = Duration::from_secs(1);
-
-/// Where it listens when nothing is said.
-const DEFAULT_LISTENERS: [&str; 2] = ["tcp://127.0.0.1:9020", "udp://127.0.0.1:9021"];
 
 /// How long the last lines have to get to standard error.
 const STDERR_GRACE: Duration = Duration::from_millis(500);
@@ -46,114 +49,117 @@ const OUTPUT_GRACE: Duration = Duration::from_secs(2);
 
 /// Serves until a signal.
 pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
+    let (config, hash) = match &args.config {
+        None => (Config::from_args(args)?, None),
+        Some(path) => {
+            let file = ConfigFile::read(path)?;
+            match file.config(false) {
+                Ok(config) => (config, Some(file.hash())),
+                Err(problems) => {
+                    stderr::lines(&problems);
+                    return Ok(ExitCode::from(CONFIG));
+                }
+            }
+        }
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context(Failure::unavailable("cannot start the runtime"))?;
-    let outcome = runtime.block_on(serve(args));
+    let outcome = runtime.block_on(serve(config, hash, args.config.clone()));
     // A thread that is stuck in a write must not keep the program from ending.
     runtime.shutdown_background();
     outcome
 }
 
-async fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
+/// What is waited for at the end.
+struct Ends {
+    output: sink::Finish,
+    letters: Option<dead_letter::Finish>,
+}
+
+async fn serve(config: Config, hash: Option<String>, file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     let report = Arc::new(Report::start()?);
     // The hook of the standard library would wait for whoever reads standard error.
     let panics = Arc::clone(&report);
     std::panic::set_hook(Box::new(move |panic| panics.say("panic", format_args!("{panic}"))));
     let counts = Arc::new(Counts::default());
-    let format = Format::new(args)?;
-    let keys = Arc::new(Keys::new(args)?);
-    let listeners = listeners(args, &keys.gate)?;
+    // A format that Formatter refuses is told before anything is opened.
+    let output = only_output(&config)?;
+    formatting(output)?;
+    let keys = Keys::new(&config.signing)?;
+    let mut listeners = Listeners::default();
+    let bound = listeners::bind(&config, &keys, &listeners)?;
+    let admin = config.admin.as_ref().map(admin::bind).transpose()?;
     // From here on more may arrive than the stored state knows.
     keys.store(Snapshot::Running).context(Failure::config("cannot write the replay state"))?;
-    let (sink, finish_output) =
-        Sink::open("output", &args.output, Some(Arc::clone(&counts)), Arc::clone(&report))?;
-    let (dead_letters, finish_letters) = match &args.dead_letter {
-        Some(path) => {
-            let (letters, finish) = DeadLetters::open(path, args.dead_letter_max, Arc::clone(&report))?;
-            (letters, Some(finish))
-        }
-        None => (DeadLetters::default(), None),
-    };
-    let mut options = DecodeOptions::new().globals(args.globals.into());
-    for name in &args.allow_global {
-        options = options.allow(name);
-    }
-    let receiver = Arc::new(Receiver {
-        keys: Arc::clone(&keys),
-        engine: Engine::new(options),
-        format,
-        sink,
-        dead_letters,
-        counts: Arc::clone(&counts),
-        report: Arc::clone(&report),
-    });
+    let (sink, output_end) = open_sink(output, &counts, &report)?;
+    let (dead_letters, letters_end) = open_dead_letters(&config, &report)?;
+    let mut ends = Ends { output: output_end, letters: letters_end };
+    let stage = stage(&config, sink, dead_letters)?;
+    let hub = Arc::new(Hub::new(stage, keys, Arc::clone(&counts), Arc::clone(&report)));
+    hub.set_hash(hash);
 
     // Signals are caught before anybody is told that the program is ready.
     let cannot_catch = Failure::unavailable("cannot catch signals");
     let mut signals = Signals::new().context(cannot_catch)?;
     let mut hangup = signal(SignalKind::hangup()).context(cannot_catch)?;
-    let (stop, stopped) = watch::channel(false);
-    let mut serving = JoinSet::new();
-    for listener in listeners {
-        report.line(format_args!("listening on {}", listener.local_endpoint()));
-        let mut stopped = stopped.clone();
-        serving.spawn(listener.serve(Arc::clone(&receiver), async move {
-            // A closed channel is a stop as well.
-            stopped.wait_for(|stop| *stop).await.ok();
-        }));
+    let mut user = signal(SignalKind::user_defined1()).context(cannot_catch)?;
+    if let Some(admin) = admin {
+        report.line(format_args!("admin on {}", admin.link()));
+        tokio::spawn(admin.serve(Arc::clone(&hub)));
     }
+    listeners.serve(bound, &hub);
 
+    let mut config = config;
     let mut code = ExitCode::SUCCESS;
     let mut tick = tokio::time::interval(TICK);
     let mut storing = None;
     loop {
+        let sink = Arc::clone(&hub.stage().sink);
         tokio::select! {
             () = signals.stop() => break,
-            _ = hangup.recv() => reload(&receiver, args),
-            () = receiver.sink.broken() => {
+            _ = hangup.recv() => reload(&hub, &mut listeners, &mut ends, &mut config, file.as_deref()),
+            _ = user.recv() => report.line(format_args!("{}", hub.counts_line())),
+            address = listeners.ended() => report.line(format_args!("logrecord: {address} has ended")),
+            () = sink.broken() => {
                 report.line(format_args!("logrecord: the reader of the output is gone"));
-                code = ExitCode::from(crate::exit::UNAVAILABLE);
+                code = ExitCode::from(UNAVAILABLE);
                 break;
             }
             _ = tick.tick() => {
                 report.flush(false);
                 if storing.as_ref().is_none_or(tokio::task::JoinHandle::is_finished) {
-                    let receiver = Arc::clone(&receiver);
-                    storing = Some(tokio::task::spawn_blocking(move || store(&receiver, Snapshot::Running)));
+                    let hub = Arc::clone(&hub);
+                    storing = Some(tokio::task::spawn_blocking(move || store(&hub, Snapshot::Running)));
                 }
             }
         }
     }
-    stop.send_replace(true);
-    let drained = async { while serving.join_next().await.is_some() {} };
     tokio::select! {
-        () = drained => {}
-        () = signals.stop() => exit_at_once(&counts, &keys.gate, &report),
+        () = listeners.stop() => {}
+        () = signals.stop() => exit_at_once(&hub),
     }
-    drop(serving);
     let last_store = async {
         if let Some(storing) = storing {
             storing.await.ok();
         }
-        let receiver = Arc::clone(&receiver);
-        tokio::task::spawn_blocking(move || store(&receiver, Snapshot::Final)).await.ok();
+        let hub = Arc::clone(&hub);
+        tokio::task::spawn_blocking(move || store(&hub, Snapshot::Final)).await.ok();
     };
     tokio::select! {
         () = last_store => {}
-        () = signals.stop() => exit_at_once(&counts, &keys.gate, &report),
+        () = signals.stop() => exit_at_once(&hub),
     }
-    // The last sender of the queues goes with the receiver, and the threads end behind the last chunk.
-    drop(receiver);
     let deadline = Instant::now() + OUTPUT_GRACE;
+    hub.stage().sink.close();
     let finished = tokio::task::spawn_blocking(move || {
-        finish_output.wait(deadline);
-        finish_letters.map_or(0, |finish| finish.wait(deadline))
+        ends.output.wait(deadline);
+        ends.letters.map_or(0, |letters| letters.wait(deadline))
     });
     let lost_letters = tokio::select! {
         lost = finished => lost.unwrap_or(0),
-        () = signals.stop() => exit_at_once(&counts, &keys.gate, &report),
+        () = signals.stop() => exit_at_once(&hub),
     };
     report.flush(true);
     if lost_letters > 0 {
@@ -161,43 +167,172 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     }
     // What the output has not taken by now is lost with this process.
     counts.lost(Loss::Dropped, "output", counts.in_flight());
-    say_counts(&counts, &keys.gate, &report);
+    report.line(format_args!("{}", hub.counts_line()));
+    report.finish(STDERR_GRACE);
     Ok(code)
 }
 
-fn say_counts(counts: &Counts, gate: &Gate, report: &Report) {
-    match gate.missing() {
-        0 => report.line(format_args!("{counts}")),
-        missing => report.line(format_args!("{counts} missing={missing}")),
-    }
-    report.finish(STDERR_GRACE);
-}
-
-fn exit_at_once(counts: &Counts, gate: &Gate, report: &Report) -> ! {
-    counts.lost(Loss::Dropped, "interrupted", counts.in_flight());
-    say_counts(counts, gate, report);
+fn exit_at_once(hub: &Hub) -> ! {
+    hub.counts.lost(Loss::Dropped, "interrupted", hub.counts.in_flight());
+    hub.report.line(format_args!("{}", hub.counts_line()));
+    hub.report.finish(STDERR_GRACE);
     std::process::exit(130)
 }
 
-fn store(receiver: &Receiver, snapshot: Snapshot) {
-    if let Err(error) = receiver.keys.store(snapshot) {
-        receiver.report.say("cannot write the replay state", format_args!("{error:#}"));
+fn store(hub: &Hub, snapshot: Snapshot) {
+    if let Err(error) = hub.keys.store(snapshot) {
+        hub.report.say("cannot write the replay state", format_args!("{error:#}"));
     }
 }
 
-/// Waits for no output: each opens its file when it gets there.
-fn reload(receiver: &Receiver, args: &ServeArgs) {
-    receiver.sink.reopen();
-    receiver.dead_letters.reopen();
-    match receiver.keys.reload(args) {
-        Ok(()) if receiver.keys.gate.requires_key() => {
-            receiver.report.line(format_args!("logrecord: read the keys again"));
-        }
-        Ok(()) => {}
-        Err(error) => {
-            receiver.report.line(format_args!("logrecord: the old keys stay in use: {error:#}"));
+/// The output that this version of the program can have.
+fn only_output(config: &Config) -> anyhow::Result<&Output> {
+    let refuse = |what: &str| {
+        anyhow!("{what} cannot be served by this version").context(Failure::config("not served"))
+    };
+    if config.spool.is_some() {
+        return Err(refuse("[spool]"));
+    }
+    let routed = config.routes.iter().any(|route| !route.loggers.is_empty() || route.level.is_some());
+    match config.outputs.as_slice() {
+        _ if routed => Err(refuse("a route by logger or level")),
+        [Output { level: Some(_), .. }] => Err(refuse("an output with a level")),
+        [Output { kind: OutputKind::File { rotate: Some(_), .. }, .. }] => Err(refuse("`rotate`")),
+        [output @ Output { kind: OutputKind::File { .. } | OutputKind::Stdout { .. }, .. }] => Ok(output),
+        [_] => Err(refuse("an output of this type")),
+        _ => Err(refuse("more than one output")),
+    }
+}
+
+fn formatting(output: &Output) -> anyhow::Result<Formatting> {
+    match &output.kind {
+        OutputKind::Stdout { format } => Formatting::new(format, std::io::stdout().is_terminal()),
+        OutputKind::File { format, .. } => Formatting::new(format, false),
+        _ => Err(anyhow!("not an output of lines")),
+    }
+}
+
+fn open_sink(
+    output: &Output,
+    counts: &Arc<Counts>,
+    report: &Arc<Report>,
+) -> anyhow::Result<(Arc<Sink>, sink::Finish)> {
+    let stdout = PathBuf::from("-");
+    let path = match &output.kind {
+        OutputKind::File { path, .. } => path,
+        _ => &stdout,
+    };
+    let (sink, end) = Sink::open("output", path, Arc::clone(counts), Arc::clone(report))?;
+    Ok((Arc::new(sink), end))
+}
+
+fn open_dead_letters(
+    config: &Config,
+    report: &Arc<Report>,
+) -> anyhow::Result<(Arc<DeadLetters>, Option<dead_letter::Finish>)> {
+    match &config.dead_letters {
+        None => Ok((Arc::default(), None)),
+        Some(letters) => {
+            let (letters, end) = DeadLetters::open(&letters.path, letters.max_bytes, Arc::clone(report))?;
+            Ok((Arc::new(letters), Some(end)))
         }
     }
+}
+
+fn stage(config: &Config, sink: Arc<Sink>, dead_letters: Arc<DeadLetters>) -> anyhow::Result<Stage> {
+    let mut options = DecodeOptions::new().globals(config.records.globals);
+    for name in &config.records.allow {
+        options = options.allow(name);
+    }
+    Ok(Stage {
+        engine: Engine::new(options),
+        name: only_output(config)?.name.clone(),
+        formatting: formatting(only_output(config)?)?,
+        sink,
+        dead_letters,
+    })
+}
+
+/// Opens the outputs again, and reads keys and configuration: all of it counts, or nothing of it.
+fn reload(
+    hub: &Arc<Hub>,
+    listeners: &mut Listeners,
+    ends: &mut Ends,
+    config: &mut Config,
+    file: Option<&std::path::Path>,
+) {
+    // Rotation must work whatever the configuration says, and it waits for nobody.
+    let stage = hub.stage();
+    stage.sink.reopen();
+    stage.dead_letters.reopen();
+    match reloaded(hub, listeners, ends, config, file) {
+        Ok(()) => {
+            hub.reloads.fetch_add(1, Ordering::Relaxed);
+            hub.report.line(format_args!("logrecord: reloaded"));
+        }
+        Err(error) => {
+            hub.failed_reloads.fetch_add(1, Ordering::Relaxed);
+            for line in format!("{error:#}").lines() {
+                hub.report.line(format_args!("{line}"));
+            }
+            hub.report.line(format_args!("logrecord: the old configuration and the old keys stay in use"));
+        }
+    }
+}
+
+fn reloaded(
+    hub: &Arc<Hub>,
+    listeners: &mut Listeners,
+    ends: &mut Ends,
+    config: &mut Config,
+    file: Option<&std::path::Path>,
+) -> anyhow::Result<()> {
+    let Some(path) = file else { return hub.keys.reload(&config.signing) };
+    let file = ConfigFile::read(path)?;
+    let fresh = file.config(false).map_err(|problems| anyhow!("{problems}"))?;
+    if fresh.signing.replay_state != config.signing.replay_state
+        || fresh.signing.audience != config.signing.audience
+    {
+        return Err(anyhow!("logrecord: another `replay_state` or `audience` needs a restart"));
+    }
+    if fresh.admin != config.admin {
+        return Err(anyhow!("logrecord: another [admin] needs a restart"));
+    }
+    // Build all that may fail, and only then swap.
+    let bound = listeners::bind(&fresh, &hub.keys, listeners)?;
+    let old = hub.stage();
+    let output = only_output(&fresh)?;
+    let place = |output: &Output| match &output.kind {
+        OutputKind::File { path, .. } => Some(path.clone()),
+        _ => None,
+    };
+    let (sink, output_end) = if place(output) == place(only_output(config)?) {
+        (Arc::clone(&old.sink), None)
+    } else {
+        let (sink, end) = open_sink(output, &hub.counts, &hub.report)?;
+        (sink, Some(end))
+    };
+    let (dead_letters, letters_end) = if fresh.dead_letters == config.dead_letters {
+        (Arc::clone(&old.dead_letters), None)
+    } else {
+        let (letters, end) = open_dead_letters(&fresh, &hub.report)?;
+        (letters, Some(end))
+    };
+    let stage = stage(&fresh, sink, dead_letters)?;
+    hub.keys.reload(&fresh.signing)?;
+    listeners.adapt(&fresh, hub)?;
+    hub.set_stage(stage);
+    listeners.serve(bound, hub);
+    if let Some(end) = output_end {
+        // The old one ends behind what it has been given.
+        ends.output = end;
+    }
+    if let Some(end) = letters_end {
+        ends.letters = end;
+    }
+    hub.set_hash(Some(file.hash()));
+    *config = fresh;
+    Ok(())
 }
 
 struct Signals {
@@ -216,78 +351,4 @@ impl Signals {
             _ = self.terminate.recv() => {}
         }
     }
-}
-
-/// Binds everything that was asked for, or the two defaults.
-fn listeners(args: &ServeArgs, gate: &Gate) -> anyhow::Result<Vec<Listener>> {
-    let config = ListenerConfig::new()
-        .max_frame_len(args.max_frame)
-        .max_connections(args.max_connections)
-        .max_connections_per_peer(args.max_connections_per_peer)
-        .idle_timeout(args.idle_timeout.0)
-        .frame_timeout(args.frame_timeout.0)
-        .drain_timeout(args.drain_timeout)
-        .unix_mode(args.unix_mode);
-    let mut endpoints = args.addresses.endpoints()?;
-    if endpoints.is_empty() && !args.systemd {
-        for address in DEFAULT_LISTENERS {
-            let endpoint = address.parse().map_err(anyhow::Error::new);
-            endpoints.push(endpoint.context(Failure::usage("malformed address"))?);
-        }
-    }
-    for endpoint in &endpoints {
-        allow(endpoint, args, gate)?;
-    }
-    let mut listeners = Vec::new();
-    if args.systemd {
-        let handed = Listener::from_systemd(&config)
-            .map_err(|error| anyhow!("{error}"))
-            .context(Failure::unavailable("cannot use the sockets that were handed over"))?;
-        if handed.is_empty() && endpoints.is_empty() {
-            return Err(anyhow!("--systemd: LISTEN_FDS names no sockets for this process")
-                .context(Failure::unavailable("no sockets")));
-        }
-        for listener in handed {
-            allow(listener.local_endpoint(), args, gate)?;
-            listeners.push(listener);
-        }
-    }
-    for endpoint in &endpoints {
-        let config = match endpoint.transport() {
-            Transport::Tls => config.clone().tls(tls(args)?),
-            _ => config.clone(),
-        };
-        let listener = Listener::bind(endpoint, config)
-            .map_err(anyhow::Error::new)
-            .with_context(|| format!("{endpoint}"))
-            .context(Failure::unavailable("cannot listen"))?;
-        listeners.push(listener);
-    }
-    Ok(listeners)
-}
-
-/// The certificate and key of the TLS listeners; clap has seen to it that both are there.
-fn tls(args: &ServeArgs) -> anyhow::Result<TlsServer> {
-    let (Some(certificate), Some(key)) = (&args.tls_cert, &args.tls_key) else {
-        return Err(anyhow!("--tls needs --tls-cert and --tls-key").context(Failure::usage("no certificate")));
-    };
-    TlsServer::from_files(certificate, key, args.tls_client_ca.as_deref())
-        .map_err(anyhow::Error::new)
-        .context(Failure::config("unusable TLS files"))
-}
-
-/// An address that others can reach needs a key or TLS, or a word from the operator.
-fn allow(endpoint: &Endpoint, args: &ServeArgs, gate: &Gate) -> anyhow::Result<()> {
-    if endpoint.is_local()
-        || gate.requires_key()
-        || endpoint.transport() == Transport::Tls
-        || args.allow_unauthenticated
-    {
-        return Ok(());
-    }
-    Err(anyhow!(
-        "{endpoint}: others can reach this address, and anybody could send records. Give a key \
-         (--hmac-key, see `logrecord key new`), use --tls, or say --allow-unauthenticated"
-    )
-    .context(Failure::config("refused")))
 }

@@ -8,8 +8,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -58,6 +58,8 @@ enum Message {
     Chunk(Chunk, OwnedSemaphorePermit),
     /// There is something to do beside the chunks.
     Wake,
+    /// Nothing comes behind it.
+    End,
 }
 
 /// What a sink and its thread both see.
@@ -72,8 +74,21 @@ struct Shared {
     reopen: AtomicBool,
     /// The reader of standard output is gone.
     broken: tokio::sync::Notify,
-    counts: Option<Arc<Counts>>,
+    counts: Arc<Counts>,
     report: Arc<Report>,
+    /// Records that wait, and when the output last took something.
+    waiting: AtomicU64,
+    progress: Mutex<Instant>,
+}
+
+/// How far an output is behind.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lag {
+    pub(crate) records: u64,
+    pub(crate) bytes: u64,
+    /// Since the output last took something, while something waits.
+    pub(crate) seconds: u64,
+    pub(crate) failing: bool,
 }
 
 /// An output and the thread that writes to it.
@@ -96,7 +111,7 @@ impl Sink {
     pub(crate) fn open(
         name: &'static str,
         path: &Path,
-        counts: Option<Arc<Counts>>,
+        counts: Arc<Counts>,
         report: Arc<Report>,
     ) -> anyhow::Result<(Self, Finish)> {
         let output = Output::open(path)
@@ -110,6 +125,8 @@ impl Sink {
             broken: tokio::sync::Notify::new(),
             counts,
             report,
+            waiting: AtomicU64::new(0),
+            progress: Mutex::new(Instant::now()),
         });
         let (queue, messages) = mpsc::unbounded_channel();
         let writer = Writer { output, shared: Arc::clone(&shared) };
@@ -140,6 +157,10 @@ impl Sink {
     }
 
     fn put(&self, chunk: Chunk, permit: OwnedSemaphorePermit) {
+        if self.shared.waiting.fetch_add(chunk.records(), Ordering::Relaxed) == 0 {
+            // It begins to wait now.
+            self.shared.touch();
+        }
         // The thread has ended, which it does only behind the last sender or in a panic.
         if let Err(mpsc::error::SendError(Message::Chunk(chunk, _))) =
             self.queue.send(Message::Chunk(chunk, permit))
@@ -153,6 +174,23 @@ impl Sink {
         self.shared.reopen.store(true, Ordering::Relaxed);
         // A closed queue means that the program is ending.
         self.queue.send(Message::Wake).ok();
+    }
+
+    /// Says that nothing more comes.
+    pub(crate) fn close(&self) {
+        self.queue.send(Message::End).ok();
+    }
+
+    pub(crate) fn lag(&self) -> Lag {
+        let records = self.shared.waiting.load(Ordering::Relaxed);
+        let free = self.room.available_permits().min(QUEUE as usize);
+        let progress = *self.shared.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        Lag {
+            records,
+            bytes: ((QUEUE as usize - free) * UNIT) as u64,
+            seconds: if records > 0 { progress.elapsed().as_secs() } else { 0 },
+            failing: self.shared.failing.load(Ordering::Relaxed),
+        }
     }
 
     /// Completes when the reader of standard output is gone.
@@ -176,16 +214,17 @@ impl Finish {
 }
 
 impl Shared {
+    fn touch(&self) {
+        *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
     fn written(&self, records: u64) {
-        if let Some(counts) = &self.counts {
-            counts.written(records);
-        }
+        self.counts.written(records);
+        self.touch();
     }
 
     fn dropped(&self, records: u64) {
-        if let Some(counts) = &self.counts {
-            counts.lost(Loss::Dropped, "output", records);
-        }
+        self.counts.lost(Loss::Dropped, "output", records);
         self.report.say(
             &format!("dropped {}", self.name),
             format_args!("{records} records did not fit: the output takes nothing"),
@@ -241,8 +280,13 @@ impl Writer {
     fn run(mut self, mut messages: mpsc::UnboundedReceiver<Message>) {
         while let Some(message) = messages.blocking_recv() {
             self.reopen_if_asked();
-            if let Message::Chunk(chunk, _room) = message {
-                self.write(&chunk);
+            match message {
+                Message::Chunk(chunk, _room) => {
+                    self.write(&chunk);
+                    self.shared.waiting.fetch_sub(chunk.records(), Ordering::Relaxed);
+                }
+                Message::Wake => {}
+                Message::End => return,
             }
         }
     }

@@ -64,13 +64,28 @@ impl Server {
         if !args.iter().any(|arg| arg == "--output") {
             command.arg("--output").arg(folder.path().join("out"));
         }
+        let wanted = ["--tcp", "--udp", "--unix", "--unix-dgram", "--tls"];
+        let listeners = args.iter().filter(|arg| wanted.contains(&arg.as_str())).count();
+        Self::launch(folder, command, if listeners == 0 { 2 } else { listeners })
+    }
+
+    /// What it has said so far.
+    pub(crate) fn seen(&self) -> &[String] {
+        &self.seen
+    }
+
+    /// Starts it with a configuration file, in which the listeners are counted.
+    pub(crate) fn start_with_config(folder: tempfile::TempDir, config: &str, listeners: usize) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_logrecord"));
+        command.arg("serve").arg("--config").arg(config.replace("DIR", &folder.path().display().to_string()));
+        Self::launch(folder, command, listeners)
+    }
+
+    fn launch(folder: tempfile::TempDir, mut command: Command, listeners: usize) -> Self {
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let errors = follow(child.stderr.take().unwrap());
         let mut server = Self { child, errors, seen: Vec::new(), folder };
-        let wanted = ["--tcp", "--udp", "--unix", "--unix-dgram", "--tls"];
-        let listeners = args.iter().filter(|arg| wanted.contains(&arg.as_str())).count();
-        let listeners = if listeners == 0 { 2 } else { listeners };
         server.wait_for(|seen| {
             seen.iter().filter(|line| line.starts_with("listening on ")).count() == listeners
         });
@@ -191,7 +206,9 @@ pub(crate) fn read_lines(path: &Path) -> Vec<String> {
 /// The counts line: received, written, and the sum of all others.
 pub(crate) fn counts(seen: &[String]) -> (u64, u64, u64) {
     let line = seen.iter().rfind(|line| line.starts_with("received=")).unwrap_or_else(|| panic!("{seen:#?}"));
-    let mut numbers = line.split(' ').filter(|word| !word.starts_with("missing")).map(|word| {
+    let summed = ["received", "written", "rejected", "dropped", "buffered"];
+    let in_sum = |word: &&str| summed.iter().any(|sum| word.starts_with(sum));
+    let mut numbers = line.split(' ').filter(in_sum).map(|word| {
         let (_, number) = word.rsplit_once('=').unwrap();
         number.parse::<u64>().unwrap()
     });

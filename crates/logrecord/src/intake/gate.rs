@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 #[cfg(feature = "hmac")]
-use logrecord_frame::envelope::{KeyId, Opened, Opener, PlainKey};
+use logrecord_frame::envelope::{KeyId, Opened, Opener, PlainKey, Refusal};
 
 use super::Rejection;
 
@@ -19,6 +19,9 @@ use super::Rejection;
 #[derive(Debug)]
 pub struct Gate {
     lock: Lock,
+    /// The keys that count here; all of the opener's if there are none.
+    #[cfg(feature = "hmac")]
+    only: Vec<KeyId>,
     accepted: AtomicU64,
     /// Numbers that signed streams skipped, and those of them that came late.
     gaps: AtomicU64,
@@ -76,7 +79,14 @@ impl Verified {
 
 impl Gate {
     const fn new(lock: Lock) -> Self {
-        Self { lock, accepted: AtomicU64::new(0), gaps: AtomicU64::new(0), late: AtomicU64::new(0) }
+        Self {
+            lock,
+            #[cfg(feature = "hmac")]
+            only: Vec::new(),
+            accepted: AtomicU64::new(0),
+            gaps: AtomicU64::new(0),
+            late: AtomicU64::new(0),
+        }
     }
 
     /// Lets every unsigned frame through, and refuses signed ones, which nobody could verify.
@@ -88,6 +98,15 @@ impl Gate {
     #[cfg(feature = "hmac")]
     pub const fn signed(opener: Arc<Opener>) -> Self {
         Self::new(Lock::Signed(opener))
+    }
+
+    /// Of the opener's keys, lets only these through, or all if there are none. Another key's message is refused
+    /// as [`UnknownKey`](Refusal::UnknownKey), and its number is used up all the same.
+    #[cfg(feature = "hmac")]
+    #[must_use]
+    pub fn only(mut self, keys: Vec<KeyId>) -> Self {
+        self.only = keys;
+        self
     }
 
     /// Asks for the plain form with this key.
@@ -136,6 +155,9 @@ impl Gate {
             #[cfg(feature = "hmac")]
             Lock::Signed(opener) => {
                 let opened = opener.open(now_ns(), frame).map_err(Rejection::Refused)?;
+                if !self.only.is_empty() && !self.only.contains(&opened.key_id) {
+                    return Err(Rejection::Refused(Refusal::UnknownKey));
+                }
                 add(&self.gaps, opened.gap);
                 add(&self.late, u64::from(opened.fills_gap));
                 signed(session, opened)
@@ -250,6 +272,13 @@ mod tests {
         assert_eq!(gate.missing(), 0);
         let again = gate.verify(&mut gate.session(), messages[1].clone()).unwrap_err();
         assert_eq!((again.reason(), again.ends_connection()), ("replay", false));
+        let opener = Arc::new(Opener::new(&ring, b"", Policy::new(), 0).unwrap());
+        for (only, reason) in [(&b"k"[..], None), (b"other", Some("unknown_key"))] {
+            let gate = Gate::signed(Arc::clone(&opener)).only(vec![KeyId::new(only).unwrap()]);
+            let message = if reason.is_none() { &messages[0] } else { &messages[2] };
+            let outcome = gate.verify(&mut gate.session(), message.clone());
+            assert_eq!(outcome.err().map(|rejection| rejection.reason()), reason);
+        }
         let unsigned = gate.verify(&mut gate.session(), Bytes::from_static(b"}.")).unwrap_err();
         assert_eq!((unsigned.reason(), unsigned.ends_connection()), ("unsigned", true));
     }

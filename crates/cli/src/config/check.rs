@@ -1,0 +1,126 @@
+//! What a configuration file names is looked at: key files, certificates, hosts.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::net::ToSocketAddrs as _;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use logrecord::frame::envelope::KeyId;
+use logrecord::transport::{Endpoint, TlsServer};
+
+use super::TlsFiles;
+use super::problems::Problems;
+use super::section::At;
+use crate::key;
+
+/// The folder in which systemd puts a unit's credentials.
+const CREDENTIALS: &str = "${CREDENTIALS_DIRECTORY}/";
+
+/// How far a check goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Checks {
+    /// Names are resolved.
+    pub(super) resolve: bool,
+}
+
+/// A file with a secret: the only place where something of the environment is put in.
+pub(super) fn secret(text: &str) -> Result<PathBuf, String> {
+    let Some(name) = text.strip_prefix(CREDENTIALS) else { return Ok(PathBuf::from(text)) };
+    match std::env::var_os("CREDENTIALS_DIRECTORY") {
+        Some(folder) => Ok(Path::new(&folder).join(name)),
+        None => {
+            Err("CREDENTIALS_DIRECTORY is not set: systemd sets it for units with LoadCredential=".to_owned())
+        }
+    }
+}
+
+/// The folder's keys, `ID.key`.
+pub(crate) fn keys_in(folder: &Path) -> anyhow::Result<Vec<(String, PathBuf)>> {
+    use anyhow::Context as _;
+    let mut keys = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(|| format!("{}", folder.display()))? {
+        let path = entry.with_context(|| format!("{}", folder.display()))?.path();
+        let stem = path.file_stem().and_then(|stem| stem.to_str());
+        if let (Some(id), Some("key")) = (stem, path.extension().and_then(|end| end.to_str())) {
+            keys.push((id.to_owned(), path));
+        }
+    }
+    keys.sort();
+    Ok(keys)
+}
+
+/// A key file must hold a key.
+pub(super) fn key_file(problems: &mut Problems<'_>, id: &str, path: &Path, span: Range<usize>) {
+    let id = match KeyId::new(id.as_bytes()) {
+        Ok(id) => id,
+        Err(error) => return problems.add(span, format!("key id {id:?}: {error}")),
+    };
+    if let Err(error) = key::read_file(id, path) {
+        problems.add(span, reason(&error));
+    }
+}
+
+/// The key of the plain form.
+pub(super) fn plain_key(problems: &mut Problems<'_>, path: &At<PathBuf>) {
+    if let Err(error) = key::read_plain(&path.value) {
+        problems.add(path.span.clone(), reason(&error));
+    }
+}
+
+/// A file that must be there and readable.
+pub(super) fn readable(problems: &mut Problems<'_>, path: &At<PathBuf>) {
+    let read = File::open(&path.value).and_then(|mut file| {
+        if !file.metadata()?.is_file() {
+            return Err(std::io::Error::other("not a regular file"));
+        }
+        file.read(&mut [0]).map(|_| ())
+    });
+    if let Err(error) = read {
+        problems.add(path.span.clone(), format!("{}: {error}", path.value.display()));
+    }
+}
+
+/// Certificate and key must fit each other.
+pub(super) fn tls(problems: &mut Problems<'_>, files: &TlsFiles, span: Range<usize>) {
+    let loaded = TlsServer::from_files(&files.certificate, &files.private_key, files.client_ca.as_deref());
+    if let Err(error) = loaded {
+        problems.add(span, format!("{:#}", anyhow::Error::new(error)));
+    }
+}
+
+/// The host of a listener.
+pub(super) fn endpoint(problems: &mut Problems<'_>, endpoint: &Endpoint, span: Range<usize>) {
+    if let (Some(host), Some(port)) = (endpoint.host(), endpoint.port()) {
+        host_and_port(problems, host, port, span);
+    }
+}
+
+/// The host of a URL.
+pub(super) fn url(problems: &mut Problems<'_>, url: &At<String>) {
+    let rest = url.value.split_once("://").map_or(url.value.as_str(), |(_, rest)| rest);
+    let authority = rest.split('/').next().unwrap_or_default();
+    let authority = authority.rsplit('@').next().unwrap_or_default();
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port.parse().unwrap_or(0)),
+        _ => (authority, 0),
+    };
+    host_and_port(problems, host, port, url.span.clone());
+}
+
+fn host_and_port(problems: &mut Problems<'_>, host: &str, port: u16, span: Range<usize>) {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    if let Err(error) = (host, port).to_socket_addrs() {
+        problems.add(span, format!("cannot resolve {host:?}: {error}"));
+    }
+}
+
+/// The causes of an error without its outermost word, which only sets the exit code.
+fn reason(error: &anyhow::Error) -> String {
+    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    match causes.as_slice() {
+        [only] => only.clone(),
+        [_, causes @ ..] => causes.join(": "),
+        [] => String::new(),
+    }
+}

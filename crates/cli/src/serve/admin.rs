@@ -1,0 +1,317 @@
+//! The admin server: health, readiness, metrics and status over HTTP.
+//!
+//! A browser on this machine can be made to ask anything of `127.0.0.1` by any page it shows. So the `Host` must be
+//! the address that was bound, nothing may be embedded or read from elsewhere, and what says more than that the
+//! program lives needs the token.
+
+use std::convert::Infallible;
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{self, HeaderValue};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Semaphore;
+
+use super::hub::Hub;
+use super::metrics;
+use crate::config::{Admin, AdminAddress};
+use crate::exit::Failure;
+
+/// Connections at a time; more wait.
+const MAX_CONNECTIONS: usize = 64;
+
+/// How long the head of a request may take.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long an `accept` that failed is left alone.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The longest token of a file.
+const MAX_TOKEN: u64 = 4_096;
+
+const COOKIE: &str = "logrecord_token";
+
+type Reply = Response<Full<Bytes>>;
+
+enum Socket {
+    Tcp(tokio::net::TcpListener, SocketAddr),
+    Unix(tokio::net::UnixListener, SocketFile),
+}
+
+/// The file of a Unix socket, which goes with the server.
+struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        fs::remove_file(&self.0).ok();
+    }
+}
+
+/// A server that is bound.
+pub(crate) struct AdminServer {
+    socket: Socket,
+    guard: Arc<Guard>,
+    /// The token was made here, so that somebody has to be told.
+    tells_token: bool,
+}
+
+/// Who may ask what.
+struct Guard {
+    token: String,
+    /// Hosts that a request may name; everything where there is no browser to be deceived.
+    hosts: Option<Vec<String>>,
+}
+
+/// Binds the server of a configuration.
+pub(crate) fn bind(admin: &Admin) -> anyhow::Result<AdminServer> {
+    let token = match &admin.token_file {
+        Some(path) => read_token(path)?,
+        None => random_token()?,
+    };
+    if !admin.address.is_local() {
+        return Err(anyhow!("others could reach it; put a proxy with TLS in front of a loopback address")
+            .context(Failure::config("the admin server listens on loopback or a Unix socket only")));
+    }
+    let (socket, hosts) = match &admin.address {
+        AdminAddress::Tcp(address) => {
+            let bound = std::net::TcpListener::bind(address).and_then(|socket| {
+                socket.set_nonblocking(true)?;
+                let address = socket.local_addr()?;
+                Ok((tokio::net::TcpListener::from_std(socket)?, address))
+            });
+            let (socket, address) = bound
+                .with_context(|| format!("{address}"))
+                .context(Failure::unavailable("cannot listen for --admin"))?;
+            let port = address.port();
+            let hosts = vec![address.to_string(), format!("localhost:{port}")];
+            (Socket::Tcp(socket, address), Some(hosts))
+        }
+        AdminAddress::Unix(path) => {
+            let socket = bind_unix(path)
+                .with_context(|| format!("{}", path.display()))
+                .context(Failure::unavailable("cannot listen for --admin"))?;
+            (Socket::Unix(socket, SocketFile(path.clone())), None)
+        }
+    };
+    Ok(AdminServer {
+        socket,
+        guard: Arc::new(Guard { token, hosts }),
+        tells_token: admin.token_file.is_none(),
+    })
+}
+
+/// A socket that nobody answers on is a rest of a run that was killed.
+fn bind_unix(path: &Path) -> io::Result<tokio::net::UnixListener> {
+    let socket = match std::os::unix::net::UnixListener::bind(path) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            let stale = std::os::unix::net::UnixStream::connect(path)
+                .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+            if !stale {
+                return Err(error);
+            }
+            fs::remove_file(path)?;
+            std::os::unix::net::UnixListener::bind(path)?
+        }
+        bound => bound?,
+    };
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    socket.set_nonblocking(true)?;
+    tokio::net::UnixListener::from_std(socket)
+}
+
+fn random_token() -> anyhow::Result<String> {
+    let mut random = [0_u8; 16];
+    getrandom::fill(&mut random)
+        .map_err(|error| anyhow!("{error}"))
+        .context(Failure::unavailable("no randomness"))?;
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn read_token(path: &Path) -> anyhow::Result<String> {
+    use std::io::Read as _;
+    let mut token = String::new();
+    fs::File::open(path)
+        .and_then(|file| file.take(MAX_TOKEN).read_to_string(&mut token))
+        .with_context(|| format!("{}", path.display()))
+        .context(Failure::config("cannot read the token"))?;
+    let token = token.trim();
+    if token.len() < 16 || !token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte))
+    {
+        return Err(anyhow!(
+            "{}: a token is one line of 16 letters or more: A-Z, a-z, 0-9, - _ . ~",
+            path.display()
+        )
+        .context(Failure::config("unusable token")));
+    }
+    Ok(token.to_owned())
+}
+
+impl AdminServer {
+    /// Where it is, with the token if nobody else knows it.
+    pub(crate) fn link(&self) -> String {
+        let place = match &self.socket {
+            Socket::Tcp(_, address) => format!("http://{address}/"),
+            Socket::Unix(_, file) => format!("unix://{}", file.0.display()),
+        };
+        if self.tells_token { format!("{place}?token={}", self.guard.token) } else { place }
+    }
+
+    /// Serves until the program ends.
+    pub(crate) async fn serve(self, hub: Arc<Hub>) {
+        let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        loop {
+            // The semaphore is never closed.
+            let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
+            let (hub, guard) = (Arc::clone(&hub), Arc::clone(&self.guard));
+            let accepted = match &self.socket {
+                Socket::Tcp(socket, _) => socket.accept().await.map(|(stream, _)| {
+                    tokio::spawn(async move {
+                        converse(stream, hub, guard).await;
+                        drop(permit);
+                    });
+                }),
+                Socket::Unix(socket, _) => socket.accept().await.map(|(stream, _)| {
+                    tokio::spawn(async move {
+                        converse(stream, hub, guard).await;
+                        drop(permit);
+                    });
+                }),
+            };
+            if accepted.is_err() {
+                tokio::time::sleep(RETRY).await;
+            }
+        }
+    }
+}
+
+async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, hub: Arc<Hub>, guard: Arc<Guard>) {
+    let answer = service_fn(|request| {
+        let reply = reply(&request, &hub, &guard);
+        async move { Ok::<_, Infallible>(reply) }
+    });
+    // A peer that breaks off is its own affair.
+    hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(16 << 10)
+        .serve_connection(TokioIo::new(stream), answer)
+        .await
+        .ok();
+}
+
+fn reply<B>(request: &Request<B>, hub: &Hub, guard: &Guard) -> Reply {
+    let mut reply = route(request, hub, guard);
+    let fixed = [
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    for (name, value) in fixed {
+        reply.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    if request.method() == Method::HEAD {
+        *reply.body_mut() = Full::default();
+    }
+    reply
+}
+
+fn route<B>(request: &Request<B>, hub: &Hub, guard: &Guard) -> Reply {
+    if !guard.knows_host(request) {
+        return text(StatusCode::MISDIRECTED_REQUEST, "this is not the host that was asked for\n");
+    }
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        let mut reply = text(StatusCode::METHOD_NOT_ALLOWED, "GET and HEAD only\n");
+        reply.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return reply;
+    }
+    match request.uri().path() {
+        "/health" => json(StatusCode::OK, &serde_json::json!({ "status": "ok" })),
+        "/ready" => {
+            let why = hub.not_ready();
+            if why.is_empty() {
+                json(StatusCode::OK, &serde_json::json!({ "status": "ready" }))
+            } else {
+                let body = serde_json::json!({ "status": "not ready", "reasons": why });
+                json(StatusCode::SERVICE_UNAVAILABLE, &body)
+            }
+        }
+        "/metrics" => {
+            typed(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", metrics::metrics(hub).into())
+        }
+        "/" if request.uri().query().is_some_and(|query| query.starts_with("token=")) => guard.admit(request),
+        "/" | "/status" if !guard.allows(request) => {
+            text(StatusCode::UNAUTHORIZED, "give the token: its link, or Authorization: Bearer\n")
+        }
+        "/" => text(StatusCode::OK, "/health\n/ready\n/metrics\n/status\n"),
+        "/status" => json(StatusCode::OK, &metrics::status(hub)),
+        _ => text(StatusCode::NOT_FOUND, "there is nothing here\n"),
+    }
+}
+
+impl Guard {
+    fn knows_host<B>(&self, request: &Request<B>) -> bool {
+        let Some(hosts) = &self.hosts else { return true };
+        let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+        host.is_some_and(|host| hosts.iter().any(|known| known.eq_ignore_ascii_case(host)))
+    }
+
+    /// The link with the token becomes a cookie and a link without it.
+    fn admit<B>(&self, request: &Request<B>) -> Reply {
+        let given = request.uri().query().and_then(|query| query.strip_prefix("token=")).unwrap_or_default();
+        if !self.is_token(given) {
+            return text(StatusCode::UNAUTHORIZED, "this is not the token\n");
+        }
+        let mut reply = text(StatusCode::FOUND, "");
+        reply.headers_mut().insert(header::LOCATION, HeaderValue::from_static("/"));
+        let cookie = format!("{COOKIE}={}; HttpOnly; SameSite=Strict; Path=/", self.token);
+        if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+            reply.headers_mut().insert(header::SET_COOKIE, cookie);
+        }
+        reply
+    }
+
+    fn allows<B>(&self, request: &Request<B>) -> bool {
+        let text = |name| request.headers().get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+        let mut bearers =
+            text(header::AUTHORIZATION).filter_map(|value| value.strip_prefix("Bearer ").map(str::trim));
+        let mut cookies = text(header::COOKIE)
+            .flat_map(|value| value.split(';'))
+            .filter_map(|pair| pair.trim().split_once('='))
+            .filter_map(|(name, value)| (name == COOKIE).then_some(value));
+        bearers.any(|token| self.is_token(token)) || cookies.any(|token| self.is_token(token))
+    }
+
+    /// In a time that says nothing of where the two differ.
+    fn is_token(&self, given: &str) -> bool {
+        let (known, given) = (self.token.as_bytes(), given.as_bytes());
+        known.len() == given.len()
+            && known.iter().zip(given).fold(0, |differs, (known, given)| differs | (known ^ given)) == 0
+    }
+}
+
+fn typed(status: StatusCode, kind: &'static str, body: Bytes) -> Reply {
+    let mut reply = Response::new(Full::new(body));
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    reply
+}
+
+fn text(status: StatusCode, body: &'static str) -> Reply {
+    typed(status, "text/plain; charset=utf-8", Bytes::from_static(body.as_bytes()))
+}
+
+fn json(status: StatusCode, body: &serde_json::Value) -> Reply {
+    typed(status, "application/json", format!("{body}\n").into())
+}

@@ -1,0 +1,186 @@
+//! The listeners: bound at the start, and one by one when a reload brings another one or takes one away.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow};
+use logrecord::intake::Gate;
+use logrecord::transport::listener::{Listener, ListenerConfig};
+use logrecord::transport::{Endpoint, TlsServer, Transport};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::hub::Hub;
+use super::receive::Inlet;
+use crate::config::{Address, Config, Listen, Require};
+use crate::exit::Failure;
+
+/// A socket that is bound and not yet served.
+pub(crate) struct Bound {
+    listen: Listen,
+    listener: Listener,
+    gate: Arc<Gate>,
+}
+
+struct Running {
+    listen: Listen,
+    inlet: Arc<Inlet>,
+    stop: watch::Sender<bool>,
+}
+
+/// All that is served.
+#[derive(Default)]
+pub(crate) struct Listeners {
+    running: Vec<Running>,
+    tasks: JoinSet<String>,
+}
+
+/// Binds what a configuration names and is not there already.
+pub(crate) fn bind(
+    config: &Config,
+    hub_keys: &super::keys::Keys,
+    there: &Listeners,
+) -> anyhow::Result<Vec<Bound>> {
+    let mut bound = Vec::new();
+    for listen in &config.listen {
+        if there.running.iter().any(|running| running.listen.address == listen.address) {
+            continue;
+        }
+        let gate = hub_keys.gate(&listen.require, &config.signing)?;
+        for listener in sockets(listen)? {
+            bound.push(Bound { listen: listen.clone(), listener, gate: Arc::clone(&gate) });
+        }
+    }
+    Ok(bound)
+}
+
+fn sockets(listen: &Listen) -> anyhow::Result<Vec<Listener>> {
+    let mut config = ListenerConfig::new()
+        .max_frame_len(listen.limits.max_frame)
+        .max_connections(listen.limits.max_connections)
+        .max_connections_per_peer(listen.limits.max_connections_per_peer)
+        .idle_timeout(listen.limits.idle_timeout)
+        .frame_timeout(listen.limits.frame_timeout)
+        .drain_timeout(listen.limits.drain_timeout)
+        .unix_mode(listen.unix_mode);
+    match &listen.address {
+        Address::Systemd => {
+            let handed = Listener::from_systemd(&config)
+                .map_err(|error| anyhow!("{error}"))
+                .context(Failure::unavailable("cannot use the sockets that were handed over"))?;
+            if handed.is_empty() {
+                return Err(anyhow!("--systemd: LISTEN_FDS names no sockets for this process")
+                    .context(Failure::unavailable("no sockets")));
+            }
+            for listener in &handed {
+                allow(listener.local_endpoint(), listen)?;
+            }
+            Ok(handed)
+        }
+        Address::Endpoint(endpoint) => {
+            allow(endpoint, listen)?;
+            if endpoint.transport() == Transport::Tls {
+                config = config.tls(tls(listen)?);
+            }
+            let listener = Listener::bind(endpoint, config)
+                .map_err(anyhow::Error::new)
+                .with_context(|| format!("{endpoint}"))
+                .context(Failure::unavailable("cannot listen"))?;
+            Ok(vec![listener])
+        }
+    }
+}
+
+/// The certificate and key of a TLS listener.
+fn tls(listen: &Listen) -> anyhow::Result<TlsServer> {
+    let Some(files) = &listen.tls else {
+        return Err(anyhow!("--tls needs --tls-cert and --tls-key").context(Failure::usage("no certificate")));
+    };
+    TlsServer::from_files(&files.certificate, &files.private_key, files.client_ca.as_deref())
+        .map_err(anyhow::Error::new)
+        .context(Failure::config("unusable TLS files"))
+}
+
+/// An address that others can reach needs a key or TLS, or a word from the operator.
+fn allow(endpoint: &Endpoint, listen: &Listen) -> anyhow::Result<()> {
+    if endpoint.is_local()
+        || listen.require != Require::Nothing
+        || endpoint.transport() == Transport::Tls
+        || listen.allow_unauthenticated
+    {
+        return Ok(());
+    }
+    Err(anyhow!(
+        "{endpoint}: others can reach this address, and anybody could send records. Give a key \
+         (--hmac-key, see `logrecord key new`), use --tls, or say --allow-unauthenticated"
+    )
+    .context(Failure::config("refused")))
+}
+
+impl Listeners {
+    /// Serves what was bound.
+    pub(crate) fn serve(&mut self, bound: Vec<Bound>, hub: &Arc<Hub>) {
+        for Bound { listen, listener, gate } in bound {
+            let address = listener.local_endpoint().to_string();
+            hub.report.line(format_args!("listening on {address}"));
+            let inlet = Arc::new(Inlet::new(Arc::clone(hub), gate, hub.listener(&address)));
+            let (stop, mut stopped) = watch::channel(false);
+            self.running.push(Running { listen, inlet: Arc::clone(&inlet), stop });
+            let served = listener.serve(inlet, async move {
+                // A closed channel is a stop as well.
+                stopped.wait_for(|stop| *stop).await.ok();
+            });
+            self.tasks.spawn(async move {
+                served.await;
+                address
+            });
+        }
+    }
+
+    /// Ends what a new configuration does not name any more, and gives each gate what it says; tells what counts
+    /// only after a restart.
+    pub(crate) fn adapt(&mut self, config: &Config, hub: &Hub) -> anyhow::Result<()> {
+        let mut gates = Vec::new();
+        for running in &self.running {
+            let listen = config.listen.iter().find(|listen| listen.address == running.listen.address);
+            gates.push(match listen {
+                Some(listen) => Some((listen, hub.keys.gate(&listen.require, &config.signing)?)),
+                None => None,
+            });
+        }
+        let mut gates = gates.into_iter();
+        self.running.retain_mut(|running| {
+            let Some(Some((listen, gate))) = gates.next() else {
+                running.stop.send_replace(true);
+                return false;
+            };
+            running.inlet.set_gate(gate);
+            running.listen.require = listen.require.clone();
+            if running.listen != *listen {
+                hub.report.line(format_args!(
+                    "logrecord: other settings of {} than its keys count after a restart",
+                    listen.address
+                ));
+            }
+            true
+        });
+        Ok(())
+    }
+
+    /// Waits until a listener that was told to stop has drained; gives its address. Never, while all serve.
+    pub(crate) async fn ended(&mut self) -> String {
+        match self.tasks.join_next().await {
+            Some(Ok(address)) => address,
+            // A listener contains its panics.
+            Some(Err(_)) => String::new(),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Ends all, and waits until what they have received is handed over.
+    pub(crate) async fn stop(&mut self) {
+        for running in &self.running {
+            running.stop.send_replace(true);
+        }
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
