@@ -390,7 +390,7 @@ impl Reading<'_, '_> {
 
     fn output(&mut self, name: &At<String>, section: &mut Section<'_, '_>) -> Option<Output> {
         let word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-        if name.value.is_empty() || !name.value.as_bytes().iter().all(|byte| word(byte)) {
+        if name.value.is_empty() || !name.value.as_bytes().iter().all(word) {
             self.problems.add(name.span.clone(), "an output's name is made of letters, digits, - and _");
         }
         let kinds = [("file", 'f'), ("stdout", 's'), ("otlp", 'o'), ("nats", 'n')];

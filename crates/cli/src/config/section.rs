@@ -148,28 +148,24 @@ impl<'a, 'i> Section<'a, 'i> {
         })
     }
 
-    pub(super) fn table(
-        &mut self,
-        problems: &mut Problems<'_>,
-        name: &'static str,
-    ) -> Option<Section<'a, 'i>> {
+    pub(super) fn table(&mut self, problems: &mut Problems<'_>, name: &'static str) -> Option<Self> {
         let found = self.get(name)?;
         let Some(table) = found.get_ref().as_table() else {
             let kind = found.get_ref().type_str();
             problems.add(found.span(), format!("`{name}`: expected a table, found {kind}"));
             return None;
         };
-        Some(Section::new(table, found.span()))
+        Some(Self::new(table, found.span()))
     }
 
     /// The tables of `[[name]]`.
-    pub(super) fn tables(&mut self, problems: &mut Problems<'_>, name: &'static str) -> Vec<Section<'a, 'i>> {
+    pub(super) fn tables(&mut self, problems: &mut Problems<'_>, name: &'static str) -> Vec<Self> {
         let Some(found) = self.get(name) else { return Vec::new() };
         let mut tables = Vec::new();
         match found.get_ref() {
             DeValue::Array(array) if array.iter().all(|entry| entry.get_ref().is_table()) => {
                 for entry in array.iter() {
-                    tables.extend(entry.get_ref().as_table().map(|table| Section::new(table, entry.span())));
+                    tables.extend(entry.get_ref().as_table().map(|table| Self::new(table, entry.span())));
                 }
             }
             _ => problems.add(found.span(), format!("`{name}` is a list of tables: write [[{name}]]")),

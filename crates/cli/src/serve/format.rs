@@ -53,16 +53,17 @@ impl Formatting {
         record: &LogRecord<'_>,
         source: &SourceInfo<'_>,
         out: &mut Vec<u8>,
-    ) -> Result<(), FormatError> {
-        match self {
-            Self::Json => drop(record.write_json(Some(source), out)),
+    ) -> Result<Written, FormatError> {
+        let written = match self {
+            Self::Json => record.write_json(Some(source), out),
             Self::Text(formatter) => {
                 let mut text = String::new();
-                formatter.format_into(record, Some(source), &mut text)?;
+                let written = formatter.format_into(record, Some(source), &mut text)?;
                 out.extend_from_slice(text.as_bytes());
+                written
             }
-        }
+        };
         out.push(b'\n');
-        Ok(())
+        Ok(written)
     }
 }
