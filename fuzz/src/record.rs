@@ -72,7 +72,6 @@ fn program(data: &[u8]) -> Vec<u8> {
         // A stock record up to its end, and the key of an extra.
         None => {
             LogRecord::builder("app", 20, "m").build().to_pickle(&mut program).expect("it is small");
-            program.drain(..4);
             program.truncate(program.len() - 2);
             program.extend_from_slice(b"X\x05\0\0\0extraq\x77");
         }

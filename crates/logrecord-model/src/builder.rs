@@ -34,17 +34,18 @@ pub struct LogRecordBuilder<'a> {
 }
 
 impl<'a> LogRecord<'a> {
-    /// Starts a record with the logger's name, the level's number and the message.
+    /// Starts a record with the logger's name, the level and the message.
     pub fn builder(
         name: impl Into<Text<'a>>,
-        levelno: i64,
+        level: impl Into<Level>,
         message: impl Into<Text<'a>>,
     ) -> LogRecordBuilder<'a> {
+        let level = level.into();
         let mut record = Self { order: Order::STOCK_WITH_TASK, ..Self::EMPTY };
         record.store(Field::Name, name.into().into_value());
         record.store(Field::Msg, message.into().into_value());
-        record.store(Field::LevelName, level_name(levelno).into_value());
-        record.store(Field::LevelNo, Value::Int(levelno));
+        record.store(Field::LevelName, level_name(level).into_value());
+        record.store(Field::LevelNo, Value::Int(level.number()));
         record.store(Field::LineNo, Value::Int(0));
         for field in [Field::PathName, Field::FileName, Field::Module] {
             record.store(field, Value::from(""));
@@ -56,8 +57,7 @@ impl<'a> LogRecord<'a> {
 }
 
 /// What `logging.getLevelName` gives without `addLevelName`.
-fn level_name(levelno: i64) -> Text<'static> {
-    let level = Level::new(levelno);
+fn level_name(level: Level) -> Text<'static> {
     level.name().map_or_else(|| Text::from(level.to_string()), Text::from)
 }
 

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use pickle_codec::Str;
+use pickle_codec::json::is_unsafe;
 
 /// Appends text to a line so that it can neither end the line nor steer a terminal.
 ///
@@ -92,19 +93,6 @@ fn first_suspect(bytes: &[u8]) -> Option<usize> {
 
 const fn is_suspect(byte: u8) -> bool {
     matches!(byte, 0..=0x1f | 0x7f | 0xc2 | 0xd8 | 0xe2)
-}
-
-/// Whether a character can end a line, steer a terminal or turn the direction of writing.
-const fn is_unsafe(character: char) -> bool {
-    matches!(
-        character,
-        '\0'..='\x1f'
-            | '\x7f'..='\u{9f}'
-            | '\u{61c}'
-            | '\u{200e}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}'
-    )
 }
 
 fn push_escape(point: u32, out: &mut String) {

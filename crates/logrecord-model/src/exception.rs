@@ -35,7 +35,7 @@ pub struct Exception {
     /// does not tell them apart.
     pub message: String,
     /// The frames, the innermost last.
-    pub frames: Vec<Frame>,
+    pub frames: Vec<TracebackFrame>,
     /// Where the parser stood, for a SyntaxError.
     pub syntax: Option<SyntaxPlace>,
     /// How it is bound to the exception before it at the same depth.
@@ -57,7 +57,7 @@ impl Exception {
 /// One frame of a traceback.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Frame {
+pub struct TracebackFrame {
     /// The file.
     pub file: String,
     /// The line in it.
@@ -383,7 +383,7 @@ fn is_rule(text: &str) -> bool {
 }
 
 /// `  File "app.py", line 3, in run`
-fn frame(line: &str) -> Option<Frame> {
+fn frame(line: &str) -> Option<TracebackFrame> {
     let rest = line.strip_prefix("  File \"")?;
     let (file, rest) = rest.rsplit_once("\", line ")?;
     let (number, function) = match rest.split_once(", in ") {
@@ -391,7 +391,7 @@ fn frame(line: &str) -> Option<Frame> {
         None => (rest, None),
     };
     let line = number.trim().parse().ok()?;
-    Some(Frame { file: file.to_owned(), line: Some(line), function, code: None, repeated: 0 })
+    Some(TracebackFrame { file: file.to_owned(), line: Some(line), function, code: None, repeated: 0 })
 }
 
 /// Splits `mypkg.Oops: text`; None if the line does not begin with the name of a class.

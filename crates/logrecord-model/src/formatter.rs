@@ -19,6 +19,7 @@ use self::view::View;
 use crate::brace::brace;
 use crate::budget::{CUT, Written};
 use crate::created::seconds_of;
+use crate::defaults::now;
 use crate::dollar::dollar;
 use crate::escape::escape_line;
 use crate::json::SourceInfo;
@@ -27,7 +28,6 @@ use crate::percent::error::FormatError;
 use crate::percent::output::Output;
 use crate::percent::show::{Conversion, show_cow};
 use crate::percent::{Arguments, DEFAULT_MESSAGE_LIMIT, Fields, PercentFormat, percent};
-use crate::record::now;
 use crate::strftime::{Zone, default_time, strftime};
 use crate::{LogRecord, Text};
 
@@ -430,7 +430,7 @@ impl Formatter {
 
     /// The text of `getMessage()`. Safe output has to say something where Python raises.
     fn message<'v>(&self, msg: &'v Value<'_>, args: &'v Value<'_>) -> Result<Text<'v>, FormatError> {
-        let format = PercentFormat::new().with_limit(self.message_limit);
+        let format = PercentFormat::new().limit(self.message_limit);
         match format.message(msg, args) {
             Err(error) if self.safe || self.lenient => Ok(Text::from(format.refused(msg, &error))),
             other => other,

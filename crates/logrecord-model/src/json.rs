@@ -17,11 +17,12 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use pickle_codec::Value;
+use pickle_codec::json::{write_escaped, write_string};
 
 use crate::budget::{CUT, Written};
 use crate::field::Field;
 use crate::percent::class::type_name;
-use crate::quote::{write_inner, write_str, write_text};
+
 use crate::record::LogRecord;
 use crate::tagged::{repr, write_value};
 use crate::text::Text;
@@ -101,7 +102,7 @@ impl LogRecord<'_> {
         let start = out.len();
         let room = self.limit.saturating_sub(RESERVE);
         let mut line = Line { end: start.saturating_add(room), vain: room, cut: self.is_cut(), out };
-        if let Some(time) = self.created().and_then(rfc3339) {
+        if let Some(time) = self.created().or_else(|| self.odd_time()).and_then(rfc3339) {
             line.out.extend_from_slice(b",\"time\":\"");
             line.out.extend_from_slice(&time);
             line.out.push(b'"');
@@ -159,11 +160,11 @@ impl LogRecord<'_> {
 
 fn write_source(source: &SourceInfo<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b",\"source\":{\"transport\":");
-    write_str(source.transport, out);
+    write_string(source.transport, out);
     for (key, value) in [(",\"peer\":", source.peer), (",\"key_id\":", source.key_id)] {
         if let Some(value) = value {
             out.extend_from_slice(key.as_bytes());
-            write_str(value, out);
+            write_string(value, out);
         }
     }
     out.push(b'}');
@@ -190,7 +191,7 @@ impl Line<'_> {
         self.out.push(b'"');
         for character in text.chars() {
             let before = self.out.len();
-            write_inner(character.encode_utf8(&mut [0; 4]), self.out);
+            write_escaped(character.encode_utf8(&mut [0; 4]), self.out);
             if self.out.len() > end {
                 self.out.truncate(before);
                 break;
@@ -253,7 +254,7 @@ impl Line<'_> {
             self.out.push(separator);
             separator = b',';
             if place < MOST {
-                write_str(name, self.out);
+                write_string(name, self.out);
             }
             if place == MOST || self.out.len() > self.end {
                 self.out.truncate(before.saturating_add(1));
@@ -302,7 +303,7 @@ impl<'r> Keys<'r> {
         if text.starts_with('$') {
             out.push(b'$');
         }
-        write_inner(&text, out);
+        write_escaped(&text, out);
         out.push(b'"');
     }
 }
@@ -326,6 +327,14 @@ fn unique(base: String, key: &Value<'_>, taken: &mut HashMap<Cow<'_, str>, u32>)
     }
     taken.insert(Cow::Owned(text.clone()), 2);
     text
+}
+
+/// Text as a JSON string, with each lone surrogate as a visible escape.
+fn write_text(text: &Text<'_>, out: &mut Vec<u8>) {
+    match text {
+        Text::Utf8(text) => write_string(text, out),
+        Text::Wtf8(_) => write_string(&text.to_visible(), out),
+    }
 }
 
 /// An integer in decimal.

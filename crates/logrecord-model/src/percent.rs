@@ -97,7 +97,7 @@ impl PercentFormat {
     /// Sets the bytes that the output may have; what is above is cut off, and
     /// `...(cut)` stands there.
     #[must_use]
-    pub const fn with_limit(mut self, bytes: usize) -> Self {
+    pub const fn limit(mut self, bytes: usize) -> Self {
         self.limit = bytes;
         self
     }
@@ -114,12 +114,12 @@ impl PercentFormat {
     /// ```
     /// use logrecord_model::PercentFormat;
     /// use pickle_codec::Value;
-    /// let format = PercentFormat::new().with_max_directives(2);
+    /// let format = PercentFormat::new().max_directives(2);
     /// assert_eq!(format.format("%d %d", &Value::tuple([1, 2])).unwrap(), "1 2");
     /// assert_eq!(format.format("%d %d %d", &Value::tuple([1, 2, 3])).unwrap(), "1 2 ...(cut)");
     /// ```
     #[must_use]
-    pub const fn with_max_directives(mut self, directives: usize) -> Self {
+    pub const fn max_directives(mut self, directives: usize) -> Self {
         self.max_directives = directives;
         self
     }

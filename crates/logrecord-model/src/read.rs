@@ -1,12 +1,15 @@
 //! Records from pickles: the general way, through a document, and the choice between the ways.
 
-use pickle_codec::{DecodeOptions, Decoder, Document, Limits, Node, Py2Str};
+use std::collections::HashSet;
+
+use pickle_codec::{DecodeOptions, Decoder, Document, Globals, Limits, Node, Py2Str};
 
 use crate::budget::output_limit;
 use crate::convert::{Converter, Kept, Note, NotedKeys};
 use crate::error::{Error, Result};
 use crate::field::Field;
 use crate::loose::{self, Scratch};
+use crate::plain::plain_text;
 use crate::record::{LogRecord, Remarks};
 use crate::stock;
 
@@ -69,6 +72,7 @@ impl<'a> LogRecord<'a> {
                     record.store_odd(field, noted_value(note));
                 }
                 (Some(field), Kept::Note(note)) => record.store(field, noted_value(note)),
+                (Some(Field::Msg), Kept::Value(value)) => record.store(Field::Msg, plain_text(value)),
                 (Some(field), Kept::Value(value)) => record.store(field, value),
                 (None, value) => {
                     let value = match value {
@@ -87,11 +91,35 @@ impl<'a> LogRecord<'a> {
                 }
             }
         }
-        if cut {
-            record.remarks = Some(Box::new(Remarks { cut, ..Remarks::default() }));
+        let globals = globals_of(document, options);
+        if cut || !globals.is_empty() {
+            record.remarks = Some(Box::new(Remarks { cut, globals }));
         }
         Ok(record)
     }
+}
+
+/// The names that are only described, each once.
+fn globals_of(document: &Document<'_>, options: &DecodeOptions) -> Vec<Box<str>> {
+    if options.globals_set() != Globals::Inert {
+        return Vec::new();
+    }
+    let mut seen = HashSet::new();
+    let mut names = Vec::new();
+    for (module, name) in document.described_globals() {
+        if !seen.insert((module, name)) {
+            continue;
+        }
+        if names.len() == LogRecord::MAX_GLOBALS {
+            names.push("...".into());
+            break;
+        }
+        let full = format!("{}.{}", module.to_string_lossy(), name.to_string_lossy());
+        let most = full.len().min(pickle_codec::MAX_ERROR_NAME_LEN);
+        let end = (0..=most).rev().find(|end| full.is_char_boundary(*end)).unwrap_or(0);
+        names.push(full.get(..end).unwrap_or_default().into());
+    }
+    names
 }
 
 /// The two ways for what CPython 3 sends.

@@ -1,14 +1,13 @@
 //! The record: every attribute that CPython gives a LogRecord, typed, and everything else in `extra`.
 
 use std::borrow::Cow;
-use std::sync::LazyLock;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use pickle_codec::Value;
 
 use crate::field::{FIELDS, FLOATS, Field, INTS, Slot, TEXTS, VALUES};
 use crate::level::Level;
+use crate::plain::{latin1, plain};
 use crate::text::Text;
 
 /// A LogRecord, borrowing from the payload it was read from.
@@ -291,6 +290,35 @@ impl<'a> LogRecord<'a> {
         asctime: Text AscTime;
     }
 
+    /// The time at which the record was made: `created`, or the `datetime` or time in text that stands in its place.
+    /// `None` where there is none, or none that a clock can show.
+    ///
+    /// ```
+    /// use std::time::{Duration, UNIX_EPOCH};
+    /// let record = logrecord_model::LogRecord::builder("app", 20, "m").created(1.5).build();
+    /// assert_eq!(record.time(), Some(UNIX_EPOCH + Duration::from_millis(1500)));
+    /// ```
+    #[must_use]
+    pub fn time(&self) -> Option<SystemTime> {
+        self.timestamp().map(SystemTime::from)
+    }
+
+    /// As [`time`](Self::time), in microseconds as `datetime.fromtimestamp` has it.
+    #[must_use]
+    pub fn timestamp(&self) -> Option<jiff::Timestamp> {
+        let seconds = self.created().or_else(|| self.odd_time())?;
+        let (seconds, micros) = crate::time::split(seconds)?;
+        jiff::Timestamp::new(seconds, i32::try_from(micros).ok()?.checked_mul(1000)?).ok()
+    }
+
+    /// The time in the place of `created` that is no number.
+    pub(crate) fn odd_time(&self) -> Option<f64> {
+        if !self.is_odd(Field::Created) {
+            return None;
+        }
+        crate::created::seconds_of(self.extra_value(Field::Created.as_str())?)
+    }
+
     /// The level: that of [`levelno`](Self::levelno), else the one that
     /// [`levelname`](Self::levelname) names, else 0, which is NOTSET. So a record with a level that
     /// is no number is still filtered and coloured by its name.
@@ -334,6 +362,29 @@ impl<'a> LogRecord<'a> {
     pub fn is_cut(&self) -> bool {
         self.remarks.as_ref().is_some_and(|remarks| remarks.cut)
     }
+
+    /// The globals that the payload names and that are only described, as `module.name`, each once and in order: what
+    /// [`Globals::Inert`](pickle_codec::Globals::Inert) lets pass beside the known types and what the caller allows.
+    /// A record that names more than [`MAX_GLOBALS`](Self::MAX_GLOBALS) has `...` behind the last of them.
+    ///
+    /// ```
+    /// use logrecord_model::LogRecord;
+    /// use pickle_codec::{DecodeOptions, Globals};
+    /// let options = DecodeOptions::new().globals(Globals::Inert);
+    /// let record = LogRecord::from_pickle_with(b"}X\x03\0\0\0jobcos\nsystem\n(X\x02\0\0\0idtRs.", &options)?;
+    /// assert_eq!(record.globals().collect::<Vec<_>>(), ["os.system"]);
+    /// assert_eq!(
+    ///     record.to_json(),
+    ///     r#"{"message":"","extra":{"job":{"$object":{"class":"os.system","args":["id"]}}},"globals":["os.system"]}"#
+    /// );
+    /// # Ok::<(), logrecord_model::Error>(())
+    /// ```
+    pub fn globals(&self) -> impl Iterator<Item = &str> {
+        self.remarks.iter().flat_map(|remarks| remarks.globals.iter().map(|name| &**name))
+    }
+
+    /// How many names of globals a record keeps: 256.
+    pub const MAX_GLOBALS: usize = 256;
 
     /// The bytes that the record may become when it is written out: [`output_limit`](crate::output_limit) of its
     /// payload, and no bound for a record that was not read from one.
@@ -556,6 +607,12 @@ impl<'a> LogRecord<'a> {
                     *slot = Text::Wtf8(Box::new(bytes));
                 }
             }
+            // Python 2's text of an unknown encoding.
+            (Slot::Text(place), Value::Bytes(bytes)) => {
+                if let Some(slot) = self.texts.get_mut(place) {
+                    *slot = Text::from(latin1(&bytes));
+                }
+            }
             (Slot::Float(place), Value::Int(number)) if number.unsigned_abs() <= EXACT => {
                 if let Some(slot) = self.floats.get_mut(place) {
                     #[allow(clippy::as_conversions, reason = "within 2^53 every integer is a float")]
@@ -564,7 +621,10 @@ impl<'a> LogRecord<'a> {
                 }
                 self.whole |= field.bit();
             }
-            (_, value) => return self.store_odd(field, value),
+            (slot, value) => match plain(slot, &value) {
+                Some(value) => return self.store(field, value),
+                None => return self.store_odd(field, value),
+            },
         }
         self.order.push(field);
         self.set |= field.bit();
@@ -625,6 +685,24 @@ impl<'a> LogRecord<'a> {
     }
 }
 
+/// Records are equal if they have the same attributes with equal values, and the same extras in the same order, however
+/// they came to them. A NaN equals nothing.
+impl PartialEq for LogRecord<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        let sets = |record: &Self| (record.order.present(), record.set, record.whole, record.odd);
+        let extras = |record: &Self| record.extra.len();
+        sets(self) == sets(other)
+            && extras(self) == extras(other)
+            && Field::ALL.into_iter().filter(|field| self.is_set(*field)).all(|field| match field.slot() {
+                Slot::Text(place) => self.texts.get(place) == other.texts.get(place),
+                Slot::Value(place) => self.values.get(place) == other.values.get(place),
+                Slot::Int(place) => self.ints.get(place) == other.ints.get(place),
+                Slot::Float(place) => self.floats.get(place) == other.floats.get(place),
+            })
+            && self.extra().eq(other.extra())
+    }
+}
+
 /// A record that borrows nothing.
 pub type OwnedLogRecord = LogRecord<'static>;
 
@@ -632,48 +710,6 @@ impl Default for LogRecord<'_> {
     fn default() -> Self {
         Self::EMPTY
     }
-}
-
-impl LogRecord<'_> {
-    /// What `logging.makeLogRecord({})` gives an attribute.
-    fn default_of(&self, field: Field) -> Option<Value<'static>> {
-        Some(match field {
-            Field::Created => Value::Float(now()),
-            Field::Msecs => {
-                let created = self.created().unwrap_or_else(now);
-                Value::Float(((created - created.floor()) * 1000.0).floor())
-            }
-            Field::RelativeCreated => {
-                static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-                Value::Float(START.elapsed().as_secs_f64() * 1000.0)
-            }
-            Field::Thread => Value::Int(thread_number()),
-            Field::Args => Value::Tuple(Vec::new()),
-            Field::Msg | Field::PathName | Field::FileName | Field::Module => Value::Str(Cow::Borrowed("")),
-            Field::LevelName => Value::Str(Cow::Borrowed("Level None")),
-            Field::LineNo => Value::Int(0),
-            // Only a Formatter makes these.
-            Field::Message | Field::AscTime => return None,
-            Field::ThreadName => Value::Str(Cow::Borrowed("MainThread")),
-            Field::ProcessName => Value::Str(Cow::Borrowed("MainProcess")),
-            Field::Process => Value::Int(i64::from(std::process::id())),
-            _ => Value::None,
-        })
-    }
-}
-
-/// Seconds since the epoch.
-pub(crate) fn now() -> f64 {
-    SystemTime::UNIX_EPOCH.elapsed().map_or(0.0, |now| now.as_secs_f64())
-}
-
-/// A number of the thread that asks, which no other thread has.
-fn thread_number() -> i64 {
-    static NEXT: AtomicI64 = AtomicI64::new(1);
-    thread_local! {
-        static NUMBER: i64 = NEXT.fetch_add(1, Ordering::Relaxed);
-    }
-    NUMBER.with(|number| *number)
 }
 
 #[cfg(test)]

@@ -2,13 +2,13 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use pickle_codec::json::write_string;
 use pickle_codec::tagged::{TaggedOptions, write_node};
 use pickle_codec::{Limits, Value};
 
 use crate::budget::CUT;
 use crate::graph::Graph;
 use crate::json::{write_float, write_int};
-use crate::quote::write_str;
 
 /// A value that would pass the bound. What was written of it is still there.
 #[derive(Debug)]
@@ -29,14 +29,14 @@ pub(crate) fn write_value(value: &Value<'_>, end: usize, out: &mut Vec<u8>) -> R
         Value::Float(number) => write_float(*number, out),
         Value::Str(text) => {
             room(text.len(), end, out)?;
-            write_str(text, out);
+            write_string(text, out);
         }
         Value::Wtf8(bytes) => write_base64("$str", bytes, end, out)?,
         Value::Bytes(bytes) => write_base64("$bytes", bytes, end, out)?,
         Value::ByteArray(bytes) => write_base64("$bytearray", bytes, end, out)?,
         Value::BigInt(number) if number.bits() > MAX_DECIMAL_BITS => {
             room(usize::try_from(number.bits() / 4).unwrap_or(usize::MAX), end, out)?;
-            write_str(&repr(value, usize::MAX), out);
+            write_string(&repr(value, usize::MAX), out);
         }
         Value::BigInt(number) => {
             out.extend_from_slice(b"{\"$int\":\"");
@@ -75,7 +75,7 @@ fn write_object(value: &Value<'_>, end: usize, out: &mut Vec<u8>) -> Result<(), 
             // An object that cannot be spelled is still shown, if there is room.
             let mut shown = String::new();
             value.py_repr(&mut shown, left).map_err(|_| Full)?;
-            write_str(&shown, out);
+            write_string(&shown, out);
             Ok(())
         }
     }

@@ -28,7 +28,7 @@ pub(crate) fn rfc3339(created: f64) -> Option<[u8; 27]> {
 
 /// Whole seconds and microseconds, half to even on the fraction as `_PyTime_ObjectToTimeval` does.
 #[allow(clippy::as_conversions, reason = "the range is checked before")]
-fn split(created: f64) -> Option<(i64, i64)> {
+pub(crate) fn split(created: f64) -> Option<(i64, i64)> {
     const LIMIT: f64 = 1e12;
     if !created.is_finite() || created.abs() > LIMIT {
         return None;

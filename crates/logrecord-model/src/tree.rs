@@ -2,11 +2,11 @@
 
 use std::fmt;
 
+use pickle_codec::json::write_string;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::json::{write_float, write_int};
-use crate::quote::write_str;
 
 /// A JSON value whose objects keep their order.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,7 +35,7 @@ impl Tree {
                 out.extend_from_slice(format!("{{\"$int\":\"{number}\"}}").as_bytes());
             }
             Self::Float(number) => write_float(*number, out),
-            Self::Str(text) => write_str(text, out),
+            Self::Str(text) => write_string(text, out),
             Self::List(items) => {
                 out.push(b'[');
                 for (place, item) in items.iter().enumerate() {
@@ -52,7 +52,7 @@ impl Tree {
                     if place > 0 {
                         out.push(b',');
                     }
-                    write_str(key, out);
+                    write_string(key, out);
                     out.push(b':');
                     value.write(out);
                 }

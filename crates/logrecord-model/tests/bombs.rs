@@ -145,8 +145,7 @@ fn a_value_of_the_room_that_is_left_is_whole() {
         for value in [Value::from("abcdefghij"), Value::List(vec![Value::Int(7); 3]), Value::Float(2.5)] {
             let text = value.to_string();
             let text = value.as_str().map_or(text, str::to_owned);
-            let made =
-                PercentFormat::new().with_limit(room).format("%s", &Value::Tuple(vec![value])).unwrap();
+            let made = PercentFormat::new().limit(room).format("%s", &Value::Tuple(vec![value])).unwrap();
             if text.len() <= room {
                 assert_eq!(made, text);
             } else {

@@ -82,7 +82,7 @@ proptest! {
     #[test]
     fn percent_never_panics(format in format(), args in proptest::collection::vec(value(), 0..4)) {
         for args in [Value::Tuple(args.clone()), Value::List(args)] {
-            if let Ok(text) = PercentFormat::new().with_limit(500).format(&format, &args) {
+            if let Ok(text) = PercentFormat::new().limit(500).format(&format, &args) {
                 prop_assert!(text.len() <= 500 + 20);
             }
         }

@@ -16,11 +16,13 @@ pub(super) enum Piece {
     Field(Directive),
 }
 
-/// `%(name)-8.3s` or `%(name)5d`.
+/// `%(name)-8.3s`, `%(name)5d` or `%(name)03d`.
 #[derive(Clone, Debug)]
 pub(super) struct Directive {
     pub(super) name: Box<str>,
     left: bool,
+    /// Whether zeros fill the width.
+    zero: bool,
     width: usize,
     precision: Option<usize>,
     integer: bool,
@@ -46,7 +48,12 @@ pub(super) fn compile(format: &str) -> Option<Vec<Piece>> {
             Some(after) => (true, after),
             None => (false, after),
         };
-        if after.starts_with('0') {
+        let (zero, after) = match after.strip_prefix('0') {
+            Some(after) => (true, after),
+            None => (false, after),
+        };
+        // Flags in another order are for the whole of the operator to read.
+        if after.starts_with(['0', '-']) {
             return None;
         }
         let (width, after) = number(after)?;
@@ -66,7 +73,7 @@ pub(super) fn compile(format: &str) -> Option<Vec<Piece>> {
         if !literal.is_empty() {
             pieces.push(Piece::Literal(std::mem::take(&mut literal).into()));
         }
-        pieces.push(Piece::Field(Directive { name: name.into(), left, width, precision, integer }));
+        pieces.push(Piece::Field(Directive { name: name.into(), left, zero, width, precision, integer }));
         rest = after;
     }
     literal.push_str(rest);
@@ -112,7 +119,18 @@ impl Directive {
             }
             Err(error) => return Err(error),
         };
-        write_text(&Text::from(integer.decimal()?), extent, output);
+        let mut digits = integer.decimal()?;
+        let mut extent = extent;
+        if self.zero && !self.left {
+            extent.fill = '0';
+            // The sign stands before the zeros.
+            if digits.starts_with('-') {
+                digits.remove(0);
+                output.push_str("-");
+                extent.width = extent.width.saturating_sub(1);
+            }
+        }
+        write_text(&Text::from(digits), extent, output);
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ use std::cell::Cell;
 
 use pickle_codec::Value;
 
+use crate::created::seconds_of;
 use crate::json::SourceInfo;
 use crate::percent::Fields;
 use crate::{Field, LogRecord, Text};
@@ -60,6 +61,12 @@ impl Fields for View<'_> {
             return Some(Cow::Owned(Value::from(known.unwrap_or_default())));
         }
         if let Some(value) = self.record.field(name) {
+            if self.lenient
+                && name == "created"
+                && let Some(seconds) = seconds_of(&value)
+            {
+                return Some(Cow::Owned(Value::Float(seconds)));
+            }
             return Some(value);
         }
         if let Some(value) = self.default(name) {

@@ -158,6 +158,27 @@ impl<'a> Document<'a> {
         self.input_len
     }
 
+    /// Module and name of every global that is only described, as [`Globals::Inert`](crate::Globals::Inert) has it:
+    /// neither in the table of known types nor [allowed](crate::DecodeOptions::allow). They come in the order in
+    /// which the pickle names them, as often as it does, and whether or not they are part of its value.
+    ///
+    /// ```
+    /// use pickle_codec::{DecodeOptions, Decoder, Globals};
+    /// let mut decoder = Decoder::with_options(DecodeOptions::new().globals(Globals::Inert));
+    /// let document = decoder.decode(b"cos\nsystem\n0ccollections\nOrderedDict\n.")?;
+    /// let names: Vec<_> = document.described_globals().map(|(module, name)| format!("{module}.{name}")).collect();
+    /// assert_eq!(names, ["os.system"]);
+    /// # Ok::<(), pickle_codec::Error>(())
+    /// ```
+    pub fn described_globals(&self) -> impl Iterator<Item = (Str<'_>, Str<'_>)> {
+        self.objects.iter().filter_map(|object| match object {
+            ObjectRepr::Global { module, name, known: None } => {
+                Some((self.text(*module)?, self.text(*name)?))
+            }
+            _ => None,
+        })
+    }
+
     #[inline]
     #[allow(clippy::as_conversions, reason = "u32 fits usize on every supported target")]
     pub(crate) fn run(&self, seq: Seq) -> &[NodeId] {
