@@ -32,6 +32,8 @@ pub enum ErrorKind {
     Closed,
     /// The time limit passed first.
     Timeout,
+    /// Connection after connection ended without an acknowledgement: the receiver gives none.
+    Unanswered,
     /// The sender belongs to the process that made it, and this is a child of that process.
     Forked,
     /// The back-off does not allow an attempt yet.
@@ -55,6 +57,7 @@ impl ErrorKind {
             Self::TooLong => "payload is too long",
             Self::Closed => "sender is closed",
             Self::Timeout => "time limit passed",
+            Self::Unanswered => "receiver acknowledges nothing",
             Self::Forked => "sender belongs to another process",
             Self::Waiting => "back-off delays the next attempt",
             Self::Systemd => "handed-over sockets not usable",

@@ -5,8 +5,8 @@
 //!
 //! - [`listener`] (feature `tokio`): TCP, UDP, Unix streams and datagrams, TLS, sockets of a service manager.
 //! - [`sender`]: a [`Sender`](sender::Sender) with a thread of its own, without any async runtime, and with
-//!   feature `tokio` an `AsyncSender`. Both are driven by [`SenderState`](sender::SenderState), which knows
-//!   neither sockets nor clocks.
+//!   feature `tokio` an `AsyncSender` that waits without blocking. It is driven by
+//!   [`SenderState`](sender::SenderState), which knows neither sockets nor clocks.
 //! - [`Backoff`]: when to connect again, by the decisions of `SocketHandler.createSocket`.
 //!
 //! ```
@@ -82,8 +82,6 @@ pub mod sender;
 mod source;
 #[cfg(feature = "tls")]
 mod tls;
-#[cfg(all(feature = "tls", feature = "tokio"))]
-mod tls_stream;
 #[cfg(unix)]
 mod unix_socket;
 

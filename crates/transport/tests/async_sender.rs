@@ -9,7 +9,7 @@ use common::{Recorder, Running};
 use logrecord_transport::{
     Backoff, Endpoint, ErrorKind,
     listener::{Listener, ListenerConfig},
-    sender::{AsyncSender, FullPolicy, SenderConfig},
+    sender::{AsyncSender, FullPolicy, Message, SenderConfig},
 };
 use tokio::{io::AsyncReadExt, net::TcpListener};
 
@@ -122,4 +122,56 @@ async fn a_receiver_that_takes_nothing_is_given_up_after_the_limit() {
     let stats = sender.stats();
     assert_eq!((stats.accepted, stats.dropped_error, stats.queued), (1, 1, 0));
     drop((first, second));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn blocking_loses_nothing_when_many_tasks_want_the_same_room() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = Endpoint::tcp(&listener.local_addr().unwrap().to_string()).unwrap();
+    let config = SenderConfig::new().queue(2, 1 << 20).full_policy(FullPolicy::Block(LONG));
+    let sender = AsyncSender::new(endpoint, config).unwrap();
+    let tasks: Vec<_> = (0..16_u8)
+        .map(|id| {
+            let sender = sender.clone();
+            tokio::spawn(async move {
+                for _ in 0..500 {
+                    sender.send(vec![id; 100]).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    let reading = tokio::spawn(async move {
+        let mut wire = Vec::new();
+        listener.accept().await.unwrap().0.read_to_end(&mut wire).await.unwrap();
+        wire.len()
+    });
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let stats = sender.close(LONG).await;
+    assert_eq!((stats.accepted, stats.written, stats.dropped), (8000, 8000, 0));
+    assert_eq!(reading.await.unwrap(), 8000 * 104);
+}
+
+#[tokio::test]
+async fn a_cancelled_send_has_made_and_counted_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = Endpoint::tcp(&listener.local_addr().unwrap().to_string()).unwrap();
+    drop(listener);
+    let config = SenderConfig::new().queue(1, 1 << 20).full_policy(FullPolicy::Block(LONG));
+    let sender = AsyncSender::new(endpoint, config).unwrap();
+    let next = std::cell::Cell::new(0_u64);
+    let send = || {
+        sender.send_with(1, || {
+            next.set(next.get() + 1);
+            Ok::<_, logrecord_transport::Error>(Message::numbered(&b"x"[..], next.get()))
+        })
+    };
+    send().await.unwrap();
+    for _ in 0..3 {
+        tokio::time::timeout(Duration::from_millis(20), send()).await.unwrap_err();
+    }
+    assert_eq!((next.get(), sender.stats().accepted), (1, 1));
+    let stats = sender.close(Duration::ZERO).await;
+    assert_eq!((stats.accepted, stats.dropped), (1, 1));
 }

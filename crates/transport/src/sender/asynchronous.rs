@@ -1,43 +1,31 @@
-//! The sender for programs that live on tokio: the same queue and the same decisions, a task behind it.
+//! The sender for programs that must not block: the same sender, with waits that are futures.
 use std::{
-    fmt, io,
-    io::IoSlice,
-    process,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    fmt,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-use tokio::{
-    net::{TcpStream, UdpSocket, lookup_host},
-    sync::Notify,
-    time::{sleep_until, timeout, timeout_at},
-};
+use tokio::time::timeout_at;
 
 use super::{
-    blocking::check,
-    config::{FullPolicy, SenderConfig, SenderStats},
-    link::{Wrote, of_datagram, of_stream},
-    max_datagram_payload,
-    state::{Segment, SenderState, Step},
+    blocking::{Inner, Sender, Shared},
+    config::{SenderConfig, SenderStats},
+    message::Message,
 };
 use crate::{
-    endpoint::{Endpoint, Transport},
+    endpoint::Endpoint,
     error::{Error, ErrorKind},
 };
 
-const BATCH_RECORDS: usize = 128;
-const BATCH_BYTES: usize = 256 * 1024;
-/// How long after a write the connection is looked at again.
-const LOOK: Duration = Duration::from_millis(100);
-const YEAR: Duration = Duration::from_secs(31_536_000);
+/// How much longer than its limit a close may take, because the thread is in a system call.
+const LATE: Duration = Duration::from_millis(300);
 
-/// Sends payloads as frames, from a task of the runtime that made it.
+/// Sends payloads as frames, as [`Sender`] does, and waits without blocking a thread of the runtime.
 ///
-/// It is a handle as [`Sender`](super::Sender) is, with the same queue, policies, counts and behaviour
-/// after a fork. When the last clone is dropped, its task goes on for the
-/// [drop timeout](SenderConfig::drop_timeout) at most; a program that ends its runtime awaits
-/// [`close`](Self::close) before.
+/// It is a handle to a `Sender` and its thread, with the same queue, policies, counts and behaviour after a fork.
+/// When the last clone is dropped, the thread goes on for the [drop timeout](SenderConfig::drop_timeout) at most; a
+/// program that ends awaits [`close`](Self::close) before. The methods that wait must be called within a tokio
+/// runtime with its timers on.
 ///
 /// # Examples
 ///
@@ -62,105 +50,73 @@ const YEAR: Duration = Duration::from_secs(31_536_000);
 /// ```
 #[derive(Clone)]
 pub struct AsyncSender {
-    handle: Arc<Handle>,
+    sender: Sender,
 }
 
-struct Handle {
-    shared: Arc<Shared>,
-    process: u32,
-    full: FullPolicy,
-    drop_timeout: Duration,
-    endpoint: Endpoint,
-}
-
-struct Shared {
-    inner: Mutex<Inner>,
-    /// For the task.
-    work: Notify,
-    /// For callers.
-    changed: Notify,
-}
-
-struct Inner {
-    state: SenderState,
-    close_by: Option<Instant>,
-    ended: bool,
-    last_error: Option<Arc<Error>>,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits until `done`, at most until `limit` has passed; whether it is.
-    async fn wait(&self, limit: Duration, done: impl Fn(&Inner) -> bool) -> bool {
-        let waiting = async {
-            loop {
-                let changed = self.changed.notified();
-                tokio::pin!(changed);
-                changed.as_mut().enable();
-                if done(&self.lock()) {
-                    return;
-                }
-                changed.await;
-            }
-        };
-        timeout(limit, waiting).await.is_ok()
+/// The same sender. Whether its drop blocks is up to the [configuration](SenderConfig::detached) that it was made
+/// with.
+impl From<Sender> for AsyncSender {
+    fn from(sender: Sender) -> Self {
+        Self { sender }
     }
 }
 
 impl AsyncSender {
-    /// A sender to `endpoint`. It must be made within a tokio runtime, and connects when the first record
-    /// comes.
+    /// A sender to `endpoint`. It connects when the first record comes.
     ///
     /// # Errors
     ///
-    /// As [`Sender::new`](super::Sender::new); [`ErrorKind::Unsupported`] also for
+    /// As [`Sender::new`]; [`ErrorKind::Unsupported`] also for
     /// [`cpython_compat`](SenderConfig::cpython_compat), whose behaviour is to block.
     pub fn new(endpoint: Endpoint, config: SenderConfig) -> Result<Self, Error> {
-        check(&endpoint, &config)?;
         if config.cpython_compat {
             return Err(Error::new(ErrorKind::Unsupported));
         }
-        let state = match max_datagram_payload(endpoint.transport()) {
-            Some(max) => SenderState::datagram(&config, max),
-            None => SenderState::stream(&config),
-        };
-        let shared = Arc::new(Shared {
-            inner: Mutex::new(Inner { state, close_by: None, ended: false, last_error: None }),
-            work: Notify::new(),
-            changed: Notify::new(),
-        });
-        let handle = Handle {
-            shared: Arc::clone(&shared),
-            process: process::id(),
-            full: config.full,
-            drop_timeout: config.drop_timeout,
-            endpoint: endpoint.clone(),
-        };
-        let ended = EndGuard(shared);
-        tokio::spawn(async move {
-            Worker { shared: &ended.0, endpoint, config, link: None, segments: Vec::new() }.run().await;
-        });
-        Ok(Self { handle: Arc::new(handle) })
+        Sender::new(endpoint, config.detached(true)).map(Self::from)
     }
 
     /// Queues a payload, waiting for room if that is the policy.
     ///
+    /// # Cancel safety
+    ///
+    /// A call that is dropped while it waits for room has queued nothing and counted nothing.
+    ///
     /// # Errors
     ///
-    /// As [`Sender::send`](super::Sender::send).
-    pub async fn send(&self, payload: impl Into<Bytes>) -> Result<(), Error> {
-        let payload = payload.into();
-        self.check_process()?;
-        if let FullPolicy::Block(limit) = self.handle.full {
-            let len = payload.len();
-            let has_room =
-                |inner: &Inner| inner.state.has_room(len) || inner.close_by.is_some() || inner.ended;
-            self.handle.shared.wait(limit, has_room).await;
+    /// As [`Sender::send`].
+    pub async fn send(&self, payload: impl Into<Message>) -> Result<(), Error> {
+        let message = payload.into();
+        self.send_with(message.payload.len(), || Ok(message)).await
+    }
+
+    /// Queues a message that is made when its place is certain, as [`Sender::send_with`] does.
+    ///
+    /// # Cancel safety
+    ///
+    /// A call that is dropped while it waits for room has made nothing: a number is not used up.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sender::send_with`].
+    pub async fn send_with<E: From<Error>>(
+        &self,
+        len: usize,
+        make: impl FnOnce() -> Result<Message, E>,
+    ) -> Result<(), E> {
+        self.sender.check_process()?;
+        let mut make = Some(make);
+        let shared = self.sender.shared();
+        // Room is taken under the lock under which it was seen, so that nobody comes in between.
+        let admitted = shared
+            .wait_async(self.sender.patience(), |shared| {
+                let inner = shared.lock();
+                inner.is_decided(len).then(|| self.sender.admit(inner, len, &mut make))
+            })
+            .await;
+        match admitted {
+            Some(outcome) => outcome,
+            None => self.sender.admit(self.sender.lock(), len, &mut make),
         }
-        self.try_send(payload)
     }
 
     /// Queues a payload at once; where the policy is to wait, this drops the newest instead.
@@ -168,431 +124,109 @@ impl AsyncSender {
     /// # Errors
     ///
     /// As [`send`](Self::send).
-    pub fn try_send(&self, payload: impl Into<Bytes>) -> Result<(), Error> {
-        self.check_process()?;
-        let mut inner = self.handle.shared.lock();
-        if inner.close_by.is_some() || inner.ended {
-            return Err(Error::new(ErrorKind::Closed));
-        }
-        let outcome = inner.state.handle_record(payload.into());
-        drop(inner);
-        self.handle.shared.work.notify_one();
-        outcome
+    pub fn try_send(&self, payload: impl Into<Message>) -> Result<(), Error> {
+        let message = payload.into();
+        self.sender.try_send_with(message.payload.len(), || Ok(message))
     }
 
-    /// Waits until everything that was queued is handed to the system or dropped.
+    /// Waits until everything that was queued is handed to the system or dropped; with
+    /// [acknowledgements](SenderConfig::acks), until everything has its answer.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the call changes nothing.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Timeout`] if that takes longer than `limit`, [`ErrorKind::Forked`] in a child process.
     pub async fn flush(&self, limit: Duration) -> Result<(), Error> {
-        self.check_process()?;
-        self.handle.shared.wait(limit, |inner| inner.state.is_empty() || inner.ended).await;
-        if self.handle.shared.lock().state.is_empty() { Ok(()) } else { Err(Error::new(ErrorKind::Timeout)) }
+        self.sender.check_process()?;
+        let done = |inner: &Inner| inner.state.is_empty() || inner.ended;
+        let shared = self.sender.shared();
+        shared.wait_async(limit, |shared| done(&shared.lock()).then_some(())).await;
+        if self.sender.lock().state.is_empty() { Ok(()) } else { Err(Error::new(ErrorKind::Timeout)) }
     }
 
     /// What became of all records so far. In a child process all counts are zero.
     pub fn stats(&self) -> SenderStats {
-        if self.check_process().is_err() {
-            return SenderStats::default();
-        }
-        self.handle.shared.lock().state.stats()
+        self.sender.stats()
     }
 
     /// Why the last attempt to connect failed, or the last connection ended.
     pub fn last_error(&self) -> Option<Arc<Error>> {
-        self.check_process().ok()?;
-        self.handle.shared.lock().last_error.clone()
+        self.sender.last_error()
     }
 
     /// Where records go.
     pub fn endpoint(&self) -> &Endpoint {
-        &self.handle.endpoint
+        self.sender.endpoint()
     }
 
     /// Takes no more records, writes what is queued for at most `limit`, and counts the rest as dropped.
+    ///
+    /// # Cancel safety
+    ///
+    /// A call that is dropped has closed the sender all the same; what is queued is still written within `limit`.
     pub async fn close(&self, limit: Duration) -> SenderStats {
-        if self.check_process().is_ok() {
-            self.handle.close_within(limit);
-            if !self.handle.shared.wait(limit.saturating_add(LOOK), |inner| inner.ended).await {
-                self.handle.shared.lock().state.handle_closed();
-            }
+        if self.sender.check_process().is_ok() {
+            self.sender.begin_close(limit);
+            let shared = self.sender.shared();
+            let limit = limit.saturating_add(LATE);
+            shared.wait_async(limit, |shared| shared.lock().ended.then_some(())).await;
+            self.sender.abandon();
         }
         self.stats()
     }
+}
 
-    fn check_process(&self) -> Result<(), Error> {
-        if self.handle.process == process::id() { Ok(()) } else { Err(Error::new(ErrorKind::Forked)) }
+impl Shared {
+    /// Tries again at each change until it gives something, at most until the limit has passed.
+    async fn wait_async<T>(&self, limit: Duration, mut attempt: impl FnMut(&Self) -> Option<T>) -> Option<T> {
+        // A limit that the clock cannot hold means: as long as it takes.
+        let by = Instant::now().checked_add(limit);
+        let mut waiter = None;
+        loop {
+            // Whoever changes something looks whether anybody waits.
+            let changed = self.changed_async.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if let Some(outcome) = attempt(self) {
+                return Some(outcome);
+            }
+            if limit.is_zero() {
+                return None;
+            }
+            if waiter.is_none() {
+                waiter = Some(Waiter::new(self));
+                // What changed before somebody was known to wait was not told.
+                continue;
+            }
+            match by {
+                Some(by) => timeout_at(by.into(), changed).await.ok()?,
+                None => changed.await,
+            }
+        }
+    }
+}
+
+/// Counts a caller that waits, for as long as it does.
+struct Waiter<'a>(&'a Shared);
+
+impl<'a> Waiter<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        shared.lock().waiters += 1;
+        Self(shared)
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        self.0.lock().waiters -= 1;
     }
 }
 
 impl fmt::Debug for AsyncSender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AsyncSender").field("endpoint", &self.handle.endpoint).finish_non_exhaustive()
-    }
-}
-
-impl Handle {
-    fn close_within(&self, limit: Duration) {
-        let mut inner = self.shared.lock();
-        let by = Instant::now() + limit.min(YEAR);
-        inner.close_by = Some(inner.close_by.map_or(by, |earlier| earlier.min(by)));
-        inner.state.handle_closing();
-        drop(inner);
-        self.shared.work.notify_one();
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        if self.process == process::id() {
-            self.close_within(self.drop_timeout);
-        }
-    }
-}
-
-/// Marks the task's end, also when its runtime is shut down around it.
-struct EndGuard(Arc<Shared>);
-
-impl Drop for EndGuard {
-    fn drop(&mut self) {
-        let mut inner = self.0.lock();
-        inner.ended = true;
-        inner.state.handle_closed();
-        drop(inner);
-        self.0.changed.notify_waiters();
-    }
-}
-
-enum Link {
-    Tcp(TcpStream),
-    Udp(UdpSocket),
-    #[cfg(unix)]
-    Unix(tokio::net::UnixStream),
-    #[cfg(unix)]
-    UnixDatagram(tokio::net::UnixDatagram),
-    /// A TLS connection, and the plaintext that it took and has not sent.
-    #[cfg(feature = "tls")]
-    Tls(Box<crate::tls_stream::TlsStream>, usize),
-}
-
-impl Link {
-    async fn connect(endpoint: &Endpoint, config: &SenderConfig) -> Result<Self, Error> {
-        let failed = |error| Error::io(ErrorKind::Connect, error);
-        match endpoint.transport() {
-            Transport::Tcp => connect_tcp(endpoint, config).await.map(Self::Tcp),
-            Transport::Udp => {
-                let addresses = resolve(endpoint).await?;
-                let socket = super::link::connect_udp_to(&addresses)?;
-                socket.set_nonblocking(true).map_err(failed)?;
-                UdpSocket::from_std(socket).map(Self::Udp).map_err(failed)
-            }
-            #[cfg(unix)]
-            Transport::Unix => {
-                let socket = super::link::connect_unix(endpoint, socket2::Type::STREAM)?;
-                let stream = std::os::unix::net::UnixStream::from(socket);
-                stream.set_nonblocking(true).map_err(failed)?;
-                tokio::net::UnixStream::from_std(stream).map(Self::Unix).map_err(failed)
-            }
-            #[cfg(unix)]
-            Transport::UnixDatagram => {
-                let socket = super::link::connect_unix(endpoint, socket2::Type::DGRAM)?;
-                let socket = std::os::unix::net::UnixDatagram::from(socket);
-                socket.set_nonblocking(true).map_err(failed)?;
-                tokio::net::UnixDatagram::from_std(socket).map(Self::UnixDatagram).map_err(failed)
-            }
-            #[cfg(feature = "tls")]
-            Transport::Tls => {
-                let client = config.tls.as_ref().ok_or(Error::new(ErrorKind::Tls))?;
-                let name = client.name_for(endpoint.host().unwrap_or_default())?;
-                let tls = rustls::ClientConnection::new(Arc::clone(&client.config), name)
-                    .map_err(|error| Error::io(ErrorKind::Tls, io::Error::other(error)))?;
-                let tcp = connect_tcp(endpoint, config).await?;
-                let limit = config.connect_timeout.max(super::link::HANDSHAKE);
-                match timeout(limit, crate::tls_stream::TlsStream::establish(tcp, tls.into())).await {
-                    Ok(Ok(stream)) => Ok(Self::Tls(Box::new(stream), 0)),
-                    Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
-                        Err(Error::io(ErrorKind::Tls, error))
-                    }
-                    Ok(Err(error)) => Err(failed(error)),
-                    Err(_) => Err(failed(io::ErrorKind::TimedOut.into())),
-                }
-            }
-            #[cfg(not(all(unix, feature = "tls")))]
-            _ => Err(Error::new(ErrorKind::Unsupported)),
-        }
-    }
-
-    /// See the blocking twin: what can be read is the end.
-    fn is_alive(&mut self) -> bool {
-        match self {
-            #[cfg(unix)]
-            Self::Tcp(stream) => super::link::is_open(stream),
-            #[cfg(not(unix))]
-            Self::Tcp(stream) => match stream.try_read(&mut [0; 1]) {
-                Ok(read) => read > 0,
-                Err(error) => error.kind() == io::ErrorKind::WouldBlock,
-            },
-            #[cfg(unix)]
-            Self::Unix(stream) => super::link::is_open(stream),
-            #[cfg(feature = "tls")]
-            Self::Tls(stream, _) => {
-                let mut said = bytes::BytesMut::with_capacity(512);
-                loop {
-                    said.clear();
-                    match stream.try_read(&mut said) {
-                        Ok(0) => return false,
-                        Ok(_) => {}
-                        Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
-                    }
-                }
-            }
-            _ => true,
-        }
-    }
-
-    fn try_write(&mut self, segments: &[Segment]) -> Wrote {
-        let mut slices = Vec::with_capacity(2 * segments.len());
-        for segment in segments {
-            if !segment.prefix().is_empty() {
-                slices.push(IoSlice::new(segment.prefix()));
-            }
-            slices.push(IoSlice::new(segment.payload()));
-        }
-        match self {
-            Self::Tcp(stream) => of_stream(stream.try_write_vectored(&slices)),
-            #[cfg(unix)]
-            Self::Unix(stream) => of_stream(stream.try_write_vectored(&slices)),
-            Self::Udp(socket) => {
-                let sent = socket.try_io(tokio::io::Interest::WRITABLE, || {
-                    socket2::SockRef::from(&*socket).send_vectored(&slices)
-                });
-                of_datagram(sent, true)
-            }
-            #[cfg(unix)]
-            Self::UnixDatagram(socket) => {
-                let sent = socket.try_io(tokio::io::Interest::WRITABLE, || {
-                    socket2::SockRef::from(&*socket).send_vectored(&slices)
-                });
-                of_datagram(sent, false)
-            }
-            #[cfg(feature = "tls")]
-            Self::Tls(stream, pending) => {
-                if *pending == 0 {
-                    let mut record = Vec::with_capacity(super::link::RECORD);
-                    for slice in &slices {
-                        let room = super::link::RECORD - record.len();
-                        record.extend_from_slice(slice.get(..room).unwrap_or(slice));
-                    }
-                    if let Err(error) = stream.take(&record) {
-                        return Wrote::Broken(error);
-                    }
-                    *pending = record.len();
-                }
-                match stream.try_flush() {
-                    Ok(()) => Wrote::Bytes(std::mem::take(pending)),
-                    Err(error) => match of_stream(Err(error)) {
-                        Wrote::Bytes(_) => Wrote::Again,
-                        other => other,
-                    },
-                }
-            }
-        }
-    }
-
-    async fn writable(&self) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => stream.writable().await,
-            Self::Udp(socket) => socket.writable().await,
-            #[cfg(unix)]
-            Self::Unix(stream) => stream.writable().await,
-            #[cfg(unix)]
-            Self::UnixDatagram(socket) => socket.writable().await,
-            #[cfg(feature = "tls")]
-            Self::Tls(stream, _) => stream.writable().await,
-        }
-    }
-}
-
-async fn resolve(endpoint: &Endpoint) -> Result<Vec<std::net::SocketAddr>, Error> {
-    let host = endpoint.host().ok_or(Error::new(ErrorKind::Endpoint))?;
-    let found = lookup_host((host, endpoint.port().unwrap_or(0))).await;
-    Ok(found.map_err(|error| Error::io(ErrorKind::Resolve, error))?.collect())
-}
-
-async fn connect_tcp(endpoint: &Endpoint, config: &SenderConfig) -> Result<TcpStream, Error> {
-    let mut last = Error::new(ErrorKind::Resolve);
-    for address in resolve(endpoint).await? {
-        let outcome = match timeout(config.connect_timeout, TcpStream::connect(address)).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(io::ErrorKind::TimedOut.into()),
-        };
-        match outcome {
-            Ok(stream) if stream.local_addr().ok() == Some(address) => {
-                // The kernel gave the receiver's free port to this very socket.
-                last = Error::io(ErrorKind::Connect, io::ErrorKind::ConnectionRefused.into());
-            }
-            Ok(stream) => match stream.set_nodelay(true) {
-                Ok(()) => return Ok(stream),
-                Err(error) => last = Error::io(ErrorKind::Connect, error),
-            },
-            Err(error) => last = Error::io(ErrorKind::Connect, error),
-        }
-    }
-    Err(last)
-}
-
-struct Worker<'a> {
-    shared: &'a Shared,
-    endpoint: Endpoint,
-    config: SenderConfig,
-    link: Option<Link>,
-    segments: Vec<Segment>,
-}
-
-impl Worker<'_> {
-    async fn run(&mut self) {
-        loop {
-            let now = Instant::now();
-            let (step, close_by, unchecked) = {
-                let mut inner = self.shared.lock();
-                let step = inner.state.poll(now);
-                if step == Step::Connect {
-                    inner.state.handle_connecting(now);
-                }
-                (step, inner.close_by, inner.state.is_unchecked())
-            };
-            if let Some(by) = close_by {
-                let hopeless = matches!(step, Step::Wait(at) if at >= by);
-                if step == Step::Idle || now >= by || hopeless {
-                    return;
-                }
-            }
-            match step {
-                Step::Idle => {
-                    self.shared.changed.notify_waiters();
-                    if unchecked && self.link.is_some() {
-                        if timeout(LOOK, self.shared.work.notified()).await.is_err() {
-                            self.look();
-                        }
-                    } else {
-                        self.shared.work.notified().await;
-                    }
-                }
-                Step::Wait(at) => {
-                    self.shared.changed.notify_waiters();
-                    tokio::select! {
-                        () = sleep_until(at.into()) => {}
-                        // A new record changes nothing; being closed does.
-                        () = self.shared.work.notified() => {}
-                    }
-                }
-                Step::Connect => self.connect(close_by).await,
-                Step::Write => self.write().await,
-            }
-        }
-    }
-
-    async fn connect(&mut self, close_by: Option<Instant>) {
-        let connecting = Link::connect(&self.endpoint, &self.config);
-        let by = close_by.unwrap_or_else(|| Instant::now() + YEAR);
-        let outcome = match timeout_at(by.into(), connecting).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(Error::new(ErrorKind::Timeout)),
-        };
-        let mut inner = self.shared.lock();
-        match outcome {
-            Ok(link) => {
-                inner.state.handle_connected();
-                self.link = Some(link);
-            }
-            Err(error) => {
-                inner.state.handle_connect_failed();
-                inner.last_error = Some(Arc::new(error));
-            }
-        }
-    }
-
-    /// Looks at a connection on which nothing happens.
-    fn look(&mut self) {
-        let alive = self.link.as_mut().is_some_and(Link::is_alive);
-        if alive {
-            self.shared.lock().state.handle_alive();
-        } else {
-            self.broken(None);
-        }
-    }
-
-    fn broken(&mut self, error: Option<io::Error>) {
-        self.link = None;
-        let mut inner = self.shared.lock();
-        inner.state.handle_broken();
-        let error = error.unwrap_or_else(|| io::ErrorKind::ConnectionAborted.into());
-        inner.last_error = Some(Arc::new(Error::io(ErrorKind::Io, error)));
-    }
-
-    async fn write(&mut self) {
-        let Some(link) = &mut self.link else {
-            self.shared.lock().state.handle_broken();
-            return;
-        };
-        self.shared.lock().state.segments(BATCH_RECORDS, BATCH_BYTES, &mut self.segments);
-        if !link.is_alive() {
-            self.broken(None);
-            return;
-        }
-        self.shared.lock().state.handle_alive();
-        let stalled = Instant::now();
-        loop {
-            let wrote = match &mut self.link {
-                Some(link) => link.try_write(&self.segments),
-                None => return,
-            };
-            match wrote {
-                Wrote::Bytes(written) => {
-                    self.shared.lock().state.handle_written(written);
-                    self.shared.changed.notify_waiters();
-                    break;
-                }
-                Wrote::Refused => {
-                    self.shared.lock().state.handle_refused();
-                    self.shared.changed.notify_waiters();
-                    break;
-                }
-                Wrote::Unreachable => {
-                    self.shared.lock().state.handle_unreachable();
-                    break;
-                }
-                Wrote::Broken(error) => {
-                    self.broken(Some(error));
-                    break;
-                }
-                Wrote::Again => {
-                    let close_by = self.shared.lock().close_by;
-                    let limit = stalled + self.config.write_timeout.min(YEAR);
-                    let by = close_by.map_or(limit, |by| by.min(limit));
-                    let Some(link) = &self.link else { return };
-                    // A sender that is closed meanwhile notices at the next tick.
-                    let tick = by.min(Instant::now() + LOOK);
-                    let ready = timeout_at(tick.into(), link.writable()).await;
-                    if matches!(ready, Ok(Err(_))) || Instant::now() >= limit {
-                        self.broken(Some(io::ErrorKind::TimedOut.into()));
-                        break;
-                    }
-                    if close_by.is_some_and(|by| Instant::now() >= by) {
-                        break;
-                    }
-                    if ready.is_ok() && !self.endpoint.transport().is_datagram() {
-                        continue;
-                    }
-                    if ready.is_ok() {
-                        // The system may call a datagram socket writable and still have no room for this one.
-                        tokio::time::sleep(Duration::from_millis(1)).await;
-                    }
-                }
-            }
-        }
-        self.segments.clear();
-        tokio::task::yield_now().await;
+        f.debug_struct("AsyncSender").field("endpoint", self.endpoint()).finish_non_exhaustive()
     }
 }

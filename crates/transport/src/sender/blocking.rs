@@ -6,13 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-
 use super::{
     compat::Compat,
     config::{FullPolicy, SenderConfig, SenderStats},
     link::{Link, TICK, Wrote},
     max_datagram_payload,
+    message::{Message, Segment},
     state::{SenderState, Step},
 };
 use crate::{
@@ -23,6 +22,8 @@ use crate::{
 /// How much one vectored write takes at most.
 const BATCH_RECORDS: usize = 128;
 const BATCH_BYTES: usize = 256 * 1024;
+/// How long to wait before answers are looked for: at first, and at most. A record ends the wait.
+const ANSWERS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(20));
 
 /// Sends payloads as frames, without making the caller wait for a network.
 ///
@@ -64,29 +65,34 @@ struct Handle {
     process: u32,
     full: FullPolicy,
     drop_timeout: Duration,
+    /// Whether a drop returns at once.
+    detached: bool,
     endpoint: Endpoint,
 }
 
-struct Shared {
+pub(super) struct Shared {
     inner: Mutex<Inner>,
     /// For the thread: there is something to do.
     work: Condvar,
     /// For callers: there is room, or everything is written, or the thread has ended.
     changed: Condvar,
+    /// The same for tasks.
+    #[cfg(feature = "tokio")]
+    pub(super) changed_async: tokio::sync::Notify,
     /// Python's way has neither queue nor thread.
     compat: Option<Mutex<Compat>>,
 }
 
-struct Inner {
-    state: SenderState,
+pub(super) struct Inner {
+    pub(super) state: SenderState,
     /// Set when the sender is to end: no later than this.
     close_by: Option<Instant>,
     /// Whether the thread waits for work.
     waiting: bool,
-    /// Callers that wait for `changed`.
-    waiters: usize,
+    /// Callers that wait for a change.
+    pub(super) waiters: usize,
     /// Whether the thread has ended.
-    ended: bool,
+    pub(super) ended: bool,
     last_error: Option<Arc<Error>>,
 }
 
@@ -117,6 +123,8 @@ impl Sender {
             }),
             work: Condvar::new(),
             changed: Condvar::new(),
+            #[cfg(feature = "tokio")]
+            changed_async: tokio::sync::Notify::new(),
             compat,
         });
         let handle = Handle {
@@ -124,6 +132,7 @@ impl Sender {
             process: process::id(),
             full: config.full,
             drop_timeout: config.drop_timeout,
+            detached: config.detached,
             endpoint: endpoint.clone(),
         };
         if queued {
@@ -138,7 +147,9 @@ impl Sender {
                         config,
                         link: None,
                         stalled: None,
+                        pause: ANSWERS.0,
                         segments: Vec::new(),
+                        input: Vec::new(),
                     }
                     .run();
                 })
@@ -157,38 +168,83 @@ impl Sender {
     /// no frame or datagram can carry it, [`ErrorKind::Closed`] after [`close`](Self::close),
     /// [`ErrorKind::Forked`] in a child process. With
     /// [`cpython_compat`](SenderConfig::cpython_compat) also whatever made Python drop it.
-    pub fn send(&self, payload: impl Into<Bytes>) -> Result<(), Error> {
-        let payload = payload.into();
+    pub fn send(&self, payload: impl Into<Message>) -> Result<(), Error> {
+        let message = payload.into();
+        self.send_with(message.payload.len(), || Ok(message))
+    }
+
+    /// Queues a message of `len` payload bytes that is made only when its place in the queue is certain: in the
+    /// order in which messages are made, they are sent, and of one that gets no place none is made. So messages
+    /// can be numbered.
+    ///
+    /// `make` runs while the queue is locked, and must not use this sender.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send), and what `make` returns. A message that the policy for a full queue drops has been
+    /// made: its number is missing at the receiver.
+    pub fn send_with<E: From<Error>>(
+        &self,
+        len: usize,
+        make: impl FnOnce() -> Result<Message, E>,
+    ) -> Result<(), E> {
         self.check_process()?;
-        if let Some(compat) = &self.handle.shared.compat {
-            if self.lock().close_by.is_some() {
-                return Err(Error::new(ErrorKind::Closed));
-            }
-            return compat.lock().unwrap_or_else(PoisonError::into_inner).send(&payload);
-        }
+        let mut make = Some(make);
         let mut inner = self.lock();
         if let FullPolicy::Block(limit) = self.handle.full
-            && !inner.state.has_room(payload.len())
-            && inner.close_by.is_none()
+            && !inner.is_decided(len)
         {
-            inner = self.handle.shared.wait(inner, limit, |inner| {
-                inner.state.has_room(payload.len()) || inner.close_by.is_some() || inner.ended
-            });
+            inner = self.handle.shared.wait(inner, limit, |inner| inner.is_decided(len));
         }
-        if inner.close_by.is_some() || inner.ended {
-            return Err(Error::new(ErrorKind::Closed));
+        self.admit(inner, len, &mut make)
+    }
+
+    /// The same without waiting: where the policy is to block, the newest is dropped instead.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_with`](Self::send_with).
+    pub fn try_send_with<E: From<Error>>(
+        &self,
+        len: usize,
+        make: impl FnOnce() -> Result<Message, E>,
+    ) -> Result<(), E> {
+        self.check_process()?;
+        let inner = self.lock();
+        self.admit(inner, len, &mut Some(make))
+    }
+
+    /// Takes a message, or drops one.
+    pub(super) fn admit<E: From<Error>>(
+        &self,
+        mut inner: MutexGuard<'_, Inner>,
+        len: usize,
+        make: &mut Option<impl FnOnce() -> Result<Message, E>>,
+    ) -> Result<(), E> {
+        if inner.is_closed() {
+            return Err(Error::new(ErrorKind::Closed).into());
         }
-        let outcome = inner.state.handle_record(payload);
+        if !inner.state.can_carry(len) {
+            return Err(Error::new(ErrorKind::TooLong).into());
+        }
+        let Some(make) = make.take() else { return Ok(()) };
+        if let Some(compat) = &self.handle.shared.compat {
+            drop(inner);
+            let mut compat = compat.lock().unwrap_or_else(PoisonError::into_inner);
+            return Ok(compat.send(&make()?.payload)?);
+        }
+        let outcome = inner.state.handle_record(make()?);
         // A thread that writes or waits for its next attempt looks at the queue by itself.
         if inner.waiting {
             inner.waiting = false;
             drop(inner);
             self.handle.shared.work.notify_one();
         }
-        outcome
+        Ok(outcome?)
     }
 
-    /// Waits until everything that was queued is handed to the system or dropped.
+    /// Waits until everything that was queued is handed to the system or dropped; with
+    /// [acknowledgements](SenderConfig::acks), until everything has its answer.
     ///
     /// # Errors
     ///
@@ -236,12 +292,49 @@ impl Sender {
         FlushGuard { sender: self.clone(), limit }
     }
 
-    fn check_process(&self) -> Result<(), Error> {
+    pub(super) fn check_process(&self) -> Result<(), Error> {
         if self.handle.process == process::id() { Ok(()) } else { Err(Error::new(ErrorKind::Forked)) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
         self.handle.shared.lock()
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(super) fn shared(&self) -> &Shared {
+        &self.handle.shared
+    }
+
+    /// How long a full queue may keep a caller waiting.
+    #[cfg(feature = "tokio")]
+    pub(super) fn patience(&self) -> Duration {
+        match self.handle.full {
+            FullPolicy::Block(limit) => limit,
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// Begins to close, without waiting for the end.
+    #[cfg(feature = "tokio")]
+    pub(super) fn begin_close(&self, limit: Duration) {
+        self.handle.begin_close(limit);
+    }
+
+    /// Gives up what is queued if the thread has not ended in time.
+    #[cfg(feature = "tokio")]
+    pub(super) fn abandon(&self) {
+        self.handle.abandon(self.lock());
+    }
+}
+
+impl Inner {
+    pub(super) const fn is_closed(&self) -> bool {
+        self.close_by.is_some() || self.ended
+    }
+
+    /// Whether there is no use in waiting for room: there is some, or there will be none.
+    pub(super) fn is_decided(&self, len: usize) -> bool {
+        self.is_closed() || !self.state.can_carry(len) || self.state.has_room(len)
     }
 }
 
@@ -252,8 +345,15 @@ impl fmt::Debug for Sender {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes all callers that wait for a change.
+    fn notify(&self) {
+        self.changed.notify_all();
+        #[cfg(feature = "tokio")]
+        self.changed_async.notify_waiters();
     }
 
     /// Waits until `done`, or until the limit has passed.
@@ -282,25 +382,37 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 impl Handle {
     fn close(&self, limit: Duration) {
-        if self.process != process::id() {
+        if !self.begin_close(limit) {
             return;
+        }
+        // The thread keeps to the limit, but a system call of its may take a little longer.
+        let limit = limit.saturating_add(TICK * 3);
+        let inner = self.shared.wait(self.shared.lock(), limit, |inner| inner.ended);
+        self.abandon(inner);
+    }
+
+    /// Tells the thread to end; whether there is one.
+    fn begin_close(&self, limit: Duration) -> bool {
+        if self.process != process::id() {
+            return false;
         }
         let mut inner = self.shared.lock();
         let by = Instant::now().checked_add(limit);
         let by = by.unwrap_or_else(|| Instant::now() + DAY);
         inner.close_by = Some(inner.close_by.map_or(by, |earlier| earlier.min(by)));
         if self.shared.compat.is_some() {
-            return;
+            return false;
         }
         inner.state.handle_closing();
         inner.waiting = false;
         self.shared.work.notify_one();
-        // The thread keeps to the limit, but a system call of its may take a little longer.
-        let inner = self.shared.wait(inner, limit.saturating_add(TICK * 3), |inner| inner.ended);
-        if !inner.ended {
-            // It hangs in a system call (a name server, say). What is queued is given up here and now; the
-            // thread finds an empty queue when it comes back.
-            let mut inner = inner;
+        true
+    }
+
+    /// The thread hangs in a system call (a name server, say), if it has not ended. What is queued is given up
+    /// here and now; the thread finds an empty queue when it comes back.
+    fn abandon(&self, mut inner: MutexGuard<'_, Inner>) {
+        if !inner.ended && self.shared.compat.is_none() {
             inner.state.handle_closed();
         }
     }
@@ -308,7 +420,11 @@ impl Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.close(self.drop_timeout);
+        if self.detached {
+            self.begin_close(self.drop_timeout);
+        } else {
+            self.close(self.drop_timeout);
+        }
     }
 }
 
@@ -335,7 +451,7 @@ impl Drop for EndGuard<'_> {
         inner.ended = true;
         inner.state.handle_closed();
         drop(inner);
-        self.0.changed.notify_all();
+        self.0.notify();
     }
 }
 
@@ -347,7 +463,11 @@ struct Worker<'a> {
     link: Option<Link>,
     /// Since when the receiver takes nothing.
     stalled: Option<Instant>,
-    segments: Vec<super::state::Segment>,
+    /// How long to wait before answers are looked for.
+    pause: Duration,
+    segments: Vec<Segment>,
+    /// What came back.
+    input: Vec<u8>,
 }
 
 impl<'a> Worker<'a> {
@@ -366,7 +486,7 @@ impl<'a> Worker<'a> {
             inner = match step {
                 Step::Idle => {
                     if inner.waiters > 0 {
-                        self.shared.changed.notify_all();
+                        self.shared.notify();
                     }
                     inner.waiting = true;
                     let look = inner.state.is_unchecked();
@@ -380,7 +500,7 @@ impl<'a> Worker<'a> {
                 }
                 Step::Wait(at) => {
                     if inner.waiters > 0 && inner.state.is_empty() {
-                        self.shared.changed.notify_all();
+                        self.shared.notify();
                     }
                     // Without a connection a new record changes nothing.
                     inner.waiting = inner.state.is_connected();
@@ -388,6 +508,7 @@ impl<'a> Worker<'a> {
                     let left = until.saturating_duration_since(now).min(DAY);
                     self.shared.work.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0
                 }
+                Step::AwaitAcks(at) => self.await_acks(inner, at),
                 Step::Connect => {
                     inner.state.handle_connecting(now);
                     drop(inner);
@@ -415,28 +536,72 @@ impl<'a> Worker<'a> {
     /// from what was written.
     fn look(&mut self, inner: MutexGuard<'a, Inner>) -> MutexGuard<'a, Inner> {
         drop(inner);
-        let alive = self.link.as_mut().is_some_and(Link::is_alive);
+        let alive = self.is_alive();
         let mut inner = self.shared.lock();
+        inner.state.handle_input(&self.input);
         if alive {
             inner.state.handle_alive();
         } else {
-            self.link = None;
-            inner.state.handle_broken();
-            inner.last_error = Some(ended());
+            self.break_off(&mut inner, ended());
         }
         inner
     }
 
+    /// Whether the peer is still there. What it says is in `input` afterwards.
+    fn is_alive(&mut self) -> bool {
+        self.input.clear();
+        self.link.as_mut().is_some_and(|link| link.read_back(&mut self.input))
+    }
+
+    /// Waits for answers, and for records if any may be written.
+    fn await_acks(&mut self, mut inner: MutexGuard<'a, Inner>, at: Instant) -> MutexGuard<'a, Inner> {
+        let now = Instant::now();
+        let until = inner.close_by.map_or(at, |by| by.min(at));
+        let left = until.saturating_duration_since(now).min(TICK);
+        if inner.state.is_window_full() {
+            drop(inner);
+            if let Some(link) = &self.link {
+                link.wait_readable(left);
+            }
+        } else {
+            inner.waiting = true;
+            let wait = self.shared.work.wait_timeout(inner, left.min(self.pause));
+            let (mut woken, timeout) = wait.unwrap_or_else(PoisonError::into_inner);
+            woken.waiting = false;
+            if !timeout.timed_out() {
+                return woken;
+            }
+            drop(woken);
+            self.pause = (self.pause * 2).min(ANSWERS.1);
+        }
+        let inner = self.look(self.shared.lock());
+        if !self.input.is_empty() {
+            self.pause = ANSWERS.0;
+        }
+        if inner.waiters > 0 && inner.state.is_half_empty() {
+            self.shared.notify();
+        }
+        inner
+    }
+
+    fn break_off(&mut self, inner: &mut Inner, error: Arc<Error>) {
+        self.link = None;
+        self.stalled = None;
+        inner.state.handle_broken();
+        let unheard = inner.state.is_unheard();
+        inner.last_error = Some(if unheard { Arc::new(Error::new(ErrorKind::Unanswered)) } else { error });
+    }
+
     fn write(&mut self, mut inner: MutexGuard<'a, Inner>) -> MutexGuard<'a, Inner> {
-        let Some(link) = &mut self.link else {
-            inner.state.handle_broken();
-            return inner;
-        };
         inner.state.segments(BATCH_RECORDS, BATCH_BYTES, &mut self.segments);
         drop(inner);
-        let outcome = link.is_alive().then(|| link.write(&self.segments));
+        let outcome = match self.is_alive() {
+            true => self.link.as_mut().map(|link| link.write(&self.segments)),
+            false => None,
+        };
         // The payloads' memory goes back without the lock.
         self.segments.clear();
+        self.pause = ANSWERS.0;
         let shared = self.shared;
         let mut inner = shared.lock();
         let mut broken = None;
@@ -467,14 +632,13 @@ impl<'a> Worker<'a> {
                 }
             }
         }
-        if broken.is_some() {
-            inner.last_error = broken;
-            self.link = None;
-            self.stalled = None;
-            inner.state.handle_broken();
+        // What came back counts, whatever became of the write.
+        inner.state.handle_input(&self.input);
+        if let Some(error) = broken {
+            self.break_off(&mut inner, error);
         }
         if inner.waiters > 0 && inner.state.is_half_empty() {
-            shared.changed.notify_all();
+            shared.notify();
         }
         inner
     }
@@ -516,6 +680,7 @@ mod tests {
                 process: process::id().wrapping_add(1),
                 full: FullPolicy::Block(DAY),
                 drop_timeout: DAY,
+                detached: false,
                 endpoint,
             }),
         };

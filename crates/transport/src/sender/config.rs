@@ -1,6 +1,7 @@
 //! How a sender behaves: its queue, its limits in time, what it reports.
 use std::{fmt, sync::Arc, time::Duration};
 
+use super::acks::Acks;
 use crate::backoff::Backoff;
 
 /// What happens to a record that comes when the queue is full.
@@ -71,6 +72,8 @@ pub struct SenderConfig {
     pub(crate) loss_report: Option<LossReport>,
     pub(crate) report_interval: Duration,
     pub(crate) cpython_compat: bool,
+    pub(crate) detached: bool,
+    pub(crate) acks: Option<Acks>,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<crate::tls::TlsClient>,
 }
@@ -95,6 +98,8 @@ impl SenderConfig {
             loss_report: None,
             report_interval: Duration::from_secs(1),
             cpython_compat: false,
+            detached: false,
+            acks: None,
             #[cfg(feature = "tls")]
             tls: None,
         }
@@ -172,6 +177,24 @@ impl SenderConfig {
         self
     }
 
+    /// Whether dropping the last handle returns at once, so that the sender's thread goes on alone for the
+    /// [drop timeout](Self::drop_timeout) at most. Off by default, except for an `AsyncSender`: then the drop
+    /// waits, because a thread ends with its program.
+    #[must_use]
+    pub const fn detached(mut self, detached: bool) -> Self {
+        self.detached = detached;
+        self
+    }
+
+    /// Keeps [numbered messages](super::Message::numbered) until the receiver acknowledges them, and sends them
+    /// again on the next connection if it has not. Off by default: stock receivers say nothing. Stream transports
+    /// only; datagrams are sent as without.
+    #[must_use]
+    pub fn acks(mut self, acks: Acks) -> Self {
+        self.acks = Some(acks);
+        self
+    }
+
     /// Whom a TLS sender trusts, and who it is.
     #[cfg(feature = "tls")]
     #[must_use]
@@ -193,11 +216,14 @@ impl fmt::Debug for SenderConfig {
             .field("drop_timeout", &self.drop_timeout)
             .field("loss_report", &self.loss_report.is_some())
             .field("cpython_compat", &self.cpython_compat)
+            .field("acks", &self.acks)
             .finish_non_exhaustive()
     }
 }
 
-/// What a sender did so far. At every moment `accepted = written + dropped + queued`.
+/// What a sender did so far. At every moment `accepted = written + dropped + queued`; with
+/// [acknowledgements](SenderConfig::acks) it is `accepted = acked + refused + dropped + queued`, if all messages are
+/// numbered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SenderStats {
@@ -218,9 +244,19 @@ pub struct SenderStats {
     pub dropped_error: u64,
     /// Of them, those that were still there when the sender was closed.
     pub dropped_closed: u64,
+    /// Of them, those that were written and got no answer for [too long](super::Acks::max_age).
+    pub dropped_unanswered: u64,
+    /// Records that the receiver acknowledged: it has them for good.
+    pub acked: u64,
+    /// Records that the receiver refused for good.
+    pub refused: u64,
+    /// Of them, those of each status of the refusal; all from 7 on are in the last place.
+    pub refused_by_status: [u64; 8],
+    /// Of the queued ones, those that were written and are not acknowledged.
+    pub in_flight: u64,
     /// Of the written ones, those whose arrival is in doubt; see [`Losses::in_doubt`].
     pub in_doubt: u64,
-    /// Records that wait.
+    /// Records that wait, be it for an acknowledgement.
     pub queued: u64,
     /// Their payload bytes.
     pub queued_bytes: u64,

@@ -12,7 +12,7 @@ use std::{
 
 use socket2::SockRef;
 
-use super::{config::SenderConfig, state::Segment};
+use super::{config::SenderConfig, message::Segment};
 use crate::{
     endpoint::{Endpoint, Transport},
     error::{Error, ErrorKind},
@@ -71,19 +71,34 @@ impl Link {
         }
     }
 
-    /// Looks whether the peer has closed: a receiver of log records never says anything, so what can be
-    /// read is the end. Without this look the first record after it would vanish without an error.
-    pub(super) fn is_alive(&mut self) -> bool {
+    /// Whether the peer is still there; what it has said is appended to `into`. A stock receiver never says
+    /// anything, so that what can be read is the end. Without this look the first record after it would vanish
+    /// without an error.
+    pub(super) fn read_back(&mut self, into: &mut Vec<u8>) -> bool {
         match self {
-            Self::Tcp(stream) => is_open(stream),
+            Self::Tcp(stream) => read_open(stream, into),
             #[cfg(unix)]
-            Self::Unix(stream) => is_open(stream),
+            Self::Unix(stream) => read_open(stream, into),
             #[cfg(feature = "tls")]
-            Self::Tls(link) => link.is_alive(),
+            Self::Tls(link) => link.read_back(into),
             // Datagram sockets have no end; what is wrong shows at the next write.
             Self::Udp(_) => true,
             #[cfg(unix)]
             Self::UnixDatagram(_) => true,
+        }
+    }
+
+    /// Waits until something can be read, or the limit has passed.
+    pub(super) fn wait_readable(&self, limit: Duration) {
+        match self {
+            Self::Tcp(stream) => wait_readable(stream, limit),
+            #[cfg(unix)]
+            Self::Unix(stream) => wait_readable(stream, limit),
+            #[cfg(feature = "tls")]
+            Self::Tls(link) => wait_readable(link.stream(), limit),
+            Self::Udp(_) => {}
+            #[cfg(unix)]
+            Self::UnixDatagram(_) => {}
         }
     }
 
@@ -119,7 +134,7 @@ fn send(socket: &SockRef<'_>, segments: &[Segment]) -> io::Result<usize> {
     socket.send_vectored(&[IoSlice::new(segment.prefix()), IoSlice::new(segment.payload())])
 }
 
-pub(super) fn of_stream(outcome: io::Result<usize>) -> Wrote {
+fn of_stream(outcome: io::Result<usize>) -> Wrote {
     match outcome {
         Ok(0) => Wrote::Broken(io::ErrorKind::WriteZero.into()),
         Ok(written) => Wrote::Bytes(written),
@@ -130,7 +145,7 @@ pub(super) fn of_stream(outcome: io::Result<usize>) -> Wrote {
     }
 }
 
-pub(super) fn of_datagram(outcome: io::Result<usize>, udp: bool) -> Wrote {
+fn of_datagram(outcome: io::Result<usize>, udp: bool) -> Wrote {
     match outcome {
         Ok(written) => Wrote::Bytes(written),
         Err(error) => match error.kind() {
@@ -167,19 +182,22 @@ fn is_no_buffers(error: &io::Error) -> bool {
     error.raw_os_error() == Some(10055)
 }
 
-/// Reads what is there without waiting. What a receiver says, against all custom, is thrown away, so that
-/// the end behind it is seen.
+/// How much is read in a row; what is left is read next time.
+const READS: usize = 16;
+
+/// Reads what is there without waiting; whether the connection stands.
 #[cfg(unix)]
-pub(super) fn is_open(stream: &impl std::os::fd::AsFd) -> bool {
+fn read_open(stream: &impl std::os::fd::AsFd, into: &mut Vec<u8>) -> bool {
     use rustix::{
         io::Errno,
         net::{RecvFlags, recv},
     };
-    let mut scratch = [0; 512];
-    for _ in 0..8 {
+    let mut scratch = [0; 4096];
+    for _ in 0..READS {
         match recv(stream, &mut scratch[..], RecvFlags::DONTWAIT) {
             Ok((_, 0)) => return false,
-            Ok(_) | Err(Errno::INTR) => {}
+            Ok((_, read)) => into.extend_from_slice(scratch.get(..read).unwrap_or_default()),
+            Err(Errno::INTR) => {}
             Err(Errno::AGAIN) => return true,
             Err(_) => return false,
         }
@@ -188,16 +206,41 @@ pub(super) fn is_open(stream: &impl std::os::fd::AsFd) -> bool {
 }
 
 #[cfg(not(unix))]
-fn is_open(stream: &TcpStream) -> bool {
-    let mut scratch = [0; 1];
+fn read_open(mut stream: &TcpStream, into: &mut Vec<u8>) -> bool {
+    use std::io::Read as _;
+    let mut scratch = [0; 4096];
     if stream.set_nonblocking(true).is_err() {
         return false;
     }
-    let open = match stream.peek(&mut scratch) {
-        Ok(read) => read > 0,
-        Err(error) => error.kind() == io::ErrorKind::WouldBlock,
-    };
+    let mut open = true;
+    for _ in 0..READS {
+        match stream.read(&mut scratch) {
+            Ok(0) => open = false,
+            Ok(read) => {
+                into.extend_from_slice(scratch.get(..read).unwrap_or_default());
+                continue;
+            }
+            Err(error) => open = error.kind() == io::ErrorKind::WouldBlock,
+        }
+        break;
+    }
     stream.set_nonblocking(false).is_ok() && open
+}
+
+/// A failure, or a signal, shows at the next read.
+#[cfg(unix)]
+fn wait_readable(stream: &impl std::os::fd::AsFd, limit: Duration) {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let limit = Timespec { tv_sec: 0, tv_nsec: i64::from(limit.min(TICK).subsec_nanos()) };
+    poll(&mut [PollFd::new(stream, PollFlags::IN)], Some(&limit)).unwrap_or_default();
+}
+
+#[cfg(not(unix))]
+fn wait_readable(stream: &TcpStream, limit: Duration) {
+    let limit = limit.clamp(Duration::from_millis(1), TICK);
+    if stream.set_read_timeout(Some(limit)).is_ok() {
+        drop(stream.peek(&mut [0; 1]));
+    }
 }
 
 fn connect_tcp(endpoint: &Endpoint, config: &SenderConfig) -> Result<TcpStream, Error> {
@@ -222,12 +265,12 @@ fn connect_tcp(endpoint: &Endpoint, config: &SenderConfig) -> Result<TcpStream, 
 
 /// While a receiver on this machine is away, the kernel may give its port to our own socket, which then
 /// connects to itself and swallows records for good.
-pub(super) fn is_self_connected(stream: &TcpStream) -> bool {
+fn is_self_connected(stream: &TcpStream) -> bool {
     matches!((stream.local_addr(), stream.peer_addr()), (Ok(local), Ok(peer)) if local == peer)
 }
 
 /// A UDP socket that is tied to the first address to which there is a way.
-pub(super) fn connect_udp_to(addresses: &[SocketAddr]) -> Result<UdpSocket, Error> {
+fn connect_udp_to(addresses: &[SocketAddr]) -> Result<UdpSocket, Error> {
     let mut last = Error::new(ErrorKind::Resolve);
     for &address in addresses {
         let any: SocketAddr = match address {
@@ -262,8 +305,6 @@ pub(super) fn connect_unix(endpoint: &Endpoint, kind: socket2::Type) -> Result<O
 
 #[cfg(feature = "tls")]
 pub(super) use tls::TlsLink;
-#[cfg(all(feature = "tls", feature = "tokio"))]
-pub(super) use tls::{HANDSHAKE, RECORD};
 
 #[cfg(feature = "tls")]
 mod tls {
@@ -280,7 +321,7 @@ mod tls {
     };
 
     /// The plaintext of one TLS record.
-    pub(in crate::sender) const RECORD: usize = 16 * 1024;
+    const RECORD: usize = 16 * 1024;
 
     #[derive(Debug)]
     pub(in crate::sender) struct TlsLink {
@@ -314,8 +355,12 @@ mod tls {
             Ok(Self { stream, tls, pending: 0, scratch: Vec::new() })
         }
 
-        /// Takes what the server says (tickets, alerts, its farewell) without waiting.
-        pub(super) fn is_alive(&mut self) -> bool {
+        pub(super) const fn stream(&self) -> &TcpStream {
+            &self.stream
+        }
+
+        /// Takes what the server says (tickets, alerts, its farewell, answers) without waiting.
+        pub(super) fn read_back(&mut self, into: &mut Vec<u8>) -> bool {
             if self.stream.set_nonblocking(true).is_err() {
                 return false;
             }
@@ -326,13 +371,12 @@ mod tls {
                     Err(error) => break is_again(&error),
                 }
                 match self.tls.process_new_packets() {
-                    Ok(state) if state.peer_has_closed() => break false,
                     Ok(state) => {
-                        // A receiver has nothing to say; what it says is thrown away.
-                        let mut sink = io::sink();
                         let mut said =
                             io::Read::take(self.tls.reader(), state.plaintext_bytes_to_read() as u64);
-                        drop(io::copy(&mut said, &mut sink));
+                        if io::Read::read_to_end(&mut said, into).is_err() || state.peer_has_closed() {
+                            break false;
+                        }
                     }
                     Err(_) => break false,
                 }
@@ -384,5 +428,5 @@ mod tls {
     }
 
     /// The least time that a handshake gets.
-    pub(in crate::sender) const HANDSHAKE: Duration = Duration::from_secs(5);
+    const HANDSHAKE: Duration = Duration::from_secs(5);
 }

@@ -1,21 +1,25 @@
 //! Senders: a bounded queue, one connection, and a count for everything that does not arrive.
 //!
-//! [`Sender`] needs no runtime; `AsyncSender` (feature `tokio`) lives on one. Both drive the same
-//! [`SenderState`], which knows neither sockets nor clocks.
+//! [`Sender`] needs no runtime: a thread of its own drives a [`SenderState`], which knows neither sockets nor
+//! clocks. `AsyncSender` (feature `tokio`) is the same sender for callers that must not block.
+mod acks;
 #[cfg(feature = "tokio")]
 mod asynchronous;
 mod blocking;
 mod compat;
 mod config;
 mod link;
+mod message;
 mod state;
 
 #[cfg(feature = "tokio")]
 pub use self::asynchronous::AsyncSender;
 pub use self::{
+    acks::{Ack, AckReader, Acks},
     blocking::{FlushGuard, Sender},
     config::{FullPolicy, Losses, SenderConfig, SenderStats},
-    state::{Segment, SenderState, Step},
+    message::{Message, Segment},
+    state::{SenderState, Step},
 };
 use crate::endpoint::Transport;
 

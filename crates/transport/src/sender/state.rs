@@ -9,8 +9,14 @@
 //! 3. To connect, [`handle_connecting`](SenderState::handle_connecting) comes first, and then
 //!    [`handle_connected`](SenderState::handle_connected) or [`handle_connect_failed`](SenderState::handle_connect_failed).
 //!
-//! The invariant, after every call: accepted = written + dropped + queued. A payload is never changed, so a
-//! record that is sent again is the same bytes.
+//! The invariant, after every call: accepted = written + dropped + queued; with
+//! [acknowledgements](SenderConfig::acks) accepted = acked + refused + dropped + queued, and what comes back on the
+//! connection goes into [`handle_input`](SenderState::handle_input). A payload is never changed, so a record that
+//! is sent again is the same bytes.
+//!
+//! The queue has two parts. In front, with acknowledgements, stand the records that are written on this connection
+//! and have no answer yet; behind them what is to be written. When the connection breaks, all of it is to be
+//! written again.
 use std::{
     collections::VecDeque,
     fmt,
@@ -18,10 +24,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-use logrecord_frame::PREFIX_LEN;
-
-use super::config::{FullPolicy, LossReport, Losses, SenderConfig, SenderStats};
+use super::{
+    acks::{Ack, AckState},
+    config::{FullPolicy, LossReport, Losses, SenderConfig, SenderStats},
+    message::{Item, Message, Segment},
+};
 use crate::{
     backoff::Backoff,
     error::{Error, ErrorKind},
@@ -39,56 +46,8 @@ pub enum Step {
     Connect,
     /// Write what [`SenderState::segments`] lends.
     Write,
-}
-
-/// One piece of a frame that is to be written: the rest of its prefix, and the rest of its payload.
-#[derive(Clone, Debug)]
-pub struct Segment {
-    prefix: [u8; PREFIX_LEN],
-    skip: usize,
-    payload: Bytes,
-}
-
-impl Segment {
-    /// What is left of the prefix.
-    pub fn prefix(&self) -> &[u8] {
-        self.prefix.get(self.skip..).unwrap_or_default()
-    }
-
-    /// What is left of the payload.
-    pub fn payload(&self) -> &[u8] {
-        self.payload.get(self.skip.saturating_sub(PREFIX_LEN)..).unwrap_or_default()
-    }
-
-    /// The bytes of both.
-    pub fn len(&self) -> usize {
-        self.prefix().len() + self.payload().len()
-    }
-
-    /// Whether there is nothing left.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
-#[derive(Debug)]
-struct Item {
-    payload: Bytes,
-    /// The losses that this record reports, if it is a report.
-    report: Option<Losses>,
-    /// Whether a connection broke when a part of it was written.
-    cut: bool,
-}
-
-impl Item {
-    fn prefix(&self) -> [u8; PREFIX_LEN] {
-        // The length was checked when the record was accepted.
-        u32::try_from(self.payload.len()).unwrap_or(u32::MAX).to_be_bytes()
-    }
-
-    fn frame_len(&self) -> usize {
-        self.payload.len() + PREFIX_LEN
-    }
+    /// Nothing, until an answer or a record comes, or until this moment.
+    AwaitAcks(Instant),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,16 +60,21 @@ enum Link {
 /// The state of one sender.
 pub struct SenderState {
     queue: VecDeque<Item>,
+    /// Records at the front of `queue` that are written on this connection and not acknowledged.
+    in_flight: usize,
     /// Payload bytes of the records in `queue`, reports not counted.
     queue_bytes: usize,
     /// Reports in `queue`: 0 or 1.
     reports: usize,
-    /// Bytes of the first frame that are written on this connection.
+    /// Bytes of the first frame behind those in flight that are written on this connection.
     offset: usize,
-    /// Records at the front that the caller is writing now and that must stay.
+    /// Records from there on that the caller is writing now and that must stay.
     lent: usize,
     /// Records written whole since the connection was last seen to be well.
     unchecked: u64,
+    acks: Option<Box<AckState>>,
+    /// The time of the last [`poll`](Self::poll).
+    now: Option<Instant>,
     link: Link,
     backoff: Backoff,
     max_records: usize,
@@ -140,11 +104,15 @@ impl SenderState {
     fn new(config: &SenderConfig, datagram: bool, max_payload: usize) -> Self {
         Self {
             queue: VecDeque::new(),
+            in_flight: 0,
             queue_bytes: 0,
             reports: 0,
             offset: 0,
             lent: 0,
             unchecked: 0,
+            // A datagram's sender gets no answers.
+            acks: config.acks.clone().filter(|_| !datagram).map(|acks| Box::new(AckState::new(acks))),
+            now: None,
             link: Link::Down,
             backoff: config.backoff.clone(),
             max_records: config.queue_records.max(1),
@@ -175,6 +143,11 @@ impl SenderState {
         records <= self.max_records / 2 && self.queue_bytes <= self.max_bytes / 2 || records == 0
     }
 
+    /// Whether a payload of this length can be carried at all.
+    pub const fn can_carry(&self, len: usize) -> bool {
+        len <= self.max_payload
+    }
+
     /// Takes a record. When there is no room, the policy says which record goes; a caller who may wait
     /// does so before this call and then loses the newest.
     ///
@@ -182,16 +155,20 @@ impl SenderState {
     ///
     /// [`ErrorKind::TooLong`] if no frame or no datagram can carry the payload; it is not counted.
     /// [`ErrorKind::Full`] if this record was dropped; it is counted.
-    pub fn handle_record(&mut self, payload: Bytes) -> Result<(), Error> {
-        if payload.len() > self.max_payload {
+    pub fn handle_record(&mut self, message: impl Into<Message>) -> Result<(), Error> {
+        let message = message.into();
+        let len = message.payload.len();
+        if !self.can_carry(len) {
             return Err(Error::new(ErrorKind::TooLong));
         }
         self.stats.accepted += 1;
-        while !self.has_room(payload.len()) {
-            // The first record may be half written or in the caller's hands; it cannot be taken back.
-            let first = self.lent.max(usize::from(self.offset > 0));
-            let oldest = (first..self.queue.len())
-                .find(|&index| self.queue.get(index).is_some_and(|item| item.report.is_none()));
+        while !self.has_room(len) {
+            // What is half written or in the caller's hands cannot be taken back, and what was written may have
+            // arrived.
+            let first = self.in_flight + self.begun();
+            let oldest = (first..self.queue.len()).find(|&index| {
+                self.queue.get(index).is_some_and(|item| item.report.is_none() && !item.is_written)
+            });
             match (self.full, oldest) {
                 (FullPolicy::DropOldest, Some(index)) => {
                     if let Some(item) = self.queue.remove(index) {
@@ -202,13 +179,13 @@ impl SenderState {
                 }
                 _ => {
                     self.stats.dropped_full += 1;
-                    self.drop_record(payload.len());
+                    self.drop_record(len);
                     return Err(Error::new(ErrorKind::Full));
                 }
             }
         }
-        self.queue_bytes += payload.len();
-        self.queue.push_back(Item { payload, report: None, cut: false });
+        self.queue_bytes += len;
+        self.queue.push_back(Item::record(message));
         Ok(())
     }
 
@@ -218,12 +195,15 @@ impl SenderState {
     }
 
     /// The attempt succeeded.
-    pub const fn handle_connected(&mut self) {
+    pub fn handle_connected(&mut self) {
         if let Link::Connecting { started } = self.link {
             self.link = Link::Up { started, proven: false };
             self.stats.connections += 1;
             self.offset = 0;
             self.unchecked = 0;
+            if let Some(acks) = &mut self.acks {
+                acks.connected();
+            }
         }
     }
 
@@ -251,36 +231,142 @@ impl SenderState {
         self.lent = 0;
         let mut left = written;
         while left > 0 {
-            let Some(first) = self.queue.front() else { break };
-            let missing = first.frame_len() - self.offset;
+            let Some(item) = self.queue.get_mut(self.in_flight) else { break };
+            let missing = item.frame_len() - self.offset;
             if left < missing {
                 self.offset += left;
-                return;
+                break;
             }
             left -= missing;
             self.offset = 0;
-            let Some(item) = self.queue.pop_front() else { break };
+            let len = item.payload.len();
+            if let (Some(acks), Some(number)) = (&mut self.acks, item.number) {
+                item.written_at = self.now;
+                acks.highest_written = acks.highest_written.max(Some(number));
+                acks.bytes_in_flight += len;
+                self.in_flight += 1;
+                if !std::mem::replace(&mut item.is_written, true) {
+                    self.stats.in_flight += 1;
+                    self.stats.written += 1;
+                    self.stats.written_bytes += len as u64;
+                }
+                continue;
+            }
+            let Some(item) = self.queue.remove(self.in_flight) else { break };
             // A refusal of the peer's system tells of one datagram, not of all before it.
             self.unchecked = if self.datagram { 1 } else { self.unchecked + 1 };
             match item.report {
                 None => {
-                    self.queue_bytes -= item.payload.len();
+                    self.queue_bytes -= len;
                     self.stats.written += 1;
-                    self.stats.written_bytes += item.payload.len() as u64;
+                    self.stats.written_bytes += len as u64;
                 }
                 Some(_) => {
                     self.reports -= 1;
                     self.stats.reports += 1;
                 }
             }
-            if let Link::Up { proven, .. } = &mut self.link
-                && !*proven
-            {
-                // Only a connection that has carried something ends the back-off; one that is accepted and
-                // closed at once would be opened again without any pause.
-                *proven = true;
-                self.backoff.succeeded();
+            // Only a connection that has carried something ends the back-off; one that is accepted and
+            // closed at once would be opened again without any pause. Where answers are wanted, they prove it.
+            if self.acks.is_none() {
+                self.prove();
             }
+        }
+        self.settle();
+    }
+
+    fn prove(&mut self) {
+        if let Link::Up { proven, .. } = &mut self.link
+            && !*proven
+        {
+            *proven = true;
+            self.backoff.succeeded();
+        }
+    }
+
+    /// These bytes came back on the connection. Without acknowledgements they mean nothing.
+    pub fn handle_input(&mut self, input: &[u8]) {
+        let Some(acks) = &mut self.acks else { return };
+        let read = acks.read(input);
+        if read.is_empty() {
+            return;
+        }
+        for ack in read {
+            match ack {
+                // What was never written cannot have been stored, whoever says so.
+                Ack::UpTo(number) => acks.up_to = acks.up_to.max(acks.highest_written.min(Some(number))),
+                Ack::Refused { number, status } => {
+                    let item = self.queue.iter_mut().find(|item| item.number == Some(number));
+                    if let Some(item) = item.filter(|item| item.is_written && item.refused.is_none()) {
+                        item.refused = Some(status);
+                        acks.refused_pending += 1;
+                    }
+                }
+            }
+        }
+        self.prove();
+        self.settle();
+    }
+
+    /// Lets go what is acknowledged or refused, but for what is being written again at this moment.
+    fn settle(&mut self) {
+        let Some(acks) = &mut self.acks else { return };
+        let begun = self.lent.max(usize::from(self.offset > 0));
+        let mut index = 0;
+        let mut busy = self.in_flight..self.in_flight + begun;
+        while let Some(item) = self.queue.get(index) {
+            let Some(number) = item.number else {
+                index += 1;
+                continue;
+            };
+            let is_acked = Some(number) <= acks.up_to;
+            if !item.is_written || (!is_acked && acks.refused_pending == 0) {
+                break;
+            }
+            let status = item.refused;
+            if busy.contains(&index) || !(is_acked || status.is_some()) {
+                index += 1;
+                continue;
+            }
+            let Some(item) = self.queue.remove(index) else { break };
+            if index < self.in_flight {
+                self.in_flight -= 1;
+                acks.bytes_in_flight -= item.payload.len();
+                busy = busy.start - 1..busy.end - 1;
+            }
+            self.queue_bytes -= item.payload.len();
+            self.stats.in_flight -= 1;
+            acks.refused_pending -= usize::from(status.is_some());
+            match status {
+                // The refusal was written before any acknowledgement that covers it.
+                Some(status) => {
+                    self.stats.refused += 1;
+                    let last = self.stats.refused_by_status.len() - 1;
+                    if let Some(count) = self.stats.refused_by_status.get_mut(usize::from(status).min(last)) {
+                        *count += 1;
+                    }
+                }
+                None => self.stats.acked += 1,
+            }
+        }
+    }
+
+    /// Drops what has been in flight for too long.
+    fn expire(&mut self, now: Instant) {
+        while self.in_flight > 0
+            && let Some(acks) = &mut self.acks
+            && let Some(first) = self.queue.front()
+            && first.written_at.is_some_and(|at| now.saturating_duration_since(at) >= acks.config.max_age)
+            && let Some(item) = self.queue.pop_front()
+        {
+            let len = item.payload.len();
+            self.in_flight -= 1;
+            acks.bytes_in_flight -= len;
+            acks.refused_pending -= usize::from(item.refused.is_some());
+            self.queue_bytes -= len;
+            self.stats.in_flight -= 1;
+            self.stats.dropped_unanswered += 1;
+            self.drop_record(len);
         }
     }
 
@@ -296,21 +382,28 @@ impl SenderState {
         self.stats.in_doubt += self.unchecked;
         self.losses.in_doubt += self.unchecked;
         self.unchecked = 0;
-        if self.offset > 0 {
-            self.offset = 0;
-            match self.queue.front_mut() {
-                Some(first) if first.cut => self.give_up_first(),
-                Some(first) => first.cut = true,
+        let was_begun = std::mem::take(&mut self.offset) > 0;
+        let first = std::mem::take(&mut self.in_flight);
+        if let Some(acks) = &mut self.acks {
+            acks.broken(first > 0 || was_begun);
+        }
+        if was_begun {
+            match self.queue.get_mut(first) {
+                // What is to be acknowledged stays until it is.
+                Some(item) if item.number.is_some() && self.acks.is_some() => {}
+                Some(item) if item.is_cut => self.give_up(first),
+                Some(item) => item.is_cut = true,
                 None => {}
             }
         }
+        self.settle();
     }
 
     /// The first record cannot be sent at all (a datagram that the socket refuses for its size).
     pub fn handle_refused(&mut self) {
         self.lent = 0;
         self.offset = 0;
-        self.give_up_first();
+        self.give_up(self.in_flight);
     }
 
     /// An earlier datagram did not arrive, as the peer's system says.
@@ -332,10 +425,16 @@ impl SenderState {
     pub fn handle_closed(&mut self) {
         self.lent = 0;
         self.offset = 0;
+        self.in_flight = 0;
         self.link = Link::Down;
         while let Some(item) = self.queue.pop_front() {
             match item.report {
                 None => {
+                    if item.is_written {
+                        // It may have arrived and even be stored; nobody will say any more.
+                        self.stats.in_flight -= 1;
+                        self.stats.in_doubt += 1;
+                    }
                     self.queue_bytes -= item.payload.len();
                     self.stats.dropped_closed += 1;
                     self.drop_record(item.payload.len());
@@ -352,11 +451,14 @@ impl SenderState {
 
     /// What to do next. Any call of a `handle_` method can change the answer, and so can the time.
     pub fn poll(&mut self, now: Instant) -> Step {
+        self.now = Some(now);
         match self.link {
             Link::Up { .. } => {
+                self.expire(now);
                 self.report_losses(now);
                 match self.reported_at {
-                    _ if !self.queue.is_empty() => Step::Write,
+                    _ if self.sendable(1) > 0 => Step::Write,
+                    _ if !self.queue.is_empty() => Step::AwaitAcks(self.expiry(now)),
                     // What was lost since the last report is told when its time comes, record or no record.
                     Some(at) if self.losses.records > 0 && self.loss_report.is_some() => {
                         Step::Wait(at.checked_add(self.report_interval).unwrap_or(at))
@@ -380,11 +482,11 @@ impl SenderState {
         if !self.is_connected() {
             return;
         }
-        let max_records = if self.datagram { 1 } else { max_records.max(1) };
+        let max_records = self.sendable(if self.datagram { 1 } else { max_records.max(1) });
         let mut bytes = 0_usize;
         let mut skip = self.offset;
-        for item in self.queue.iter().take(max_records) {
-            let segment = Segment { prefix: item.prefix(), skip, payload: item.payload.clone() };
+        for item in self.queue.iter().skip(self.in_flight).take(max_records) {
+            let segment = item.segment(skip);
             bytes = bytes.saturating_add(segment.len());
             if bytes > max_bytes && !into.is_empty() {
                 break;
@@ -393,6 +495,39 @@ impl SenderState {
             skip = 0;
         }
         self.lent = into.len();
+    }
+
+    /// How many records, at most `max`, may be written now: with acknowledgements only so many as the receiver's
+    /// window takes, should all of them have to be written again.
+    fn sendable(&self, max: usize) -> usize {
+        let waiting = self.queue.len() - self.in_flight;
+        let Some(acks) = &self.acks else { return waiting.min(max) };
+        let oldest = self.queue.iter().find_map(|item| item.number);
+        let mut bytes = acks.bytes_in_flight;
+        let fits = |item: &&Item| {
+            let (Some(number), Some(oldest)) = (item.number, oldest) else { return true };
+            let is_alone = bytes == 0;
+            bytes = bytes.saturating_add(item.payload.len());
+            number.saturating_sub(oldest) < acks.config.window && (is_alone || bytes <= acks.config.max_bytes)
+        };
+        self.queue.iter().skip(self.in_flight).take(max).take_while(fits).count()
+    }
+
+    /// Whether records wait that may be written only when others are acknowledged.
+    pub fn is_window_full(&self) -> bool {
+        self.queue.len() > self.in_flight && self.sendable(1) == 0
+    }
+
+    /// When the oldest record in flight has waited for too long.
+    fn expiry(&self, now: Instant) -> Instant {
+        let age = self.acks.as_ref().map(|acks| acks.config.max_age).unwrap_or_default();
+        let since = self.queue.front().and_then(|item| item.written_at).unwrap_or(now);
+        since.checked_add(age).unwrap_or(now + Duration::from_secs(86_400))
+    }
+
+    /// Records from the first one that is not in flight on that are begun or in the caller's hands.
+    fn begun(&self) -> usize {
+        self.lent.max(usize::from(self.offset > 0))
     }
 
     /// Whether there is a connection.
@@ -419,13 +554,19 @@ impl SenderState {
         }
     }
 
+    /// Whether five connections in a row have now ended without an acknowledgement: the receiver gives none, or
+    /// refuses what asks for them.
+    pub fn is_unheard(&self) -> bool {
+        self.acks.as_ref().is_some_and(|acks| acks.is_unheard())
+    }
+
     /// Losses that no report has told of yet.
     pub const fn unreported(&self) -> Losses {
         self.losses
     }
 
     fn report_losses(&mut self, now: Instant) {
-        // A report goes in front of the first record that is not begun, so that it stands where the gap is.
+        // A report goes in front of the first record that is not written, so that it stands where the gap is.
         if self.losses.records == 0 || self.reports > 0 || self.offset > 0 || self.lent > 0 {
             return;
         }
@@ -439,15 +580,15 @@ impl SenderState {
         match catch_unwind(AssertUnwindSafe(|| report(&losses))).unwrap_or_default() {
             Some(payload) if payload.len() <= self.max_payload => {
                 self.reports = 1;
-                self.queue.push_front(Item { payload: payload.into(), report: Some(losses), cut: false });
+                self.queue.insert(self.in_flight, Item::report(payload.into(), losses));
             }
             // No report is wanted, or it cannot be sent: then the counts stand in the statistics alone.
             _ => {}
         }
     }
 
-    fn give_up_first(&mut self) {
-        let Some(item) = self.queue.pop_front() else { return };
+    fn give_up(&mut self, index: usize) {
+        let Some(item) = self.queue.remove(index) else { return };
         match item.report {
             None => {
                 self.queue_bytes -= item.payload.len();
@@ -481,165 +622,4 @@ impl fmt::Debug for SenderState {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn up(config: &SenderConfig) -> (SenderState, Instant) {
-        let mut state = SenderState::stream(config);
-        let now = Instant::now();
-        state.handle_record(Bytes::from_static(b"first")).unwrap();
-        assert_eq!(state.poll(now), Step::Connect);
-        state.handle_connecting(now);
-        state.handle_connected();
-        assert_eq!(state.poll(now), Step::Write);
-        (state, now)
-    }
-
-    fn wire(state: &mut SenderState) -> Vec<u8> {
-        let mut segments = Vec::new();
-        state.segments(64, usize::MAX, &mut segments);
-        segments.iter().flat_map(|segment| [segment.prefix(), segment.payload()].concat()).collect()
-    }
-
-    #[test]
-    fn partial_writes_resume_where_they_ended() {
-        let (mut state, now) = up(&SenderConfig::new());
-        state.handle_record(Bytes::from_static(b"second")).unwrap();
-        let whole = wire(&mut state);
-        assert_eq!(whole, b"\0\0\0\x05first\0\0\0\x06second");
-        let mut got = Vec::new();
-        while state.poll(now) == Step::Write {
-            let next = wire(&mut state);
-            got.push(next[0]);
-            state.handle_written(1);
-        }
-        assert_eq!(got, whole);
-        assert_eq!(state.stats().written, 2);
-    }
-
-    #[test]
-    fn a_cut_record_is_sent_again_once() {
-        let (mut state, now) = up(&SenderConfig::new());
-        for connection in 0..2 {
-            assert_eq!(wire(&mut state), b"\0\0\0\x05first");
-            state.handle_written(6);
-            state.handle_broken();
-            if connection == 0 {
-                let Step::Wait(at) = state.poll(now) else {
-                    panic!("an unproven connection is followed by a pause")
-                };
-                state.handle_connecting(at);
-                state.handle_connected();
-            }
-        }
-        let stats = state.stats();
-        assert_eq!((stats.accepted, stats.written, stats.dropped, stats.dropped_error), (1, 0, 1, 1));
-        assert_eq!(state.poll(now), Step::Idle);
-    }
-
-    #[test]
-    fn a_record_of_which_nothing_was_written_waits_as_long_as_it_takes() {
-        let (mut state, mut now) = up(&SenderConfig::new());
-        for _ in 0..10 {
-            state.handle_broken();
-            let Step::Wait(at) = state.poll(now) else { panic!() };
-            now = at;
-            state.handle_connecting(now);
-            state.handle_connected();
-        }
-        assert_eq!(wire(&mut state), b"\0\0\0\x05first");
-        assert_eq!(state.stats().queued, 1);
-    }
-
-    #[test]
-    fn full_queues_follow_their_policy_and_never_touch_what_is_begun() {
-        for (policy, kept, newest_fails) in [
-            (FullPolicy::DropOldest, ["first", "5", "6"], false),
-            (FullPolicy::DropNewest, ["first", "2", "3"], true),
-            (FullPolicy::Block(Duration::ZERO), ["first", "2", "3"], true),
-        ] {
-            let config = SenderConfig::new().queue(3, 1000).full_policy(policy);
-            let (mut state, _) = up(&config);
-            assert!(!wire(&mut state).is_empty());
-            state.handle_written(2);
-            let mut failed = false;
-            for record in ["2", "3", "4", "5", "6"] {
-                failed |= state.handle_record(Bytes::from_static(record.as_bytes())).is_err();
-            }
-            assert_eq!(failed, newest_fails);
-            let queued: Vec<_> = state.queue.iter().map(|item| item.payload.clone()).collect();
-            assert_eq!(queued, kept);
-            let stats = state.stats();
-            assert_eq!(stats.accepted, stats.written + stats.dropped + stats.queued);
-            assert_eq!((stats.dropped, stats.dropped_full), (3, 3));
-        }
-    }
-
-    #[test]
-    fn bytes_bound_the_queue_too_but_one_record_always_fits() {
-        let config = SenderConfig::new().queue(100, 10).full_policy(FullPolicy::DropNewest);
-        let mut state = SenderState::stream(&config);
-        state.handle_record(Bytes::from(vec![0; 50])).unwrap();
-        assert_eq!(state.handle_record(Bytes::from_static(b"x")).unwrap_err().kind(), ErrorKind::Full);
-        let mut state = SenderState::datagram(&config, 49);
-        assert_eq!(state.handle_record(Bytes::from(vec![0; 50])).unwrap_err().kind(), ErrorKind::TooLong);
-        assert_eq!(state.stats().accepted, 0);
-    }
-
-    #[test]
-    fn losses_are_reported_once_the_line_is_back_and_in_their_place() {
-        let config = SenderConfig::new()
-            .queue(2, 1000)
-            .loss_report(|losses| Some(format!("lost {}", losses.records).into_bytes()));
-        let mut state = SenderState::stream(&config);
-        let now = Instant::now();
-        for record in ["1", "2", "3", "4", "5"] {
-            state.handle_record(Bytes::from_static(record.as_bytes())).unwrap();
-        }
-        state.handle_connecting(now);
-        state.handle_connected();
-        assert_eq!(state.poll(now), Step::Write);
-        let bytes = wire(&mut state);
-        assert_eq!(bytes, b"\0\0\0\x06lost 3\0\0\0\x014\0\0\0\x015");
-        // The report is cut twice: the losses are told by a later one.
-        for _ in 0..2 {
-            assert!(!wire(&mut state).is_empty());
-            state.handle_written(1);
-            state.handle_broken();
-            let Step::Wait(at) = state.poll(now) else { panic!() };
-            state.handle_connecting(at);
-            state.handle_connected();
-        }
-        let later = now + Duration::from_secs(100);
-        assert_eq!(state.poll(later), Step::Write);
-        let bytes = wire(&mut state);
-        assert_eq!(bytes, b"\0\0\0\x06lost 3\0\0\0\x014\0\0\0\x015");
-        state.handle_written(bytes.len());
-        let stats = state.stats();
-        assert_eq!((stats.written, stats.reports, stats.dropped), (2, 1, 3));
-        assert!(state.unreported().is_empty());
-    }
-
-    #[test]
-    fn records_written_since_the_last_look_are_in_doubt_when_the_connection_is_gone() {
-        let (mut state, _) = up(&SenderConfig::new());
-        let bytes = wire(&mut state);
-        state.handle_written(bytes.len());
-        state.handle_alive();
-        state.handle_record(Bytes::from_static(b"second")).unwrap();
-        let bytes = wire(&mut state);
-        state.handle_written(bytes.len());
-        state.handle_broken();
-        assert_eq!(state.stats().in_doubt, 1);
-    }
-
-    #[test]
-    fn closing_counts_what_is_left() {
-        let (mut state, _) = up(&SenderConfig::new());
-        state.handle_record(Bytes::from_static(b"second")).unwrap();
-        state.handle_closed();
-        let stats = state.stats();
-        assert_eq!((stats.dropped, stats.dropped_closed, stats.queued, stats.queued_bytes), (2, 2, 0, 0));
-        assert_eq!(stats.dropped_bytes, 11);
-    }
-}
+mod tests;
