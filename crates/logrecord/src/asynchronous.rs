@@ -1,126 +1,54 @@
-//! The handlers for programs that live on tokio: a task behind them instead of a thread.
+//! The handlers for programs that live on tokio: the same, with waits that are futures.
 use std::{fmt, sync::Arc, time::Duration};
 
 use logrecord_model::LogRecord;
-use logrecord_transport::{Endpoint, sender::AsyncSender};
-use tokio::sync::Mutex;
+use logrecord_transport::Endpoint;
 
 use crate::{
-    error::{Error, ErrorKind},
-    handler::{HandlerStats, Plan},
-    report::Tally,
-    sign::Signer,
+    error::Error,
+    handler::{AsyncHandler, Core, HandlerStats},
 };
-
-/// What both async handlers are made of.
-pub(crate) struct AsyncCore {
-    plan: Plan,
-    sender: AsyncSender,
-    signer: Mutex<Signer>,
-    tally: Tally,
-}
-
-impl AsyncCore {
-    pub(crate) fn new(plan: Plan) -> Result<Self, Error> {
-        let sender = AsyncSender::new(plan.endpoint.clone(), plan.sender_config()?)?;
-        let signer = Mutex::new(plan.signing.signer()?);
-        Ok(Self { plan, sender, signer, tally: Tally::default() })
-    }
-
-    async fn handle(&self, record: &LogRecord<'_>) -> Result<(), Error> {
-        let mut pickle = Vec::with_capacity(1024);
-        let outcome = match record.to_pickle(&mut pickle) {
-            Ok(()) => self.send(pickle).await,
-            Err(error) => Err(Error::with(ErrorKind::Record, error)),
-        };
-        self.tally.note(&outcome);
-        if let Some(interval) = self.plan.reports {
-            self.report(interval).await;
-        }
-        outcome
-    }
-
-    async fn send(&self, pickle: Vec<u8>) -> Result<(), Error> {
-        let mut signer = self.signer.lock().await;
-        let payload = signer.payload(pickle)?;
-        if !self.plan.signing.is_numbered() {
-            drop(signer);
-            return Ok(self.sender.send(payload).await?);
-        }
-        // Numbers leave in their order.
-        Ok(self.sender.send(payload).await?)
-    }
-
-    async fn report(&self, interval: Duration) {
-        if let Some((report, records)) = self.tally.due(&self.plan.origin, interval) {
-            match self.send(report).await {
-                Ok(()) => self.tally.reported(),
-                Err(_) => self.tally.put_back(records),
-            }
-        }
-    }
-
-    async fn flush(&self, limit: Duration) -> Result<(), Error> {
-        if self.plan.reports.is_some() {
-            self.report(Duration::ZERO).await;
-        }
-        Ok(self.sender.flush(limit).await?)
-    }
-
-    async fn close(&self, limit: Duration) -> HandlerStats {
-        if self.plan.reports.is_some() {
-            self.report(Duration::ZERO).await;
-        }
-        self.sender.close(limit).await;
-        self.stats()
-    }
-
-    fn stats(&self) -> HandlerStats {
-        HandlerStats {
-            handled: self.tally.handled(),
-            refused: self.tally.refused(),
-            reports: self.tally.reports(),
-            sender: self.sender.stats(),
-        }
-    }
-}
 
 macro_rules! async_handler {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone)]
         pub struct $name {
-            core: Arc<AsyncCore>,
+            core: Arc<Core>,
         }
 
         impl $name {
-            pub(crate) fn new(core: AsyncCore) -> Self {
+            pub(crate) fn new(core: Core) -> Self {
                 Self { core: Arc::new(core) }
             }
 
             /// Queues a record, waiting for room if that is the policy.
             ///
+            /// # Cancel safety
+            ///
+            /// A call that is dropped while it waits has neither queued nor counted the record, and a signed one
+            /// has not used up a number.
+            ///
             /// # Errors
             ///
-            /// As the blocking handler's; [`ErrorKind::Transport`] also in a child process after a fork,
-            /// where the runtime is gone. Whatever the error, the record is counted in [`stats`](Self::stats).
+            /// As the blocking handler's. Whatever the error, the record is counted in [`stats`](Self::stats).
             pub async fn handle(&self, record: &LogRecord<'_>) -> Result<(), Error> {
-                self.core.handle(record).await
+                self.core.handle_async(record).await
             }
 
             /// Waits until everything that was queued is handed to the system or dropped.
             ///
             /// # Errors
             ///
-            /// [`ErrorKind::Transport`] if that takes longer than `limit`.
+            /// [`ErrorKind::Transport`](crate::ErrorKind::Transport) if that takes longer than `limit`.
             pub async fn flush(&self, limit: Duration) -> Result<(), Error> {
-                self.core.flush(limit).await
+                self.core.flush_async(limit).await
             }
 
             /// Takes no more records, writes what is queued for at most `limit`, and counts the rest as
             /// dropped. A program that ends its runtime awaits this before.
             pub async fn close(&self, limit: Duration) -> HandlerStats {
-                self.core.close(limit).await
+                self.core.close_async(limit).await
             }
 
             /// What became of all records so far.
@@ -130,12 +58,22 @@ macro_rules! async_handler {
 
             /// Why the last attempt to connect failed, or the last connection ended.
             pub fn last_error(&self) -> Option<Arc<logrecord_transport::Error>> {
-                self.core.sender.last_error()
+                self.core.last_error()
             }
 
             /// Where records go.
             pub fn endpoint(&self) -> &Endpoint {
-                &self.core.plan.endpoint
+                self.core.endpoint()
+            }
+        }
+
+        impl AsyncHandler for $name {
+            async fn handle(&self, record: &LogRecord<'_>) -> Result<(), Error> {
+                self.core.handle_async(record).await
+            }
+
+            async fn flush(&self, limit: Duration) -> Result<(), Error> {
+                self.core.flush_async(limit).await
             }
         }
 

@@ -26,8 +26,13 @@ pub struct HandlerBuilder<H> {
     signing: Signing,
     reports: Option<Duration>,
     process_name: Option<String>,
+    ack_window: Option<u64>,
     handler: PhantomData<fn() -> H>,
 }
+
+/// A receiver knows a message again as long as no more than this many have come behind it.
+#[cfg(feature = "hmac")]
+const MAX_ACK_WINDOW: u64 = 1024;
 
 /// The address of a host and a port. An IPv6 address may stand without its brackets.
 pub(crate) fn address(host: &str, port: u16) -> String {
@@ -50,6 +55,7 @@ impl<H> HandlerBuilder<H> {
             signing: Signing::Off,
             reports: Some(Duration::from_secs(1)),
             process_name: None,
+            ack_window: None,
             handler: PhantomData,
         }
     }
@@ -115,7 +121,19 @@ impl<H> HandlerBuilder<H> {
     /// a fork begins a stream of its own; a record that is sent again is the same bytes.
     #[cfg(feature = "hmac")]
     pub fn hmac(mut self, key: Key, audience: impl Into<Vec<u8>>) -> Self {
-        self.signing = Signing::Sealed { key: Box::new(key), audience: audience.into() };
+        self.signing = Signing::Sealed { key: Box::new(key), audience: audience.into(), acks: false };
+        self
+    }
+
+    /// Keeps every record until the receiver has acknowledged it, and sends it again on the next connection if it
+    /// has not. At most so many records, and 4 MiB, are on their way; 1,024 is what a receiver can take.
+    ///
+    /// It needs a [key](Self::hmac) and a stream, and a receiver that acknowledges: `logrecord serve` with a spool.
+    /// Other receivers refuse such records and close the connection. [`flush`](crate::SocketHandler::flush) then waits
+    /// until every record has its answer, and [`stats`](crate::SocketHandler::stats) tell what the answers were.
+    #[cfg(feature = "hmac")]
+    pub const fn acks(mut self, window: u64) -> Self {
+        self.ack_window = Some(if window > MAX_ACK_WINDOW { MAX_ACK_WINDOW } else { window });
         self
     }
 
@@ -142,12 +160,24 @@ impl<H> HandlerBuilder<H> {
     }
 
     fn plan(self) -> Result<Plan, Error> {
+        let endpoint = self.endpoint?;
+        #[cfg(feature = "hmac")]
+        let signing = match (self.signing, self.ack_window) {
+            (signing, None) => signing,
+            (Signing::Sealed { key, audience, .. }, Some(_)) if !endpoint.transport().is_datagram() => {
+                Signing::Sealed { key, audience, acks: true }
+            }
+            _ => return Err(Error::new(ErrorKind::Acks)),
+        };
+        #[cfg(not(feature = "hmac"))]
+        let signing = self.signing;
         Ok(Plan {
-            endpoint: self.endpoint?,
+            endpoint,
             config: self.config.cpython_compat(self.compat),
-            signing: self.signing,
+            signing,
             origin: Origin::new(self.process_name),
             reports: self.reports.filter(|_| !self.compat),
+            ack_window: self.ack_window.unwrap_or(1),
         })
     }
 
@@ -155,9 +185,14 @@ impl<H> HandlerBuilder<H> {
         Core::new(self.plan()?)
     }
 
+    /// What an async handler is made of: its drop must not wait.
     #[cfg(feature = "tokio")]
-    pub(crate) fn async_core(self) -> Result<crate::asynchronous::AsyncCore, Error> {
-        crate::asynchronous::AsyncCore::new(self.plan()?)
+    pub(crate) fn async_core(self) -> Result<Core, Error> {
+        if self.compat {
+            // Its behaviour is to block.
+            return Err(Error::new(ErrorKind::Transport));
+        }
+        self.map_config(|config| config.detached(true)).core()
     }
 }
 

@@ -13,6 +13,8 @@ pub enum ErrorKind {
     Transport,
     /// The envelope could not be made: the audience is too long, or the numbers are used up.
     Envelope,
+    /// Acknowledgements are wanted where there are none: they need a v1 key and a stream transport.
+    Acks,
     /// The system gave no random bytes for a stream id.
     Random,
     /// A thread or a runtime could not be started.
@@ -30,6 +32,7 @@ impl ErrorKind {
             Self::Record => "record not written as a pickle",
             Self::Transport => "record not sent or socket not bound",
             Self::Envelope => "envelope not made",
+            Self::Acks => "acknowledgements need a key and a stream",
             Self::Random => "no random bytes",
             Self::Runtime => "no thread or runtime",
             Self::Installed => "another logger is installed",

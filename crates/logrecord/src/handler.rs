@@ -9,9 +9,11 @@ use std::{
 };
 
 use logrecord_model::LogRecord;
+#[cfg(feature = "tokio")]
+use logrecord_transport::sender::AsyncSender;
 use logrecord_transport::{
     Endpoint,
-    sender::{Sender, SenderConfig, SenderStats},
+    sender::{Acks, Message, Sender, SenderConfig, SenderStats},
 };
 
 use crate::{
@@ -50,6 +52,27 @@ impl<H: Handler + ?Sized> Handler for Arc<H> {
     fn flush(&self, limit: Duration) -> Result<(), Error> {
         (**self).flush(limit)
     }
+}
+
+/// Takes records without blocking: what code is written for that works with any of the async handlers.
+///
+/// [`AsyncSocketHandler`](crate::AsyncSocketHandler) and [`AsyncDatagramHandler`](crate::AsyncDatagramHandler) are
+/// such handlers.
+#[cfg(feature = "tokio")]
+pub trait AsyncHandler: Send + Sync {
+    /// Takes a record, waiting for room where that is the policy.
+    ///
+    /// # Errors
+    ///
+    /// Whatever kept the record from being queued. A handler counts what it loses.
+    fn handle(&self, record: &LogRecord<'_>) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Waits until what was taken is handed over or given up.
+    ///
+    /// # Errors
+    ///
+    /// Most often that `limit` passed first.
+    fn flush(&self, limit: Duration) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
 /// Flushes a handler when it is dropped. A program whose logger lives for ever keeps one in `main`.
@@ -113,11 +136,17 @@ pub(crate) struct Plan {
     pub(crate) origin: Origin,
     /// The shortest time between two loss reports, if there are any.
     pub(crate) reports: Option<Duration>,
+    /// How many messages may be written and not acknowledged.
+    pub(crate) ack_window: u64,
 }
 
 impl Plan {
-    pub(crate) fn sender_config(&self) -> Result<SenderConfig, Error> {
-        let config = self.config.clone();
+    /// How the sender is to behave whose messages this signer makes.
+    fn sender_config(&self, signer: &Signer) -> Result<SenderConfig, Error> {
+        let mut config = self.config.clone();
+        if let Some(reader) = signer.ack_reader(&self.signing)? {
+            config = config.acks(Acks::new(reader).window(self.ack_window));
+        }
         Ok(match self.reports {
             Some(interval) => config
                 .report_interval(interval)
@@ -131,7 +160,9 @@ impl Plan {
 struct Line {
     process: u32,
     sender: Sender,
-    /// Payloads with numbers are made and queued under this lock, so that they leave in order.
+    /// How much longer a payload is than its pickle.
+    overhead: usize,
+    /// Locked inside of the sender's own lock, and nowhere else.
     signer: Mutex<Signer>,
     tally: Tally,
     /// The line of a child process. Only children fill it, so that no fork finds it half made.
@@ -140,28 +171,39 @@ struct Line {
 
 impl Line {
     fn new(plan: &Plan) -> Result<Self, Error> {
+        let signer = plan.signing.signer()?;
         Ok(Self {
             process: process::id(),
-            sender: Sender::new(plan.endpoint.clone(), plan.sender_config()?)?,
-            signer: Mutex::new(plan.signing.signer()?),
+            sender: Sender::new(plan.endpoint.clone(), plan.sender_config(&signer)?)?,
+            overhead: signer.payload_len(0),
+            signer: Mutex::new(signer),
             tally: Tally::default(),
             child: OnceLock::new(),
         })
     }
 
-    fn send(&self, numbered: bool, pickle: Vec<u8>) -> Result<(), Error> {
-        let mut signer = self.signer.lock().unwrap_or_else(PoisonError::into_inner);
-        let payload = signer.payload(pickle)?;
-        if !numbered {
-            drop(signer);
-            return Ok(self.sender.send(payload)?);
-        }
-        // The lock is held: a queue that makes one caller wait makes them all wait.
-        Ok(self.sender.send(payload)?)
+    /// The message of a pickle. It is made when its place in the queue is certain, so that numbers leave in their
+    /// order and none is used up by a record that is not queued.
+    fn message(&self, pickle: Vec<u8>) -> Result<Message, Error> {
+        self.signer.lock().unwrap_or_else(PoisonError::into_inner).message(pickle)
+    }
+
+    fn send(&self, pickle: Vec<u8>) -> Result<(), Error> {
+        self.sender.send_with(self.overhead + pickle.len(), || self.message(pickle))
+    }
+
+    /// The same without waiting for room.
+    fn try_send(&self, pickle: Vec<u8>) -> Result<(), Error> {
+        self.sender.try_send_with(self.overhead + pickle.len(), || self.message(pickle))
+    }
+
+    #[cfg(feature = "tokio")]
+    fn async_sender(&self) -> AsyncSender {
+        self.sender.clone().into()
     }
 }
 
-/// What both handlers are made of.
+/// What all handlers are made of.
 pub(crate) struct Core {
     plan: Plan,
     line: Line,
@@ -187,41 +229,44 @@ impl Core {
 
     pub(crate) fn handle(&self, record: &LogRecord<'_>) -> Result<(), Error> {
         let line = self.line()?;
-        let mut pickle = Vec::with_capacity(1024);
-        let outcome = match record.to_pickle(&mut pickle) {
-            Ok(()) => line.send(self.plan.signing.is_numbered(), pickle),
-            Err(error) => Err(Error::with(ErrorKind::Record, error)),
-        };
-        line.tally.note(&outcome);
-        if let Some(interval) = self.plan.reports {
-            self.report(line, interval);
-        }
+        let outcome = pickle(record).and_then(|pickle| line.send(pickle));
+        self.note(line, &outcome);
         outcome
     }
 
-    /// Sends a report of refused records, if one is due.
+    fn note(&self, line: &Line, outcome: &Result<(), Error>) {
+        line.tally.note(outcome);
+        if let Some(interval) = self.plan.reports {
+            self.report(line, interval);
+        }
+    }
+
+    /// Sends a report of refused records, if one is due. It waits for nobody.
     fn report(&self, line: &Line, interval: Duration) {
         if let Some((report, records)) = line.tally.due(&self.plan.origin, interval) {
-            match line.send(self.plan.signing.is_numbered(), report) {
+            match line.try_send(report) {
                 Ok(()) => line.tally.reported(),
                 Err(_) => line.tally.put_back(records),
             }
         }
     }
 
-    pub(crate) fn flush(&self, limit: Duration) -> Result<(), Error> {
-        let line = self.line()?;
+    /// Sends the last report of refused records.
+    fn report_now(&self, line: &Line) {
         if self.plan.reports.is_some() {
             self.report(line, Duration::ZERO);
         }
+    }
+
+    pub(crate) fn flush(&self, limit: Duration) -> Result<(), Error> {
+        let line = self.line()?;
+        self.report_now(line);
         Ok(line.sender.flush(limit)?)
     }
 
     pub(crate) fn close(&self, limit: Duration) -> HandlerStats {
         if let Ok(line) = self.line() {
-            if self.plan.reports.is_some() {
-                self.report(line, Duration::ZERO);
-            }
+            self.report_now(line);
             line.sender.close(limit);
         }
         self.stats()
@@ -248,12 +293,49 @@ impl Core {
     }
 }
 
+/// The same for callers that must not block.
+#[cfg(feature = "tokio")]
+impl Core {
+    pub(crate) async fn handle_async(&self, record: &LogRecord<'_>) -> Result<(), Error> {
+        let line = self.line()?;
+        let outcome = match pickle(record) {
+            Ok(pickle) => {
+                let len = line.overhead + pickle.len();
+                line.async_sender().send_with(len, || line.message(pickle)).await
+            }
+            Err(error) => Err(error),
+        };
+        self.note(line, &outcome);
+        outcome
+    }
+
+    pub(crate) async fn flush_async(&self, limit: Duration) -> Result<(), Error> {
+        let line = self.line()?;
+        self.report_now(line);
+        Ok(line.async_sender().flush(limit).await?)
+    }
+
+    pub(crate) async fn close_async(&self, limit: Duration) -> HandlerStats {
+        if let Ok(line) = self.line() {
+            self.report_now(line);
+            line.async_sender().close(limit).await;
+        }
+        self.stats()
+    }
+}
+
 impl Drop for Core {
     fn drop(&mut self) {
-        if self.line.process == process::id() && self.plan.reports.is_some() {
-            self.report(&self.line, Duration::ZERO);
+        if self.line.process == process::id() {
+            self.report_now(&self.line);
         }
     }
+}
+
+fn pickle(record: &LogRecord<'_>) -> Result<Vec<u8>, Error> {
+    let mut pickle = Vec::with_capacity(1024);
+    record.to_pickle(&mut pickle).map_err(|error| Error::with(ErrorKind::Record, error))?;
+    Ok(pickle)
 }
 
 #[cfg(test)]
@@ -264,7 +346,7 @@ mod tests {
 
     fn plan(endpoint: Endpoint, signing: Signing) -> Plan {
         let config = SenderConfig::new();
-        Plan { endpoint, config, signing, origin: Origin::new(None), reports: Some(Duration::from_secs(1)) }
+        Plan { endpoint, config, signing, origin: Origin::new(None), reports: Some(Duration::from_secs(1)), ack_window: 1024 }
     }
 
     /// As after a fork: the line in memory was made by another process.
@@ -275,6 +357,7 @@ mod tests {
         let line = Line {
             process,
             sender: line.sender.clone(),
+            overhead: line.overhead,
             signer: Mutex::new(plan.signing.signer().unwrap()),
             tally: Tally::default(),
             child,
@@ -306,7 +389,7 @@ mod tests {
     fn a_child_numbers_its_records_in_a_stream_of_its_own() {
         use logrecord_frame::envelope::{Key, KeyId};
         let key = Key::new(KeyId::new(b"app").unwrap(), &[7; 32]).unwrap();
-        let signing = Signing::Sealed { key: Box::new(key), audience: Vec::new() };
+        let signing = Signing::Sealed { key: Box::new(key), audience: Vec::new(), acks: false };
         let parent = Core::new(plan(Endpoint::tcp("127.0.0.1:9").unwrap(), signing)).unwrap();
         let stream = |line: &Line| match &*line.signer.lock().unwrap() {
             Signer::Sealed(sealer) => sealer.stream_id(),

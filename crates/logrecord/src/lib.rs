@@ -99,6 +99,7 @@ pub mod tracing;
 #[cfg(feature = "tokio")]
 pub use crate::{
     asynchronous::{AsyncDatagramHandler, AsyncSocketHandler},
+    handler::AsyncHandler,
     receiver::{AsyncReceiver, Received, Receiver, ReceiverBuilder, ReceiverHandle, ReceiverStats, Rejected},
 };
 pub use crate::{

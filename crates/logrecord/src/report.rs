@@ -49,10 +49,12 @@ pub(crate) fn sender_report(
     origin: Origin,
     signing: &Signing,
 ) -> Result<impl Fn(&Losses) -> Option<Vec<u8>> + Send + Sync + 'static, Error> {
-    let signer = Arc::new(Mutex::new(signing.signer()?));
+    // Nobody acknowledges a report: its losses are counted here in any case.
+    let signer = Arc::new(Mutex::new(signing.without_acks().signer()?));
     Ok(move |losses: &Losses| {
         let pickle = pickle(&origin, losses.records, Some(losses.bytes), losses.in_doubt)?;
-        signer.lock().unwrap_or_else(PoisonError::into_inner).payload(pickle).ok()
+        let message = signer.lock().unwrap_or_else(PoisonError::into_inner).message(pickle).ok()?;
+        Some(message.into_payload().into())
     })
 }
 

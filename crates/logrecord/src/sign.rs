@@ -6,7 +6,11 @@ use std::{
 };
 
 #[cfg(feature = "hmac")]
-use logrecord_frame::envelope::{Key, PlainKey, Sealer};
+use logrecord_frame::envelope::{AckStatus, Key, KeyRing, PlainKey, Sealer, StreamId, Verifier};
+
+use logrecord_transport::sender::Message;
+#[cfg(feature = "hmac")]
+use logrecord_transport::sender::{Ack, AckReader};
 
 use crate::error::Error;
 #[cfg(feature = "hmac")]
@@ -18,7 +22,7 @@ pub(crate) enum Signing {
     #[default]
     Off,
     #[cfg(feature = "hmac")]
-    Sealed { key: Box<Key>, audience: Vec<u8> },
+    Sealed { key: Box<Key>, audience: Vec<u8>, acks: bool },
     #[cfg(feature = "hmac")]
     Plain(Arc<PlainKey>),
 }
@@ -29,11 +33,12 @@ impl Signing {
         match self {
             Self::Off => Ok(Signer::Off),
             #[cfg(feature = "hmac")]
-            Self::Sealed { key, audience } => {
+            Self::Sealed { key, audience, acks } => {
                 let mut stream_id = [0; 16];
                 getrandom::fill(&mut stream_id)
                     .map_err(|error| Error::with(ErrorKind::Random, std::io::Error::from(error)))?;
                 let sealer = Sealer::new(key, audience, stream_id).map_err(envelope)?;
+                let sealer = if *acks { sealer.with_acks() } else { sealer };
                 Ok(Signer::Sealed(Box::new(sealer)))
             }
             #[cfg(feature = "hmac")]
@@ -41,13 +46,14 @@ impl Signing {
         }
     }
 
-    /// Whether the payloads have numbers, so that they must leave in their order.
-    pub(crate) const fn is_numbered(&self) -> bool {
-        match self {
-            #[cfg(feature = "hmac")]
-            Self::Sealed { .. } => true,
-            _ => false,
+    /// The same for messages that nobody is to acknowledge.
+    pub(crate) fn without_acks(&self) -> Self {
+        let mut signing = self.clone();
+        #[cfg(feature = "hmac")]
+        if let Self::Sealed { acks, .. } = &mut signing {
+            *acks = false;
         }
+        signing
     }
 }
 
@@ -62,6 +68,17 @@ pub(crate) enum Signer {
 }
 
 impl Signer {
+    /// How long the payload of a pickle of this length is.
+    pub(crate) fn payload_len(&self, len: usize) -> usize {
+        match self {
+            Self::Off => len,
+            #[cfg(feature = "hmac")]
+            Self::Sealed(sealer) => sealer.sealed_len(len),
+            #[cfg(feature = "hmac")]
+            Self::Plain(_) => len.saturating_add(logrecord_frame::envelope::TAG_LEN),
+        }
+    }
+
     /// The payload. It is made once: whoever sends it again sends the same bytes.
     #[cfg_attr(
         not(feature = "hmac"),
@@ -71,24 +88,65 @@ impl Signer {
             reason = "without keys there is nothing to fail"
         )
     )]
-    pub(crate) fn payload(&mut self, pickle: Vec<u8>) -> Result<Vec<u8>, Error> {
+    pub(crate) fn message(&mut self, pickle: Vec<u8>) -> Result<Message, Error> {
         match self {
-            Self::Off => Ok(pickle),
+            Self::Off => Ok(pickle.into()),
             #[cfg(feature = "hmac")]
             Self::Sealed(sealer) => {
                 let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 let now_ns = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX);
                 let mut payload = Vec::with_capacity(sealer.sealed_len(pickle.len()));
-                sealer.seal_into(now_ns, &pickle, &mut payload).map_err(envelope)?;
-                Ok(payload)
+                let number = sealer.seal_into(now_ns, &pickle, &mut payload).map_err(envelope)?;
+                Ok(Message::numbered(payload, number))
             }
             #[cfg(feature = "hmac")]
             Self::Plain(key) => {
                 let mut payload = Vec::with_capacity(pickle.len() + logrecord_frame::envelope::TAG_LEN);
                 key.seal_into(&pickle, &mut payload).map_err(envelope)?;
-                Ok(payload)
+                Ok(payload.into())
             }
         }
+    }
+
+    /// What reads the acknowledgements of this signer's messages, if they ask for any.
+    #[cfg(feature = "hmac")]
+    pub(crate) fn ack_reader(&self, signing: &Signing) -> Result<Option<Arc<dyn AckReader>>, Error> {
+        let (Self::Sealed(sealer), Signing::Sealed { key, audience, acks: true }) = (self, signing) else {
+            return Ok(None);
+        };
+        let mut ring = KeyRing::new();
+        ring.accept((**key).clone()).map_err(envelope)?;
+        let verifier = Verifier::new(&ring, audience).map_err(envelope)?;
+        Ok(Some(Arc::new(StreamAcks { verifier, stream_id: sealer.stream_id() })))
+    }
+
+    /// Without keys nothing is acknowledged.
+    #[cfg(not(feature = "hmac"))]
+    #[allow(clippy::unnecessary_wraps, clippy::unused_self, reason = "without keys there is nothing to fail")]
+    pub(crate) const fn ack_reader(
+        &self,
+        _: &Signing,
+    ) -> Result<Option<std::sync::Arc<dyn logrecord_transport::sender::AckReader>>, Error> {
+        Ok(None)
+    }
+}
+
+/// Reads the acknowledgements of one stream.
+#[cfg(feature = "hmac")]
+struct StreamAcks {
+    verifier: Verifier,
+    stream_id: StreamId,
+}
+
+#[cfg(feature = "hmac")]
+impl AckReader for StreamAcks {
+    fn read(&self, payload: &[u8]) -> Option<Ack> {
+        let ack = self.verifier.open_ack(payload).ok()?;
+        Some(match ack.status {
+            _ if ack.stream_id != self.stream_id => Ack::Other,
+            AckStatus::Durable => Ack::UpTo(ack.seq),
+            status => Ack::Refused { number: ack.seq, status: status.number() },
+        })
     }
 }
 

@@ -34,6 +34,8 @@ pub enum ErrorKind {
     Timeout,
     /// Connection after connection ended without an acknowledgement: the receiver gives none.
     Unanswered,
+    /// What came back from the receiver is no genuine acknowledgement.
+    BadAck,
     /// The sender belongs to the process that made it, and this is a child of that process.
     Forked,
     /// The back-off does not allow an attempt yet.
@@ -58,6 +60,7 @@ impl ErrorKind {
             Self::Closed => "sender is closed",
             Self::Timeout => "time limit passed",
             Self::Unanswered => "receiver acknowledges nothing",
+            Self::BadAck => "acknowledgement is not genuine",
             Self::Forked => "sender belongs to another process",
             Self::Waiting => "back-off delays the next attempt",
             Self::Systemd => "handed-over sockets not usable",

@@ -337,14 +337,14 @@ async fn answers_go_back_while_the_handler_is_busy_and_to_nobody_else() {
     running.recorder.until("two", |r| r.connected.load(Ordering::SeqCst) == 2).await;
     client.write_all(&frame(b"one")).await.unwrap();
     let replies = running.recorder.replies.lock().unwrap().clone();
-    replies[0].send_latest([7; 16], bytes::Bytes::from_static(b"answer"));
+    replies[0].send_latest([7; 16], frame(b"answer").into());
     let mut answer = [0; 10];
     client.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"\0\0\0\x06answer");
     running.recorder.gate.add_permits(2);
     // An idle connection is written to as well.
     running.recorder.until("one", |r| r.count() == 1).await;
-    replies[0].send(bytes::Bytes::from_static(b"second"));
+    replies[0].send(frame(b"second").into());
     client.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"\0\0\0\x06second");
     running.stop().await;

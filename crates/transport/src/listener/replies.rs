@@ -55,28 +55,30 @@ impl Replies {
     }
 
     /// Sends a frame behind all that were sent by this method before, and in front of every
-    /// [latest](Self::send_latest) one that is not written yet. `payload` is written behind a length prefix.
+    /// [latest](Self::send_latest) one that is not written yet. `frame` is written as it is, so that it has its
+    /// length prefix.
     ///
     /// When 1,024 frames wait because the peer does not read them, its connection is closed.
-    pub fn send(&self, payload: Bytes) {
+    pub fn send(&self, frame: Bytes) {
         self.change(|waiting| {
             if waiting.ordered.len() < MAX_WAITING {
-                waiting.ordered.push(payload);
+                waiting.ordered.push(frame);
             } else {
                 waiting.overflown = true;
             }
         });
     }
 
-    /// Sends a frame for a stream, in place of one for the same stream that is not written yet.
+    /// Sends a frame, length prefix included, for a stream, in place of one for the same stream that is not
+    /// written yet.
     ///
     /// When the frames of 1,024 streams wait because the peer does not read them, its connection is closed.
-    pub fn send_latest(&self, stream: [u8; 16], payload: Bytes) {
+    pub fn send_latest(&self, stream: [u8; 16], frame: Bytes) {
         self.change(|waiting| {
-            if let Some((_, frame)) = waiting.latest.iter_mut().find(|(known, _)| *known == stream) {
-                *frame = payload;
+            if let Some((_, older)) = waiting.latest.iter_mut().find(|(known, _)| *known == stream) {
+                *older = frame;
             } else if waiting.latest.len() < MAX_WAITING {
-                waiting.latest.push((stream, payload));
+                waiting.latest.push((stream, frame));
             } else {
                 waiting.overflown = true;
             }
@@ -112,12 +114,8 @@ impl Replies {
         }
         let mut wire = Vec::new();
         let Waiting { ordered, latest, .. } = &mut *waiting;
-        for payload in ordered.drain(..).chain(latest.drain(..).map(|(_, payload)| payload)) {
-            // A payload that no prefix can count is the handler's mistake and nothing that a peer could read.
-            if let Ok(prefix) = logrecord_frame::prefix(payload.len()) {
-                wire.extend_from_slice(&prefix);
-                wire.extend_from_slice(&payload);
-            }
+        for frame in ordered.drain(..).chain(latest.drain(..).map(|(_, frame)| frame)) {
+            wire.extend_from_slice(&frame);
         }
         Poll::Ready(Ok(wire))
     }
@@ -215,7 +213,7 @@ mod tests {
         replies.send_latest([2; 16], Bytes::from_static(b"other"));
         replies.send_latest([1; 16], Bytes::from_static(b"new"));
         replies.send(Bytes::from_static(b"b"));
-        assert_eq!(taken(&replies).unwrap(), b"\0\0\0\x01a\0\0\0\x01b\0\0\0\x03new\0\0\0\x05other");
+        assert_eq!(taken(&replies).unwrap(), b"abnewother");
         assert_eq!(taken(&replies), None);
     }
 

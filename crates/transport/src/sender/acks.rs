@@ -14,6 +14,8 @@ use logrecord_frame::FrameDecoder;
 pub enum Ack {
     /// Every message with a number up to this one is stored for good, or was refused before.
     UpTo(u64),
+    /// Nothing to this sender: it is genuine, and of another stream.
+    Other,
     /// This message is refused for good.
     Refused {
         /// Its number.
@@ -25,8 +27,8 @@ pub enum Ack {
 
 /// Reads what comes back from a receiver.
 pub trait AckReader: Send + Sync {
-    /// What a frame says, or nothing if it is no genuine acknowledgement of this sender's stream. `payload` is a
-    /// frame without its prefix, and anybody may have written it.
+    /// What a frame says, or nothing if it is no genuine acknowledgement: then the connection is closed.
+    /// `payload` is a frame without its prefix, and anybody may have written it.
     fn read(&self, payload: &[u8]) -> Option<Ack>;
 }
 
@@ -137,26 +139,35 @@ impl AckState {
         self.silent_connections == SILENT_CONNECTIONS
     }
 
-    /// What the bytes that came back say.
-    pub(super) fn read(&mut self, input: &[u8]) -> Vec<Ack> {
-        let mut acks = Vec::new();
-        let Some(decoder) = &mut self.decoder else { return acks };
-        decoder.feed_slice(input);
-        loop {
-            match decoder.next_frame() {
-                Ok(Some(frame)) => acks.extend(self.config.reader.read(&frame)),
-                Ok(None) => break,
-                Err(_) => {
-                    // No receiver of ours; nothing that it says on this connection can be trusted to be a frame.
-                    self.decoder = None;
-                    break;
-                }
-            }
+    /// Takes bytes that came back.
+    pub(super) fn feed(&mut self, input: &[u8]) {
+        if let Some(decoder) = &mut self.decoder {
+            decoder.feed_slice(input);
         }
-        if !acks.is_empty() {
+    }
+
+    /// The next of the acknowledgements that came back, if there is one.
+    pub(super) fn next(&mut self) -> Option<Ack> {
+        let frame = match self.decoder.as_mut()?.next_frame() {
+            Ok(frame) => frame?,
+            Err(_) => return self.distrust(),
+        };
+        let Some(ack) = self.config.reader.read(&frame) else { return self.distrust() };
+        if ack != Ack::Other {
             self.heard = true;
             self.silent_connections = 0;
         }
-        acks
+        Some(ack)
+    }
+
+    /// No receiver of ours, or somebody in between: nothing more on this connection counts.
+    fn distrust(&mut self) -> Option<Ack> {
+        self.decoder = None;
+        None
+    }
+
+    /// Whether what came back on this connection is genuine so far.
+    pub(super) const fn is_trusted(&self) -> bool {
+        self.decoder.is_some()
     }
 }

@@ -173,16 +173,15 @@ impl Sender {
         self.send_with(message.payload.len(), || Ok(message))
     }
 
-    /// Queues a message of `len` payload bytes that is made only when its place in the queue is certain: in the
-    /// order in which messages are made, they are sent, and of one that gets no place none is made. So messages
-    /// can be numbered.
+    /// Queues a message of `len` payload bytes that is made only when its turn has come: messages are sent in the
+    /// order in which they are made, so that they can be numbered.
     ///
     /// `make` runs while the queue is locked, and must not use this sender.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send), and what `make` returns. A message that the policy for a full queue drops has been
-    /// made: its number is missing at the receiver.
+    /// As [`send`](Self::send), and what `make` returns. A message that is too long, or that the policy for a full
+    /// queue drops, has been made: its number is missing at the receiver, who so learns of the loss.
     pub fn send_with<E: From<Error>>(
         &self,
         len: usize,
@@ -224,10 +223,12 @@ impl Sender {
         if inner.is_closed() {
             return Err(Error::new(ErrorKind::Closed).into());
         }
+        let Some(make) = make.take() else { return Ok(()) };
         if !inner.state.can_carry(len) {
+            // A record that is lost leaves a gap in the numbers.
+            make()?;
             return Err(Error::new(ErrorKind::TooLong).into());
         }
-        let Some(make) = make.take() else { return Ok(()) };
         if let Some(compat) = &self.handle.shared.compat {
             drop(inner);
             let mut compat = compat.lock().unwrap_or_else(PoisonError::into_inner);
@@ -538,11 +539,10 @@ impl<'a> Worker<'a> {
         drop(inner);
         let alive = self.is_alive();
         let mut inner = self.shared.lock();
-        inner.state.handle_input(&self.input);
-        if alive {
-            inner.state.handle_alive();
-        } else {
-            self.break_off(&mut inner, ended());
+        match inner.state.handle_input(&self.input) {
+            Ok(()) if alive => inner.state.handle_alive(),
+            Ok(()) => self.break_off(&mut inner, ended()),
+            Err(error) => self.break_off(&mut inner, Arc::new(error)),
         }
         inner
     }
@@ -633,7 +633,9 @@ impl<'a> Worker<'a> {
             }
         }
         // What came back counts, whatever became of the write.
-        inner.state.handle_input(&self.input);
+        if let Err(error) = inner.state.handle_input(&self.input) {
+            broken = Some(Arc::new(error));
+        }
         if let Some(error) = broken {
             self.break_off(&mut inner, error);
         }

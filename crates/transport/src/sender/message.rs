@@ -19,6 +19,11 @@ impl Message {
     pub fn numbered(payload: impl Into<Bytes>, number: u64) -> Self {
         Self { payload: payload.into(), number: Some(number) }
     }
+
+    /// The payload alone.
+    pub fn into_payload(self) -> Bytes {
+        self.payload
+    }
 }
 
 macro_rules! from {

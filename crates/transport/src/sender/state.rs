@@ -285,14 +285,22 @@ impl SenderState {
     }
 
     /// These bytes came back on the connection. Without acknowledgements they mean nothing.
-    pub fn handle_input(&mut self, input: &[u8]) {
-        let Some(acks) = &mut self.acks else { return };
-        let read = acks.read(input);
-        if read.is_empty() {
-            return;
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::BadAck`] if they are no genuine acknowledgements. The connection is to be closed then; what was
+    /// acknowledged before counts.
+    pub fn handle_input(&mut self, input: &[u8]) -> Result<(), Error> {
+        let Some(acks) = &mut self.acks else { return Ok(()) };
+        if input.is_empty() {
+            return Ok(());
         }
-        for ack in read {
+        acks.feed(input);
+        let mut heard = false;
+        while let Some(ack) = acks.next() {
+            heard |= ack != Ack::Other;
             match ack {
+                Ack::Other => {}
                 // What was never written cannot have been stored, whoever says so.
                 Ack::UpTo(number) => acks.up_to = acks.up_to.max(acks.highest_written.min(Some(number))),
                 Ack::Refused { number, status } => {
@@ -304,8 +312,12 @@ impl SenderState {
                 }
             }
         }
-        self.prove();
-        self.settle();
+        let is_trusted = acks.is_trusted();
+        if heard {
+            self.prove();
+            self.settle();
+        }
+        if is_trusted { Ok(()) } else { Err(Error::new(ErrorKind::BadAck)) }
     }
 
     /// Lets go what is acknowledged or refused, but for what is being written again at this moment.
