@@ -48,12 +48,13 @@ impl Signing {
 
     /// The same for messages that nobody is to acknowledge.
     pub(crate) fn without_acks(&self) -> Self {
-        let mut signing = self.clone();
-        #[cfg(feature = "hmac")]
-        if let Self::Sealed { acks, .. } = &mut signing {
-            *acks = false;
+        match self {
+            #[cfg(feature = "hmac")]
+            Self::Sealed { key, audience, .. } => {
+                Self::Sealed { key: key.clone(), audience: audience.clone(), acks: false }
+            }
+            other => other.clone(),
         }
-        signing
     }
 }
 

@@ -86,6 +86,7 @@ impl Error {
     }
 
     /// The same failure, as part of a larger undertaking.
+    #[cfg(all(unix, feature = "tokio"))]
     #[cold]
     pub(crate) fn caused_by(kind: ErrorKind, error: Self) -> Self {
         Self { kind, source: error.source }

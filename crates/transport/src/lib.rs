@@ -82,7 +82,7 @@ pub mod sender;
 mod source;
 #[cfg(feature = "tls")]
 mod tls;
-#[cfg(unix)]
+#[cfg(all(unix, feature = "tokio"))]
 mod unix_socket;
 
 #[cfg(feature = "tls")]
