@@ -346,7 +346,14 @@ mod tests {
 
     fn plan(endpoint: Endpoint, signing: Signing) -> Plan {
         let config = SenderConfig::new();
-        Plan { endpoint, config, signing, origin: Origin::new(None), reports: Some(Duration::from_secs(1)), ack_window: 1024 }
+        Plan {
+            endpoint,
+            config,
+            signing,
+            origin: Origin::new(None),
+            reports: Some(Duration::from_secs(1)),
+            ack_window: 1024,
+        }
     }
 
     /// As after a fork: the line in memory was made by another process.
