@@ -1,5 +1,7 @@
 //! `cargo xtask tidy`: what the compiler and clippy do not check about the text of the workspace.
 
+mod layers;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -52,6 +54,7 @@ fn findings(root: &Path) -> Result<Vec<String>> {
     }
     for folder in crates(root)? {
         package(root, &folder, &mut found);
+        layers::check(root, &folder, &files, &mut found);
     }
     for folder in ["xtask", "benches", "tests/conformance"] {
         crate_root(root, Path::new(folder), &mut found);

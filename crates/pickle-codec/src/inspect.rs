@@ -12,9 +12,9 @@ use core::fmt;
 
 use crate::decode::Decoder;
 use crate::options::{DecodeOptions, Globals};
-use crate::repr::write_float;
 use crate::value::Value;
 use crate::wire::error::start;
+use crate::wire::float::write_float;
 use crate::wire::instruction::{Argument, Instruction, instructions};
 use crate::wire::number;
 use crate::wire::opcode::{Opcode, StackObject};

@@ -3,6 +3,10 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+/// Most digits that CPython reads and prints of an integer in decimal, and this crate by default:
+/// `sys.int_info.default_max_str_digits`. The conversion takes quadratic time.
+pub(crate) const MAX_INT_DIGITS: usize = 4_300;
+
 /// What to do with opcodes that name or call things.
 ///
 /// Nothing is ever imported, resolved or run under any of them.
@@ -80,7 +84,7 @@ impl Default for Limits {
             max_input_len: 256 << 20,
             max_depth: 1_000,
             max_value_depth: 128,
-            max_int_digits: 4_300,
+            max_int_digits: MAX_INT_DIGITS,
             max_memory: None,
             max_expansion: None,
         }

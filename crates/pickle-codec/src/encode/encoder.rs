@@ -277,8 +277,8 @@ impl<'s, B: BufMut> Encoder<'s, B> {
     /// # Errors
     /// As [`none`](Self::none), and as [`Value::to_vec`].
     pub fn value(&mut self, value: &Value<'_>) -> Result<()> {
-        super::tree::check(value, &self.writer)?;
-        super::tree::write(&mut self.writer, value, 0)
+        super::value::check(value, &self.writer)?;
+        super::value::write(&mut self.writer, value, 0)
     }
 
     /// A whole document, with its sharing.

@@ -57,7 +57,7 @@ impl Decimal {
 
 /// `repr(value)` as CPython prints it.
 pub(crate) fn float_repr(value: f64, out: &mut String) {
-    let written = crate::repr::write_float(value, out);
+    let written = crate::wire::float::write_float(value, out);
     debug_assert!(written.is_ok(), "a String takes every write");
 }
 

@@ -8,5 +8,5 @@ pub(crate) mod options;
 pub(crate) mod segments;
 pub(crate) mod singles;
 pub(crate) mod sink;
-mod tree;
+mod value;
 pub(crate) mod writer;

@@ -11,6 +11,7 @@ use super::{names, path};
 use crate::document::{
     Document, Instance, Items, Kind, KnownClass, NodeId, NodeRef, Object, ObjectRepr, Pairs,
 };
+use crate::options::MAX_INT_DIGITS;
 use crate::wire::text::Str;
 
 /// What a known object is, in Rust's terms. Made by [`Object::known`].
@@ -259,7 +260,7 @@ fn zone<'d, 'a>(document: &'d Document<'a>, id: Option<NodeId>) -> Option<Zone<'
 pub(super) fn fraction_text(text: &str) -> Option<(&str, &str)> {
     let (numerator, denominator) = text.split_once('/').unwrap_or((text, "1"));
     let is_number = |text: &str| {
-        !text.is_empty() && text.len() <= MAX_DIGITS && text.bytes().all(|byte| byte.is_ascii_digit())
+        !text.is_empty() && text.len() <= MAX_INT_DIGITS && text.bytes().all(|byte| byte.is_ascii_digit())
     };
     let sound = is_number(numerator.strip_prefix('-').unwrap_or(numerator))
         && is_number(denominator)
@@ -300,9 +301,6 @@ pub(super) fn ip(document: &Document<'_>, class: KnownClass, id: NodeId) -> Opti
     };
     (prefix_fits && address_fits).then(|| String::from(text))
 }
-
-/// The longest number in text that is read, as CPython's own limit.
-pub(crate) const MAX_DIGITS: usize = 4_300;
 
 /// The class of the global that was called.
 pub(crate) fn role(document: &Document<'_>, class: NodeId) -> Option<KnownClass> {

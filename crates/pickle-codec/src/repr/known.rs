@@ -7,55 +7,81 @@ use alloc::vec::Vec;
 
 use num_bigint::BigInt;
 
-use super::Printer;
-use super::scalar::MAX_DECIMAL_BITS;
-use super::tree::{Joint, Shape};
-use crate::document::KnownClass;
+use super::form::{Form, Separators};
+use super::names::name_text;
+use super::printer::Printer;
+use crate::document::{KnownClass, Node, NodeId, NodeRef, Object};
 use crate::known::{Date, Known, Time, TimeDelta, Zone};
+use crate::wire::float::write_float;
+use crate::wire::number::MAX_DECIMAL_BITS;
 use crate::wire::text::Str;
 
-/// The parts of a known object, whichever tree it stands in.
-pub(super) trait Parts<I> {
-    fn class(&self) -> KnownClass;
+/// The parts of a known object that printing asks for.
+#[derive(Clone, Copy)]
+struct Parts<'d, 'a> {
+    object: Object<'d, 'a>,
+    class: KnownClass,
+}
 
-    /// Module and name of the class, as Python 3 has them.
-    fn name(&self) -> (Cow<'_, str>, Cow<'_, str>);
+impl<'d, 'a> Parts<'d, 'a> {
+    fn of(object: Object<'d, 'a>) -> Option<Self> {
+        Some(Self { object, class: object.known_class()? })
+    }
 
-    fn arg(&self, place: usize) -> Option<I>;
+    /// The name of the class, as Python 3 has it.
+    fn name(self) -> String {
+        self.object.shown_class_name().map_or_else(String::new, |(_, name)| name_text(name))
+    }
 
-    fn args_len(&self) -> usize;
+    fn arg(self, place: usize) -> Option<NodeId> {
+        self.object.args().get(place).map(NodeRef::id)
+    }
+
+    fn args_len(self) -> usize {
+        self.object.args().len()
+    }
 
     /// All arguments as a tuple.
-    fn args(&self) -> I;
+    const fn args(self) -> NodeId {
+        self.object.instance.args
+    }
 
-    fn items(&self) -> Option<I>;
+    fn items(self) -> Option<NodeId> {
+        self.object.items().filter(|items| !items.is_empty()).map(|_| self.object.instance.items)
+    }
 
-    fn pairs(&self) -> Option<I>;
+    fn pairs(self) -> Option<NodeId> {
+        self.object.pairs().filter(|pairs| !pairs.is_empty()).map(|_| self.object.instance.pairs)
+    }
 
-    fn int(&self, place: usize) -> Option<i64>;
-
-    /// The typed reading.
-    fn with_known<R>(&self, read: impl FnOnce(Known<'_, '_>) -> R) -> Option<R>;
+    fn int(self, place: usize) -> Option<i64> {
+        match self.object.args().get(place)?.view() {
+            Node::Int(value) => Some(value),
+            _ => None,
+        }
+    }
 }
 
 /// A known object as `repr` prints it; `None` if the reading fails, so that it is an object like any.
-pub(super) fn repr<'t, I: Copy>(object: &impl Parts<I>) -> Option<Shape<'t, I>> {
-    let call = |head: &str, parts: [Option<I>; 6], tail: String| {
+pub(super) fn repr<'t>(object: Object<'_, '_>) -> Option<Form<'t>> {
+    let object = Parts::of(object)?;
+    let call = |head: &str, parts: [Option<NodeId>; 6], tail: String| {
         let head = Cow::Owned(format!("{head}("));
-        Some(Shape::Parts(Joint::CALL, head, parts, Cow::Owned(tail)))
+        Some(Form::Parts(Separators::CALL, head, parts, Cow::Owned(tail)))
     };
     let close = || String::from(")");
-    let one = |part: I| [Some(part), None, None, None, None, None];
-    let name = object.name().1.into_owned();
+    let one = |part: NodeId| [Some(part), None, None, None, None, None];
+    let name = object.name();
     let bare = String::from(name.rsplit('.').next().unwrap_or_default());
-    match object.class() {
+    match object.class {
         class @ (KnownClass::OrderedDict | KnownClass::Counter) => match object.pairs() {
             Some(pairs) => {
-                let joint = if class == KnownClass::Counter { Joint::COUNTER } else { Joint::CALL };
+                let separators =
+                    if class == KnownClass::Counter { Separators::COUNTER } else { Separators::CALL };
                 let head = Cow::Owned(format!("{bare}("));
-                Some(Shape::Parts(joint, head, one(pairs), Cow::Borrowed(")")))
+                Some(Form::Parts(separators, head, one(pairs), Cow::Borrowed(")")))
             }
-            None => Some(Shape::Word(Cow::Owned(format!("{bare}()")))),
+            None => Some(Form::Word(Cow::Owned(format!("{bare}()")))),
         },
         KnownClass::DefaultDict => {
             let factory = object.arg(0);
@@ -64,7 +90,7 @@ pub(super) fn repr<'t, I: Copy>(object: &impl Parts<I>) -> Option<Shape<'t, I>> 
             let parts = [factory, object.pairs(), None, None, None, None];
             if factory.is_none() {
                 let tail = Cow::Borrowed(if object.pairs().is_some() { ")" } else { "{})" });
-                return Some(Shape::Parts(Joint::CALL, Cow::Borrowed(head), parts, tail));
+                return Some(Form::Parts(Separators::CALL, Cow::Borrowed(head), parts, tail));
             }
             call(head, parts, String::from(tail))
         }
@@ -72,7 +98,7 @@ pub(super) fn repr<'t, I: Copy>(object: &impl Parts<I>) -> Option<Shape<'t, I>> 
             let tail = object.int(1).map_or_else(close, |most| format!(", maxlen={most})"));
             match object.items() {
                 Some(items) => call("deque", one(items), tail),
-                None => Some(Shape::Word(Cow::Owned(format!("deque([]{tail}")))),
+                None => Some(Form::Word(Cow::Owned(format!("deque([]{tail}")))),
             }
         }
         KnownClass::Range => {
@@ -95,18 +121,18 @@ pub(super) fn repr<'t, I: Copy>(object: &impl Parts<I>) -> Option<Shape<'t, I>> 
                 let parts = [0, 1, 2, 3, 4, 5].map(|place| object.arg(place).filter(|_| place < len));
                 call(&bare, parts, close())
             }
-            _ => Some(Shape::Parts(Joint::CALL, Cow::Owned(bare), one(object.args()), Cow::Borrowed(""))),
+            _ => Some(Form::Parts(Separators::CALL, Cow::Owned(bare), one(object.args()), Cow::Borrowed(""))),
         },
         KnownClass::Enum => {
             let head = Cow::Owned(format!("<{name}: "));
-            Some(Shape::Parts(Joint::CALL, head, one(object.arg(0)?), Cow::Borrowed(">")))
+            Some(Form::Parts(Separators::CALL, head, one(object.arg(0)?), Cow::Borrowed(">")))
         }
         KnownClass::Instance => {
-            Some(Shape::Parts(Joint::CALL, Cow::Borrowed(""), one(object.arg(0)?), Cow::Borrowed("")))
+            Some(Form::Parts(Separators::CALL, Cow::Borrowed(""), one(object.arg(0)?), Cow::Borrowed("")))
         }
         _ => {
             let zone = object.arg(1);
-            object.with_known(|known| match known {
+            match object.object.known()? {
                 Known::Date(date) => Some(word(format!("datetime.date({})", date_fields(date)))),
                 Known::DateTime(date, time, tz) => {
                     // The C implementation writes the fold before the zone here, and behind it in `time`.
@@ -118,20 +144,20 @@ pub(super) fn repr<'t, I: Copy>(object: &impl Parts<I>) -> Option<Shape<'t, I>> 
                     Some(zoned("time", &time_fields(time), time.fold, zone.filter(|_| tz.is_some())))
                 }
                 other => scalar_repr(&other, &bare).map(word),
-            })?
+            }
         }
     }
 }
 
-fn word<'t, I>(text: String) -> Shape<'t, I> {
-    Shape::Word(Cow::Owned(text))
+fn word<'t>(text: String) -> Form<'t> {
+    Form::Word(Cow::Owned(text))
 }
 
-fn zoned<'t, I>(class: &str, fields: &str, fold: bool, zone: Option<I>) -> Shape<'t, I> {
+fn zoned<'t>(class: &str, fields: &str, fold: bool, zone: Option<NodeId>) -> Form<'t> {
     let tail = if fold { ", fold=1)" } else { ")" };
     match zone {
-        Some(zone) => Shape::Parts(
-            Joint::CALL,
+        Some(zone) => Form::Parts(
+            Separators::CALL,
             Cow::Owned(format!("datetime.{class}({fields}, tzinfo=")),
             [Some(zone), None, None, None, None, None],
             Cow::Borrowed(tail),
@@ -189,46 +215,44 @@ fn scalar_repr(known: &Known<'_, '_>, name: &str) -> Option<String> {
 }
 
 /// What `str` prints of a known object, where it is not its `repr`.
-pub(super) enum Segment<I> {
+pub(super) enum StrPart {
     Text(String),
-    Str(I),
-    Repr(I),
+    Str(NodeId),
+    Repr(NodeId),
 }
 
-/// The segments of a known object's `str`; `None` if it is its `repr`.
-pub(super) fn str_segments<I: Copy>(object: &impl Parts<I>) -> Option<Vec<Segment<I>>> {
-    match object.class() {
-        KnownClass::Enum | KnownClass::Instance => Some(Vec::from([Segment::Str(object.arg(0)?)])),
-        KnownClass::Exception => Some(exception_segments(object)),
+/// The parts of a known object's `str`; `None` if it is its `repr`.
+pub(super) fn str_parts(object: Object<'_, '_>) -> Option<Vec<StrPart>> {
+    let object = Parts::of(object)?;
+    match object.class {
+        KnownClass::Enum | KnownClass::Instance => Some(Vec::from([StrPart::Str(object.arg(0)?)])),
+        KnownClass::Exception => Some(exception_str(object)),
         KnownClass::OrderedDict
         | KnownClass::Counter
         | KnownClass::DefaultDict
         | KnownClass::Deque
         | KnownClass::Range
         | KnownClass::Slice => None,
-        _ => object
-            .with_known(|known| scalar_str(&known))
-            .flatten()
-            .map(|text| Vec::from([Segment::Text(text)])),
+        _ => scalar_str(&object.object.known()?).map(|text| Vec::from([StrPart::Text(text)])),
     }
 }
 
-fn exception_segments<I: Copy>(object: &impl Parts<I>) -> Vec<Segment<I>> {
-    let (_, name) = object.name();
+fn exception_str(object: Parts<'_, '_>) -> Vec<StrPart> {
+    let name = object.name();
     match (object.arg(0), object.arg(1)) {
         (None, _) => Vec::new(),
-        (Some(only), None) if name == "KeyError" => Vec::from([Segment::Repr(only)]),
-        (Some(only), None) => Vec::from([Segment::Str(only)]),
+        (Some(only), None) if name == "KeyError" => Vec::from([StrPart::Repr(only)]),
+        (Some(only), None) => Vec::from([StrPart::Str(only)]),
         (Some(number), Some(reason)) if is_os_error(&name) && object.args_len() <= 5 => {
-            let text = |text: &str| Segment::Text(String::from(text));
+            let text = |text: &str| StrPart::Text(String::from(text));
             let mut segments =
-                Vec::from([text("[Errno "), Segment::Str(number), text("] "), Segment::Str(reason)]);
+                Vec::from([text("[Errno "), StrPart::Str(number), text("] "), StrPart::Str(reason)]);
             if let Some(file) = object.arg(2) {
-                segments.extend([text(": "), Segment::Repr(file)]);
+                segments.extend([text(": "), StrPart::Repr(file)]);
             }
             segments
         }
-        _ => Vec::from([Segment::Repr(object.args())]),
+        _ => Vec::from([StrPart::Repr(object.args())]),
     }
 }
 
@@ -336,7 +360,7 @@ fn quoted(text: Str<'_>) -> String {
 fn complex(real: f64, imaginary: f64) -> String {
     let part = |value: f64| {
         let mut text = String::new();
-        if super::scalar::write_float(value, &mut text).is_err() {
+        if write_float(value, &mut text).is_err() {
             return text;
         }
         match text.strip_suffix(".0") {

@@ -1,90 +1,112 @@
 //! Python's `repr`, `str` and `ascii` of documents and values, as CPython prints them.
 //!
 //! The walk keeps its own stack, so depth costs memory and no recursion; every place where an
-//! object stands is printed, and what is printed is counted against a cap.
+//! object stands is printed, and what is printed is counted against a cap. A value that is more than a
+//! scalar is printed as the document that it makes.
 
+mod form;
 mod known;
+mod names;
 mod printable;
+mod printer;
 mod scalar;
-mod tree;
+mod walk;
 
 use core::fmt;
 
+use self::form::Form;
+#[cfg(feature = "serde")]
+pub(crate) use self::known::uuid;
+use self::printer::{Outcome, Printer, Stop};
 use crate::document::{Document, NodeRef};
 use crate::value::Value;
 use crate::wire::error::{Error, ErrorKind, Result};
-#[cfg(feature = "serde")]
-pub(crate) use known::uuid;
-pub(crate) use scalar::MAX_DECIMAL_BITS;
-pub(crate) use scalar::write_float;
-use tree::{DocumentTree, Piece, Tree, ValueTree};
+use crate::wire::text::Str;
 
 /// How much `Display` prints of one value before it ends with `...`: 64 MiB.
 const DISPLAY_CAP: usize = 64 << 20;
 
-macro_rules! methods {
-    ($tree:expr, $root:expr) => {
-        /// Writes Python's `repr`: what `%r` gives.
-        ///
-        /// An integer of more than 4,300 digits, which CPython refuses to print, is written in
-        /// hexadecimal. An object of a class that has no reading is written as
-        /// `<module.Name object ...>` with what the pickle says about it.
-        ///
-        /// # Errors
-        /// `budget` if it is longer than `max_len` bytes, which have then been written; `data` if
-        /// the writer fails.
-        pub fn py_repr(&self, out: &mut (impl fmt::Write + ?Sized), max_len: usize) -> Result<()> {
-            print($tree(self), $root(self), out, max_len, false).map_err(Error::from)
-        }
-
-        /// Writes Python's `str`: what `%s` gives. Text stands as it is, with U+FFFD for each lone
-        /// surrogate; everything else is as in [`py_repr`](Self::py_repr), but for the few types
-        /// that have a `str` of their own.
-        ///
-        /// # Errors
-        /// As [`py_repr`](Self::py_repr).
-        pub fn py_str(&self, out: &mut (impl fmt::Write + ?Sized), max_len: usize) -> Result<()> {
-            print_str($tree(self), $root(self), out, max_len).map_err(Error::from)
-        }
-
-        /// Writes Python's `ascii`: what `%a` gives, the `repr` with all other characters escaped.
-        ///
-        /// # Errors
-        /// As [`py_repr`](Self::py_repr).
-        pub fn py_ascii(&self, out: &mut (impl fmt::Write + ?Sized), max_len: usize) -> Result<()> {
-            print($tree(self), $root(self), out, max_len, true).map_err(Error::from)
-        }
-    };
-}
-
 impl NodeRef<'_, '_> {
-    methods!(document_tree, node_root);
+    /// Writes Python's `repr`: what `%r` gives.
+    ///
+    /// An integer of more than 4,300 digits, which CPython refuses to print, is written in
+    /// hexadecimal. An object of a class that has no reading is written as
+    /// `<module.Name object ...>` with what the pickle says about it.
+    ///
+    /// # Errors
+    /// `budget` if it is longer than `max_len` bytes, which have then been written; `data` if
+    /// the writer fails.
+    pub fn py_repr(&self, out: &mut (impl fmt::Write + ?Sized), max_len: usize) -> Result<()> {
+        self.print(out, max_len, false).map_err(error)
+    }
+
+    /// Writes Python's `str`: what `%s` gives. Text stands as it is, with U+FFFD for each lone
+    /// surrogate; everything else is as in [`py_repr`](Self::py_repr), but for the few types
+    /// that have a `str` of their own.
+    ///
+    /// # Errors
+    /// As [`py_repr`](Self::py_repr).
+    pub fn py_str(&self, out: &mut (impl fmt::Write + ?Sized), max_len: usize) -> Result<()> {
+        let mut printer = Printer { out, left: max_len, ascii: false };
+        walk::print_str(self.document, self.id, &mut printer).map_err(error)
+    }
+
+    /// Writes Python's `ascii`: what `%a` gives, the `repr` with all other characters escaped.
+    ///
+    /// # Errors
+    /// As [`py_repr`](Self::py_repr).
+    pub fn py_ascii(&self, out: &mut (impl fmt::Write + ?Sized), max_len: usize) -> Result<()> {
+        self.print(out, max_len, true).map_err(error)
+    }
+
+    fn print(&self, out: &mut (impl fmt::Write + ?Sized), max_len: usize, ascii: bool) -> Outcome {
+        walk::print_repr(self.document, self.id, &mut Printer { out, left: max_len, ascii })
+    }
 }
 
 impl Value<'_> {
-    methods!(value_tree, value_root);
-}
+    /// Writes Python's `repr`: what `%r` gives. See [`NodeRef::py_repr`].
+    ///
+    /// # Errors
+    /// `budget` if it is longer than `max_len` bytes, which have then been written; `data` if
+    /// the writer fails; those of [`to_document`](Self::to_document).
+    pub fn py_repr(&self, out: &mut (impl fmt::Write + ?Sized), max_len: usize) -> Result<()> {
+        match scalar(self) {
+            Some(form) => print_scalar(form, out, max_len, false).map_err(error),
+            None => self.to_document()?.root().py_repr(out, max_len),
+        }
+    }
 
-fn document_tree<'d, 'a>(node: &NodeRef<'d, 'a>) -> DocumentTree<'d, 'a> {
-    DocumentTree::new(node.document)
-}
+    /// Writes Python's `str`: what `%s` gives. See [`NodeRef::py_str`].
+    ///
+    /// # Errors
+    /// As [`py_repr`](Self::py_repr).
+    pub fn py_str(&self, out: &mut (impl fmt::Write + ?Sized), max_len: usize) -> Result<()> {
+        match scalar(self) {
+            Some(Form::Text(text)) => {
+                Printer { out, left: max_len, ascii: false }.raw_text(text).map_err(error)
+            }
+            Some(form) => print_scalar(form, out, max_len, false).map_err(error),
+            None => self.to_document()?.root().py_str(out, max_len),
+        }
+    }
 
-const fn node_root(node: &NodeRef<'_, '_>) -> crate::NodeId {
-    node.id
-}
-
-fn value_tree<'v, 'a>(_: &'v Value<'a>) -> ValueTree<'v, 'a> {
-    ValueTree::new()
-}
-
-const fn value_root<'v, 'a>(value: &'v Value<'a>) -> Piece<'v, 'a> {
-    Piece::Value(value)
+    /// Writes Python's `ascii`: what `%a` gives. See [`NodeRef::py_ascii`].
+    ///
+    /// # Errors
+    /// As [`py_repr`](Self::py_repr).
+    pub fn py_ascii(&self, out: &mut (impl fmt::Write + ?Sized), max_len: usize) -> Result<()> {
+        match scalar(self) {
+            Some(form) => print_scalar(form, out, max_len, true).map_err(error),
+            None => self.to_document()?.root().py_ascii(out, max_len),
+        }
+    }
 }
 
 /// Python's `repr`, at most 64 MiB of it, then `...`.
 impl fmt::Display for NodeRef<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        shown(print(document_tree(self), self.id, f, DISPLAY_CAP, false), f)
+        shown(self.print(f, DISPLAY_CAP, false), f)
     }
 }
 
@@ -95,7 +117,8 @@ impl fmt::Display for Document<'_> {
     }
 }
 
-/// Python's `repr`, at most 64 MiB of it, then `...`.
+/// Python's `repr`, at most 64 MiB of it, then `...`. A value that makes no document, which is one
+/// nested deeper than 1,024 levels, is `...` alone.
 ///
 /// ```
 /// use pickle_codec::Value;
@@ -104,11 +127,38 @@ impl fmt::Display for Document<'_> {
 /// ```
 impl fmt::Display for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        shown(print(value_tree(self), Piece::Value(self), f, DISPLAY_CAP, false), f)
+        match (scalar(self), self) {
+            (Some(form), _) => shown(print_scalar(form, f, DISPLAY_CAP, false), f),
+            (None, value) => match value.to_document() {
+                Ok(document) => fmt::Display::fmt(&document, f),
+                Err(_) => f.write_str("..."),
+            },
+        }
     }
 }
 
-fn shown(outcome: core::result::Result<(), Stop>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// A value that is printed as it is, without a document.
+fn scalar<'v>(value: &'v Value<'_>) -> Option<Form<'v>> {
+    Some(match value {
+        Value::None => Form::Word("None".into()),
+        Value::Bool(true) => Form::Word("True".into()),
+        Value::Bool(false) => Form::Word("False".into()),
+        Value::Int(value) => Form::Int(*value),
+        Value::BigInt(value) => Form::Big(alloc::borrow::Cow::Borrowed(value)),
+        Value::Float(value) => Form::Float(*value),
+        Value::Str(text) => Form::Text(Str::Utf8(text)),
+        Value::Wtf8(bytes) => Form::Text(Str::Wtf8(bytes)),
+        Value::Bytes(bytes) => Form::Bytes(bytes),
+        Value::ByteArray(bytes) => Form::ByteArray(bytes),
+        _ => return None,
+    })
+}
+
+fn print_scalar<W: fmt::Write + ?Sized>(form: Form<'_>, out: &mut W, max_len: usize, ascii: bool) -> Outcome {
+    walk::print_scalar(form, &mut Printer { out, left: max_len, ascii })
+}
+
+fn shown(outcome: Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match outcome {
         Ok(()) => Ok(()),
         Err(Stop::Cap) => f.write_str("..."),
@@ -116,68 +166,9 @@ fn shown(outcome: core::result::Result<(), Stop>, f: &mut fmt::Formatter<'_>) ->
     }
 }
 
-/// Why printing ended early.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Stop {
-    Cap,
-    Writer,
-}
-
-impl From<Stop> for Error {
-    fn from(stop: Stop) -> Self {
-        match stop {
-            Stop::Cap => Self::plain(ErrorKind::Budget),
-            Stop::Writer => Self::message("the writer failed"),
-        }
+fn error(stop: Stop) -> Error {
+    match stop {
+        Stop::Cap => Error::plain(ErrorKind::Budget),
+        Stop::Writer => Error::message("the writer failed"),
     }
-}
-
-/// A writer that counts.
-pub(crate) struct Printer<'w, W: ?Sized> {
-    out: &'w mut W,
-    left: usize,
-    /// Whether all that is not ASCII is escaped.
-    ascii: bool,
-}
-
-impl<W: fmt::Write + ?Sized> Printer<'_, W> {
-    fn write(&mut self, text: &str) -> core::result::Result<(), Stop> {
-        if text.len() <= self.left {
-            self.left -= text.len();
-            return self.out.write_str(text).map_err(|_| Stop::Writer);
-        }
-        let mut end = self.left;
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        self.left = 0;
-        self.out.write_str(text.get(..end).unwrap_or_default()).map_err(|_| Stop::Writer)?;
-        Err(Stop::Cap)
-    }
-}
-
-/// Formatted output ends at the cap like any other; the caller looks at `left` to tell why.
-impl<W: fmt::Write + ?Sized> fmt::Write for Printer<'_, W> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.write(text).map_err(|_| fmt::Error)
-    }
-}
-
-fn print<T: Tree, W: fmt::Write + ?Sized>(
-    mut tree: T,
-    root: T::Id,
-    out: &mut W,
-    max_len: usize,
-    ascii: bool,
-) -> core::result::Result<(), Stop> {
-    tree::walk(&mut tree, root, &mut Printer { out, left: max_len, ascii })
-}
-
-fn print_str<T: Tree, W: fmt::Write + ?Sized>(
-    mut tree: T,
-    root: T::Id,
-    out: &mut W,
-    max_len: usize,
-) -> core::result::Result<(), Stop> {
-    tree::walk_str(&mut tree, root, &mut Printer { out, left: max_len, ascii: false })
 }

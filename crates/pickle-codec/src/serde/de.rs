@@ -13,9 +13,9 @@ use ::serde::de::{self, DeserializeSeed, Deserializer, IntoDeserializer, Visitor
 use super::value_de;
 use super::view::{self, Part, SLOT, Shape, Want};
 use crate::document::{BigIntRef, Document, Items, Kind, NodeId, NodeRef, Pairs, walk};
-use crate::repr::MAX_DECIMAL_BITS;
 use crate::value::Value;
 use crate::wire::error::{Error, ErrorKind, Result};
+use crate::wire::number::MAX_DECIMAL_BITS;
 
 /// What all deserializers of one read share.
 pub(super) struct Context {

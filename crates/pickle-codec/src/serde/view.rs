@@ -8,8 +8,9 @@ use alloc::vec::Vec;
 use super::de::Context;
 use crate::document::{BigIntRef, Items, Node, NodeId, NodeRef, Object, Pairs};
 use crate::known::{Known, Zone};
-use crate::repr::{MAX_DECIMAL_BITS, uuid};
+use crate::repr::uuid;
 use crate::wire::error::{Error, Result};
+use crate::wire::number::MAX_DECIMAL_BITS;
 use crate::wire::text::Str;
 
 /// What every place in the result is charged, beside its text.

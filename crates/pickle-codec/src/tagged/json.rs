@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::json;
+use crate::wire::float::{FloatText, write_float};
 
 /// Where JSON goes: into a buffer, or into a count.
 pub(super) trait Sink {
@@ -86,22 +87,6 @@ pub(super) fn escaped(text: &str, sink: &mut impl Sink) {
     json::escape(text, &mut |piece| sink.put(piece.as_bytes()));
 }
 
-/// Text on the stack, for floats: the longest is 24 bytes.
-#[derive(Default)]
-struct Short {
-    bytes: [u8; 32],
-    len: usize,
-}
-
-impl Write for Short {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = self.bytes.get_mut(self.len..self.len + text.len()).ok_or(fmt::Error)?;
-        room.copy_from_slice(text.as_bytes());
-        self.len += text.len();
-        Ok(())
-    }
-}
-
 /// Writes a float as Python's `json.dumps` does; the ones that JSON has no word for with a tag.
 pub(super) fn float(value: f64, sink: &mut impl Sink) {
     if !value.is_finite() {
@@ -111,10 +96,10 @@ pub(super) fn float(value: f64, sink: &mut impl Sink) {
             (_, false) => b"{\"$float\":\"-inf\"}",
         });
     }
-    let mut short = Short::default();
+    let mut text = FloatText::default();
     // The longest float fits.
-    let _done = crate::repr::write_float(value, &mut short);
-    sink.put(short.bytes.get(..short.len).unwrap_or_default());
+    let _done = write_float(value, &mut text);
+    sink.put(text.as_str().as_bytes());
 }
 
 #[cfg(test)]

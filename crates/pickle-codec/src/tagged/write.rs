@@ -13,8 +13,8 @@ use crate::document::{BigIntRef, Document, Node, NodeRef};
 use crate::document::{Instance, Object, ObjectRepr};
 use crate::document::{Kind, NodeId};
 use crate::known::{Known, Zone, global_name};
-use crate::repr::MAX_DECIMAL_BITS;
 use crate::wire::error::{Error, ErrorKind, Result};
+use crate::wire::number::MAX_DECIMAL_BITS;
 use crate::wire::text::Str;
 
 /// What is written straight away; a longer text is counted first, so that a hostile document is

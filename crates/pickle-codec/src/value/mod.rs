@@ -4,7 +4,7 @@ mod access;
 mod equality;
 pub(crate) mod from_document;
 mod from_rust;
-mod reading;
+pub(crate) mod to_document;
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -13,7 +13,7 @@ use core::fmt;
 
 use num_bigint::BigInt;
 
-use crate::repr::MAX_DECIMAL_BITS;
+use crate::wire::number::MAX_DECIMAL_BITS;
 
 pub use access::ValueIndex;
 

@@ -9,6 +9,10 @@ use num_bigint::{BigInt, Sign};
 
 use super::error::ErrorKind;
 
+/// Bits of the largest integer of [`MAX_INT_DIGITS`](crate::options::MAX_INT_DIGITS) digits: the
+/// whole part of `4300 * log2(10)`, and one.
+pub(crate) const MAX_DECIMAL_BITS: u64 = 14_285;
+
 /// What an INT argument can be.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Integer {

@@ -23,9 +23,6 @@ pub(crate) const FRAME_TARGET: usize = 64 << 10;
 /// A frame shorter than this is written without its header: `FRAME_SIZE_MIN`.
 const FRAME_MIN: usize = 4;
 
-/// Digits of the longest integer that has a text form: CPython's `sys.int_info.default_max_str_digits`.
-const MAX_DIGITS: usize = 4_300;
-
 /// How opcodes look, which is not quite the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Style {

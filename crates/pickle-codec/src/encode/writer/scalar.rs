@@ -2,10 +2,11 @@
 
 use alloc::string::String;
 
-use super::{MAX_DIGITS, Style, Writer, misuse};
+use super::{Style, Writer, misuse};
 use crate::encode::literal::{self, Decimal};
 use crate::encode::open::NO_MEMO;
 use crate::encode::sink::Sink;
+use crate::options::MAX_INT_DIGITS;
 use crate::wire::error::Result;
 use crate::wire::number;
 use crate::wire::protocol::Protocol;
@@ -69,13 +70,13 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         }
         if self.protocol <= Protocol::V1 {
             // CPython refuses, too: the conversion takes quadratic time.
-            let digits = if bytes.len() > MAX_DIGITS {
+            let digits = if bytes.len() > MAX_INT_DIGITS {
                 String::new()
             } else {
                 alloc::format!("{}", number::big(bytes))
             };
             let len = digits.strip_prefix('-').unwrap_or(&digits).len();
-            if len == 0 || len > MAX_DIGITS {
+            if len == 0 || len > MAX_INT_DIGITS {
                 return Err(misuse("an integer of more than 4300 digits has no text form"));
             }
             self.item()?;

@@ -1,62 +1,34 @@
-//! Values to pickles.
+//! A value as the document that it makes, which is how it is printed, read and written as JSON.
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
-use bytes::BufMut;
-
-use super::graph;
-use super::options::EncodeOptions;
-use super::sink::{Copying, Scratch, Sink};
-use super::writer::Writer;
+use super::{ObjectValue, Value};
 use crate::build::builder::DocumentBuilder;
-use crate::document::Document;
-use crate::document::NodeId;
-use crate::value::{ObjectValue, Value};
+use crate::document::{Document, Instance, Node, NodeId};
+use crate::known::Known;
 use crate::wire::error::{Error, ErrorKind, Result};
-use crate::wire::protocol::Protocol;
-use crate::wire::text::is_wtf8;
 
 /// Deepest nesting of a value; the code here recurses, as that which drops a value does.
 const MAX_DEPTH: u32 = 1_024;
 
+pub(crate) fn deeper(depth: u32) -> Result<u32> {
+    if depth < MAX_DEPTH { Ok(depth + 1) } else { Err(Error::plain(ErrorKind::Depth)) }
+}
+
 impl Value<'_> {
-    /// The pickle of this value: what CPython's C pickler writes when no two places hold the same
-    /// object, but for those that it has only once (`''`, one-character Latin-1 text, `b''`,
-    /// single bytes, classes).
-    ///
-    /// # Errors
-    /// As [`Document::to_vec`](crate::Document::to_vec); `depth` beyond 1,024 levels, `utf8` if a
-    /// [`Wtf8`](Self::Wtf8) is none.
-    ///
-    /// ```
-    /// use pickle_codec::{Protocol, Value};
-    /// let value = Value::List(vec![Value::from("spam"), Value::Int(1)]);
-    /// assert_eq!(value.to_vec(Protocol::V1)?, b"]q\x00(X\x04\x00\x00\x00spamq\x01K\x01e.");
-    /// # Ok::<(), pickle_codec::Error>(())
-    /// ```
-    pub fn to_vec(&self, protocol: Protocol) -> Result<Vec<u8>> {
-        self.encode_into(Vec::new(), EncodeOptions::new(protocol))
-    }
-
-    /// Appends the pickle to a buffer and gives the buffer back.
-    ///
-    /// # Errors
-    /// As [`to_vec`](Self::to_vec); `budget` if the buffer has no room left.
-    pub fn encode_into<B: BufMut>(&self, buffer: B, options: EncodeOptions) -> Result<B> {
-        let mut writer = Writer::new(Copying(buffer), options.protocol, usize::MAX, Scratch::new());
-        writer.memoize = !options.lean;
-        write(&mut writer, self, 0)?;
-        Ok(writer.finish()?.0.0)
-    }
-
     /// The value as a document without sharing.
     ///
     /// # Errors
     /// `depth` beyond 1,024 levels; `utf8` if a [`Wtf8`](Self::Wtf8) is none; `budget` if it has
     /// more parts than a document can number.
     pub fn to_document(&self) -> Result<Document<'_>> {
-        Maker::lent().document(self)
+        self.to_document_within(0)
+    }
+
+    /// The document of a value that so many levels hold.
+    pub(crate) fn to_document_within(&self, depth: u32) -> Result<Document<'_>> {
+        Maker::lent().document(self, depth)
     }
 }
 
@@ -67,7 +39,34 @@ impl<'a> Value<'a> {
     /// # Errors
     /// As [`to_document`](Self::to_document).
     pub fn into_document(self) -> Result<Document<'a>> {
-        Maker::kept().document(&self)
+        Maker::kept().document(&self, 0)
+    }
+}
+
+impl ObjectValue<'_> {
+    /// Gives the typed reading of a known object to a function; see [`Known`].
+    ///
+    /// ```
+    /// use pickle_codec::{DecodeOptions, Globals, Known, Value};
+    /// let options = DecodeOptions::new().globals(Globals::Known);
+    /// let value = Value::from_slice_with(b"cdecimal\nDecimal\n(X\x04\x00\x00\x001.10tR.", &options)?;
+    /// let text = value.as_object().and_then(|object| {
+    ///     object.with_known(|known| match known {
+    ///         Known::Decimal(text) => text.to_owned(),
+    ///         _ => String::new(),
+    ///     })
+    /// });
+    /// assert_eq!(text.as_deref(), Some("1.10"));
+    /// # Ok::<(), pickle_codec::Error>(())
+    /// ```
+    pub fn with_known<R>(&self, read: impl FnOnce(Known<'_, '_>) -> R) -> Option<R> {
+        self.known?;
+        let mut maker = Maker::lent();
+        let root = build_object(&mut maker, self, 0).ok()?;
+        match maker.builder.finish(root).root().view() {
+            Node::Object(object) => object.known().map(read),
+            _ => None,
+        }
     }
 }
 
@@ -79,8 +78,8 @@ struct Maker<'v, 'a, 'x> {
 }
 
 impl<'v, 'a, 'x> Maker<'v, 'a, 'x> {
-    fn document(mut self, value: &'v Value<'a>) -> Result<Document<'x>> {
-        let root = build(&mut self, value, 0)?;
+    fn document(mut self, value: &'v Value<'a>, depth: u32) -> Result<Document<'x>> {
+        let root = build(&mut self, value, depth)?;
         Ok(self.builder.finish(root))
     }
 }
@@ -107,88 +106,6 @@ impl<'v, 'a> Maker<'v, 'a, 'a> {
             },
         }
     }
-}
-
-fn deeper(depth: u32) -> Result<u32> {
-    if depth < MAX_DEPTH { Ok(depth + 1) } else { Err(Error::plain(ErrorKind::Depth)) }
-}
-
-/// Whether [`write()`] would come to an end, so that no value is written in part.
-pub(crate) fn check<'x, S: Sink<'x>>(value: &Value<'_>, writer: &Writer<'x, S>) -> Result<()> {
-    if fits(value, writer.protocol(), 0)? { Ok(()) } else { write(&mut writer.trial(), value, 0) }
-}
-
-/// Whether a value is sure to be written whole; whatever may have no form is to be tried.
-fn fits(value: &Value<'_>, protocol: Protocol, depth: u32) -> Result<bool> {
-    const SHORT: usize = 1 << 30;
-    let all = |items: &[Value<'_>], depth: u32| -> Result<bool> {
-        items.iter().try_fold(true, |all, item| Ok(fits(item, protocol, depth)? && all))
-    };
-    Ok(match value {
-        Value::None | Value::Bool(_) | Value::Int(_) | Value::Float(_) => true,
-        Value::BigInt(value) => protocol >= Protocol::V2 || value.bits() < 64 * 128,
-        Value::Str(text) => text.len() < SHORT,
-        Value::Bytes(bytes) | Value::ByteArray(bytes) => bytes.len() < SHORT,
-        Value::List(items) | Value::Tuple(items) | Value::Set(items) | Value::FrozenSet(items) => {
-            all(items, deeper(depth)?)?
-        }
-        Value::Dict(pairs) => {
-            let depth = deeper(depth)?;
-            pairs.iter().try_fold(true, |all, (key, value)| {
-                Ok::<_, Error>(fits(key, protocol, depth)? && fits(value, protocol, depth)? && all)
-            })?
-        }
-        _ => false,
-    })
-}
-
-/// Writes a value as one item.
-pub(crate) fn write<'x, S: Sink<'x>>(
-    writer: &mut Writer<'x, S>,
-    value: &Value<'_>,
-    depth: u32,
-) -> Result<()> {
-    match value {
-        Value::None => return writer.none(),
-        Value::Bool(value) => return writer.bool(*value),
-        Value::Int(value) => return writer.int(*value),
-        Value::BigInt(value) => return writer.int_le(&value.to_signed_bytes_le()),
-        Value::Float(value) => return writer.float(*value),
-        Value::Str(text) => return writer.text(text.as_bytes()),
-        Value::Wtf8(bytes) if is_wtf8(bytes) => return writer.text(bytes),
-        Value::Wtf8(_) => return Err(Error::plain(ErrorKind::Utf8)),
-        Value::Bytes(bytes) => return writer.bytes(bytes),
-        Value::ByteArray(bytes) => return writer.bytearray(bytes),
-        Value::List(items) => writer.begin_list(items.len())?,
-        Value::Tuple(items) => writer.begin_tuple(items.len())?,
-        Value::Set(items) => writer.begin_set(items.len())?,
-        Value::FrozenSet(items) => writer.begin_frozenset(items.len())?,
-        Value::Dict(pairs) => {
-            let depth = deeper(depth)?;
-            writer.begin_dict(pairs.len())?;
-            for (key, value) in pairs {
-                write(writer, key, depth)?;
-                write(writer, value, depth)?;
-            }
-            return writer.end();
-        }
-        Value::Global(_)
-        | Value::Object(_)
-        | Value::PersistentId(_)
-        | Value::Extension(_)
-        | Value::Buffer(..) => {
-            let mut maker = Maker::lent();
-            let root = build(&mut maker, value, depth)?;
-            return graph::copy(&maker.builder.finish(root), writer);
-        }
-    }
-    let depth = deeper(depth)?;
-    if let Value::List(items) | Value::Tuple(items) | Value::Set(items) | Value::FrozenSet(items) = value {
-        for item in items {
-            write(writer, item, depth)?;
-        }
-    }
-    writer.end()
 }
 
 /// Makes the nodes of a value. Keys are taken as they are, duplicates included.
@@ -292,7 +209,7 @@ fn build_object<'v, 'a>(
         Some(state) => build(maker, state, inner)?,
         None => NodeId::ABSENT,
     };
-    maker.builder.raw_object(crate::document::Instance {
+    maker.builder.raw_object(Instance {
         class,
         construct: object.construct,
         known: object.known,

@@ -1,0 +1,47 @@
+//! The writer under every `repr`: it counts what it writes against a cap.
+
+use core::fmt;
+
+/// Why printing ended early.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Stop {
+    /// More was to be printed than the cap allows.
+    Cap,
+    /// The writer below failed.
+    Writer,
+}
+
+pub(super) type Outcome = Result<(), Stop>;
+
+/// A writer that counts.
+pub(super) struct Printer<'w, W: ?Sized> {
+    pub(super) out: &'w mut W,
+    /// Bytes that may still be written.
+    pub(super) left: usize,
+    /// Whether all that is not ASCII is escaped.
+    pub(super) ascii: bool,
+}
+
+impl<W: fmt::Write + ?Sized> Printer<'_, W> {
+    /// Writes text, or as much of it as the cap allows.
+    pub(super) fn write(&mut self, text: &str) -> Outcome {
+        if text.len() <= self.left {
+            self.left -= text.len();
+            return self.out.write_str(text).map_err(|_| Stop::Writer);
+        }
+        let mut end = self.left;
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        self.left = 0;
+        self.out.write_str(text.get(..end).unwrap_or_default()).map_err(|_| Stop::Writer)?;
+        Err(Stop::Cap)
+    }
+}
+
+/// Formatted output ends at the cap like any other; the caller looks at `left` to tell why.
+impl<W: fmt::Write + ?Sized> fmt::Write for Printer<'_, W> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.write(text).map_err(|_| fmt::Error)
+    }
+}
