@@ -366,8 +366,8 @@ mod tests {
         assert_eq!(
             found,
             [
-                "low.rs:2: imports up, from `high::thing`",
-                "high/thing.rs:1: imports in a circle: high::thing -> low -> high::thing"
+                "high/thing.rs:1: imports in a circle: high::thing -> low -> high::thing",
+                "low.rs:2: imports up, from `high::thing`"
             ]
         );
     }

@@ -4,12 +4,12 @@
 //! and every place is charged; serde's visitors recurse, so depth is capped.
 
 use alloc::string::{String, ToString};
-use core::cell::Cell;
 use core::slice;
 
 use ::serde::de::value::{MapDeserializer, SeqDeserializer, StrDeserializer};
 use ::serde::de::{self, DeserializeSeed, Deserializer, IntoDeserializer, Visitor};
 
+use super::node::{Context, De, through};
 use super::value_de;
 use super::view::{self, Part, SLOT, Shape, Want};
 use crate::document::{BigIntRef, Document, Items, Kind, NodeId, NodeRef, Pairs, walk};
@@ -17,64 +17,7 @@ use crate::value::Value;
 use crate::wire::error::{Error, ErrorKind, Result};
 use crate::wire::number::MAX_DECIMAL_BITS;
 
-/// What all deserializers of one read share.
-pub(super) struct Context {
-    left: Cell<usize>,
-    max_depth: usize,
-}
-
-impl Context {
-    /// The limits of the document's own decode.
-    pub(super) const fn of(document: &Document<'_>) -> Self {
-        Self { left: Cell::new(document.limits.expansion), max_depth: document.limits.depth }
-    }
-
-    /// A value is a tree: what it holds is in memory already.
-    pub(super) const fn of_tree() -> Self {
-        Self { left: Cell::new(usize::MAX), max_depth: 1_024 }
-    }
-
-    #[inline]
-    pub(super) fn charge(&self, bytes: usize) -> Result<()> {
-        match self.left.get().checked_sub(bytes) {
-            Some(left) => {
-                self.left.set(left);
-                Ok(())
-            }
-            None => Err(Error::plain(ErrorKind::Budget)),
-        }
-    }
-}
-
-/// The deserializer of one node.
-#[derive(Clone, Copy)]
-pub(super) struct De<'c, 'd, 'de> {
-    pub(super) node: NodeRef<'d, 'de>,
-    pub(super) context: &'c Context,
-    /// Containers around it.
-    depth: usize,
-}
-
 impl<'c, 'd, 'de> De<'c, 'd, 'de> {
-    pub(super) const fn new(node: NodeRef<'d, 'de>, context: &'c Context) -> Self {
-        Self { node, context, depth: 0 }
-    }
-
-    #[inline]
-    pub(super) const fn child(self, id: NodeId) -> Self {
-        Self {
-            node: NodeRef { document: self.node.document, id },
-            context: self.context,
-            depth: self.depth + 1,
-        }
-    }
-
-    /// Goes one container deeper.
-    #[inline]
-    pub(super) fn enter(self) -> Result<()> {
-        if self.depth < self.context.max_depth { Ok(()) } else { Err(Error::plain(ErrorKind::Depth)) }
-    }
-
     /// A number, text or constant as it is; everything else by its shape.
     #[inline]
     fn scalar<V: Visitor<'de>>(self, want: Want, visitor: V) -> Result<V::Value> {
@@ -563,43 +506,6 @@ impl<'de> IntoDeserializer<'de, Error> for PartDe<'_, '_, 'de> {
         self
     }
 }
-
-/// Implements serde's trait for a type by one expression that carries out a method of a deserializer.
-macro_rules! through {
-    ($type:ty, |$this:ident, $call:ident, $visitor:ident| $body:expr) => {
-        impl<'de> Deserializer<'de> for $type {
-            type Error = Error;
-
-            through! { @methods |$this, $call, $visitor| $body;
-                deserialize_any() deserialize_bool() deserialize_i8() deserialize_i16() deserialize_i32()
-                deserialize_i64() deserialize_i128() deserialize_u8() deserialize_u16() deserialize_u32()
-                deserialize_u64() deserialize_u128() deserialize_f32() deserialize_f64()
-                deserialize_char() deserialize_str() deserialize_string() deserialize_bytes()
-                deserialize_byte_buf() deserialize_option() deserialize_unit() deserialize_seq()
-                deserialize_map() deserialize_identifier() deserialize_ignored_any()
-                deserialize_unit_struct(name: &'static str)
-                deserialize_newtype_struct(name: &'static str)
-                deserialize_tuple(len: usize)
-                deserialize_tuple_struct(name: &'static str, len: usize)
-                deserialize_struct(name: &'static str, fields: &'static [&'static str])
-                deserialize_enum(name: &'static str, variants: &'static [&'static str])
-            }
-        }
-    };
-    (@methods |$this:ident, $call:ident, $visitor:ident| $body:expr;
-        $($method:ident($($argument:ident: $type:ty),*))*) => {
-        $(
-            fn $method<V: Visitor<'de>>(self, $($argument: $type,)* $visitor: V) -> Result<V::Value> {
-                let $this = self;
-                macro_rules! $call {
-                    ($target:expr) => { $target.$method($($argument,)* $visitor) };
-                }
-                $body
-            }
-        )*
-    };
-}
-pub(super) use through;
 
 through!(PartDe<'_, '_, 'de>, |this, call, visitor| match this.part {
     Part::Text(text) => call!(de::value::StringDeserializer::<Error>::new(text)),

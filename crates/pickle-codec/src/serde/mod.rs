@@ -1,6 +1,8 @@
 //! serde: Rust types out of pickles, documents and values, and back.
 
 mod de;
+mod events;
+mod node;
 mod ser;
 mod tape;
 mod value_de;
@@ -13,7 +15,8 @@ pub use self::ser::to_writer;
 
 use ::serde::de::Deserialize;
 
-use self::de::{Context, De, explained};
+use self::de::explained;
+use self::node::{Context, De};
 use crate::decode::Decoder;
 use crate::document::{Document, NodeRef};
 use crate::options::DecodeOptions;

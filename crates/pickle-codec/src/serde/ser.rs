@@ -8,6 +8,7 @@ use ::serde::Serialize;
 use ::serde::ser::{self, Serializer};
 use bytes::BufMut;
 
+use super::events::{Container, Events};
 use super::tape::Tape;
 use crate::decode::Decoder;
 use crate::document::Document;
@@ -100,32 +101,6 @@ impl ser::Error for Error {
     }
 }
 
-/// What a serializer writes to: a pickle, or a tape where a length is not known yet.
-pub(crate) trait Events {
-    fn none(&mut self) -> Result<()>;
-    fn bool(&mut self, value: bool) -> Result<()>;
-    fn int(&mut self, value: i64) -> Result<()>;
-    fn int_le(&mut self, bytes: &[u8]) -> Result<()>;
-    fn float(&mut self, value: f64) -> Result<()>;
-    /// Text that is valid WTF-8.
-    fn text(&mut self, bytes: &[u8]) -> Result<()>;
-    fn bytes(&mut self, bytes: &[u8]) -> Result<()>;
-    fn bytearray(&mut self, bytes: &[u8]) -> Result<()>;
-    /// A value as a pickle of its own.
-    fn pickle(&mut self, pickle: &[u8]) -> Result<()>;
-    fn begin(&mut self, shape: Shape, len: usize) -> Result<()>;
-    fn end(&mut self) -> Result<()>;
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shape {
-    List,
-    Tuple,
-    Dict,
-    Set,
-    FrozenSet,
-}
-
 impl<'x, S: Sink<'x>> Events for Writer<'x, S> {
     #[inline]
     fn none(&mut self) -> Result<()> {
@@ -169,13 +144,13 @@ impl<'x, S: Sink<'x>> Events for Writer<'x, S> {
     }
 
     #[inline]
-    fn begin(&mut self, shape: Shape, len: usize) -> Result<()> {
+    fn begin(&mut self, shape: Container, len: usize) -> Result<()> {
         match shape {
-            Shape::List => self.begin_list(len),
-            Shape::Tuple => self.begin_tuple(len),
-            Shape::Dict => self.begin_dict(len),
-            Shape::Set => self.begin_set(len),
-            Shape::FrozenSet => self.begin_frozenset(len),
+            Container::List => self.begin_list(len),
+            Container::Tuple => self.begin_tuple(len),
+            Container::Dict => self.begin_dict(len),
+            Container::Set => self.begin_set(len),
+            Container::FrozenSet => self.begin_frozenset(len),
         }
     }
 
@@ -216,11 +191,11 @@ impl<'e, E: Events> Ser<'e, E> {
 
     /// `{variant: ...`, of which the contents are still to come.
     fn begin_variant(&mut self, variant: &str) -> Result<()> {
-        self.events.begin(Shape::Dict, 1)?;
+        self.events.begin(Container::Dict, 1)?;
         self.events.text(variant.as_bytes())
     }
 
-    fn compound(self, shape: Shape, len: Option<usize>, variant: bool) -> Result<Compound<'e, E>> {
+    fn compound(self, shape: Container, len: Option<usize>, variant: bool) -> Result<Compound<'e, E>> {
         let tape = match len {
             Some(len) => {
                 self.events.begin(shape, len)?;
@@ -375,19 +350,19 @@ impl<'e, E: Events> Serializer for Ser<'e, E> {
 
     fn serialize_seq(self, len: Option<usize>) -> Result<Self::SerializeSeq> {
         let shape = match self.mode {
-            Mode::Set => Shape::Set,
-            Mode::FrozenSet => Shape::FrozenSet,
-            _ => Shape::List,
+            Mode::Set => Container::Set,
+            Mode::FrozenSet => Container::FrozenSet,
+            _ => Container::List,
         };
         self.compound(shape, len, false)
     }
 
     fn serialize_tuple(self, len: usize) -> Result<Self::SerializeTuple> {
-        self.compound(Shape::Tuple, Some(len), false)
+        self.compound(Container::Tuple, Some(len), false)
     }
 
     fn serialize_tuple_struct(self, _name: &'static str, len: usize) -> Result<Self::SerializeTupleStruct> {
-        self.compound(Shape::Tuple, Some(len), false)
+        self.compound(Container::Tuple, Some(len), false)
     }
 
     fn serialize_tuple_variant(
@@ -398,15 +373,15 @@ impl<'e, E: Events> Serializer for Ser<'e, E> {
         len: usize,
     ) -> Result<Self::SerializeTupleVariant> {
         self.begin_variant(variant)?;
-        self.compound(Shape::Tuple, Some(len), true)
+        self.compound(Container::Tuple, Some(len), true)
     }
 
     fn serialize_map(self, len: Option<usize>) -> Result<Self::SerializeMap> {
-        self.compound(Shape::Dict, len, false)
+        self.compound(Container::Dict, len, false)
     }
 
     fn serialize_struct(self, _name: &'static str, len: usize) -> Result<Self::SerializeStruct> {
-        self.compound(Shape::Dict, Some(len), false)
+        self.compound(Container::Dict, Some(len), false)
     }
 
     fn serialize_struct_variant(
@@ -417,7 +392,7 @@ impl<'e, E: Events> Serializer for Ser<'e, E> {
         len: usize,
     ) -> Result<Self::SerializeStructVariant> {
         self.begin_variant(variant)?;
-        self.compound(Shape::Dict, Some(len), true)
+        self.compound(Container::Dict, Some(len), true)
     }
 
     fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<()> {
@@ -431,7 +406,7 @@ pub(crate) struct Compound<'e, E> {
     events: &'e mut E,
     /// Takes the items while their number is not known.
     tape: Option<Tape>,
-    shape: Shape,
+    shape: Container,
     count: usize,
     /// The container is the contents of an enum's variant.
     variant: bool,
@@ -453,7 +428,7 @@ impl<E: Events> Compound<'_, E> {
 
     fn close(self) -> Result<()> {
         if let Some(tape) = self.tape {
-            let len = if self.shape == Shape::Dict { self.count / 2 } else { self.count };
+            let len = if self.shape == Container::Dict { self.count / 2 } else { self.count };
             self.events.begin(self.shape, len)?;
             tape.replay(self.events)?;
         }

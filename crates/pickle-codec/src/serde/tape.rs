@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::ser::{Events, Shape};
+use super::events::{Container, Events};
 use crate::wire::error::{Error, ErrorKind, Result};
 
 #[derive(Clone, Copy, Debug)]
@@ -13,7 +13,7 @@ enum Event {
     Float(f64),
     /// The next so many bytes of the payload.
     Payload(Payload, usize),
-    Begin(Shape, usize),
+    Begin(Container, usize),
     End,
 }
 
@@ -109,7 +109,7 @@ impl Events for Tape {
         self.keep(Payload::Pickle, pickle)
     }
 
-    fn begin(&mut self, shape: Shape, len: usize) -> Result<()> {
+    fn begin(&mut self, shape: Container, len: usize) -> Result<()> {
         self.record(Event::Begin(shape, len))
     }
 

@@ -19,7 +19,7 @@ use ::serde::de::{
 };
 use num_bigint::BigInt;
 
-use super::de::{De, through};
+use super::node::{De, through};
 use super::view::SLOT;
 use crate::document::{Construct, KnownClass, Node, NodeId, walk};
 use crate::value::{ObjectValue, Value};

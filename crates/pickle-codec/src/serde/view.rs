@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::de::Context;
+use super::node::Context;
 use crate::document::{BigIntRef, Items, Node, NodeId, NodeRef, Object, Pairs};
 use crate::known::{Known, Zone};
 use crate::repr::uuid;

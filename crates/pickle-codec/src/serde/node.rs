@@ -1,0 +1,102 @@
+//! The deserializer of one node, and what all deserializers of one read share.
+
+use core::cell::Cell;
+
+use crate::document::{Document, NodeId, NodeRef};
+use crate::wire::error::{Error, ErrorKind, Result};
+
+/// What all deserializers of one read share.
+pub(super) struct Context {
+    left: Cell<usize>,
+    pub(super) max_depth: usize,
+}
+
+impl Context {
+    /// The limits of the document's own decode.
+    pub(super) const fn of(document: &Document<'_>) -> Self {
+        Self { left: Cell::new(document.limits.expansion), max_depth: document.limits.depth }
+    }
+
+    /// A value is a tree: what it holds is in memory already.
+    pub(super) const fn of_tree() -> Self {
+        Self { left: Cell::new(usize::MAX), max_depth: 1_024 }
+    }
+
+    #[inline]
+    pub(super) fn charge(&self, bytes: usize) -> Result<()> {
+        match self.left.get().checked_sub(bytes) {
+            Some(left) => {
+                self.left.set(left);
+                Ok(())
+            }
+            None => Err(Error::plain(ErrorKind::Budget)),
+        }
+    }
+}
+
+/// The deserializer of one node.
+#[derive(Clone, Copy)]
+pub(super) struct De<'c, 'd, 'de> {
+    pub(super) node: NodeRef<'d, 'de>,
+    pub(super) context: &'c Context,
+    /// Containers around it.
+    pub(super) depth: usize,
+}
+
+impl<'c, 'd, 'de> De<'c, 'd, 'de> {
+    pub(super) const fn new(node: NodeRef<'d, 'de>, context: &'c Context) -> Self {
+        Self { node, context, depth: 0 }
+    }
+
+    #[inline]
+    pub(super) const fn child(self, id: NodeId) -> Self {
+        Self {
+            node: NodeRef { document: self.node.document, id },
+            context: self.context,
+            depth: self.depth + 1,
+        }
+    }
+
+    /// Goes one container deeper.
+    #[inline]
+    pub(super) fn enter(self) -> Result<()> {
+        if self.depth < self.context.max_depth { Ok(()) } else { Err(Error::plain(ErrorKind::Depth)) }
+    }
+}
+
+/// Implements serde's trait for a type by one expression that carries out a method of a deserializer.
+macro_rules! through {
+    ($type:ty, |$this:ident, $call:ident, $visitor:ident| $body:expr) => {
+        impl<'de> Deserializer<'de> for $type {
+            type Error = Error;
+
+            through! { @methods |$this, $call, $visitor| $body;
+                deserialize_any() deserialize_bool() deserialize_i8() deserialize_i16() deserialize_i32()
+                deserialize_i64() deserialize_i128() deserialize_u8() deserialize_u16() deserialize_u32()
+                deserialize_u64() deserialize_u128() deserialize_f32() deserialize_f64()
+                deserialize_char() deserialize_str() deserialize_string() deserialize_bytes()
+                deserialize_byte_buf() deserialize_option() deserialize_unit() deserialize_seq()
+                deserialize_map() deserialize_identifier() deserialize_ignored_any()
+                deserialize_unit_struct(name: &'static str)
+                deserialize_newtype_struct(name: &'static str)
+                deserialize_tuple(len: usize)
+                deserialize_tuple_struct(name: &'static str, len: usize)
+                deserialize_struct(name: &'static str, fields: &'static [&'static str])
+                deserialize_enum(name: &'static str, variants: &'static [&'static str])
+            }
+        }
+    };
+    (@methods |$this:ident, $call:ident, $visitor:ident| $body:expr;
+        $($method:ident($($argument:ident: $type:ty),*))*) => {
+        $(
+            fn $method<V: Visitor<'de>>(self, $($argument: $type,)* $visitor: V) -> Result<V::Value> {
+                let $this = self;
+                macro_rules! $call {
+                    ($target:expr) => { $target.$method($($argument,)* $visitor) };
+                }
+                $body
+            }
+        )*
+    };
+}
+pub(super) use through;
