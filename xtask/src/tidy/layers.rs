@@ -288,7 +288,9 @@ fn expand(before: &mut Vec<String>, tree: &str, paths: &mut Vec<(String, Vec<Str
 /// The code of a file: comments and literals are left out, lines stay where they are, and the unit
 /// tests at the end are cut.
 fn code(text: &str) -> String {
-    let tests = text.find("\n#[cfg(test)]\nmod ").unwrap_or(text.len());
+    let tests =
+        ["\n#[cfg(test)]\nmod ", "\n#[cfg(all(test, "].iter().filter_map(|start| text.find(start)).min();
+    let tests = tests.unwrap_or(text.len());
     let text = text.get(..tests).unwrap_or(text);
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
