@@ -30,6 +30,7 @@ One file, standard library only, Python 2.7 and 3.6 to 3.13.
 
 import binascii
 import collections
+import errno
 import hashlib
 import hmac
 import logging.handlers
@@ -38,6 +39,7 @@ import select
 import socket
 import stat
 import struct
+import sys
 import time
 import weakref
 
@@ -56,6 +58,10 @@ MIN_KEY_LEN = 32
 WINDOW_LEN = 1024
 ACK_WANTED = 2          # the flag of a message whose sender waits for an ack
 MAX_KEY_FILE = 65536
+MAX_ACK_LEN = 95
+MAX_UNACKED_BYTES = 4 << 20
+ACK_STATUS = ("durable", "skew", "before_start", "too_old", "too_large",
+              "flags")
 
 
 class Refused(ValueError):
@@ -166,6 +172,11 @@ def seal_ack(key, ack, audience=b""):
 
 def open_ack(payload, keys, audience=b""):
     """The content of such a payload as `Ack`, or `Refused` is raised (10.2)."""
+    return _open_ack(payload, lambda key_id: _begin(
+        _find(keys, key_id), ACK_DOMAIN, _to_bytes(audience)))
+
+
+def _open_ack(payload, find_mac):
     if payload[:4] != ACK_MAGIC:
         if len(payload) < 4 and payload and ACK_MAGIC.startswith(payload):
             raise Refused("truncated")
@@ -180,10 +191,9 @@ def open_ack(payload, keys, audience=b""):
         raise Refused("truncated" if len(payload) < 63 + id_len
                       else "malformed")
     key_id = payload[7:7 + id_len]
-    secret = _find(keys, key_id)
+    mac = find_mac(key_id)
     if algorithm != ALGORITHM:
         raise Refused("algorithm")
-    mac = _begin(secret, ACK_DOMAIN, _to_bytes(audience))
     mac.update(payload[:-TAG_LEN])
     if not hmac.compare_digest(mac.digest(), payload[-TAG_LEN:]):
         raise Refused("bad_mac")
@@ -334,6 +344,7 @@ class _Sealing(object):
         _check_key(secret)
         self._plain = bool(plain)
         self._flags = 0
+        self._ack_mac = None
         self._stream_id = None
         self._pid = None
         self._seq = 0
@@ -349,10 +360,15 @@ class _Sealing(object):
             if not 1 <= len(self._key_id) <= 32:
                 raise ValueError("a key_id has 1 to 32 bytes")
             self._mac = _begin(secret, DOMAIN, _to_bytes(audience))
+            self._ack_mac = _begin(secret, ACK_DOMAIN, _to_bytes(audience))
         super(_Sealing, self).__init__(host, port)
         if not hasattr(self, "address"):                    # Python 2.7
             self.address = host if port is None else (host, port)
         _handlers.add(self)
+
+    def __reduce_ex__(self, protocol):
+        raise TypeError("a handler holds a key and a connection, and cannot "
+                        "be pickled or copied: make one in each process")
 
     def makePickle(self, record):
         """The stock handler's frame, with its payload sealed."""
@@ -391,42 +407,121 @@ class _Sealing(object):
             return
         self._stream_id = os.urandom(16)
         self._seq = 0
-        if self._pid is not None and self.sock is not None:
+        if self._pid is not None:
+            self._leave_to_parent()
+        self._pid = pid
+
+    def _leave_to_parent(self):
+        """Lets go what a child has inherited and its parent goes on with."""
+        if self.sock is not None:
             # Two processes that write to one connection cut each other's
             # frames. Closing it here leaves the parent's end open.
             sock, self.sock = self.sock, None
             sock.close()
             self.retryTime = None
-        self._pid = pid
 
 
 class HMACSocketHandler(_Sealing, logging.handlers.SocketHandler):
     """A SocketHandler whose records are sealed.
 
     Takes `host` and `port` as SocketHandler does (a path and None for a Unix
-    socket), and the arguments of `_Sealing` by name.
+    socket), the arguments of `_Sealing` by name, and these:
 
-    Besides, a connection that the receiver has closed is noticed before a
-    record is written to it, and a record whose write fails is sent once more
+    ssl_context     -- an ssl.SSLContext: records go over TLS
+    server_hostname -- the name in the receiver's certificate, if not `host`
+    timeout         -- how long one record may keep the program, in seconds
+    ack             -- True: the receiver says what it has stored
+    window          -- with ack, how many records may wait for that, 1 to 1024
+    max_age         -- with ack, how many seconds a record waits at most
+    flush_timeout   -- with ack, how long flush(), close() and the end of the
+                       program wait at most, in seconds
+
+    Without `ack`, a connection that the receiver has closed is noticed before
+    a record is written to it, and a record whose write fails is sent once more
     on a fresh connection. It keeps its number, so that a receiver that has it
     already refuses the second one.
+
+    With `ack` (section 10), every record is kept until the receiver has said
+    that it is durable, and all that are kept are sent again after a broken
+    connection. There is no thread: acknowledgements are read and records are
+    written when something is logged, and in flush() and close(). When `window`
+    records (or 4 MiB) wait, the next one waits up to `timeout` for room, and is
+    dropped if none comes; while the receiver is away, or has not answered since
+    the last such wait, it is dropped at once. What became of the records stands
+    in `acked`, `refused` and `dropped` (dicts of reasons) and `unacked`.
+    Records that wait when a process is killed are lost.
     """
 
-    if str is bytes:                                        # Python 2.7
-        def makeSocket(self, timeout=1):
-            if self.port is not None:
-                return super(HMACSocketHandler, self).makeSocket(timeout)
-            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            sock.settimeout(timeout)
+    def __init__(self, host, port, ssl_context=None, server_hostname=None,
+                 timeout=1.0, ack=False, window=1024, max_age=3600.0,
+                 flush_timeout=5.0, **sealing):
+        if ack and sealing.get("plain"):
+            raise ValueError("the plain form has no acknowledgements")
+        if not 1 <= window <= WINDOW_LEN:
+            raise ValueError("a window has 1 to %d records" % WINDOW_LEN)
+        self.ssl_context = ssl_context
+        self.server_hostname = server_hostname
+        self.timeout = timeout
+        self.ack = bool(ack)
+        self.window = window
+        self.max_age = max_age
+        self.flush_timeout = flush_timeout
+        self.acked = 0
+        self.refused = {}
+        self.dropped = {}
+        self.last_error = None
+        self._unacked = collections.deque()     # (number, time, frame)
+        self._unacked_bytes = 0
+        self._highest = -1          # of the numbers that were ever written
+        self._fruitless = 0         # connections in a row without an answer
+        self._stalled = False       # the last wait for room was in vain
+        self._connected(None)
+        super(HMACSocketHandler, self).__init__(host, port, **sealing)
+        if self.ack:
+            self._flags = ACK_WANTED
+
+    def makeSocket(self, timeout=None):
+        """A connection, over TLS if there is a context for it."""
+        timeout = self.timeout if timeout is None else timeout
+        by = _clock() + timeout
+        try:
+            if self.port is None:
+                sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+                try:
+                    sock.settimeout(timeout)
+                    sock.connect(self.address)
+                except socket.error:
+                    sock.close()
+                    raise
+            else:
+                sock = socket.create_connection(self.address, timeout)
+            if self.ssl_context is None:
+                return sock
             try:
-                sock.connect(self.address)
-            except socket.error:
+                sock.settimeout(max(by - _clock(), timeout / 4))
+                name = self.server_hostname
+                if name is None and self.port is not None:
+                    name = self.host
+                sealed = self.ssl_context.wrap_socket(
+                    sock, server_hostname=name)
+                sealed.settimeout(timeout)
+                return sealed
+            except ValueError as error:
+                # A certificate of another name, before Python 3.7.
+                sock.close()
+                raise socket.error(errno.EPROTO, str(error))
+            except Exception:
                 sock.close()
                 raise
-            return sock
+        except socket.error as error:
+            self.last_error = error
+            raise
 
     def send(self, s):
-        """Sends a frame, and sends it again once if the connection is gone."""
+        """Sends a frame; without `ack`, again once if the connection breaks."""
+        if self.ack:
+            self._send_acked(s)
+            return
         if self.sock is not None and _is_closed_by_peer(self.sock):
             self._drop_socket()
         for _ in range(2):
@@ -437,12 +532,219 @@ class HMACSocketHandler(_Sealing, logging.handlers.SocketHandler):
             try:
                 self.sock.sendall(s)
                 return
-            except socket.error:
+            except socket.error as error:
+                self.last_error = error
                 self._drop_socket()
+
+    @property
+    def unacked(self):
+        """How many records wait for the receiver's word."""
+        return len(self._unacked)
+
+    def flush(self, timeout=None):
+        """With `ack`, waits until all records are answered; whether they are.
+
+        Without it, nothing waits in the handler.
+        """
+        if not self.ack:
+            return True
+        by = _clock() + (self.flush_timeout if timeout is None else timeout)
+        self.retryTime = None       # try at once, even if the last try failed
+        while True:
+            self.acquire()
+            try:
+                self._after_fork()
+                if self._unacked:
+                    self._step()
+                if not self._unacked:
+                    return True
+                sock, writes = self.sock, self._has_to_write()
+            finally:
+                self.release()
+            left = by - _clock()
+            if left <= 0:
+                return False
+            # Others may log meanwhile, and so the lock is not held for long.
+            _wait(sock, writes, min(left, 0.05))
+
+    def close(self):
+        """Waits as `flush` does, and closes the connection."""
+        if self.ack:
+            self.flush()
+            self.acquire()
+            try:
+                while self._unacked:
+                    self._forget(0)
+                    _count(self.dropped, "closed")
+            finally:
+                self.release()
+        super(HMACSocketHandler, self).close()
+
+    def _send_acked(self, frame):
+        by = _clock() + self.timeout
+        if self._is_full(frame):
+            self._step()
+        while self._is_full(frame) and not self._stalled:
+            left = by - _clock()
+            if left <= 0:
+                # One record has waited for all that come until there is word.
+                self._stalled = True
+            elif self.sock is None:
+                break
+            else:
+                _wait(self.sock, self._has_to_write(), left)
+                self._step()
+        if self._is_full(frame):
+            _count(self.dropped, "full")
+            return
+        seq = struct.unpack(">Q", frame[27 + len(self._key_id):][:8])[0]
+        self._unacked.append((seq, _clock(), frame))
+        self._unacked_bytes += len(frame)
+        if not self._step() and self._fruitless < 2:
+            self._step()            # once more, on a fresh connection
+
+    def _is_full(self, frame):
+        count = len(self._unacked)
+        return count >= self.window or count > 0 and (
+            self._unacked_bytes + len(frame) > MAX_UNACKED_BYTES)
+
+    def _has_to_write(self):
+        return bool(self._out) or self._written < len(self._unacked)
+
+    def _step(self):
+        """Reads and writes what goes without waiting, on a new connection if
+        it is time for one; whether there is a connection afterwards."""
+        oldest = _clock() - self.max_age
+        while self._unacked and self._unacked[0][1] < oldest:
+            self._forget(0)
+            _count(self.dropped, "unanswered")
+        if self.sock is None:
+            if not self._unacked:
+                return False
+            self.createSocket()
+            if self.sock is None:
+                return False
+        if self.sock is not self._connection:
+            self.sock.setblocking(False)
+            self._connected(self.sock)
+        try:
+            self._read()
+            self._write()
+            return True
+        except (socket.error, Refused) as error:
+            self.last_error = error
+            self._lose_connection()
+            return False
+
+    def _connected(self, sock):
+        self._connection = sock
+        self._written = 0           # records written to this connection
+        self._out = b""             # the rest of a frame
+        self._inbox = b""
+        self._answered = False
+
+    def _read(self):
+        """10.2: takes the acknowledgements that have arrived."""
+        while True:
+            try:
+                data = self.sock.recv(65536)
+            except socket.error as error:
+                if _would_block(self.sock, error):
+                    return
+                raise
+            if not data:
+                raise socket.error(errno.ECONNRESET, "closed by the receiver")
+            self._inbox += data
+            while len(self._inbox) >= 4:
+                size = struct.unpack(">L", self._inbox[:4])[0]
+                if size > MAX_ACK_LEN:
+                    raise Refused("too_large")
+                if len(self._inbox) < 4 + size:
+                    break
+                payload = self._inbox[4:4 + size]
+                self._inbox = self._inbox[4 + size:]
+                if payload:
+                    self._take(_open_ack(payload, self._find_mac))
+
+    def _find_mac(self, key_id):
+        if key_id != self._key_id:
+            raise Refused("unknown_key")
+        return self._ack_mac.copy()
+
+    def _take(self, ack):
+        """10.3: what one acknowledgement means to the records that wait."""
+        if ack.stream_id != self._stream_id:
+            return
+        if ack.status == 0:
+            known = min(ack.seq, self._highest)
+            while self._unacked and self._unacked[0][0] <= known:
+                self._forget(0)
+                self.acked += 1
+                self._progress()
+            return
+        for index, entry in enumerate(self._unacked):
+            if entry[0] == ack.seq and ack.seq <= self._highest:
+                self._forget(index)
+                named = ack.status < len(ACK_STATUS)
+                _count(self.refused,
+                       ACK_STATUS[ack.status] if named else "other")
+                self._progress()
+                return
+
+    def _progress(self):
+        self._answered, self._stalled, self._fruitless = True, False, 0
+
+    def _forget(self, index):
+        self._unacked_bytes -= len(self._unacked[index][2])
+        del self._unacked[index]
+        if index < self._written:
+            self._written -= 1
+
+    def _write(self):
+        """10.5: what is not acknowledged, the lowest number first."""
+        while self._has_to_write():
+            if not self._out:
+                seq, _, self._out = self._unacked[self._written]
+                self._written += 1
+                self._highest = max(self._highest, seq)
+            try:
+                sent = self.sock.send(self._out)
+            except socket.error as error:
+                if _would_block(self.sock, error):
+                    return
+                raise
+            self._out = self._out[sent:]
+
+    def _lose_connection(self):
+        self._drop_socket()
+        if self._answered:
+            return
+        # Nobody gains from a connection that is closed as soon as it is made.
+        self._fruitless += 1
+        if self._fruitless >= 2:
+            period = self.retryStart * self.retryFactor ** min(
+                self._fruitless - 2, 10)
+            self.retryTime = time.time() + min(period, self.retryMax)
+            self.retryPeriod = min(period, self.retryMax)
+        if self._fruitless == 5 and logging.raiseExceptions and sys.stderr:
+            sys.stderr.write(
+                "logrecord_hmac: %s closed five connections without an "
+                "acknowledgement: %s\n" % (self.address, self.last_error))
 
     def _drop_socket(self):
         sock, self.sock = self.sock, None
-        sock.close()
+        self._connected(None)
+        if sock is not None:
+            sock.close()
+
+    def _leave_to_parent(self):
+        super(HMACSocketHandler, self)._leave_to_parent()
+        self._connected(None)
+        self._unacked.clear()
+        self._unacked_bytes = 0
+        self._highest = -1
+        self._fruitless, self._stalled = 0, False
+        self.acked, self.refused, self.dropped = 0, {}, {}
 
 
 class HMACDatagramHandler(_Sealing, logging.handlers.DatagramHandler):
@@ -541,15 +843,54 @@ def _now_ns(time_ns):
 def _is_closed_by_peer(sock):
     """Whether the receiver has closed a connection on which it never sends."""
     try:
-        if hasattr(select, "poll"):
-            poll = select.poll()
-            poll.register(sock, select.POLLIN)
-            ready = poll.poll(0)
-        else:
-            ready = select.select([sock], [], [], 0)[0]
-        return bool(ready) and not sock.recv(1, socket.MSG_PEEK)
+        if not _wait(sock, False, 0):
+            return False
+        if not hasattr(sock, "pending"):
+            return not sock.recv(1, socket.MSG_PEEK)
+        # Over TLS there may be something to read that says nothing.
+        timeout = sock.gettimeout()
+        sock.setblocking(False)
+        try:
+            return not sock.recv(1)
+        except socket.error as error:
+            return not _would_block(sock, error)
+        finally:
+            sock.settimeout(timeout)
     except (socket.error, select.error, ValueError):
         return True
+
+
+def _wait(sock, writes, seconds):
+    """Waits until a socket can be read, or written to; whether it can."""
+    if sock is None:
+        time.sleep(seconds)
+        return False
+    if not writes and hasattr(sock, "pending") and sock.pending():
+        return True
+    try:
+        if hasattr(select, "poll"):
+            poll = select.poll()
+            poll.register(sock, select.POLLIN | writes * select.POLLOUT)
+            return bool(poll.poll(int(seconds * 1000)))
+        ready = select.select([sock], [sock] if writes else [], [], seconds)
+        return bool(ready[0] or ready[1])
+    except (socket.error, select.error, ValueError):
+        # Closed meanwhile, or interrupted: whoever uses it next will see.
+        return True
+
+
+def _would_block(sock, error):
+    code = error.args[0] if error.args else None
+    # Over TLS: SSL_ERROR_WANT_READ and SSL_ERROR_WANT_WRITE.
+    return code in (errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR) or (
+        hasattr(sock, "pending") and code in (2, 3))
+
+
+def _count(counts, reason):
+    counts[reason] = counts.get(reason, 0) + 1
+
+
+_clock = getattr(time, "monotonic", time.time)
 
 
 # Process numbers come again. Where Python can tell of a fork, a child is known

@@ -4,6 +4,7 @@
     python -m unittest test_logrecord_hmac
 """
 
+import ast
 import binascii
 import io
 import json
@@ -105,6 +106,48 @@ class VectorTest(unittest.TestCase):
             if body is not None:
                 self.assertEqual(body, unhex(vector["payload"]))
                 self.assertEqual(seal_plain(key, body), sealed)
+
+
+class StubTest(unittest.TestCase):
+
+    @unittest.skipUnless(hasattr(ast, "AnnAssign"), "Python 3.6 on")
+    def test_the_stubs_say_what_the_module_has(self):
+        import inspect
+        here = os.path.dirname(os.path.abspath(logrecord_hmac.__file__))
+        path = os.path.join(here, "logrecord_hmac-stubs", "__init__.pyi")
+        with io.open(path, encoding="utf-8") as file:
+            tree = ast.parse(file.read())
+
+        def arguments(function):
+            given = function.args
+            return [one.arg for one in given.args + given.kwonlyargs]
+
+        def of_class(kind):
+            names = []
+            for base in kind.__mro__:
+                if base.__module__ == "logrecord_hmac":
+                    init = inspect.getfullargspec(base.__init__)
+                    names += [name for name in init.args if name not in names]
+            return names
+        stubs = dict((node.name, node) for node in tree.body
+                     if isinstance(node, (ast.FunctionDef, ast.ClassDef)))
+        for name in logrecord_hmac.__all__:
+            real = getattr(logrecord_hmac, name)
+            if name == "ACK_WANTED":
+                continue
+            stub = stubs[name]
+            if inspect.isfunction(real):
+                self.assertEqual(arguments(stub),
+                                 inspect.getfullargspec(real).args, name)
+                continue
+            for node in stub.body:
+                if isinstance(node, ast.FunctionDef):
+                    self.assertTrue(hasattr(real, node.name), node.name)
+                if getattr(node, "name", None) == "__init__":
+                    self.assertEqual(arguments(node), of_class(real), name)
+            if hasattr(real, "_fields"):
+                self.assertEqual([node.target.id for node in stub.body],
+                                 list(real._fields))
 
 
 class FunctionTest(unittest.TestCase):

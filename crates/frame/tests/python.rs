@@ -312,7 +312,7 @@ fn the_handlers_in_the_document_work() {
 fn the_tests_of_the_module_pass() {
     for python in pythons() {
         let output = Command::new(&python)
-            .args(["-m", "unittest", "test_logrecord_hmac"])
+            .args(["-m", "unittest", "test_logrecord_hmac", "test_acks"])
             .current_dir(workspace("crates/frame/python"))
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .output()

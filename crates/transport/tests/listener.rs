@@ -33,7 +33,7 @@ async fn closed(stream: &mut TcpStream) {
 #[tokio::test]
 async fn frames_arrive_in_order_however_they_are_cut() {
     let running = Running::start(tcp(ListenerConfig::new()), Recorder::default());
-    let payloads: Vec<Vec<u8>> = (0..300_usize).map(|i| vec![i as u8; (i * 37) % 3000]).collect();
+    let payloads: Vec<Vec<u8>> = (0..300_usize).map(|i| vec![i as u8; 1 + (i * 37) % 3000]).collect();
     let wire: Vec<u8> = payloads.iter().flat_map(|payload| frame(payload)).collect();
     let mut client = connect(&running).await;
     client.set_nodelay(true).unwrap();

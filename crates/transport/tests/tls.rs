@@ -54,7 +54,7 @@ fn quick(client: TlsClient) -> SenderConfig {
 
 fn payloads() -> Vec<Vec<u8>> {
     // Small ones, some that fill a TLS record, and one of many records.
-    (0..400_usize).map(|i| vec![i as u8; i * 97 % 20_000]).chain([vec![9; 900_000]]).collect()
+    (0..400_usize).map(|i| vec![i as u8; 1 + i * 97 % 20_000]).chain([vec![9; 900_000]]).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
