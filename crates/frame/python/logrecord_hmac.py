@@ -290,9 +290,9 @@ class Replay(object):
             key.forget(now_ns, self.max_skew_ns)
         elif sum(len(one.streams) for one in self.keys.values()) >= \
                 self.max_streams:
-            largest = max(self.keys.values(),
-                          key=lambda one: (len(one.streams), one is key))
-            largest.forget(now_ns, self.max_skew_ns)
+            largest = max((len(one.streams), one is key, key_id)
+                          for key_id, one in self.keys.items())[-1]
+            self.keys[largest].forget(now_ns, self.max_skew_ns)
 
     def _check_time(self, now_ns, time_ns, floor_ns, wants_ack):
         late = now_ns - time_ns > self.max_skew_ns and not wants_ack
