@@ -3,13 +3,15 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, anyhow};
-use logrecord::model::{Level, LogRecord, OwnedLogRecord};
+use logrecord::model::{Field, Level, LogRecord, OwnedLogRecord};
+use logrecord::pickle::Value;
 use logrecord::transport::sender::{FullPolicy, SenderStats};
 use logrecord::transport::{Endpoint, Error, TlsClient, Transport};
 use logrecord::{DatagramHandler, Handler, HandlerBuilder, SocketHandler};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::SendArgs;
 use crate::exit::{Failure, REJECTED, UNAVAILABLE};
@@ -19,6 +21,9 @@ use crate::stderr::say;
 
 /// How long the queue may stay full, and how long the end may take: as long as a receiver takes to restart.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The exit code of a program that a signal has stopped.
+const STOPPED: i32 = 130;
 
 /// How long a line may be: more than receivers take in a frame, unless they are told to.
 const MAX_LINE: usize = 16 << 20;
@@ -30,7 +35,8 @@ const PROGRESS: Duration = Duration::from_millis(500);
 pub(crate) fn run(args: &SendArgs) -> anyhow::Result<ExitCode> {
     let endpoint = endpoint(args)?;
     let level = level(&args.level)?;
-    let outlet = Outlet::new(&endpoint, args)?;
+    let outlet = Arc::new(Outlet::new(&endpoint, args)?);
+    tell_when_stopped(Arc::clone(&outlet))?;
 
     let mut input = input::open("-".as_ref())?;
     let mut line = Vec::new();
@@ -80,19 +86,142 @@ pub(crate) fn run(args: &SendArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// The record of one line: an object in the schema of `serve`, or a message.
+/// The record of one line: a JSON object in the schema of `serve` or of many other programs, or else a message.
 fn record(line: &str, args: &SendArgs, level: i64) -> anyhow::Result<Option<OwnedLogRecord>> {
     if line.is_empty() {
         return Ok(None);
     }
     if line.trim_start().starts_with('{') {
-        return Ok(Some(LogRecord::from_json(line)?));
+        match LogRecord::from_json(line) {
+            Ok(record) => return Ok(Some(complete(record, line, &args.name, level))),
+            // It is JSON, and something in it is not what it should be.
+            Err(error) if serde_json::from_str::<serde_json::Value>(line).is_ok() => return Err(error.into()),
+            Err(_) => {}
+        }
     }
     let record = LogRecord::builder(args.name.as_str(), level, line)
         .now()
         .process(i64::from(std::process::id()))
         .build();
     Ok(Some(record.into_owned()))
+}
+
+/// Gives an object what every record has: from the names that other programs use, or from the options. What cannot
+/// be read stays in `extra`.
+fn complete(mut record: OwnedLogRecord, line: &str, name: &str, level: i64) -> OwnedLogRecord {
+    if record.levelno().is_none() {
+        let named = record.levelname().and_then(|name| Level::from_name(&name.to_string()));
+        let found = named.or_else(|| record.extra_value("level").and_then(level_of));
+        if named.is_none() && found.is_some() {
+            record.take_extra("level");
+        }
+        let found = found.unwrap_or_else(|| Level::new(level));
+        record.set(Field::LevelNo, Value::Int(found.number()));
+        if record.levelname().is_none() {
+            record.set(Field::LevelName, Value::from(found.to_string()));
+        }
+    }
+    if record.name().is_none() {
+        let logger = match record.extra_value("logger") {
+            Some(Value::Str(_)) => record.take_extra("logger"),
+            _ => None,
+        };
+        record.set(Field::Name, logger.unwrap_or_else(|| Value::from(name.to_owned())));
+    }
+    if record.msg().is_none() {
+        record.set(Field::Msg, Value::from(String::new()));
+    }
+    if record.created().is_none() {
+        let created = created(&mut record, line).unwrap_or_else(|| {
+            SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+        });
+        record.set(Field::Created, Value::Float(created));
+        record.set(Field::Msecs, Value::Float(((created - created.floor()) * 1_000.0).floor()));
+    }
+    record
+}
+
+fn level_of(value: &Value<'_>) -> Option<Level> {
+    match value {
+        Value::Str(text) => Level::from_name(text).or_else(|| text.parse().ok().map(Level::new)),
+        Value::Int(number) => Some(Level::new(*number)),
+        _ => None,
+    }
+}
+
+/// The time that an object has under another name than ours, or in another form.
+fn created(record: &mut OwnedLogRecord, line: &str) -> Option<f64> {
+    // `time` in our own form is read already. Any other stays for people to read.
+    let object: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
+    if let Some(time) = object.get("time") {
+        if let Some(seconds) = time.as_f64().and_then(seconds) {
+            return Some(seconds);
+        }
+        record.set_extra("time", Value::from(time.as_str().map_or_else(|| time.to_string(), str::to_owned)));
+    }
+    for name in ["ts", "timestamp"] {
+        let found = match record.extra_value(name) {
+            Some(Value::Str(text)) => text
+                .parse::<jiff::Timestamp>()
+                .ok()
+                .and_then(|time| seconds(time.as_duration().as_secs_f64())),
+            Some(Value::Float(number)) => seconds(*number),
+            Some(Value::Int(number)) => seconds(*number as f64),
+            _ => None,
+        };
+        if found.is_some() {
+            record.take_extra(name);
+            return found;
+        }
+    }
+    None
+}
+
+/// Seconds since 1970, of a number that may be of milliseconds.
+fn seconds(number: f64) -> Option<f64> {
+    const MILLISECONDS_FROM: f64 = 1e11;
+    const END: f64 = 1e14;
+    match number {
+        _ if !(0.0..END).contains(&number) => None,
+        _ if number >= MILLISECONDS_FROM => Some(number / 1_000.0),
+        _ => Some(number),
+    }
+}
+
+/// Says what was not sent when somebody stops the program.
+fn tell_when_stopped(outlet: Arc<Outlet>) -> anyhow::Result<()> {
+    let cannot_catch = Failure::unavailable("cannot catch signals");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context(cannot_catch)?;
+    // They are caught before the first line is read.
+    let (mut interrupt, mut terminate) = {
+        let _inside = runtime.enter();
+        (
+            signal(SignalKind::interrupt()).context(cannot_catch)?,
+            signal(SignalKind::terminate()).context(cannot_catch)?,
+        )
+    };
+    let wait = move || {
+        let stopped = runtime.block_on(async {
+            tokio::select! {
+                stopped = interrupt.recv() => stopped,
+                stopped = terminate.recv() => stopped,
+            }
+        });
+        if stopped.is_some() {
+            let stats = outlet.stats();
+            say(format_args!(
+                "stopped: {} records were sent, {} were not",
+                stats.written,
+                stats.dropped + stats.queued
+            ));
+            std::process::exit(STOPPED);
+        }
+    };
+    std::thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(wait)
+        .context(Failure::unavailable("cannot start a thread"))?;
+    Ok(())
 }
 
 /// A level by its name in Python, or by its number.
@@ -156,6 +285,14 @@ impl Outlet {
         match self {
             Self::Socket(handler) => handler.close(PATIENCE),
             Self::Datagram(handler) => handler.close(PATIENCE),
+        }
+        .sender
+    }
+
+    fn stats(&self) -> SenderStats {
+        match self {
+            Self::Socket(handler) => handler.stats(),
+            Self::Datagram(handler) => handler.stats(),
         }
         .sender
     }

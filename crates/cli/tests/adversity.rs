@@ -160,3 +160,49 @@ fn a_number_that_comes_after_a_restart_is_no_negative_loss() {
     std::fs::File::open(victim).unwrap().read_to_string(&mut text).unwrap();
     assert_eq!(text, "untouched");
 }
+
+#[test]
+fn what_is_counted_as_written_is_what_the_reader_of_a_pipe_finds() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_logrecord"))
+        .args(["serve", "--drain-timeout", "100ms", "--unix"])
+        .arg(folder.path().join("socket"))
+        .stdin(Stdio::null())
+        .stdout(writer)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut clients = Vec::new();
+    for _ in 0..5 {
+        let mut client = until(|| UnixStream::connect(folder.path().join("socket")).ok());
+        for number in 0..100 {
+            client.write_all(&frame(&record(&format!("{number} {}", "x".repeat(500))))).unwrap();
+        }
+        clients.push(client);
+    }
+    signal(&child, "TERM");
+    wait(&mut child);
+    let mut seen = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut seen).unwrap();
+    let seen: Vec<String> = seen.lines().map(str::to_owned).collect();
+    let mut output = String::new();
+    reader.read_to_string(&mut output).unwrap();
+    assert!(output.is_empty() || output.ends_with('\n'));
+    let (received, written, others) = counts(&seen);
+    assert_eq!(written, output.lines().count() as u64, "{seen:#?}");
+    assert_eq!(received, written + others, "{seen:#?}");
+    assert!(received <= 500, "{seen:#?}");
+}
+
+#[test]
+fn a_torn_end_of_the_output_costs_no_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    std::fs::write(&out, "{\"message\":\"torn").unwrap();
+    let server = Server::start_in(folder, &["--tcp", "127.0.0.1:0"]);
+    TcpStream::connect(server.address("tcp")).unwrap().write_all(&frame(&record("whole"))).unwrap();
+    let lines = server.wait_for_output(2);
+    assert_eq!(lines[0], "{\"message\":\"torn");
+    assert!(lines[1].contains("\"message\":\"whole\""), "{lines:?}");
+}

@@ -32,12 +32,11 @@ fn lines_and_objects_become_records_on_every_transport() {
             &["send", &option, &server.address(kind), "--name", "cron", "--level", "warning"],
             input.as_bytes(),
         );
-        assert_eq!(output.status.code(), Some(1), "one line is no record");
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert!(said.contains("line 4:"), "{said}");
-        total += 2;
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        total += 3;
         let records = parsed(&server.wait_for_output(total));
-        let [plain, json] = &records[total - 2..] else { panic!() };
+        let [plain, json, no_json] = &records[total - 3..] else { panic!() };
+        assert_eq!((&no_json["message"], &no_json["name"]), (&"{not json".into(), &"cron".into()));
         assert_eq!(plain["message"], format!("plain {kind} ünï"));
         assert_eq!(
             (&plain["name"], &plain["levelno"], &plain["levelname"]),
@@ -81,6 +80,88 @@ fn a_line_without_end_is_refused_and_the_next_one_is_sent() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("line 1: input"), "{said}");
     assert_eq!(parsed(&server.wait_for_output(1))[0]["message"], "next");
+}
+
+#[test]
+fn objects_of_other_programs_become_records() {
+    // The line, and what of the record is expected.
+    let rows: &[(&str, &[(&str, Value)])] = &[
+        (
+            r#"{"level":"info","msg":"generic","user":"u"}"#,
+            &[
+                ("message", "generic".into()),
+                ("levelno", 20.into()),
+                ("levelname", "INFO".into()),
+                ("name", "app".into()),
+            ],
+        ),
+        (
+            r#"{"message":"m"}"#,
+            &[("levelno", 40.into()), ("levelname", "ERROR".into()), ("name", "app".into())],
+        ),
+        (r#"{"message":"m","level":35,"logger":"a.b"}"#, &[("levelno", 35.into()), ("name", "a.b".into())]),
+        (
+            r#"{"message":"m","levelname":"warning"}"#,
+            &[("levelno", 30.into()), ("levelname", "warning".into())],
+        ),
+        (
+            r#"{"message":"m","level":"loud"}"#,
+            &[("levelno", 40.into()), ("extra", serde_json::json!({"level": "loud"}))],
+        ),
+        (r#"{"message":"m","ts":1767323045.5}"#, &[("time", "2026-01-02T03:04:05.500000Z".into())]),
+        (r#"{"message":"m","timestamp":1767323045500}"#, &[("time", "2026-01-02T03:04:05.500000Z".into())]),
+        (
+            r#"{"message":"m","ts":"2026-01-02T03:04:05.5Z"}"#,
+            &[("time", "2026-01-02T03:04:05.500000Z".into())],
+        ),
+        (r#"{"message":"m","time":1767323045.5}"#, &[("time", "2026-01-02T03:04:05.500000Z".into())]),
+        (r#"{"message":"m","time":"yesterday"}"#, &[("extra", serde_json::json!({"time": "yesterday"}))]),
+        (r#"{"message":"m","ts":"yesterday"}"#, &[("extra", serde_json::json!({"ts": "yesterday"}))]),
+        ("{core} started", &[("message", "{core} started".into()), ("levelno", 40.into())]),
+        ("[1, 2]", &[("message", "[1, 2]".into())]),
+    ];
+    let server = Server::start(&["--tcp", "127.0.0.1:0"]);
+    let input: Vec<&str> = rows.iter().map(|(line, _)| *line).collect();
+    let options = ["send", "--tcp", &server.address("tcp"), "--name", "app", "--level", "ERROR"];
+    let output = run(&options, format!("{}\n", input.join("\n")).as_bytes());
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    for ((line, expected), record) in rows.iter().zip(parsed(&server.wait_for_output(rows.len()))) {
+        for (name, value) in *expected {
+            assert_eq!(record[*name], *value, "{line}: {record}");
+        }
+        assert!(record["created"].is_number(), "{line}: {record}");
+    }
+}
+
+#[test]
+fn a_send_that_is_stopped_says_what_was_not_sent() {
+    use std::io::{BufRead as _, Write as _};
+    let folder = tempfile::tempdir().unwrap();
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    // Nobody listens there any more.
+    drop((socket, folder));
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_logrecord"))
+        .args(["send", "--tcp", &address])
+        .stdin(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // More than a pipe holds, so that most of it has been read.
+    let mut stdin = child.stdin.take().unwrap();
+    let line = format!("{}\n", "x".repeat(999));
+    for _ in 0..200 {
+        stdin.write_all(line.as_bytes()).unwrap();
+    }
+    common::signal(&child, "INT");
+    let status = common::wait(&mut child);
+    let mut said = String::new();
+    std::io::BufReader::new(child.stderr.take().unwrap()).read_line(&mut said).unwrap();
+    assert_eq!(status.code(), Some(130), "{said}");
+    let lost =
+        said.strip_prefix("logrecord: stopped: 0 records were sent, ").unwrap_or_else(|| panic!("{said}"));
+    let lost: u64 = lost.split(' ').next().unwrap().parse().unwrap();
+    assert!((100..=200).contains(&lost), "{said}");
 }
 
 #[test]

@@ -495,6 +495,13 @@ impl<'a> LogRecord<'a> {
         }
     }
 
+    /// Takes an extra attribute out of the record. A linear search.
+    pub fn take_extra(&mut self, key: &str) -> Option<Value<'a>> {
+        let place =
+            self.extra.iter().position(|extra| matches!(&extra.key, Value::Str(name) if name == key))?;
+        Some(self.extra.remove(place).value)
+    }
+
     fn forget_odd(&mut self, field: Field) {
         if self.is_odd(field) {
             self.odd &= !field.bit();

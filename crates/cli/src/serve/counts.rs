@@ -70,6 +70,26 @@ impl Counts {
         self.received.fetch_add(frames, Ordering::Relaxed);
     }
 
+    /// Counts a batch in one step: its frames, and those of them that were refused, by reason.
+    pub(crate) fn admit(&self, frames: u64, rejected: &BTreeMap<String, u64>) {
+        self.received(frames);
+        for (reason, count) in rejected {
+            self.lost(Loss::Rejected, reason, *count);
+        }
+    }
+
+    /// Takes back what [`admit`](Self::admit) has counted: somebody else counts these frames.
+    pub(crate) fn withdraw(&self, frames: u64, rejected: &BTreeMap<String, u64>) {
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        for (reason, count) in rejected {
+            if let Some(counted) = lost.get_mut(&(Loss::Rejected, reason.clone())) {
+                *counted = counted.saturating_sub(*count);
+            }
+        }
+        lost.retain(|_, count| *count > 0);
+        self.received.fetch_sub(frames, Ordering::Relaxed);
+    }
+
     /// Records reached the output.
     pub(crate) fn written(&self, records: u64) {
         self.written.fetch_add(records, Ordering::Relaxed);

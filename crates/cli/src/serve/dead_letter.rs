@@ -5,8 +5,8 @@
 //! and a fresh file begins. Nobody waits for this file: a letter that cannot be kept is counted and reported.
 
 use std::collections::VecDeque;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -18,6 +18,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use logrecord::transport::Source;
 
+use super::append::{self, Appended};
 use super::report::Report;
 use crate::exit::Failure;
 
@@ -237,15 +238,7 @@ struct LetterFile {
 
 impl LetterFile {
     fn open(path: &Path, max_bytes: u64) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
-        options.append(true).create(true);
-        let mut file = match options.clone().read(true).open(path) {
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => options.open(path)?,
-            opened => opened?,
-        };
-        let metadata = file.metadata()?;
-        let (regular, len) = (metadata.is_file(), metadata.len());
-        let torn = regular && len > 0 && !ends_in_line_feed(&mut file);
+        let Appended { file, regular, len, torn } = append::open(path)?;
         Ok(Self { path: path.to_owned(), file, regular, len, torn, max_bytes })
     }
 
@@ -288,12 +281,6 @@ impl LetterFile {
         *self = Self::open(&self.path, self.max_bytes)?;
         Ok(())
     }
-}
-
-/// Where that cannot be found out, a line end too many does no harm: readers skip empty lines.
-fn ends_in_line_feed(file: &mut File) -> bool {
-    let mut last = [0];
-    file.seek(SeekFrom::End(-1)).and_then(|_| file.read_exact(&mut last)).is_ok() && last == *b"\n"
 }
 
 #[cfg(test)]

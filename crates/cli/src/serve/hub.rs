@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
 use logrecord::intake::Engine;
+use tokio::sync::Semaphore;
 
 use super::counts::Counts;
 use super::dead_letter::DeadLetters;
@@ -14,6 +15,10 @@ use super::format::Formatting;
 use super::keys::Keys;
 use super::report::Report;
 use super::sink::Sink;
+
+/// Connections that are at work at a time. A batch of 64 KiB may become some MiB of lines, so that as many as wait for
+/// a slow output must be few.
+const MAX_BATCHES: usize = 16;
 
 /// What a record goes through behind the gate.
 pub(crate) struct Stage {
@@ -42,6 +47,8 @@ pub(crate) struct Hub {
     listeners: Mutex<BTreeMap<String, Arc<ListenerCounts>>>,
     pub(crate) keys: Keys,
     pub(crate) counts: Arc<Counts>,
+    /// Batches that are decoded and formatted, or wait for the output, at a time.
+    pub(crate) batches: Semaphore,
     pub(crate) report: Arc<Report>,
     pub(crate) started: Instant,
     /// The hash of the configuration file, if there is one.
@@ -57,6 +64,7 @@ impl Hub {
             listeners: Mutex::default(),
             keys,
             counts,
+            batches: Semaphore::new(MAX_BATCHES),
             report,
             started: Instant::now(),
             hash: Mutex::default(),

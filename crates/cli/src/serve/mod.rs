@@ -1,6 +1,7 @@
 //! `logrecord serve`: listeners in, lines out.
 
 mod admin;
+mod append;
 mod counts;
 mod dead_letter;
 mod format;

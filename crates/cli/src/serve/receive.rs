@@ -1,5 +1,6 @@
 //! What happens to frames: through the intake, formatted, handed over. The hot path of `serve`.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -13,9 +14,6 @@ use logrecord::transport::{Fault, Source};
 use super::counts::Loss;
 use super::hub::{Hub, ListenerCounts, Stage};
 use super::sink::Chunk;
-
-/// How long a chunk of output may get before it is handed over, and the next one begun.
-const MAX_CHUNK: usize = 256 << 10;
 
 /// The handler of one listener.
 pub(crate) struct Inlet {
@@ -43,12 +41,12 @@ impl Inlet {
         self.counts.add(frames);
     }
 
-    fn reject(&self, stage: &Stage, source: &Source, reason: &str, detail: &str, payload: &[u8]) {
-        self.hub.counts.lost(Loss::Rejected, reason, 1);
+    fn reject(&self, batch: &mut Batch<'_>, source: &Source, reason: &str, detail: &str, payload: &[u8]) {
+        *batch.rejected.entry(reason.to_owned()).or_default() += 1;
         self.hub.report.say(&format!("rejected {reason}"), format_args!("from {source}: {detail}"));
         // The prefix was checked and taken off; the dead letter is the frame as it came.
         let prefix = prefix(payload.len()).unwrap_or_default();
-        stage.dead_letters.keep(source, reason, detail, &[&prefix, payload]);
+        batch.stage.dead_letters.keep(source, reason, detail, &[&prefix, payload]);
     }
 
     /// What is to be said of a record that was written all the same.
@@ -102,7 +100,7 @@ impl Inlet {
             }
             Err(error) => {
                 batch.chunk.bytes.truncate(start);
-                self.reject(batch.stage, source, "format", &error.to_string(), frame);
+                self.reject(batch, source, "format", &error.to_string(), frame);
             }
         }
         Ok(())
@@ -116,6 +114,35 @@ struct Batch<'s> {
     decoder: Decoder<'s>,
     peer: String,
     chunk: Chunk,
+    /// Frames that were refused, by reason.
+    rejected: BTreeMap<String, u64>,
+}
+
+/// What a batch has been counted as, as long as the listener may still count it as lost: until it is handed over.
+struct Admitted<'i> {
+    inlet: &'i Inlet,
+    frames: u64,
+    rejected: BTreeMap<String, u64>,
+}
+
+impl<'i> Admitted<'i> {
+    fn new(inlet: &'i Inlet, frames: u64, rejected: BTreeMap<String, u64>) -> Self {
+        inlet.hub.counts.admit(frames, &rejected);
+        inlet.counts.add(frames);
+        Self { inlet, frames, rejected }
+    }
+
+    fn handed_over(mut self) {
+        self.frames = 0;
+        self.rejected.clear();
+    }
+}
+
+impl Drop for Admitted<'_> {
+    fn drop(&mut self) {
+        self.inlet.hub.counts.withdraw(self.frames, &self.rejected);
+        self.inlet.counts.received.fetch_sub(self.frames, Ordering::Relaxed);
+    }
 }
 
 impl FrameHandler for Inlet {
@@ -128,6 +155,9 @@ impl FrameHandler for Inlet {
     }
 
     async fn frames(&self, session: &mut Session, source: &Source, frames: &mut Vec<Bytes>) -> Verdict {
+        // Room comes first: what is opened and then not taken would be gone from the replay window, too.
+        // The semaphore is never closed.
+        let Ok(_room) = self.hub.batches.acquire().await else { return Verdict::Close };
         let stage = self.hub.stage();
         let mut batch = Batch {
             gate: self.gate(),
@@ -135,33 +165,29 @@ impl FrameHandler for Inlet {
             peer: source.peer().to_string(),
             chunk: Chunk::default(),
             stage: &stage,
+            rejected: BTreeMap::new(),
         };
         batch.chunk.bytes.reserve(frames.iter().map(Bytes::len).sum::<usize>() * 3 / 2);
         batch.chunk.ends.reserve(frames.len());
         let mut verdict = Verdict::Continue;
-        let mut counted = 0;
-        for (place, frame) in frames.iter().enumerate() {
+        for frame in frames.iter() {
             if let Err(rejection) = self.record(&mut batch, session, source, frame) {
-                self.reject(&stage, source, rejection.reason(), &rejection.to_string(), frame);
+                self.reject(&mut batch, source, rejection.reason(), &rejection.to_string(), frame);
                 if rejection.ends_connection() {
                     verdict = Verdict::Close;
                 }
             }
-            if batch.chunk.bytes.len() >= MAX_CHUNK {
-                // Records may become longer than they came; others have their turn meanwhile.
-                self.received((place + 1 - counted) as u64);
-                counted = place + 1;
-                stage.sink.send(std::mem::take(&mut batch.chunk)).await;
-            }
         }
-        // Counted in one step, so that a panic above leaves the batch to the listener's own count.
-        self.received((frames.len() - counted) as u64);
-        frames.clear();
-        let Batch { decoder, chunk, .. } = batch;
+        let Batch { decoder, chunk, rejected, .. } = batch;
         drop(decoder);
+        // Counted in one step, so that a panic above leaves the batch to the listener's own count, and so does the end
+        // of the time to drain while this waits.
+        let admitted = Admitted::new(self, frames.len() as u64, rejected);
+        frames.clear();
         if !chunk.ends.is_empty() {
             stage.sink.send(chunk).await;
         }
+        admitted.handed_over();
         verdict
     }
 

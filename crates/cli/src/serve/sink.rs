@@ -4,8 +4,8 @@
 //! An output that fails (a full disk) is tried again until it works: the queue fills, and what does
 //! not fit is dropped and counted, but no connection ends and no half line stays behind.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs::File;
+use std::io::{self, Seek as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
+use super::append::{self, Appended};
 use super::counts::{Counts, Loss};
 use super::report::Report;
 use crate::exit::Failure;
@@ -25,6 +26,9 @@ const QUEUE: u32 = 64 << 10;
 
 /// What a chunk's memory is counted in.
 const UNIT: usize = 1 << 10;
+
+/// What a pipe takes whole or not at all (PIPE_BUF of Linux).
+const ATOMIC: usize = 4_096;
 
 /// How soon a failed write is tried again.
 const RETRY: Duration = Duration::from_millis(200);
@@ -237,7 +241,7 @@ enum Output {
     Stdout(File),
     File {
         path: PathBuf,
-        file: File,
+        file: Appended,
     },
 }
 
@@ -246,29 +250,50 @@ impl Output {
         if path == Path::new("-") {
             return Ok(Self::Stdout(File::from(io::stdout().as_fd().try_clone_to_owned()?)));
         }
-        let file = OpenOptions::new().append(true).create(true).open(path)?;
-        Ok(Self::File { path: path.to_owned(), file })
+        Ok(Self::File { path: path.to_owned(), file: append::open(path)? })
     }
 
-    #[expect(clippy::disallowed_methods, reason = "short writes are what the caller counts")]
+    /// Whether what was written of a record can be taken back.
+    const fn is_regular(&self) -> bool {
+        matches!(self, Self::File { file: Appended { regular: true, .. }, .. })
+    }
+
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Stdout(file) | Self::File { file, .. } => file.write(bytes),
+            Self::Stdout(file) => write_some(file, bytes),
+            Self::File { file, .. } => {
+                if file.torn {
+                    file.file.write_all(b"\n")?;
+                    file.torn = false;
+                }
+                write_some(&mut file.file, bytes)
+            }
         }
     }
 
-    /// Takes back the last bytes of a regular file: the beginning of a record whose end does not fit.
-    fn take_back(&self, bytes: usize) -> io::Result<()> {
-        if let Self::File { file, .. } = self
-            && bytes > 0
-        {
-            let metadata = file.metadata()?;
-            if metadata.is_file() {
-                file.set_len(metadata.len().saturating_sub(bytes as u64))?;
-            }
+    /// Takes back the last bytes of a regular file: the beginning of a record whose end does not fit. Where somebody
+    /// else has written behind it, it stays, and gets an end before the next record. Gives whether the record is to
+    /// be written again from its beginning.
+    fn take_back(&mut self, bytes: usize) -> bool {
+        let Self::File { file, .. } = self else { return false };
+        if !file.regular || bytes == 0 {
+            return file.regular;
         }
-        Ok(())
+        let own_end = file.file.stream_position();
+        let cut = own_end.and_then(|end| {
+            if file.file.metadata()?.len() != end {
+                return Err(io::Error::other("somebody else writes to it"));
+            }
+            file.file.set_len(end.saturating_sub(bytes as u64))
+        });
+        file.torn = cut.is_err();
+        true
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "short writes are what the caller counts")]
+fn write_some(file: &mut File, bytes: &[u8]) -> io::Result<usize> {
+    file.write(bytes)
 }
 
 struct Writer {
@@ -291,13 +316,31 @@ impl Writer {
         }
     }
 
+    /// How far the next write goes: whole records only, and into a pipe no more than it takes at once or not at
+    /// all, so that what is counted is what its reader finds.
+    fn piece_end(&self, chunk: &Chunk, done: usize) -> usize {
+        if self.output.is_regular() {
+            return chunk.bytes.len();
+        }
+        let next = chunk.ends.partition_point(|&end| end <= done);
+        let fits = chunk.ends.partition_point(|&end| end <= done + ATOMIC);
+        let last = fits.max(next + 1).min(chunk.ends.len());
+        last.checked_sub(1).and_then(|last| chunk.ends.get(last)).copied().unwrap_or(chunk.bytes.len())
+    }
+
     fn write(&mut self, chunk: &Chunk) {
         let mut done = 0;
-        while let Some(rest) = chunk.bytes.get(done..).filter(|rest| !rest.is_empty()) {
-            let error = match self.output.write(rest) {
+        // Records that are counted as written.
+        let mut counted = 0;
+        while done < chunk.bytes.len() {
+            let piece = chunk.bytes.get(done..self.piece_end(chunk, done)).unwrap_or_default();
+            let error = match self.output.write(piece) {
                 Ok(0) => io::Error::from(io::ErrorKind::WriteZero),
                 Ok(written) => {
                     done += written;
+                    let whole = chunk.ends.partition_point(|&end| end <= done);
+                    self.shared.written((whole - counted) as u64);
+                    counted = whole;
                     continue;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -313,14 +356,12 @@ impl Writer {
                 self.shared.broken.notify_one();
             }
             // A record that is only half there must not stay, nor be mistaken for a whole one.
-            let whole = chunk.ends.partition_point(|&end| end <= done);
-            let last_end = whole.checked_sub(1).and_then(|last| chunk.ends.get(last)).copied().unwrap_or(0);
-            if self.output.take_back(done - last_end).is_ok() && matches!(self.output, Output::File { .. }) {
+            let last_end = counted.checked_sub(1).and_then(|last| chunk.ends.get(last)).copied().unwrap_or(0);
+            if self.output.take_back(done - last_end) {
                 done = last_end;
             }
             if broken || self.shared.closing.load(Ordering::Relaxed) {
-                self.shared.written(whole as u64);
-                self.shared.dropped(chunk.records() - whole as u64);
+                self.shared.dropped(chunk.records() - counted as u64);
                 return;
             }
             std::thread::sleep(RETRY);
@@ -334,7 +375,6 @@ impl Writer {
                 .report
                 .say(&format!("writing {} again", self.shared.name), format_args!("the output works"));
         }
-        self.shared.written(chunk.records());
     }
 
     /// Opens the file again if that was asked for; gives whether it is another one now.
