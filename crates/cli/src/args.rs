@@ -160,6 +160,9 @@ pub(crate) struct ServeArgs {
     /// The strftime format of asctime in text output
     #[arg(long, value_name = "STRING", help_heading = "Output", allow_hyphen_values = true)]
     pub(crate) datefmt: Option<String>,
+    /// What a format STRING writes for a name that a record lacks, as Formatter's defaults. Several can be given
+    #[arg(long, value_name = "NAME=VALUE", help_heading = "Output", allow_hyphen_values = true)]
+    pub(crate) format_default: Vec<String>,
     /// Write text exactly as Python's Formatter would: control characters are not escaped, so a record
     /// can forge lines and colours
     #[arg(long, help_heading = "Output")]
@@ -197,11 +200,12 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "IP:PORT|PATH", help_heading = "Output")]
     pub(crate) admin: Option<String>,
 
-    /// What to make of opcodes that name or call things. reject: refuse the record. known: read plain
-    /// data of the standard library (datetime, Decimal, set ...), refuse the rest. inert: describe the rest
-    #[arg(long, value_enum, default_value = "known", help_heading = "Decoding")]
+    /// What to make of opcodes that name or call things; nothing is ever run. describe: read plain data of the
+    /// standard library (datetime, Decimal, set ...), write any other name as a description, and report it.
+    /// known: refuse a record with another name. reject: refuse a record with any
+    #[arg(long, value_enum, default_value = "describe", help_heading = "Decoding")]
     pub(crate) globals: GlobalsArg,
-    /// Also let this global stand, as an inert description, such as mypkg.Status
+    /// Let this global stand, such as mypkg.Status: it is no reason to refuse a record, and is not reported
     #[arg(long, value_name = "NAME", help_heading = "Decoding")]
     pub(crate) allow_global: Vec<String>,
 
@@ -326,7 +330,7 @@ key, such as {\"$bytes\":\"...\"} or {\"$tuple\":[...]}. A pickle that is reject
 Examples:
     python3 -c 'import pickle,sys; sys.stdout.buffer.write(pickle.dumps({1: b\"x\"}))' | logrecord decode
     echo 8004950800000000000000288c0161944b0174942e | logrecord decode --input hex
-    logrecord decode --globals inert model.pkl
+    logrecord decode --globals describe model.pkl
 
 Exit codes: 0 well; 1 some input was rejected; 2 usage; 69 the file cannot be read.";
 
@@ -338,7 +342,7 @@ pub(crate) struct DecodeArgs {
     #[arg(long, value_enum, default_value = "pickle")]
     pub(crate) input: InputArg,
     /// What to make of opcodes that name or call things. reject: an error. known: read plain data of the
-    /// standard library, refuse the rest. inert: describe the rest
+    /// standard library, refuse the rest. describe: describe the rest
     #[arg(long, value_enum, default_value = "reject")]
     pub(crate) globals: GlobalsArg,
     /// With --globals known, also let this global stand, as an inert description
@@ -430,7 +434,8 @@ pub(crate) enum StyleArg {
 pub(crate) enum GlobalsArg {
     Reject,
     Known,
-    Inert,
+    #[value(alias = "inert")]
+    Describe,
 }
 
 impl From<GlobalsArg> for pickle::Globals {
@@ -438,7 +443,7 @@ impl From<GlobalsArg> for pickle::Globals {
         match arg {
             GlobalsArg::Reject => Self::Reject,
             GlobalsArg::Known => Self::Known,
-            GlobalsArg::Inert => Self::Inert,
+            GlobalsArg::Describe => Self::Inert,
         }
     }
 }

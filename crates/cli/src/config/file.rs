@@ -343,9 +343,14 @@ impl Reading<'_, '_> {
     }
 
     fn records(&mut self, root: &mut Section<'_, '_>) -> Records {
-        let mut records = Records { globals: Globals::Known, allow: Vec::new() };
+        let mut records = Records { globals: Globals::Inert, allow: Vec::new() };
         let Some(mut section) = root.table(self.problems, "records") else { return records };
-        let words = [("reject", Globals::Reject), ("known", Globals::Known), ("inert", Globals::Inert)];
+        let words = [
+            ("reject", Globals::Reject),
+            ("known", Globals::Known),
+            ("describe", Globals::Inert),
+            ("inert", Globals::Inert),
+        ];
         if let Some(found) = section.word(self.problems, "globals", &words) {
             records.globals = found.value;
         }
@@ -378,7 +383,13 @@ impl Reading<'_, '_> {
             }
             return outputs;
         }
-        let format = Format { format: None, style: StyleArg::Percent, datefmt: None, raw: false };
+        let format = Format {
+            format: None,
+            style: StyleArg::Percent,
+            datefmt: None,
+            defaults: Vec::new(),
+            raw: false,
+        };
         vec![Output {
             name: OUTPUT.to_owned(),
             kind: OutputKind::Stdout { format },
@@ -426,6 +437,7 @@ impl Reading<'_, '_> {
             format: format.as_ref().map(|found| found.value.clone()),
             style: style.map_or(StyleArg::Percent, |found| found.value),
             datefmt: section.text(self.problems, "datefmt").map(|found| found.value),
+            defaults: self.text_table(section, "defaults"),
             raw: section.flag(self.problems, "raw").unwrap_or(false),
         };
         if let (Some(At { span, .. }), Err(error)) = (format, crate::serve::Formatting::new(&built, false)) {
@@ -455,6 +467,20 @@ impl Reading<'_, '_> {
         }
         let path = self.need(section, "path", path)?.value;
         Some(OutputKind::File { path, format, rotate })
+    }
+
+    /// A table of names of the user's own.
+    fn text_table(&mut self, section: &mut Section<'_, '_>, name: &'static str) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        if let Some(table) = section.table(self.problems, name) {
+            for (name, value) in table.entries() {
+                match text(value.get_ref()) {
+                    Ok(text) => found.push((name.value, text)),
+                    Err(error) => self.problems.add(value.span(), format!("`{}`: {error}", name.value)),
+                }
+            }
+        }
+        found
     }
 
     fn batch(&mut self, section: &mut Section<'_, '_>) -> Batch {
@@ -489,15 +515,7 @@ impl Reading<'_, '_> {
         for file in headers_file.iter().chain(&ca) {
             check::readable(self.problems, file);
         }
-        let mut resource = Vec::new();
-        if let Some(table) = section.table(self.problems, "resource") {
-            for (name, value) in table.entries() {
-                match text(value.get_ref()) {
-                    Ok(text) => resource.push((name.value, text)),
-                    Err(error) => self.problems.add(value.span(), format!("`{}`: {error}", name.value)),
-                }
-            }
-        }
+        let resource = self.text_table(section, "resource");
         let batch = self.batch(section);
         let url = self.need(section, "url", url)?;
         self.url(&url, &["http://", "https://"]);

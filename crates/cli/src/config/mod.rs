@@ -152,6 +152,8 @@ pub(crate) struct Format {
     pub(crate) format: Option<String>,
     pub(crate) style: StyleArg,
     pub(crate) datefmt: Option<String>,
+    /// What stands for names that a record lacks.
+    pub(crate) defaults: Vec<(String, String)>,
     pub(crate) raw: bool,
 }
 
@@ -324,6 +326,7 @@ impl Config {
             format: args.format.clone(),
             style: args.style,
             datefmt: args.datefmt.clone(),
+            defaults: defaults(&args.format_default)?,
             raw: args.raw,
         };
         let kind = if args.output.as_os_str() == "-" {
@@ -362,6 +365,19 @@ impl Config {
                 .map(|address| Admin { address, token_file: None }),
         })
     }
+}
+
+/// Splits each `NAME=VALUE`.
+fn defaults(arguments: &[String]) -> anyhow::Result<Vec<(String, String)>> {
+    let split = |argument: &String| {
+        argument
+            .split_once('=')
+            .filter(|(name, _)| !name.is_empty())
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .ok_or_else(|| anyhow!("--format-default {argument}: expected NAME=VALUE"))
+            .context(Failure::usage("malformed default"))
+    };
+    arguments.iter().map(split).collect()
 }
 
 impl Listen {

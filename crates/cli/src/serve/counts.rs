@@ -56,13 +56,16 @@ const MAX_NAMES: usize = 256;
 
 impl Counts {
     /// Something is to be said of a record that was written.
-    pub(crate) fn note(&self, kind: &'static str, name: Option<&str>) {
+    /// Gives whether it is the first time for this name, as far as names are kept.
+    pub(crate) fn note(&self, kind: &'static str, name: Option<&str>) -> bool {
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         let mut key = (kind, name.unwrap_or_default().to_owned());
         if !noted.contains_key(&key) && noted.len() >= MAX_NAMES {
             OTHER.clone_into(&mut key.1);
         }
-        *noted.entry(key).or_default() += 1;
+        let count = noted.entry(key).or_default();
+        *count += 1;
+        *count == 1
     }
 
     /// Frames arrived, good or bad.

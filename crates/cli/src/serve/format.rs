@@ -1,7 +1,8 @@
 //! How a record becomes a line: JSON, the text for a terminal, or a format of the user's own.
 
 use anyhow::{Context as _, anyhow};
-use logrecord::model::{FormatError, Formatter, LogRecord, SourceInfo, Style, Written};
+use logrecord::model::{FormatError, Formatter, LogRecord, SourceInfo, Style, UnknownName, Written};
+use logrecord::pickle::Value;
 
 use crate::args::StyleArg;
 use crate::config::Format;
@@ -40,11 +41,28 @@ impl Formatting {
         if let Some(datefmt) = &told.datefmt {
             builder = builder.date_format(datefmt);
         }
+        for (name, value) in &told.defaults {
+            builder = builder.default(name, Value::from(value.clone()));
+        }
         let formatter = builder
             .build()
             .map_err(|error| anyhow!("--format {format:?}: {error}"))
             .context(Failure::usage("logging.Formatter would refuse this format"))?;
         Ok(Self::Text(Box::new(formatter)))
+    }
+
+    /// What is likely to be a mistake in the format: names that no record has.
+    pub(crate) fn doubts(&self) -> Vec<String> {
+        let Self::Text(formatter) = self else { return Vec::new() };
+        let doubt = |unknown: UnknownName<'_>| {
+            let hint = match unknown.meant {
+                Some(meant) => format!("did you mean {meant}?"),
+                None => "where `extra` does not have it either, nothing is written; see --format-default"
+                    .to_owned(),
+            };
+            format!("the format asks for {:?}, which is no attribute of a LogRecord; {hint}", unknown.name)
+        };
+        formatter.unknown_names().map(doubt).collect()
     }
 
     /// Writes one record.

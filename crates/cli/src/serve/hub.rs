@@ -25,6 +25,8 @@ pub(crate) struct Stage {
     /// The output's name.
     pub(crate) name: String,
     pub(crate) engine: Engine,
+    /// An engine of another policy, which is asked about what this one has refused.
+    pub(crate) second: Engine,
     pub(crate) formatting: Formatting,
     pub(crate) sink: Arc<Sink>,
     pub(crate) dead_letters: Arc<DeadLetters>,

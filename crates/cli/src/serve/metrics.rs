@@ -1,6 +1,7 @@
 //! The counts for machines: Prometheus' text format for `/metrics`, and JSON for `/status`.
 //!
-//! The catalogue is `docs/metrics.md`, which a test holds against this file. No label is made of what a record holds.
+//! The catalogue is `docs/metrics.md`, which a test holds against this file. No label is made of
+//! what a record holds, but for the names of globals, of which 256 are kept.
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -90,6 +91,10 @@ pub(crate) fn metrics(hub: &Hub) -> String {
     page.metric("logrecord_dropped_total", Counter, help, by(Loss::Dropped));
     let help = "Records that are on their way from the listeners to the outputs.";
     page.metric("logrecord_buffered", Gauge, help, one(counts.buffered()));
+    let described = counts.noted.iter().filter(|((kind, _), _)| *kind == "described");
+    let help = "Records that name a global which is only described; 256 names at most, then other.";
+    let described = described.map(|((_, name), count)| (label("name", name), *count));
+    page.metric("logrecord_described_total", Counter, help, described);
     let noted = |wanted: &'static str| {
         let noted = counts.noted.iter().filter(move |((kind, _), _)| *kind == wanted);
         noted.map(|(_, count)| (String::new(), *count))

@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, anyhow};
 use logrecord::frame::envelope::Snapshot;
 use logrecord::intake::Engine;
-use logrecord::pickle::DecodeOptions;
+use logrecord::pickle::{DecodeOptions, Globals};
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::counts::{Counts, Loss};
@@ -98,6 +98,9 @@ async fn serve(config: Config, hash: Option<String>, file: Option<PathBuf>) -> a
     let (dead_letters, letters_end) = open_dead_letters(&config, &report)?;
     let mut ends = Ends { output: output_end, letters: letters_end };
     let stage = stage(&config, sink, dead_letters)?;
+    for doubt in stage.formatting.doubts() {
+        report.line(format_args!("logrecord: {doubt}"));
+    }
     let hub = Arc::new(Hub::new(stage, keys, Arc::clone(&counts), Arc::clone(&report)));
     hub.set_hash(hash);
 
@@ -247,6 +250,10 @@ fn stage(config: &Config, sink: Arc<Sink>, dead_letters: Arc<DeadLetters>) -> an
     }
     Ok(Stage {
         engine: Engine::new(options),
+        second: Engine::new(DecodeOptions::new().globals(match config.records.globals {
+            Globals::Inert => Globals::Known,
+            _ => Globals::Inert,
+        })),
         name: only_output(config)?.name.clone(),
         formatting: formatting(only_output(config)?)?,
         sink,
@@ -322,6 +329,9 @@ fn reloaded(
     let stage = stage(&fresh, sink, dead_letters)?;
     hub.keys.reload(&fresh.signing)?;
     listeners.adapt(&fresh, hub)?;
+    for doubt in stage.formatting.doubts() {
+        hub.report.line(format_args!("logrecord: {doubt}"));
+    }
     hub.set_stage(stage);
     listeners.serve(bound, hub);
     if let Some(end) = output_end {

@@ -15,6 +15,11 @@ use super::counts::Loss;
 use super::hub::{Hub, ListenerCounts, Stage};
 use super::sink::Chunk;
 
+/// Letters of a refused record's message in a report.
+const MAX_MESSAGE: usize = 200;
+
+const WAY_OUT: &str = "keep such records with --globals describe or --allow-global NAME";
+
 /// The handler of one listener.
 pub(crate) struct Inlet {
     hub: Arc<Hub>,
@@ -49,9 +54,46 @@ impl Inlet {
         batch.stage.dead_letters.keep(source, reason, detail, &[&prefix, payload]);
     }
 
+    /// A name that a record bears is told when it is first met, and counted.
+    fn describe(&self, source: &Source, record: &LogRecord<'_>, global: &str) {
+        let mut name = String::new();
+        logrecord::model::escape_line(global, &mut name);
+        if self.hub.counts.note("described", Some(&name)) {
+            self.hub.report.line(format_args!(
+                "logrecord: described: {name} stands in a record of {:?} from {source}; nothing of it was run \
+                 (--allow-global {name} takes it out of this report)",
+                logger(record)
+            ));
+        }
+    }
+
+    /// Why a payload is no record, as far as a second look tells: whose it was, and how to keep such records, or
+    /// the name that stands in what is no record at all.
+    fn refused(stage: &Stage, payload: &[u8], rejection: &Rejection) -> (&'static str, String) {
+        let for_a_name = |reason| matches!(reason, "global" | "call" | "persid" | "buffer");
+        let reason = rejection.reason();
+        if !for_a_name(reason) && reason != "payload" {
+            return (reason, rejection.to_string());
+        }
+        match stage.second.decoder().decode(payload) {
+            Ok(record) if for_a_name(reason) => {
+                let message: String = record.message().to_string().chars().take(MAX_MESSAGE).collect();
+                let logger = logger(&record);
+                (reason, format!("{rejection}; logger {logger:?}, message {message:?}; {WAY_OUT}"))
+            }
+            Err(second) if reason == "payload" && for_a_name(second.reason()) => {
+                (second.reason(), format!("{second}; {rejection}"))
+            }
+            _ => (reason, rejection.to_string()),
+        }
+    }
+
     /// What is to be said of a record that was written all the same.
     fn note(&self, source: &Source, record: &LogRecord<'_>, written: &Written) {
-        let name = || record.name().map_or_else(|| "root".into(), ToString::to_string);
+        for global in record.globals() {
+            self.describe(source, record, global);
+        }
+        let name = || logger(record);
         if written.cut {
             self.hub.counts.note("cut", None);
             let text = format_args!("from {source}: a record of {:?} would become too long", name());
@@ -86,7 +128,14 @@ impl Inlet {
                 .report
                 .say("missing", format_args!("from {source}: {} records never arrived", verified.missing));
         }
-        let record = batch.decoder.decode(&verified.payload)?;
+        let record = match batch.decoder.decode(&verified.payload) {
+            Ok(record) => record,
+            Err(rejection) => {
+                let (reason, detail) = Self::refused(batch.stage, &verified.payload, &rejection);
+                self.reject(batch, source, reason, &detail, frame);
+                return Ok(());
+            }
+        };
         let info = SourceInfo {
             transport: source.transport().scheme(),
             peer: Some(&batch.peer),
@@ -105,6 +154,11 @@ impl Inlet {
         }
         Ok(())
     }
+}
+
+/// The logger of a record, in a report.
+fn logger(record: &LogRecord<'_>) -> String {
+    record.name().map_or_else(|| "root".to_owned(), ToString::to_string)
 }
 
 /// What one batch of frames works with.
@@ -209,7 +263,13 @@ impl FrameHandler for Inlet {
         self.received(frames);
         self.hub.counts.lost(loss, reason, frames);
         let word = if frames > 0 { loss.word() } else { "fault" };
-        self.hub.report.say(&format!("{word} {reason}"), format_args!("from {source}: {fault}"));
+        let hint = match fault {
+            // Connections that were broken off between two frames: most are health checks.
+            Fault::Broken { .. } if frames == 0 => return,
+            Fault::Oversized { stranger: None, .. } => "; --max-frame is the limit",
+            _ => "",
+        };
+        self.hub.report.say(&format!("{word} {reason}"), format_args!("from {source}: {fault}{hint}"));
         if let Some(content) = fault.content() {
             self.hub.stage().dead_letters.keep(source, reason, &fault.to_string(), &[content]);
         }
