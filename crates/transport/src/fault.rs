@@ -50,8 +50,7 @@ pub enum Fault {
         /// The bytes of the cut frame, prefix included; empty if there was none.
         partial: Bytes,
     },
-    /// A prefix declares more than the limit, and the connection was closed: behind it no frame
-    /// boundary can be found.
+    /// A prefix declares more than the limit. The frame is skipped, or the connection is closed.
     Oversized {
         /// The declared length.
         declared: u32,
@@ -59,6 +58,8 @@ pub enum Fault {
         head: Bytes,
         /// Who speaks like this, if it is a known protocol.
         stranger: Option<Stranger>,
+        /// Whether the connection lives on behind the frame.
+        skipped: bool,
     },
     /// A datagram is not exactly one frame.
     Malformed {
@@ -252,8 +253,11 @@ impl fmt::Display for Fault {
             Self::Broken { error, partial } => {
                 write!(f, "connection failed inside a frame after {} bytes: {error}", partial.len())
             }
+            Self::Oversized { declared, skipped: true, .. } => {
+                write!(f, "declared length {declared} is over the limit; frame skipped")
+            }
             Self::Oversized { declared, stranger, .. } => {
-                write!(f, "declared length {declared} is over the limit")?;
+                write!(f, "declared length {declared} is over the limit; connection closed")?;
                 stranger_suffix(f, *stranger)
             }
             Self::Malformed { declared: Some(declared), datagram, stranger } => {

@@ -103,10 +103,45 @@ async fn a_stranger_is_named_and_closed() {
     closed(&mut client).await;
     running.recorder.until("fault", |r| r.reasons() == ["oversized"]).await;
     let faults = running.recorder.faults.lock().unwrap();
-    let Fault::Oversized { declared, head, stranger } = &faults[0].1 else { panic!() };
+    let Fault::Oversized { declared, head, stranger, skipped: false } = &faults[0].1 else { panic!() };
     assert_eq!(*declared, u32::from_be_bytes(*b"GET "));
     assert_eq!(&head[..], b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
     assert!(stranger.unwrap().to_string().contains("HTTP"), "{stranger:?}");
+}
+
+#[tokio::test]
+async fn a_frame_over_the_limit_is_skipped_where_the_handler_wants_it_so() {
+    let config = || ListenerConfig::new().max_frame_len(1000).frame_timeout(Some(Duration::from_millis(300)));
+    let long = [b"skip".repeat(250_000), b"end".to_vec()].concat();
+    let running = Running::start(tcp(config()), Recorder::default());
+    let mut client = connect(&running).await;
+    for _ in 0..3 {
+        client.write_all(&[frame(b"before"), frame(&long), frame(b"behind")].concat()).await.unwrap();
+    }
+    running.recorder.until("all", |r| r.count() == 6).await;
+    assert_eq!(running.recorder.reasons(), ["oversized"; 3]);
+    assert_eq!(running.recorder.frames_lost(), 3);
+    // A skipped frame has its time as others have, and its end is not told twice.
+    client.write_all(&frame(&long)[..5000]).await.unwrap();
+    closed(&mut client).await;
+    running.recorder.until("slow", |r| r.reasons().len() == 5).await;
+    assert_eq!(running.recorder.reasons()[3..], ["oversized", "broken"]);
+    let mut client = connect(&running).await;
+    client.write_all(&frame(&long)[..5000]).await.unwrap();
+    drop(client);
+    running.recorder.until("cut", |r| r.disconnected.load(Ordering::SeqCst) == 2).await;
+    assert_eq!(running.recorder.frames_lost(), 5);
+    // Longer than anybody means, or not wanted: closed.
+    for (declared, payload) in [((256 << 20) + 1, b"skip"), (2000, b"else")] {
+        let mut client = connect(&running).await;
+        let mut wire = u32::to_be_bytes(declared).to_vec();
+        wire.extend_from_slice(&payload.repeat(100));
+        client.write_all(&wire).await.unwrap();
+        closed(&mut client).await;
+    }
+    running.recorder.until("closed", |r| r.frames_lost() == 7).await;
+    let faults = running.recorder.faults.lock().unwrap();
+    assert!(matches!(faults.last().unwrap().1, Fault::Oversized { skipped: false, .. }));
 }
 
 #[tokio::test]

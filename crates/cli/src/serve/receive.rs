@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
-use logrecord::frame::prefix;
+use logrecord::frame::{Oversized, prefix};
 use logrecord::intake::{Decoder, Gate, Rejection, Session};
 use logrecord::model::{LogRecord, SourceInfo, Written};
 use logrecord::transport::listener::{FrameHandler, Replies, Verdict};
@@ -243,6 +243,10 @@ impl FrameHandler for Inlet {
         }
         admitted.handed_over();
         verdict
+    }
+
+    fn oversized(&self, session: &mut Session, _source: &Source, oversized: &Oversized) -> Verdict {
+        if self.gate().may_skip(session, oversized.payload()) { Verdict::Continue } else { Verdict::Close }
     }
 
     fn is_authenticated(&self, session: &Session) -> bool {

@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 #[cfg(feature = "hmac")]
-use logrecord_frame::envelope::{KeyId, Opened, Opener, PlainKey, Refusal};
+use logrecord_frame::envelope::{KeyId, Opened, Opener, PlainKey, Refusal, TAG_LEN};
 
 use super::Rejection;
 
@@ -168,6 +168,19 @@ impl Gate {
         Ok(verified)
     }
 
+    /// Whether a frame that is too long is worth reading past, by the beginning of its payload: it looks like a
+    /// record, and where frames are signed, a frame of this connection has been accepted before.
+    pub fn may_skip(&self, session: &Session, payload: &[u8]) -> bool {
+        session.authenticated
+            && match &self.lock {
+                Lock::Open => begins_record(payload),
+                #[cfg(feature = "hmac")]
+                Lock::Plain(_) => begins_record(payload.get(TAG_LEN..).unwrap_or_default()),
+                #[cfg(feature = "hmac")]
+                Lock::Signed(_) => payload.starts_with(ENVELOPE_START),
+            }
+    }
+
     /// How many frames it has let through; while this stands still, no replay window moves forward.
     pub fn accepted(&self) -> u64 {
         self.accepted.load(Ordering::Relaxed)
@@ -214,6 +227,14 @@ fn add(count: &AtomicU64, more: u64) {
     if more > 0 && count.fetch_add(more, Ordering::Relaxed).checked_add(more).is_none() {
         count.store(u64::MAX, Ordering::Relaxed);
     }
+}
+
+/// Whether bytes begin as pickles of dicts do, of all protocols.
+fn begins_record(payload: &[u8]) -> bool {
+    matches!(
+        payload,
+        [0x80, 2..=5, ..] | [b'}', b'q' | b'r' | b'.' | b'(', ..] | [b'(', b'd' | b'l', b'p', ..]
+    )
 }
 
 #[cfg(test)]

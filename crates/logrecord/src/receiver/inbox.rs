@@ -11,6 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use logrecord_frame::Oversized;
 use logrecord_transport::{
     Endpoint, Fault, Peer, Source,
     listener::{FrameHandler, Replies, Verdict},
@@ -201,6 +202,10 @@ impl FrameHandler for Inlet {
         self.shared.count(&batch);
         room.send(batch);
         verdict
+    }
+
+    fn oversized(&self, session: &mut Session, _source: &Source, oversized: &Oversized) -> Verdict {
+        if self.gate.may_skip(session, oversized.payload()) { Verdict::Continue } else { Verdict::Close }
     }
 
     fn is_authenticated(&self, session: &Session) -> bool {

@@ -73,7 +73,8 @@ impl ListenerConfig {
         }
     }
 
-    /// Longest payload, 1 MiB by default. A frame that declares more ends its connection.
+    /// Longest payload, 1 MiB by default. A frame that declares more is lost, and with it its connection, unless
+    /// the handler [wants it skipped](super::FrameHandler::oversized).
     #[must_use]
     pub const fn max_frame_len(mut self, bytes: u32) -> Self {
         self.max_frame_len = bytes;

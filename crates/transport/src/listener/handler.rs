@@ -7,6 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use logrecord_frame::Oversized;
 
 use super::replies::Replies;
 use crate::{fault::Fault, source::Source};
@@ -62,6 +63,19 @@ pub trait FrameHandler: Send + Sync + 'static {
     fn is_authenticated(&self, connection: &Self::Connection) -> bool {
         let _ = connection;
         true
+    }
+
+    /// A frame is longer than [the limit](super::ListenerConfig::max_frame_len), and not so long that no sender
+    /// would mean it. To continue is to read past it, within the frame's time limit; either way it is lost, and
+    /// a [fault](Fault::Oversized) says so. By default the connection is closed.
+    fn oversized(
+        &self,
+        connection: &mut Self::Connection,
+        source: &Source,
+        oversized: &Oversized,
+    ) -> Verdict {
+        let _ = (connection, source, oversized);
+        Verdict::Close
     }
 
     /// Something went wrong. It is called on the task that met it and must not block.

@@ -15,7 +15,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use logrecord_frame::{FrameDecoder, Stranger};
+use logrecord_frame::{FrameDecoder, Oversized, Stranger};
 use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -270,7 +270,7 @@ impl<H: FrameHandler> Pump<'_, H> {
                     reads = 0;
                     // An idle connection holds no list either.
                     self.frames = Vec::new();
-                    if self.stopping.is_some() && !self.decoder.is_mid_frame() && !stream.has_more() {
+                    if self.stopping.is_some() && !self.is_mid_frame() && !stream.has_more() {
                         return None;
                     }
                     let idle_by = match config.idle_timeout {
@@ -332,6 +332,7 @@ impl<H: FrameHandler> Pump<'_, H> {
     ) -> Result<(), End> {
         let counts = &self.shared.counts;
         let kept = if chunk.len() >= KEEP { chunk.clone() } else { Bytes::new() };
+        let was_skipping = self.is_skipping();
         self.decoder.feed(chunk);
         let mut completed = false;
         loop {
@@ -393,13 +394,16 @@ impl<H: FrameHandler> Pump<'_, H> {
                 }
             }
             if let Some(oversized) = refused {
-                let (declared, head) = (oversized.len, oversized.head);
-                return Err(Some(Fault::Oversized { declared, stranger: Stranger::identify(&head), head }));
+                let fault = self.oversized(state, oversized)?;
+                self.shared.fault(self.source, fault);
+                continue;
             }
             if !more {
                 break;
             }
         }
+        // A frame that was skipped has ended as a whole one has.
+        completed |= was_skipping && !self.is_skipping();
         self.share.set_delivered(0);
         self.share.set_partial(self.decoder.buffered());
         if !self.decoder.is_mid_frame() {
@@ -410,6 +414,29 @@ impl<H: FrameHandler> Pump<'_, H> {
         }
         recycle(kept);
         Ok(())
+    }
+
+    /// Reads past a frame over the limit, if the handler wants it so, or ends the connection. The answer is what is
+    /// to be reported.
+    fn oversized(&mut self, state: &mut H::Connection, oversized: Oversized) -> Result<Fault, End> {
+        let stranger = Stranger::identify(&oversized.head);
+        let verdict = if oversized.is_skippable() {
+            contain(|| self.shared.handler.oversized(state, self.source, &oversized))
+        } else {
+            Ok(Verdict::Close)
+        };
+        let skipped = match verdict {
+            Ok(Verdict::Continue) => self.decoder.skip_oversized(),
+            Ok(Verdict::Close) => false,
+            Err(Panicked) => return Err(Some(self.panicked(1, 0))),
+        };
+        let fault = Fault::Oversized { declared: oversized.len, head: oversized.head, stranger, skipped };
+        if skipped { Ok(fault) } else { Err(Some(fault)) }
+    }
+
+    /// Whether the frame that is begun is over the limit, and reported already.
+    fn is_skipping(&self) -> bool {
+        self.decoder.declared().is_some_and(|declared| declared > self.decoder.max_frame_len())
     }
 
     fn postpone(&mut self, by: Duration) {
@@ -427,6 +454,9 @@ impl<H: FrameHandler> Pump<'_, H> {
     /// How the connection ends, if its time is over.
     fn overdue(&self, now: Instant) -> Option<End> {
         if self.frame_by.is_some_and(|by| now >= by) {
+            if self.is_skipping() {
+                return Some(self.broken(io::ErrorKind::TimedOut.into()));
+            }
             let declared = self.decoder.declared();
             return Some(Some(Fault::FrameTimeout { declared, partial: self.partial() }));
         }
@@ -438,13 +468,20 @@ impl<H: FrameHandler> Pump<'_, H> {
 
     /// The bytes of the frame that is cut by the end of the connection.
     fn partial(&self) -> Bytes {
+        if self.is_skipping() {
+            return Bytes::new();
+        }
         self.decoder.unfinished().into()
     }
 
     fn ended(&self) -> End {
-        self.decoder
-            .is_mid_frame()
+        self.is_mid_frame()
             .then(|| Fault::Truncated { declared: self.decoder.declared(), partial: self.partial() })
+    }
+
+    /// Whether a frame is begun that is still wanted.
+    fn is_mid_frame(&self) -> bool {
+        self.decoder.is_mid_frame() && !self.is_skipping()
     }
 
     fn broken(&self, error: io::Error) -> End {

@@ -15,6 +15,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use logrecord_frame::Oversized;
 use logrecord_transport::{
     Fault, Source,
     listener::{FrameHandler, Listener, Replies, Summary, Verdict},
@@ -77,6 +78,10 @@ impl FrameHandler for Recorder {
         }
         self.changed.notify_waiters();
         if close { Verdict::Close } else { Verdict::Continue }
+    }
+
+    fn oversized(&self, accepted: &mut bool, _: &Source, oversized: &Oversized) -> Verdict {
+        if *accepted && oversized.payload().starts_with(b"skip") { Verdict::Continue } else { Verdict::Close }
     }
 
     fn is_authenticated(&self, accepted: &bool) -> bool {
