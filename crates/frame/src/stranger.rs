@@ -38,7 +38,7 @@ pub enum Stranger {
     Cutelog,
     /// A header of the PROXY protocol, which a load balancer puts in front.
     ProxyHeader,
-    /// GELF, chunked or compressed.
+    /// GELF: JSON, chunked or compressed.
     Gelf,
     /// A stream of serialized Java objects, as log4j's `SocketAppender` sends it.
     JavaObjects,
@@ -46,6 +46,8 @@ pub enum Stranger {
     LittleEndianPrefix,
     /// A signed envelope without the prefix that makes it a frame.
     BareEnvelope,
+    /// A pickled `logging.LogRecord`, where a record travels as the dict of its attributes.
+    RecordObject,
 }
 
 impl Stranger {
@@ -62,7 +64,7 @@ impl Stranger {
         if let Some((prefix, payload)) = head.split_first_chunk::<4>() {
             if u32::from_be_bytes(*prefix) <= MAX_PLAUSIBLE_LEN {
                 return match Self::identify_start(payload) {
-                    framed @ Some(Self::Cutelog | Self::LoggingConfig | Self::Json) => framed,
+                    framed @ Some(Self::Cutelog | Self::LoggingConfig | Self::Json | Self::Gelf) => framed,
                     _ => None,
                 };
             }
@@ -71,6 +73,26 @@ impl Stranger {
             }
         }
         None
+    }
+
+    /// Names what stands in a whole frame and is no record, if that is known.
+    ///
+    /// A pickle is what belongs there, so that only one of a record object has a name.
+    ///
+    /// ```
+    /// use logrecord_frame::Stranger;
+    ///
+    /// assert_eq!(Stranger::identify_payload(b"{\"msg\": \"hi\"}"), Some(Stranger::Json));
+    /// assert_eq!(Stranger::identify_payload(b"clogging\nLogRecord\n"), Some(Stranger::RecordObject));
+    /// assert_eq!(Stranger::identify_payload(b"cos\nsystem\n(S'id'\ntR."), None);
+    /// ```
+    #[must_use]
+    pub fn identify_payload(payload: &[u8]) -> Option<Self> {
+        if is_record_object(payload) {
+            return Some(Self::RecordObject);
+        }
+        // What a pickle begins with is a pickle, whatever else it may look like.
+        Self::identify_start(payload).filter(|stranger| *stranger != Self::BarePickle)
     }
 
     /// A short name for counters and reports.
@@ -90,6 +112,7 @@ impl Stranger {
             Self::JavaObjects => "java_objects",
             Self::LittleEndianPrefix => "little_endian_prefix",
             Self::BareEnvelope => "bare_envelope",
+            Self::RecordObject => "record_object",
         }
     }
 
@@ -109,8 +132,7 @@ impl Stranger {
             _ if starts(b"PROXY ") || starts(b"\r\n\r\n\0\r\nQUIT\n") => Self::ProxyHeader,
             _ if is_syslog(head) => Self::Syslog,
             _ if is_file_config(head) => Self::LoggingConfig,
-            _ if is_json(head) && is_dict_config(head) => Self::LoggingConfig,
-            _ if is_json(head) => Self::Json,
+            _ if is_json(head) => json_dialect(head),
             _ if is_pickle(head) => Self::BarePickle,
             _ => return None,
         };
@@ -134,6 +156,7 @@ impl fmt::Display for Stranger {
             Self::JavaObjects => "serialized Java objects",
             Self::LittleEndianPrefix => "a frame with a little-endian length prefix",
             Self::BareEnvelope => "a signed envelope without its 4-byte length prefix",
+            Self::RecordObject => "a pickled LogRecord object, not the dict of its attributes",
         })
     }
 }
@@ -156,8 +179,10 @@ fn is_syslog(head: &[u8]) -> bool {
     }
 }
 
-/// The first section of a file for `logging.config.fileConfig`.
+/// The first section of a file for `logging.config.fileConfig`, behind blank lines and comments.
 fn is_file_config(head: &[u8]) -> bool {
+    let mut lines = head.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
+    let Some(head) = lines.find(|line| !matches!(line, [] | [b'#' | b';', ..])) else { return false };
     [&b"[loggers]"[..], b"[handlers]", b"[formatters]", b"[logger_", b"[handler_", b"[formatter_"]
         .iter()
         .any(|with| head.starts_with(with))
@@ -174,11 +199,52 @@ fn is_json(head: &[u8]) -> bool {
     }
 }
 
-/// Keys that `logging.config.dictConfig` knows and a log record has not.
-fn is_dict_config(head: &[u8]) -> bool {
-    [&b"\"version\""[..], b"\"handlers\"", b"\"formatters\"", b"\"loggers\"", b"\"disable_existing_loggers\""]
-        .iter()
-        .any(|key| head.windows(key.len()).any(|window| window == *key))
+/// Whose JSON it is, by the keys that only one of them has.
+fn json_dialect(head: &[u8]) -> Stranger {
+    let value_of = |key: &[u8]| {
+        let at = head.windows(key.len()).position(|window| window == key)?.saturating_add(key.len());
+        Some(head.get(at..)?.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start())
+    };
+    let has = |key: &[u8]| value_of(key).is_some();
+    // A configuration says `"version": 1`, GELF `"version": "1.1"`, and anybody else what he likes.
+    let version = value_of(b"\"version\"").unwrap_or_default();
+    if has(b"\"short_message\"") || version.starts_with(b"\"1.") && has(b"\"host\"") {
+        Stranger::Gelf
+    } else if has(b"\"disable_existing_loggers\"")
+        || matches!(version, [b'1', rest @ ..] if !rest.first().is_some_and(u8::is_ascii_alphanumeric))
+        || [&b"\"handlers\""[..], b"\"formatters\"", b"\"loggers\""]
+            .iter()
+            .any(|key| value_of(key).is_some_and(|value| value.starts_with(b"{")))
+    {
+        Stranger::LoggingConfig
+    } else {
+        Stranger::Json
+    }
+}
+
+/// What `pickle.dumps(record)` begins with: the class, and below protocol 2 the function that makes an object of it.
+fn is_record_object(payload: &[u8]) -> bool {
+    let mut rest = payload;
+    if let [0x80, 0..=5, behind @ ..] = rest {
+        rest = behind;
+    }
+    if let [0x95, _, _, _, _, _, _, _, _, behind @ ..] = rest {
+        rest = behind;
+    }
+    for maker in [&b"ccopy_reg\n_reconstructor\n"[..], b"ccopyreg\n_reconstructor\n"] {
+        if let Some(behind) = rest.strip_prefix(maker) {
+            rest = match behind {
+                [b'p', b'0', b'\n', b'(', behind @ ..]
+                | [b'q', 0, b'(', behind @ ..]
+                | [b'(', behind @ ..] => behind,
+                _ => return false,
+            };
+        }
+    }
+    let Some(behind) = rest.strip_prefix(b"\x8c\x07logging") else {
+        return rest.starts_with(b"clogging\nLogRecord\n");
+    };
+    behind.strip_prefix(b"\x94").unwrap_or(behind).starts_with(b"\x8c\x09LogRecord")
 }
 
 /// The ways in which pickles of dicts begin, of all protocols, and the classic exploit.
@@ -202,7 +268,21 @@ mod tests {
 
     #[test]
     fn known_beginnings_have_names() {
-        let rows: [(&[u8], Option<Stranger>); 36] = [
+        let rows: [(&[u8], Option<Stranger>); 50] = [
+            (b"{\"version\":\"1.1\",\"host\":\"h\",\"short_message\":\"x\"}\0", Some(Stranger::Gelf)),
+            (b"{\"version\": \"1.0\", \"host\": \"a-very-long-name.example.org", Some(Stranger::Gelf)),
+            (b"{\"short_message\": \"x\", \"level\": 3}", Some(Stranger::Gelf)),
+            (b"\0\0\0\x30{\"version\":\"1.1\",\"host\":\"h\"}", Some(Stranger::Gelf)),
+            (b"{\"version\": \"1.4.2\", \"msg\": \"started\"}", Some(Stranger::Json)),
+            (b"{\"version\": 12, \"msg\": \"started\"}", Some(Stranger::Json)),
+            (b"{\"handlers\": 3}", Some(Stranger::Json)),
+            (b"{\"msg\": \"no handlers\"}", Some(Stranger::Json)),
+            (b"{\"handlers\": {\"h\": {}}}", Some(Stranger::LoggingConfig)),
+            (b"{\"version\": 1, \"root\": {\"level\": \"DEBUG\"}}", Some(Stranger::LoggingConfig)),
+            (b"{ \"version\" : 1}", Some(Stranger::LoggingConfig)),
+            (b"\0\0\x01\0# made by hand\n\n[formatters]\nkeys=x\n", Some(Stranger::LoggingConfig)),
+            (b"# nothing\n", None),
+            (b"[section]\n", None),
             (b"", None),
             (b"\0\0\x02\x0c", None),
             (b"\0\0\x02\x0c}q\0(X\x04\0\0\0name", None),
@@ -246,10 +326,43 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_in_a_frame_has_a_name() {
+        let rows: [(&[u8], Option<Stranger>); 20] = [
+            (b"", None),
+            (b"}q\0.", None),
+            (b"\x80\x04}\x94.", None),
+            (b"cos\nsystem\n(S'id'\ntR.", None),
+            (b"\x80\x02clogging\ngetLogger\nq\0", None),
+            (b"cmylogging\nLogRecord\n", None),
+            (b"\x80\x04\x95T\x01\0\0\0\0\0\0}\x94(\x8c\x07logging\x94\x8c\tLogRecord\x94", None),
+            (b"ccopy_reg\n_reconstructor\np0\n(clogging\nLogRecord\np1\n", Some(Stranger::RecordObject)),
+            (b"ccopy_reg\n_reconstructor\nq\0(clogging\nLogRecord\nq\x01", Some(Stranger::RecordObject)),
+            (b"ccopyreg\n_reconstructor\n(clogging\nLogRecord\n", Some(Stranger::RecordObject)),
+            (b"\x80\x02clogging\nLogRecord\nq\0)\x81q\x01}", Some(Stranger::RecordObject)),
+            (b"\x80\x03clogging\nLogRecord\nq\0)\x81q\x01}", Some(Stranger::RecordObject)),
+            (
+                b"\x80\x04\x95T\x01\0\0\0\0\0\0\x8c\x07logging\x94\x8c\tLogRecord\x94\x93\x94)\x81",
+                Some(Stranger::RecordObject),
+            ),
+            (b"\x80\x05\x8c\x07logging\x8c\tLogRecord\x93)\x81", Some(Stranger::RecordObject)),
+            (b"{\"name\": \"x\", \"msg\": \"hi\"}", Some(Stranger::Json)),
+            (b"{\"version\": 1, \"root\": {\"level\": \"DEBUG\"}}", Some(Stranger::LoggingConfig)),
+            (b"[loggers]\nkeys=root\n", Some(Stranger::LoggingConfig)),
+            (b"{\"version\":\"1.1\",\"host\":\"h\",\"short_message\":\"x\"}", Some(Stranger::Gelf)),
+            (b"!!cutelog!!format=json", Some(Stranger::Cutelog)),
+            (b"<134>Jan  1 00:00:00 host app: x", Some(Stranger::Syslog)),
+        ];
+        for (payload, expected) in rows {
+            assert_eq!(Stranger::identify_payload(payload), expected, "{}", payload.escape_ascii());
+        }
+    }
+
+    #[test]
     fn every_known_beginning_is_over_the_default_limit() {
-        // That is what makes the length check stop them before anything else is tried.
+        // That is what makes the length check stop them before anything else is tried, and most of them at once,
+        // because nobody skips that much.
         for head in [b"GET ", b"SSH-", b"<134", b"{\"na", b"\x16\x03\x01\x02", b"PROX", b"\xffLR\x01"] {
-            assert!(u32::from_be_bytes(*head) > crate::DEFAULT_MAX_FRAME_LEN);
+            assert!(u32::from_be_bytes(*head) > crate::MAX_SKIP_LEN);
         }
     }
 }

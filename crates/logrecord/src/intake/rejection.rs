@@ -26,9 +26,7 @@ pub enum Rejection {
 impl Rejection {
     #[cold]
     pub(super) fn no_record(error: logrecord_model::Error, payload: &[u8]) -> Self {
-        let stranger = Stranger::identify(payload)
-            .filter(|stranger| !matches!(stranger, Stranger::BarePickle | Stranger::LittleEndianPrefix));
-        Self::NoRecord { error, stranger }
+        Self::NoRecord { error, stranger: Stranger::identify_payload(payload) }
     }
 
     /// A short word for counters: `bad_mac`, `unsigned`, `signed`, `global`, `payload`, and so on.
