@@ -49,7 +49,8 @@ impl Rejection {
     pub const fn ends_connection(&self) -> bool {
         match self {
             #[cfg(feature = "hmac")]
-            Self::Refused(refusal) => !refusal.is_authentic(),
+            // Who asks for what is not given must not wait for it.
+            Self::Refused(refusal) => !refusal.is_authentic() || matches!(refusal, Refusal::Flags),
             _ => false,
         }
     }
