@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod peers;
+pub mod structs;
 pub mod works;
 
 use bytes::{Bytes, BytesMut};

@@ -27,7 +27,7 @@ impl fmt::Debug for Work {
     }
 }
 
-fn work(name: String, turn: impl FnMut() -> bool + 'static) -> Work {
+pub(crate) fn work(name: String, turn: impl FnMut() -> bool + 'static) -> Work {
     Work { name, turn: Box::new(turn) }
 }
 

@@ -1,0 +1,141 @@
+//! Documents that own what they borrowed, so that they can outlive their input.
+
+use super::id::{Kind, NodeId};
+use super::tables::{BytesRepr, Document, ObjectRepr, TextRepr};
+use crate::wire::error::{Error, ErrorKind, Result};
+
+/// Where text and bytes begin and how long they are, in one of the document's buffers.
+type Run = (u32, u32);
+
+fn run(start: usize, len: usize) -> Result<Run, ErrorKind> {
+    let narrow = |value: usize| u32::try_from(value).map_err(|_| ErrorKind::Budget);
+    narrow(start.saturating_add(len))?;
+    Ok((narrow(start)?, narrow(len)?))
+}
+
+impl Document<'_> {
+    /// Copies what is borrowed from the input, so that the document outlives it. Sharing stays.
+    ///
+    /// Ids of text and bytes that this document gave out before mean nothing in the new one.
+    ///
+    /// # Errors
+    /// `budget` if the text or the bytes are more than 4 GiB.
+    ///
+    /// ```
+    /// let document = {
+    ///     let input = b"]X\x04\0\0\0spama.".to_vec();
+    ///     pickle_codec::decode(&input)?.into_owned()?
+    /// };
+    /// assert_eq!(document.to_string(), "['spam']");
+    /// # Ok::<(), pickle_codec::Error>(())
+    /// ```
+    pub fn into_owned(self) -> Result<Document<'static>> {
+        self.owned().map_err(Error::plain)
+    }
+
+    fn owned(self) -> Result<Document<'static>, ErrorKind> {
+        let Self {
+            root,
+            mut pool,
+            ints,
+            bigs,
+            floats,
+            strs,
+            texts,
+            bytes,
+            mut blobs,
+            bytearrays,
+            lists,
+            tuples,
+            dicts,
+            sets,
+            frozensets,
+            mut objects,
+            mut owned_text,
+            mut owned_bytes,
+            input_len,
+            limits,
+        } = self;
+        // Text and bytes in the input are nodes of kinds of their own, so that their ids change.
+        let (first_text, first_blob) = (texts.len(), blobs.len());
+        let moved = |id: NodeId| match id.kind() {
+            Kind::Str => NodeId::new(Kind::Text, first_text + id.index()),
+            Kind::Bytes => NodeId::new(Kind::Blob, first_blob + id.index()),
+            _ => Ok(id),
+        };
+        let mut own = |bytes: &[u8]| {
+            let run = run(owned_bytes.len(), bytes.len())?;
+            owned_bytes.extend_from_slice(bytes);
+            Ok::<_, ErrorKind>(run)
+        };
+        let mut own_repr = |repr: BytesRepr<'_>| {
+            Ok::<_, ErrorKind>(match repr {
+                BytesRepr::Owned { start, len } => BytesRepr::Owned { start, len },
+                BytesRepr::Input(bytes) => {
+                    let (start, len) = own(bytes)?;
+                    BytesRepr::Owned { start, len }
+                }
+            })
+        };
+        let bigs = bigs.into_iter().map(&mut own_repr).collect::<Result<_, _>>()?;
+        let bytearrays = bytearrays.into_iter().map(&mut own_repr).collect::<Result<_, _>>()?;
+        let mut owned_texts = alloc::vec::Vec::with_capacity(texts.len() + strs.len());
+        for text in texts {
+            owned_texts.push(match text {
+                TextRepr::Owned { start, len } => TextRepr::Owned { start, len },
+                TextRepr::OwnedWtf8 { start, len } => TextRepr::OwnedWtf8 { start, len },
+                TextRepr::Wtf8(bytes) => {
+                    let (start, len) = own(bytes)?;
+                    TextRepr::OwnedWtf8 { start, len }
+                }
+            });
+        }
+        for text in strs {
+            let (start, len) = run(owned_text.len(), text.len())?;
+            owned_text.push_str(text);
+            owned_texts.push(TextRepr::Owned { start, len });
+        }
+        for bytes in bytes {
+            blobs.push(own(bytes)?);
+        }
+        for id in &mut pool {
+            *id = moved(*id)?;
+        }
+        for object in &mut objects {
+            match object {
+                ObjectRepr::Global { module, name, .. } => {
+                    *module = moved(*module)?;
+                    *name = moved(*name)?;
+                }
+                ObjectRepr::Instance(instance) => {
+                    instance.class = moved(instance.class)?;
+                    instance.state = moved(instance.state)?;
+                }
+                ObjectRepr::PersistentId { value, .. } => *value = moved(*value)?,
+                ObjectRepr::Extension(_) | ObjectRepr::Buffer(..) => {}
+            }
+        }
+        Ok(Document {
+            root: super::tables::Root(moved(root.0)?),
+            pool,
+            ints,
+            bigs,
+            floats,
+            strs: alloc::vec::Vec::new(),
+            texts: owned_texts,
+            bytes: alloc::vec::Vec::new(),
+            blobs,
+            bytearrays,
+            lists,
+            tuples,
+            dicts,
+            sets,
+            frozensets,
+            objects,
+            owned_text,
+            owned_bytes,
+            input_len,
+            limits,
+        })
+    }
+}
