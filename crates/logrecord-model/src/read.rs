@@ -49,7 +49,7 @@ impl<'a> LogRecord<'a> {
     pub fn from_document(document: &Document<'a>, options: &DecodeOptions) -> Result<Self> {
         let root = document.root();
         let Node::Dict(pairs) = root.view() else { return Err(Error::not_a_dict(kind_of(root.view()))) };
-        let mut converter = Converter::new(options.limits_set(), document.input_len());
+        let mut converter = Converter::new(&options.limits, document.input_len());
         let mut noted = NotedKeys::default();
         let mut record = Self::EMPTY;
         if document.input_len() > 0 {
@@ -187,12 +187,12 @@ impl RecordDecoder {
     /// A decoder with these options.
     #[must_use]
     pub fn with_options(options: DecodeOptions) -> Self {
-        let limits = options.limits_set();
+        let limits = &options.limits;
         // The fast ways check no limit but the length, because they never come near the default ones.
         let mut usual = Limits::default();
         usual.max_input_len = limits.max_input_len;
         let max_fast_len = if *limits == usual { limits.max_input_len } else { 0 };
-        let py2_text = options.py2_str_set() == Py2Str::Auto;
+        let py2_text = options.py2_str == Py2Str::Auto;
         Self { decoder: Decoder::with_options(options), scratch: Scratch::default(), max_fast_len, py2_text }
     }
 

@@ -58,9 +58,12 @@ pub enum Surrogates {
 /// let limits = Limits::default();
 /// assert_eq!(limits.max_input_len, 256 << 20);
 /// assert_eq!(limits.max_depth, 1_000);
+/// // By update or by methods of the same names.
+/// let flat = Limits { max_depth: 10, ..Limits::default() };
+/// assert_eq!(flat, Limits::new().max_depth(10));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
+#[allow(clippy::exhaustive_structs, reason = "so that it can be made by update")]
 pub struct Limits {
     /// Longest input in bytes: 256 MiB.
     pub max_input_len: usize,
@@ -91,7 +94,35 @@ impl Default for Limits {
     }
 }
 
+macro_rules! limit_setters {
+    ($($field:ident: $type:ty, $set:expr;)*) => {
+        $(
+            #[doc = concat!("Sets [`", stringify!($field), "`](Self#structfield.", stringify!($field), ").")]
+            #[must_use]
+            pub fn $field(mut self, $field: $type) -> Self {
+                self.$field = $set;
+                self
+            }
+        )*
+    };
+}
+
 impl Limits {
+    /// The default limits.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    limit_setters! {
+        max_input_len: usize, max_input_len;
+        max_depth: usize, max_depth;
+        max_value_depth: usize, max_value_depth;
+        max_int_digits: usize, max_int_digits;
+        max_memory: usize, Some(max_memory);
+        max_expansion: usize, Some(max_expansion);
+    }
+
     /// The memory limit for an input of this length.
     #[must_use]
     pub fn memory(&self, input_len: usize) -> usize {
@@ -137,13 +168,19 @@ impl Default for ValueLimits {
 /// use pickle_codec::{DecodeOptions, Globals};
 /// let options = DecodeOptions::new().globals(Globals::Known).allow("mypkg.Status");
 /// assert!(options.is_allowed("mypkg", "Status"));
+/// // What the methods set can be read, and set, by its name.
+/// assert_eq!(options.globals, Globals::Known);
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct DecodeOptions {
-    pub(crate) globals: Globals,
-    pub(crate) py2_str: Py2Str,
-    pub(crate) surrogates: Surrogates,
-    pub(crate) limits: Limits,
+    /// The policy for opcodes that name or call things. Default: [`Globals::Reject`].
+    pub globals: Globals,
+    /// How Python 2's `str` is read. Default: [`Py2Str::Auto`].
+    pub py2_str: Py2Str,
+    /// What happens to lone surrogates. Default: [`Surrogates::Keep`].
+    pub surrogates: Surrogates,
+    /// How far a decoder goes.
+    pub limits: Limits,
     allowed: Vec<String>,
 }
 
@@ -191,24 +228,6 @@ impl DecodeOptions {
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
-    }
-
-    /// The limits that are set.
-    #[must_use]
-    pub fn limits_set(&self) -> &Limits {
-        &self.limits
-    }
-
-    /// How Python 2's `str` is read.
-    #[must_use]
-    pub fn py2_str_set(&self) -> Py2Str {
-        self.py2_str
-    }
-
-    /// The policy that is set.
-    #[must_use]
-    pub fn globals_set(&self) -> Globals {
-        self.globals
     }
 
     /// Whether [`allow`](Self::allow) was given this global.

@@ -32,7 +32,7 @@ fn what_follows_a_pickle_counts_for_nothing() {
     let mut greedy = b"\x80\x04(".to_vec();
     greedy.extend(b"}".repeat(40_000));
     greedy.extend(b"l.");
-    let mut limits = *DecodeOptions::new().limits_set();
+    let mut limits = DecodeOptions::new().limits;
     limits.max_input_len = 50_000;
     let options = DecodeOptions::new().limits(limits);
     let stream = [greedy.as_slice(); 5].concat();
@@ -80,7 +80,7 @@ fn the_first_fault_is_reported_whatever_comes_behind_it() {
 
 #[test]
 fn a_pickle_that_grows_past_the_limit_is_named_by_its_first_fault() {
-    let mut limits = *DecodeOptions::new().limits_set();
+    let mut limits = DecodeOptions::new().limits;
     limits.max_input_len = 1_000;
     let mut decoder = PushDecoder::with_options(DecodeOptions::new().globals(Globals::Known).limits(limits));
     let mut input = b"cos\nsystem\n".to_vec();

@@ -93,7 +93,7 @@ fn counted(way: Way, globals: Globals, input: &[u8]) -> bool {
         Way::Decode => Decoder::with_options(options).decode(input).is_ok(),
         Way::Value => {
             // The constant part of the budget hides what is beyond it.
-            let mut limits = *options.limits_set();
+            let mut limits = options.limits;
             limits.max_expansion = Some(64 * input.len());
             options = options.limits(limits);
             Value::from_slice_with(input, &options).is_ok()

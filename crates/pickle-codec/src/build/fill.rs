@@ -28,6 +28,9 @@ pub(crate) struct Builder<'a> {
     /// A container that others already hold has grown deeper, so the depths are upper bounds only.
     late: bool,
     pub(crate) keys: Keys,
+    /// Where in the pool the pairs of the last small dict began, and how many they are: their keys are
+    /// known to differ. Records of one type share their keys, so that most dicts have the same.
+    distinct: (usize, usize),
 }
 
 /// The key indexes: one for the container at hand, and those of containers that were reopened.
@@ -132,6 +135,7 @@ impl<'a> Builder<'a> {
             max_depth: u32::try_from(limits.max_depth).unwrap_or(u32::MAX).min(Seq::DEPTH - 1),
             late: false,
             keys,
+            distinct: (0, 0),
         };
         builder.document.input_len = input_len;
         builder.document.limits = ValueLimits::new(limits, input_len);
@@ -454,6 +458,10 @@ impl<'a> Builder<'a> {
             }
         }
         let known = self.document.items(id).len() / 2;
+        if known == 0 && self.are_distinct(pairs) {
+            self.store_first(id, pairs)?;
+            return self.raise(id, depth + 1);
+        }
         let indexed = self.open_index(id, known, pairs.as_flattened(), 2)?;
         if known > 0 {
             self.more_items(id, pairs, known, indexed)?;
@@ -466,6 +474,30 @@ impl<'a> Builder<'a> {
         self.raise(id, depth + 1)
     }
 
+    /// Whether the keys are the very nodes that the last small dict had as keys.
+    #[inline]
+    fn are_distinct(&self, pairs: &[[NodeId; 2]]) -> bool {
+        let (start, len) = self.distinct;
+        let last = self.document.pool.get(start..).unwrap_or_default();
+        let (last, _) = last.as_chunks::<2>();
+        pairs.len() == len
+            && len > 0
+            && last.len() >= len
+            && last.iter().zip(pairs).all(|([last, _], [key, _])| last == key)
+    }
+
+    /// Stores pairs of different keys in an empty dict.
+    fn store_first(&mut self, id: NodeId, pairs: &[[NodeId; 2]]) -> Result<(), ErrorKind> {
+        let start = self.document.pool.len();
+        let (first, len) = (narrow(start)?, narrow(pairs.len() * 2)?);
+        narrow(start + pairs.len() * 2)?;
+        self.meter.reserve(&mut self.document.pool, pairs.len() * 2)?;
+        self.document.pool.extend_from_slice(pairs.as_flattened());
+        let Some(seq) = self.document.seq_mut(id) else { return Err(ErrorKind::Type) };
+        *seq = Seq { start: first, len, meta: seq.meta & !Seq::ROOMY };
+        Ok(())
+    }
+
     /// The first pairs of a dict, which go to the end of the pool in one piece. Tells how many were
     /// stored before a key came again.
     fn first_items(&mut self, id: NodeId, pairs: &[[NodeId; 2]], indexed: bool) -> Result<usize, ErrorKind> {
@@ -476,6 +508,9 @@ impl<'a> Builder<'a> {
         self.document.pool.extend_from_slice(pairs.as_flattened());
         let unique = if indexed { self.index_pairs(pairs)? } else { self.scan_pairs(pairs)? };
         self.document.pool.truncate(start + unique * 2);
+        if !indexed && unique == pairs.len() {
+            self.distinct = (start, unique);
+        }
         let len = narrow(unique * 2)?;
         let Some(seq) = self.document.seq_mut(id) else { return Err(ErrorKind::Type) };
         *seq = Seq { start: first, len, meta: seq.meta & !Seq::ROOMY };

@@ -113,6 +113,15 @@ impl PushDecoder {
         }
     }
 
+    /// Whether the next pickle is complete.
+    ///
+    /// # Errors
+    /// As [`feed`](Self::feed), for what has been fed already.
+    pub fn is_ready(&mut self) -> Result<bool> {
+        self.scan()?;
+        Ok(self.complete.is_some_and(|end| self.frame_end.max(end) <= self.buffer.len()))
+    }
+
     /// Says that no more bytes come.
     ///
     /// # Errors
@@ -147,7 +156,7 @@ impl PushDecoder {
                     if opcode == Opcode::Frame {
                         let len = self.buffer.get(start + 1..).and_then(|rest| rest.first_chunk());
                         let len = len.map_or(0, |len| u64::from_le_bytes(*len));
-                        let max = self.decoder.options().limits_set().max_input_len;
+                        let max = self.decoder.options().limits.max_input_len;
                         let Some(len) = usize::try_from(len).ok().filter(|&len| len <= max) else {
                             return Err(self.decode_now(end, ErrorKind::Frame, start, Some(opcode)));
                         };
@@ -156,14 +165,14 @@ impl PushDecoder {
                     } else if opcode == Opcode::Stop {
                         self.complete = Some(end);
                     } else if opcode.names_or_calls()
-                        && self.decoder.options().globals_set() == Globals::Reject
+                        && self.decoder.options().globals == Globals::Reject
                     {
                         return Err(self.decode_now(end, ErrorKind::Global, start, Some(opcode)));
                     }
                 }
             }
         }
-        if self.buffered() > self.decoder.options().limits_set().max_input_len && self.complete.is_none() {
+        if self.buffered() > self.decoder.options().limits.max_input_len && self.complete.is_none() {
             let end = self.buffer.len();
             return Err(self.decode_now(end, ErrorKind::Input, end, None));
         }
@@ -174,7 +183,7 @@ impl PushDecoder {
     #[cold]
     fn decode_now(&mut self, end: usize, kind: ErrorKind, offset: usize, opcode: Option<Opcode>) -> Error {
         let base = self.base + self.start;
-        let max = self.decoder.options().limits_set().max_input_len;
+        let max = self.decoder.options().limits.max_input_len;
         let mut seen = self.buffer.get(self.start..end).unwrap_or_default().to_vec();
         // A FRAME that goes on behind what is looked at is no fault: it is cut down to that.
         if self.frame_end > end
@@ -225,7 +234,7 @@ impl PushDecoder {
             | ArgumentKind::FloatNl => return Ok(self.lines_end(start, 1)),
         };
         let Some(len) = len else { return Ok(Scan::More) };
-        let max = self.decoder.options().limits_set().max_input_len;
+        let max = self.decoder.options().limits.max_input_len;
         // What can never fit is refused before it has arrived.
         let Some(len) = usize::try_from(len).ok().filter(|&len| len <= max) else {
             let at = self.scanned;

@@ -4,13 +4,16 @@ mod class;
 mod compare;
 pub(crate) mod hash;
 mod id;
+mod iter;
 mod node;
+mod own;
 mod tables;
 pub(crate) mod walk;
 
 pub use class::KnownClass;
 pub(crate) use id::Kind;
 pub use id::NodeId;
+pub use iter::{ItemsIter, PairsIter};
 pub use node::{BigIntRef, Items, Node, NodeRef, Object, Pairs};
 pub(crate) use tables::{BytesRepr, Instance, ObjectRepr, Root, Seq, TextRepr};
 pub use tables::{Construct, Document};

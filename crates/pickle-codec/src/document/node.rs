@@ -5,6 +5,7 @@
 use core::fmt;
 
 use super::id::{Kind, NodeId};
+use super::iter::{ItemsIter, PairsIter};
 use super::tables::{BytesRepr, Construct, Document, Instance, ObjectRepr};
 use crate::wire::text::Str;
 
@@ -212,8 +213,9 @@ impl<'d, 'a> Items<'d, 'a> {
     }
 
     /// All items in order.
-    pub fn iter(self) -> impl ExactSizeIterator<Item = NodeRef<'d, 'a>> + DoubleEndedIterator {
-        self.ids.iter().map(move |&id| NodeRef { document: self.document, id })
+    #[must_use]
+    pub fn iter(self) -> ItemsIter<'d, 'a> {
+        ItemsIter::new(self)
     }
 }
 
@@ -244,14 +246,15 @@ impl<'d, 'a> Pairs<'d, 'a> {
     }
 
     /// All pairs in order.
-    pub fn iter(
-        self,
-    ) -> impl ExactSizeIterator<Item = (NodeRef<'d, 'a>, NodeRef<'d, 'a>)> + DoubleEndedIterator {
-        let document = self.document;
-        let (pairs, _) = self.ids.as_chunks::<2>();
-        pairs
-            .iter()
-            .map(move |&[key, value]| (NodeRef { document, id: key }, NodeRef { document, id: value }))
+    #[must_use]
+    pub fn iter(self) -> PairsIter<'d, 'a> {
+        PairsIter::new(self)
+    }
+
+    /// The pair at a place.
+    #[must_use]
+    pub fn get_index(self, index: usize) -> Option<(NodeRef<'d, 'a>, NodeRef<'d, 'a>)> {
+        self.iter().nth(index)
     }
 
     /// The value of a text key; a linear search.

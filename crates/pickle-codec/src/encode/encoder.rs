@@ -7,7 +7,6 @@ use num_bigint::BigInt;
 
 use super::open::NO_MEMO;
 #[cfg(feature = "serde")]
-use super::sink::Sink;
 use super::sink::{Copying, Scratch};
 use super::writer::Writer;
 use crate::document::Document;
@@ -115,7 +114,7 @@ impl<'s, B: BufMut> Encoder<'s, B> {
     }
 
     #[cfg(feature = "serde")]
-    pub(crate) const fn writer_mut(&mut self) -> &mut Writer<'static, impl Sink<'static> + use<B>> {
+    pub(crate) const fn writer_mut(&mut self) -> &mut Writer<'static, Copying<B>> {
         &mut self.writer
     }
 

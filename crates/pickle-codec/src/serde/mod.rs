@@ -1,17 +1,29 @@
 //! serde: Rust types out of pickles, documents and values, and back.
 
+pub mod bigint;
 mod de;
+mod deserializer;
+mod document_ser;
 mod events;
+#[cfg(feature = "std")]
+mod from_reader;
 mod node;
 mod ser;
+mod serializer;
 mod tape;
+mod to_value;
 mod value_de;
 mod value_ser;
 mod view;
 
+pub use self::deserializer::{Deserializer, DeserializerIter};
+#[cfg(feature = "std")]
+pub use self::from_reader::{PickleReader, from_reader, from_reader_with};
 pub use self::ser::to_vec;
 #[cfg(feature = "std")]
 pub use self::ser::to_writer;
+pub use self::serializer::{SerializeContainer, Serializer};
+pub use self::to_value::to_value;
 
 use ::serde::de::Deserialize;
 

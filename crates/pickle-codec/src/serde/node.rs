@@ -22,6 +22,11 @@ impl Context {
         Self { left: Cell::new(usize::MAX), max_depth: 1_024 }
     }
 
+    /// Bytes that may still be produced.
+    pub(super) const fn left(&self) -> usize {
+        self.left.get()
+    }
+
     #[inline]
     pub(super) fn charge(&self, bytes: usize) -> Result<()> {
         match self.left.get().checked_sub(bytes) {
@@ -57,6 +62,11 @@ impl<'c, 'd, 'de> De<'c, 'd, 'de> {
         }
     }
 
+    /// Containers that it may still hold in one another.
+    pub(super) const fn depth_left(self) -> usize {
+        self.context.max_depth.saturating_sub(self.depth)
+    }
+
     /// Goes one container deeper.
     #[inline]
     pub(super) fn enter(self) -> Result<()> {
@@ -67,8 +77,8 @@ impl<'c, 'd, 'de> De<'c, 'd, 'de> {
 /// Implements serde's trait for a type by one expression that carries out a method of a deserializer.
 macro_rules! through {
     ($type:ty, |$this:ident, $call:ident, $visitor:ident| $body:expr) => {
-        impl<'de> Deserializer<'de> for $type {
-            type Error = Error;
+        impl<'de> ::serde::de::Deserializer<'de> for $type {
+            type Error = crate::wire::error::Error;
 
             through! { @methods |$this, $call, $visitor| $body;
                 deserialize_any() deserialize_bool() deserialize_i8() deserialize_i16() deserialize_i32()
@@ -87,12 +97,18 @@ macro_rules! through {
         }
     };
     (@methods |$this:ident, $call:ident, $visitor:ident| $body:expr;
-        $($method:ident($($argument:ident: $type:ty),*))*) => {
+        $($method:ident($($argument:ident: $argument_type:ty),*))*) => {
         $(
-            fn $method<V: Visitor<'de>>(self, $($argument: $type,)* $visitor: V) -> Result<V::Value> {
+            fn $method<V: ::serde::de::Visitor<'de>>(
+                self,
+                $($argument: $argument_type,)*
+                $visitor: V,
+            ) -> crate::wire::error::Result<V::Value> {
                 let $this = self;
                 macro_rules! $call {
-                    ($target:expr) => { $target.$method($($argument,)* $visitor) };
+                    ($target:expr) => {
+                        ::serde::de::Deserializer::$method($target, $($argument,)* $visitor)
+                    };
                 }
                 $body
             }

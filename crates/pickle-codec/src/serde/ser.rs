@@ -161,7 +161,7 @@ impl<'x, S: Sink<'x>> Events for Writer<'x, S> {
 }
 
 /// The document of a pickle that a `Value` has made of itself.
-fn decoded(pickle: &[u8]) -> Result<Document<'_>> {
+pub(super) fn decoded(pickle: &[u8]) -> Result<Document<'_>> {
     let limits = Limits { max_depth: 4_096, max_input_len: usize::MAX, ..Limits::default() };
     Decoder::with_options(DecodeOptions::new().globals(Globals::Inert).limits(limits)).decode(pickle)
 }

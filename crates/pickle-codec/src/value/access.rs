@@ -310,6 +310,14 @@ pub trait ValueIndex: sealed::Sealed {
     /// The value at this key or place.
     #[doc(hidden)]
     fn index_into<'v, 'a>(&self, value: &'v Value<'a>) -> Option<&'v Value<'a>>;
+
+    /// The value at this key or place, to be changed.
+    #[doc(hidden)]
+    fn index_into_mut<'v, 'a>(&self, value: &'v mut Value<'a>) -> Option<&'v mut Value<'a>>;
+
+    /// The value at this key or place, which is put in if it can be.
+    #[doc(hidden)]
+    fn index_or_insert<'v, 'a>(&self, value: &'v mut Value<'a>) -> &'v mut Value<'a>;
 }
 
 mod sealed {
@@ -327,6 +335,27 @@ impl ValueIndex for str {
         let pairs = value.as_dict()?;
         pairs.iter().find(|(key, _)| key.as_str() == Some(self)).map(|(_, value)| value)
     }
+
+    fn index_into_mut<'v, 'a>(&self, value: &'v mut Value<'a>) -> Option<&'v mut Value<'a>> {
+        let Value::Dict(pairs) = value else { return None };
+        pairs.iter_mut().find(|(key, _)| key.as_str() == Some(self)).map(|(_, value)| value)
+    }
+
+    #[allow(clippy::panic, reason = "as IndexMut says, and every IndexMut does")]
+    fn index_or_insert<'v, 'a>(&self, value: &'v mut Value<'a>) -> &'v mut Value<'a> {
+        if value.is_none() {
+            *value = Value::Dict(Vec::new());
+        }
+        let Value::Dict(pairs) = value else { panic!("a text key in a value that is no dict") };
+        let place = pairs.iter().position(|(key, _)| key.as_str() == Some(self)).unwrap_or(pairs.len());
+        if place == pairs.len() {
+            pairs.push((Value::from(alloc::string::String::from(self)), Value::None));
+        }
+        match pairs.get_mut(place) {
+            Some((_, value)) => value,
+            None => panic!("a pair that was put in"),
+        }
+    }
 }
 
 impl ValueIndex for usize {
@@ -336,17 +365,48 @@ impl ValueIndex for usize {
             _ => None,
         }
     }
+
+    fn index_into_mut<'v, 'a>(&self, value: &'v mut Value<'a>) -> Option<&'v mut Value<'a>> {
+        match value {
+            Value::List(items) | Value::Tuple(items) => items.get_mut(*self),
+            _ => None,
+        }
+    }
+
+    #[allow(clippy::panic, reason = "as IndexMut says, and every IndexMut does")]
+    fn index_or_insert<'v, 'a>(&self, value: &'v mut Value<'a>) -> &'v mut Value<'a> {
+        match self.index_into_mut(value) {
+            Some(item) => item,
+            None => panic!("no item at place {self}"),
+        }
+    }
 }
 
 impl ValueIndex for alloc::string::String {
     fn index_into<'v, 'a>(&self, value: &'v Value<'a>) -> Option<&'v Value<'a>> {
         self.as_str().index_into(value)
     }
+
+    fn index_into_mut<'v, 'a>(&self, value: &'v mut Value<'a>) -> Option<&'v mut Value<'a>> {
+        self.as_str().index_into_mut(value)
+    }
+
+    fn index_or_insert<'v, 'a>(&self, value: &'v mut Value<'a>) -> &'v mut Value<'a> {
+        self.as_str().index_or_insert(value)
+    }
 }
 
 impl<T: ValueIndex + ?Sized> ValueIndex for &T {
     fn index_into<'v, 'a>(&self, value: &'v Value<'a>) -> Option<&'v Value<'a>> {
         (**self).index_into(value)
+    }
+
+    fn index_into_mut<'v, 'a>(&self, value: &'v mut Value<'a>) -> Option<&'v mut Value<'a>> {
+        (**self).index_into_mut(value)
+    }
+
+    fn index_or_insert<'v, 'a>(&self, value: &'v mut Value<'a>) -> &'v mut Value<'a> {
+        (**self).index_or_insert(value)
     }
 }
 

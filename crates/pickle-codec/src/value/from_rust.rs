@@ -157,6 +157,66 @@ impl From<Vec<u8>> for Value<'_> {
     }
 }
 
+/// An array of values becomes a list, as a vector of them does.
+impl<'a, const N: usize> From<[Self; N]> for Value<'a> {
+    fn from(items: [Self; N]) -> Self {
+        Self::List(Vec::from(items))
+    }
+}
+
+impl<const N: usize> From<[u8; N]> for Value<'_> {
+    fn from(bytes: [u8; N]) -> Self {
+        Self::Bytes(Cow::Owned(Vec::from(bytes)))
+    }
+}
+
+/// Such as `b"spam"`.
+impl<'a, const N: usize> From<&'a [u8; N]> for Value<'a> {
+    fn from(bytes: &'a [u8; N]) -> Self {
+        Self::Bytes(Cow::Borrowed(bytes))
+    }
+}
+
+macro_rules! from_tuple {
+    ($($name:ident)*) => {
+        impl<'a, $($name: Into<Self>),*> From<($($name,)*)> for Value<'a> {
+            #[allow(non_snake_case, reason = "a variable has the name of its type")]
+            fn from(($($name,)*): ($($name,)*)) -> Self {
+                Self::Tuple(Vec::from([$($name.into()),*]))
+            }
+        }
+    };
+}
+
+from_tuple!(A);
+from_tuple!(A B);
+from_tuple!(A B C);
+from_tuple!(A B C D);
+from_tuple!(A B C D E);
+from_tuple!(A B C D E F);
+from_tuple!(A B C D E F G);
+from_tuple!(A B C D E F G H);
+
+impl<'a> From<Cow<'a, [u8]>> for Value<'a> {
+    fn from(bytes: Cow<'a, [u8]>) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
+impl<'a> From<&'a String> for Value<'a> {
+    fn from(text: &'a String) -> Self {
+        Self::Str(Cow::Borrowed(text))
+    }
+}
+
+/// In the order of the map, which is another one in each process.
+#[cfg(feature = "std")]
+impl<'a, K: Into<Self>, V: Into<Self>, S> From<std::collections::HashMap<K, V, S>> for Value<'a> {
+    fn from(map: std::collections::HashMap<K, V, S>) -> Self {
+        Self::dict(map)
+    }
+}
+
 impl<'a, K: Into<Self>, V: Into<Self>> From<BTreeMap<K, V>> for Value<'a> {
     fn from(map: BTreeMap<K, V>) -> Self {
         Self::dict(map)

@@ -1,9 +1,11 @@
 //! Python values as a tree: owned or borrowed, for convenience.
 
 mod access;
+mod change;
 mod equality;
 pub(crate) mod from_document;
 mod from_rust;
+mod primitive;
 pub(crate) mod to_document;
 
 use alloc::borrow::Cow;

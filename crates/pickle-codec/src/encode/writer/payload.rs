@@ -13,7 +13,12 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
     /// Text that is valid WTF-8, copied.
     #[inline]
     pub(crate) fn text(&mut self, bytes: &[u8]) -> Result<()> {
-        if self.short_text(bytes) { Ok(()) } else { self.other_text(bytes) }
+        let done = match self.style {
+            Style::Framed => self.short_framed_text(bytes),
+            Style::Binary => self.short_text(bytes),
+            Style::Text => false,
+        };
+        if done { Ok(()) } else { self.other_text(bytes) }
     }
 
     #[cold]
@@ -30,8 +35,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
     fn short_text(&mut self, bytes: &[u8]) -> bool {
         let len = bytes.len();
         let index = self.memo;
-        if self.style != Style::Binary
-            || self.top.run == 0
+        if self.top.run == 0
             || index > 0xff
             || !(3..FRAME_TARGET).contains(&len)
         {
@@ -53,6 +57,41 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
             self.memo = index + 1;
         } else {
             self.pos += len + 5;
+            self.last = NO_MEMO;
+        }
+        true
+    }
+
+    /// As [`short_text`](Self::short_text) for protocols 4 and 5: text of up to 255 bytes in a frame
+    /// that is not full.
+    #[inline(never)]
+    fn short_framed_text(&mut self, bytes: &[u8]) -> bool {
+        let Ok(len) = u8::try_from(bytes.len()) else { return false };
+        let size = bytes.len();
+        let index = self.memo;
+        // Shorter text may be one of those that CPython has only once.
+        if self.top.run == 0
+            || size < 3
+            || index >= NO_MEMO - 1
+            || self.pos + self.hole_bytes >= FRAME_TARGET
+        {
+            return false;
+        }
+        let Some(room) = self.stage.get_mut(self.pos..) else { return false };
+        let Some(room) = room.get_mut(..size + 3) else { return false };
+        let Some(([code, length], room)) = room.split_first_chunk_mut::<2>() else { return false };
+        let Some((body, [put])) = room.split_last_chunk_mut::<1>() else { return false };
+        *code = 0x8c;
+        *length = len;
+        *put = 0x94;
+        copy(body, bytes);
+        self.top.run -= 1;
+        if self.memoize {
+            self.pos += size + 3;
+            self.last = index;
+            self.memo = index + 1;
+        } else {
+            self.pos += size + 2;
             self.last = NO_MEMO;
         }
         true

@@ -1,0 +1,50 @@
+//! Integers of any size: `#[serde(with = "pickle_codec::bigint")]` on a [`BigInt`].
+//!
+//! serde knows integers of up to 128 bits, Python's have no bound. Other formats get decimal text
+//! beyond 128 bits, and are read from integers and decimal text.
+//!
+//! ```
+//! use num_bigint::BigInt;
+//! use pickle_codec::{Protocol, from_slice, to_vec};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Debug, PartialEq, Serialize, Deserialize)]
+//! struct Key {
+//!     #[serde(with = "pickle_codec::bigint")]
+//!     modulus: BigInt,
+//! }
+//! let key = Key { modulus: BigInt::from(7).pow(1_000) };
+//! let pickle = to_vec(&key, Protocol::V4)?;
+//! assert_eq!(from_slice::<Key>(&pickle)?, key);
+//! # Ok::<(), pickle_codec::Error>(())
+//! ```
+
+use ::serde::de::{Deserialize, Deserializer, Error as _};
+use ::serde::{Serialize, Serializer};
+use num_bigint::BigInt;
+
+use crate::value::Value;
+
+/// Most digits of an integer that is read from text, because that takes quadratic time.
+const MAX_DIGITS: usize = 4_300;
+
+/// Serializes an integer of any size.
+///
+/// # Errors
+/// The serializer's own.
+pub fn serialize<S: Serializer>(value: &BigInt, serializer: S) -> Result<S::Ok, S::Error> {
+    Value::from(value.clone()).serialize(serializer)
+}
+
+/// Deserializes an integer of any size.
+///
+/// # Errors
+/// The deserializer's own, and whatever is no integer.
+pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BigInt, D::Error> {
+    match Value::deserialize(deserializer)? {
+        Value::Int(value) => Ok(BigInt::from(value)),
+        Value::BigInt(value) => Ok(*value),
+        Value::Str(text) if text.len() <= MAX_DIGITS => text.parse().map_err(D::Error::custom),
+        _ => Err(D::Error::custom("an integer is expected")),
+    }
+}

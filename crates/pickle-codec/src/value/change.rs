@@ -1,0 +1,103 @@
+//! Changing values in place.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::ops::IndexMut;
+
+use super::Value;
+use super::access::ValueIndex;
+
+impl<'a> Value<'a> {
+    /// The value of a text key in a dict, or the item at a place of a list or tuple, to be changed.
+    ///
+    /// ```
+    /// use pickle_codec::Value;
+    /// let mut value = Value::dict([("a", Value::list([1, 2]))]);
+    /// if let Some(item) = value.get_mut("a").and_then(|list| list.get_mut(1)) {
+    ///     *item = "two".into();
+    /// }
+    /// assert_eq!(value.to_string(), "{'a': [1, 'two']}");
+    /// ```
+    pub fn get_mut<K: ValueIndex>(&mut self, key: K) -> Option<&mut Self> {
+        key.index_into_mut(self)
+    }
+
+    /// The value below a path, to be changed; see [`pointer`](Self::pointer).
+    ///
+    /// ```
+    /// use pickle_codec::Value;
+    /// let mut value = Value::dict([("users", Value::list([Value::dict([("id", 1)])]))]);
+    /// if let Some(id) = value.pointer_mut("/users/0/id") {
+    ///     *id = 2.into();
+    /// }
+    /// assert_eq!(value["users"][0]["id"], 2);
+    /// ```
+    #[must_use]
+    pub fn pointer_mut(&mut self, path: &str) -> Option<&mut Self> {
+        if path.is_empty() {
+            return Some(self);
+        }
+        path.strip_prefix('/')?.split('/').try_fold(self, |value, step| match value {
+            Self::Dict(_) if step.contains('~') => {
+                value.get_mut(step.replace("~1", "/").replace("~0", "~").as_str())
+            }
+            Self::Dict(_) => value.get_mut(step),
+            _ if step.len() > 1 && step.starts_with('0') || step.starts_with('+') => None,
+            _ => value.get_mut(step.parse::<usize>().ok()?),
+        })
+    }
+
+    /// The items of a list, to be changed.
+    #[must_use]
+    pub const fn as_list_mut(&mut self) -> Option<&mut Vec<Self>> {
+        match self {
+            Self::List(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// The pairs of a dict, to be changed. Keys are taken as they are: one that is there already is
+    /// there twice then.
+    #[must_use]
+    pub const fn as_dict_mut(&mut self) -> Option<&mut Vec<(Self, Self)>> {
+        match self {
+            Self::Dict(pairs) => Some(pairs),
+            _ => None,
+        }
+    }
+
+    /// Sets the value of a text key in a dict, and gives the one that was there. What is not a dict
+    /// becomes one, and what it was is given.
+    ///
+    /// ```
+    /// use pickle_codec::Value;
+    /// let mut value = Value::dict([("a", 1)]);
+    /// assert_eq!(value.insert("a", 2), Some(Value::Int(1)));
+    /// assert_eq!(value.insert("b", 3), None);
+    /// assert_eq!(value.to_string(), "{'a': 2, 'b': 3}");
+    /// ```
+    pub fn insert(&mut self, key: &str, value: impl Into<Self>) -> Option<Self> {
+        let value = value.into();
+        if let Some(place) = self.get_mut(key) {
+            return Some(core::mem::replace(place, value));
+        }
+        let pair = (Self::from(String::from(key)), value);
+        match self {
+            Self::Dict(pairs) => {
+                pairs.push(pair);
+                None
+            }
+            other => Some(core::mem::replace(other, Self::Dict(Vec::from([pair])))),
+        }
+    }
+}
+
+/// As in `serde_json`, a text key that is not in a dict is put in with `None`, and `None` becomes a dict.
+///
+/// # Panics
+/// If the value is neither a dict nor `None` and the key is text, or if there is no item at the place.
+impl<K: ValueIndex> IndexMut<K> for Value<'_> {
+    fn index_mut(&mut self, key: K) -> &mut Self {
+        key.index_or_insert(self)
+    }
+}
