@@ -92,9 +92,15 @@ pub fn sections(depth: u32, width: u32) -> Section {
             })
             .collect(),
         index: (0..4_u32)
-            .map(|entry| (format!("entry {entry}"), vec![(entry, None), (depth, Some(f64::from(entry) / 3.0))]))
+            .map(|entry| {
+                (format!("entry {entry}"), vec![(entry, None), (depth, Some(f64::from(entry) / 3.0))])
+            })
             .collect(),
-        sections: if depth == 0 { Vec::new() } else { (0..width).map(|_| sections(depth - 1, width)).collect() },
+        sections: if depth == 0 {
+            Vec::new()
+        } else {
+            (0..width).map(|_| sections(depth - 1, width)).collect()
+        },
     }
 }
 
@@ -168,34 +174,55 @@ fn set<T>(name: &str, value: &T, sides: &mut Vec<(&'static str, Work)>) -> Resul
 where
     T: Serialize + for<'de> Deserialize<'de> + Clone + 'static,
 {
-    let read = |side: &'static str, turn: Box<dyn FnMut() -> bool>| (side, work(format!("serde read {name}"), turn));
+    let read =
+        |side: &'static str, turn: Box<dyn FnMut() -> bool>| (side, work(format!("serde read {name}"), turn));
     let pickle = dumps(value)?;
-    std::hint::black_box(&pickle);
-    sides.push(read("here", Box::new(move || black_box(pickle_codec::from_slice::<T>(black_box(&pickle))).is_ok())));
+    sides.push(read(
+        "here",
+        Box::new(move || black_box(pickle_codec::from_slice::<T>(black_box(&pickle))).is_ok()),
+    ));
     let json = serde_json::to_vec(value)?;
-    sides.push(read("serde_json", Box::new(move || black_box(serde_json::from_slice::<T>(black_box(&json))).is_ok())));
+    sides.push(read(
+        "serde_json",
+        Box::new(move || black_box(serde_json::from_slice::<T>(black_box(&json))).is_ok()),
+    ));
     let packed = rmp_serde::to_vec_named(value)?;
-    sides.push(read("rmp-serde", Box::new(move || black_box(rmp_serde::from_slice::<T>(black_box(&packed))).is_ok())));
+    sides.push(read(
+        "rmp-serde",
+        Box::new(move || black_box(rmp_serde::from_slice::<T>(black_box(&packed))).is_ok()),
+    ));
     let mut cbor = Vec::new();
     ciborium::into_writer(value, &mut cbor)?;
-    sides.push(read("ciborium", Box::new(move || black_box(ciborium::from_reader::<T, _>(black_box(&cbor[..]))).is_ok())));
+    sides.push(read(
+        "ciborium",
+        Box::new(move || black_box(ciborium::from_reader::<T, _>(black_box(&cbor[..]))).is_ok()),
+    ));
     let pickle = serde_pickle::to_vec(value, serde_pickle::SerOptions::new())?;
     sides.push(read(
         "serde-pickle",
         Box::new(move || {
-            black_box(serde_pickle::from_slice::<T>(black_box(&pickle), serde_pickle::DeOptions::new())).is_ok()
+            black_box(serde_pickle::from_slice::<T>(black_box(&pickle), serde_pickle::DeOptions::new()))
+                .is_ok()
         }),
     ));
-    let write = |side: &'static str, turn: Box<dyn FnMut() -> bool>| (side, work(format!("serde write {name}"), turn));
+    let write = |side: &'static str, turn: Box<dyn FnMut() -> bool>| {
+        (side, work(format!("serde write {name}"), turn))
+    };
     let source = value.clone();
     sides.push(write(
         "here",
         Box::new(move || black_box(pickle_codec::to_vec(black_box(&source), Protocol::V4)).is_ok()),
     ));
     let source = value.clone();
-    sides.push(write("serde_json", Box::new(move || black_box(serde_json::to_vec(black_box(&source))).is_ok())));
+    sides.push(write(
+        "serde_json",
+        Box::new(move || black_box(serde_json::to_vec(black_box(&source))).is_ok()),
+    ));
     let source = value.clone();
-    sides.push(write("rmp-serde", Box::new(move || black_box(rmp_serde::to_vec_named(black_box(&source))).is_ok())));
+    sides.push(write(
+        "rmp-serde",
+        Box::new(move || black_box(rmp_serde::to_vec_named(black_box(&source))).is_ok()),
+    ));
     let source = value.clone();
     sides.push(write(
         "ciborium",
@@ -229,15 +256,20 @@ pub fn serde_works() -> Result<Vec<(&'static str, Work)>, Failure> {
     let json: &'static [u8] = serde_json::to_vec(&users())?.leak();
     let packed: &'static [u8] = rmp_serde::to_vec_named(&users())?.leak();
     let name = || "serde read 20,000 structs, borrowed".to_owned();
-    sides.push(("here", work(name(), move || {
-        black_box(pickle_codec::from_slice::<Vec<UserRef<'_>>>(black_box(pickle))).is_ok()
-    })));
-    sides.push(("serde_json", work(name(), move || {
-        black_box(serde_json::from_slice::<Vec<UserRef<'_>>>(black_box(json))).is_ok()
-    })));
-    sides.push(("rmp-serde", work(name(), move || {
-        black_box(rmp_serde::from_slice::<Vec<UserRef<'_>>>(black_box(packed))).is_ok()
-    })));
+    sides.push((
+        "here",
+        work(name(), move || {
+            black_box(pickle_codec::from_slice::<Vec<UserRef<'_>>>(black_box(pickle))).is_ok()
+        }),
+    ));
+    sides.push((
+        "serde_json",
+        work(name(), move || black_box(serde_json::from_slice::<Vec<UserRef<'_>>>(black_box(json))).is_ok()),
+    ));
+    sides.push((
+        "rmp-serde",
+        work(name(), move || black_box(rmp_serde::from_slice::<Vec<UserRef<'_>>>(black_box(packed))).is_ok()),
+    ));
     set("nested document", &sections(5, 4), &mut sides)?;
     set("map of 100,000", &map(), &mut sides)?;
     set("100,000 records", &samples(), &mut sides)?;

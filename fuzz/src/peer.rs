@@ -16,8 +16,7 @@ pub fn differential(data: &[u8]) {
     let Some(floats) = comparable(data) else { return };
     let mut decoder = Decoder::with_options(DecodeOptions::new().py2_str(Py2Str::Bytes));
     let Ok(document) = decoder.decode(data) else { return };
-    let mut limits = Limits::default();
-    limits.max_expansion = Some(1 << 16);
+    let limits = Limits { max_expansion: Some(1 << 16), ..Limits::default() };
     let Ok(value) = document.root().to_value_with(&limits) else { return };
     if floats_apart(&value) != Some(floats) {
         return;

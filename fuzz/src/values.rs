@@ -105,8 +105,7 @@ pub fn serde(data: &[u8]) {
 
 fn value_again(data: &[u8]) {
     // By the default limit a short input may become 64 MiB, which takes a second.
-    let mut limits = Limits::default();
-    limits.max_expansion = Some(1 << 16);
+    let limits = Limits { max_expansion: Some(1 << 16), ..Limits::default() };
     let options = DecodeOptions::new().limits(limits);
     let Ok(value) = pickle_codec::from_slice_with::<Value<'_>>(data, &options) else { return };
     let encoded = pickle_codec::to_vec(&value, Protocol::V4).expect("a value that came from a pickle");

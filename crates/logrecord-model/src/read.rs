@@ -189,8 +189,7 @@ impl RecordDecoder {
     pub fn with_options(options: DecodeOptions) -> Self {
         let limits = &options.limits;
         // The fast ways check no limit but the length, because they never come near the default ones.
-        let mut usual = Limits::default();
-        usual.max_input_len = limits.max_input_len;
+        let usual = Limits { max_input_len: limits.max_input_len, ..Limits::default() };
         let max_fast_len = if *limits == usual { limits.max_input_len } else { 0 };
         let py2_text = options.py2_str == Py2Str::Auto;
         Self { decoder: Decoder::with_options(options), scratch: Scratch::default(), max_fast_len, py2_text }

@@ -62,8 +62,7 @@ fn room(more: usize, end: usize, out: &[u8]) -> Result<(), Full> {
 #[inline(never)]
 fn write_object(value: &Value<'_>, end: usize, out: &mut Vec<u8>) -> Result<(), Full> {
     let left = end.saturating_sub(out.len());
-    let mut limits = Limits::default();
-    limits.max_expansion = Some(left);
+    let limits = Limits { max_expansion: Some(left), ..Limits::default() };
     let mut graph = Graph::default();
     let written = graph.node(value).and_then(|root| {
         let document = graph.finish(root);

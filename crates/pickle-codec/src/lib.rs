@@ -92,20 +92,23 @@ pub mod tagged;
 mod value;
 mod wire;
 
-#[cfg(all(feature = "serde", feature = "std"))]
-pub use self::serde::{PickleReader, from_reader, from_reader_with, to_writer};
 #[cfg(feature = "serde")]
 pub use self::serde::{
-    Deserializer, DeserializerIter, SerializeContainer, Serializer, bigint, from_document, from_node, from_slice,
-    from_slice_with, from_value, to_value, to_vec,
+    Deserializer, DeserializerIter, SerializeContainer, Serializer, bigint, from_document, from_node,
+    from_slice, from_slice_with, from_value, to_value, to_vec,
 };
+#[cfg(all(feature = "serde", feature = "std"))]
+pub use self::serde::{PickleReader, from_reader, from_reader_with, to_writer};
 #[cfg(feature = "arbitrary")]
 pub use arbitrary::ArbitraryPickle;
 pub use budget::Budget;
 pub use build::builder::DocumentBuilder;
 pub use decode::push::PushDecoder;
 pub use decode::{Decoder, Documents, decode, decode_prefix};
-pub use document::{BigIntRef, Construct, Document, Items, ItemsIter, KnownClass, Node, NodeId, NodeRef, Object, Pairs, PairsIter};
+pub use document::{
+    BigIntRef, Construct, Document, Items, ItemsIter, KnownClass, Node, NodeId, NodeRef, Object, Pairs,
+    PairsIter,
+};
 pub use encode::encoder::{Encoder, MemoId};
 pub use encode::options::{DEFAULT_SHARE_FROM, EncodeOptions};
 pub use encode::segments::Segments;

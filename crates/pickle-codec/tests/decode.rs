@@ -142,9 +142,7 @@ fn depth_counts_every_way_to_nest() {
         pickle.push(b'.');
         let options = DecodeOptions::new().globals(Globals::Inert);
         assert_eq!(outcome(&pickle, &options), "!depth", "{name}");
-        let mut limits = Limits::default();
-        limits.max_depth = 5_000;
-        limits.max_memory = Some(16 << 20);
+        let limits = Limits { max_depth: 5_000, max_memory: Some(16 << 20), ..Limits::default() };
         assert!(Decoder::with_options(options.limits(limits)).decode(&pickle).is_ok(), "{name}");
     }
 }
@@ -213,8 +211,7 @@ fn what_an_object_is_given_nests_in_it() {
         [("items", [object, &b"]]]]aaaa."[..]].concat()), ("pairs", [object, &b"N]]]]aaas."[..]].concat())];
     for (name, pickle) in rows {
         for (max_depth, expected) in [(5, "!depth"), (6, "read")] {
-            let mut limits = Limits::default();
-            limits.max_depth = max_depth;
+            let limits = Limits { max_depth, ..Limits::default() };
             let options = DecodeOptions::new().globals(Globals::Inert).limits(limits);
             let outcome = outcome(&pickle, &options);
             let outcome = if outcome.starts_with('!') { outcome.as_str() } else { "read" };
@@ -311,14 +308,11 @@ fn a_refused_name_is_cut_between_characters() {
 
 #[test]
 fn limits_name_what_they_limit() {
-    let mut limits = Limits::default();
-    limits.max_input_len = 3;
+    let limits = Limits { max_input_len: 3, ..Limits::default() };
     assert_eq!(outcome(b"K\x01N.", &DecodeOptions::new().limits(limits)), "!input");
-    let mut limits = Limits::default();
-    limits.max_int_digits = 3;
+    let limits = Limits { max_int_digits: 3, ..Limits::default() };
     assert_eq!(outcome(b"I1234\n.", &DecodeOptions::new().limits(limits)), "!literal");
-    let mut limits = Limits::default();
-    limits.max_memory = Some(64);
+    let limits = Limits { max_memory: Some(64), ..Limits::default() };
     assert_eq!(
         outcome(
             &[b"(".to_vec(), b"]".repeat(100), b"l.".to_vec()].concat(),

@@ -126,8 +126,7 @@ fn billion_laughs_end_early() {
     let mut text = String::new();
     let error = one.root().py_repr(&mut text, 10_000).unwrap_err();
     assert_eq!((error.kind(), text.len()), (ErrorKind::Budget, 10_000));
-    let mut limits = Limits::default();
-    limits.max_expansion = Some(1 << 20);
+    let limits = Limits { max_expansion: Some(1 << 20), ..Limits::default() };
     assert_eq!(one.root().to_value_with(&limits).unwrap_err().kind(), ErrorKind::Budget);
     assert!(started.elapsed().as_secs() < 5, "{:?}", started.elapsed());
 }

@@ -12,9 +12,7 @@ const DEPTH: usize = if cfg!(debug_assertions) { 100_000 } else { 10_000_000 };
 const STACK: usize = 128 << 10;
 
 fn raised() -> Decoder {
-    let mut limits = Limits::default();
-    limits.max_depth = 2 * DEPTH;
-    limits.max_memory = Some(usize::MAX);
+    let limits = Limits { max_depth: 2 * DEPTH, max_memory: Some(usize::MAX), ..Limits::default() };
     Decoder::with_options(DecodeOptions::new().globals(Globals::Inert).limits(limits))
 }
 
@@ -138,9 +136,7 @@ fn doubled_tuples_are_linear() {
 #[test]
 fn the_depth_of_values_has_a_hard_cap() {
     let nested = |depth: usize| [b"]".repeat(depth), b"a".repeat(depth - 1), b".".to_vec()].concat();
-    let mut limits = Limits::default();
-    limits.max_depth = 2_000;
-    limits.max_value_depth = usize::MAX;
+    let limits = Limits { max_depth: 2_000, max_value_depth: usize::MAX, ..Limits::default() };
     let options = DecodeOptions::new().limits(limits);
     let mut decoder = Decoder::with_options(options.clone());
     assert_eq!(decoder.decode_value(&nested(1_025)).unwrap_err().kind(), ErrorKind::Depth);
@@ -194,8 +190,7 @@ fn values_hold_their_factor() {
         Err(error) => assert_eq!(error.kind(), ErrorKind::Budget),
     }
     // Just below the budget, and what it then holds.
-    let mut limits = Limits::default();
-    limits.max_expansion = Some(1 << 20);
+    let limits = Limits { max_expansion: Some(1 << 20), ..Limits::default() };
     for count in [100, 1_000, 2_000, 3_000, 4_000, 5_000] {
         let shared = [b"ca\nb\nq\x000](".as_slice(), &b"h\x00)R".repeat(count), b"e."].concat();
         let document = Decoder::with_options(options.clone()).decode(&shared).unwrap();

@@ -340,8 +340,7 @@ fn errors_say_where() {
 
 #[test]
 fn a_document_keeps_the_limits_of_its_decode() {
-    let mut limits = Limits::default();
-    limits.max_value_depth = 2;
+    let limits = Limits { max_value_depth: 2, ..Limits::default() };
     let mut decoder = Decoder::with_options(DecodeOptions::new().limits(limits));
     let document = decoder.decode(b"]]]aa.").unwrap();
     assert_eq!(from_document::<Vec<Vec<Vec<u8>>>>(&document).unwrap_err().kind(), ErrorKind::Depth);
@@ -460,8 +459,7 @@ fn limits_hold() {
     input.extend(b"h\x00".repeat(1_000_000));
     input.extend(b"e.");
     assert_eq!(from_slice::<Vec<String>>(&input).unwrap_err().kind(), ErrorKind::Budget);
-    let mut limits = Limits::default();
-    limits.max_expansion = Some(100);
+    let limits = Limits { max_expansion: Some(100), ..Limits::default() };
     let options = DecodeOptions::new().limits(limits);
     assert_eq!(
         from_slice_with::<Vec<u8>>(b"](K\x01K\x02K\x03e.", &options).unwrap_err().kind(),

@@ -7,8 +7,8 @@ use std::io::{self, Read};
 
 use num_bigint::BigInt;
 use pickle_codec::{
-    DecodeOptions, Decoder, Deserializer, Encoder, Error, ErrorKind, Globals, Limits, PickleReader, Protocol, Value,
-    decode, from_reader, from_reader_with, from_slice, from_value, to_value, to_vec,
+    DecodeOptions, Decoder, Deserializer, Encoder, Error, ErrorKind, Globals, Limits, PickleReader, Protocol,
+    Value, decode, from_reader, from_reader_with, from_slice, from_value, to_value, to_vec,
 };
 use serde::{Deserialize, Serialize};
 
@@ -50,7 +50,7 @@ struct Whole {
     #[serde(with = "serde_bytes")]
     bytes: Vec<u8>,
     unit: (),
-    nested: Option<Box<Whole>>,
+    nested: Option<Box<Self>>,
 }
 
 fn whole(depth: u32) -> Whole {
@@ -147,11 +147,19 @@ fn documents_go_into_json() {
         let document = decoder.decode(input).unwrap();
         let text = serde_json::to_string(&document).unwrap();
         let read: serde_json::Value = pickle_codec::from_document(&document).unwrap();
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), read, "{}", input.escape_ascii());
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&text).unwrap(),
+            read,
+            "{}",
+            input.escape_ascii()
+        );
         text
     };
     assert_eq!(json(b"N."), "null");
-    assert_eq!(json(b"](K\x01G\x3f\xf8\0\0\0\0\0\0\x89X\x01\0\0\0aK\x02\x85\x8f(K\x03\x90e."), r#"[1,1.5,false,"a",[2],[3]]"#);
+    assert_eq!(
+        json(b"](K\x01G\x3f\xf8\0\0\0\0\0\0\x89X\x01\0\0\0aK\x02\x85\x8f(K\x03\x90e."),
+        r#"[1,1.5,false,"a",[2],[3]]"#
+    );
     assert_eq!(json(b"cdatetime\ndate\n(C\x04\x07\xea\x01\x02tR."), r#""2026-01-02""#);
     assert_eq!(json(b"cmypkg\nPoint\n)\x81}X\x01\0\0\0xK\x01sb."), r#"{"x":1}"#);
     assert_eq!(json(b"cmypkg\nThing\n."), r#""mypkg.Thing""#);
@@ -167,8 +175,7 @@ fn documents_go_into_json() {
         bomb.extend([b't', b'q', level]);
     }
     bomb.push(b'.');
-    let mut limits = Limits::default();
-    limits.max_expansion = Some(1 << 20);
+    let limits = Limits { max_expansion: Some(1 << 20), ..Limits::default() };
     let mut decoder = Decoder::with_options(DecodeOptions::new().limits(limits));
     let document = decoder.decode(&bomb).unwrap();
     assert!(serde_json::to_string(&document).is_err());
@@ -212,13 +219,19 @@ fn values_are_changed_in_place() {
     assert_eq!(value.pointer("/b/c/0"), Some(&Value::None));
     assert_eq!(value.pointer_mut("/b/c/9"), None);
     assert_eq!(value.get_mut("zzz"), None);
-    assert_eq!((Value::from(b"ab"), Value::from([97, 98])), (Value::from(&b"ab"[..]), Value::from(vec![97, 98])));
+    assert_eq!(
+        (Value::from(b"ab"), Value::from([97, 98])),
+        (Value::from(&b"ab"[..]), Value::from(vec![97, 98]))
+    );
     assert_eq!(Value::from(HashMap::from([("k", 1_u64)])), Value::dict([("k", 1)]));
     let document = decode(b"}(K\x01K\x02K\x03K\x04u.").unwrap();
     let pickle_codec::Node::Dict(pairs) = document.root().view() else { panic!("a dict") };
     let mut sum = 0;
     for (key, value) in pairs {
-        let (pickle_codec::Node::Int(key), pickle_codec::Node::Int(value)) = (key.view(), value.view()) else { continue };
+        let (pickle_codec::Node::Int(key), pickle_codec::Node::Int(value)) = (key.view(), value.view())
+        else {
+            continue;
+        };
         sum += key * value;
     }
     assert_eq!(sum, 14);

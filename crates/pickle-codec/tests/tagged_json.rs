@@ -368,8 +368,7 @@ fn hostile_json_ends_at_a_limit() {
     let dicts = |depth: usize| "{\"$dict\":[[1,".repeat(depth) + "1" + &"]]}".repeat(depth);
     assert!(tagged::from_str(&dicts(1_000), &TaggedOptions::new()).is_ok());
     assert_eq!(kind(&"9".repeat(300_000)), ErrorKind::Budget);
-    let mut limits = Limits::default();
-    limits.max_input_len = 3;
+    let limits = Limits { max_input_len: 3, ..Limits::default() };
     let error = tagged::from_str("null", &TaggedOptions::new().limits(limits)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Input);
 }

@@ -92,8 +92,7 @@ impl Tally {
 
     /// A value holds the factor that its documentation states.
     fn value(&mut self, name: &str, document: &pickle_codec::Document<'_>, len: usize, shares: bool) {
-        let mut limits = Limits::default();
-        limits.max_value_depth = 1_024;
+        let limits = Limits { max_value_depth: 1_024, ..Limits::default() };
         let most = if shares { limits.expansion(len) } else { 64 * len };
         let before = HEAP.current_usage();
         // Values that deep recurse when they are dropped, and a test's stack has room for them.

@@ -164,9 +164,7 @@ impl PushDecoder {
                         self.frame_len_at = start + 1;
                     } else if opcode == Opcode::Stop {
                         self.complete = Some(end);
-                    } else if opcode.names_or_calls()
-                        && self.decoder.options().globals == Globals::Reject
-                    {
+                    } else if opcode.names_or_calls() && self.decoder.options().globals == Globals::Reject {
                         return Err(self.decode_now(end, ErrorKind::Global, start, Some(opcode)));
                     }
                 }

@@ -50,11 +50,7 @@ impl<'c, 'd, 'a> Place<'c, 'd, 'a> {
         E::custom(explained(error, self.0.node))
     }
 
-    fn pairs<S: Serializer>(
-        &self,
-        serializer: S,
-        all: [&[NodeId]; 2],
-    ) -> Result<S::Ok, S::Error> {
+    fn pairs<S: Serializer>(&self, serializer: S, all: [&[NodeId]; 2]) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(all.iter().map(|ids| ids.len() / 2).sum()))?;
         for ids in all {
             let (pairs, _) = ids.as_chunks::<2>();
@@ -153,7 +149,8 @@ impl Serialize for Exact<'_, '_, '_, '_> {
         let context = place.0.context;
         let limits = Limits { max_value_depth: place.0.depth_left(), ..Limits::default() };
         let mut budget = Budget::new(context.left());
-        let value = place.0.node.to_value_within(&limits, &mut budget).map_err(|error| place.failed(error))?;
+        let value =
+            place.0.node.to_value_within(&limits, &mut budget).map_err(|error| place.failed(error))?;
         let pickle = value.to_vec(crate::wire::protocol::Protocol::HIGHEST).map_err(S::Error::custom)?;
         context.charge(pickle.len()).map_err(|error| place.failed(error))?;
         serializer.serialize_bytes(&pickle)

@@ -1,8 +1,8 @@
 //! `&mut Encoder` as a serializer of serde's.
 
-use bytes::BufMut;
 use ::serde::Serialize;
 use ::serde::ser;
+use bytes::BufMut;
 use core::fmt;
 
 use super::ser::{Compound, Ser};

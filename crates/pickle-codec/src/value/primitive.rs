@@ -58,12 +58,33 @@ mod tests {
 
     #[test]
     fn rows() {
-        assert!(Value::from(5) == 5_u8 && Value::from(5) == 5_i128 && 5_usize == Value::from(5));
-        assert!(Value::from(u64::MAX) == u64::MAX && Value::from(u64::MAX) != -1);
-        assert!(Value::from(i128::MIN) == i128::MIN && Value::from(i128::MIN) != i64::MIN);
-        assert!(Value::from(1) != 1.0 && Value::from(1) != true && Value::from(1.5) == 1.5_f32);
-        assert!(Value::from("a") == "a" && "a" == Value::from("a") && Value::from("a") != *"b");
-        assert!(Value::from("a") == String::from("a") && Value::from("a") == Cow::Borrowed("a"));
-        assert!(Value::from(&b"a"[..]) == b"a"[..] && Value::from(&b"a"[..]) != "a");
+        let (five, most, least) = (Value::from(5), Value::from(u64::MAX), Value::from(i128::MIN));
+        let (half, text, bytes) = (Value::Float(1.5), Value::from("a"), Value::from(b"a"));
+        let equal = [
+            five == 5_u8,
+            five == 5_i128,
+            5_usize == five,
+            most == u64::MAX,
+            least == i128::MIN,
+            half == 1.5_f32,
+            half == 1.5,
+            text == "a",
+            "a" == text,
+            text == Cow::Borrowed("a"),
+            bytes == b"a"[..],
+            Value::Bool(true) == true,
+        ];
+        assert_eq!(equal, [true; 12]);
+        let different = [
+            five == 5.0,
+            five == true,
+            most == -1,
+            least == i64::MIN,
+            Value::Float(f64::NAN) == 1.5,
+            text == *"b",
+            text == b"a"[..],
+            bytes == "a",
+        ];
+        assert_eq!(different, [false; 8]);
     }
 }

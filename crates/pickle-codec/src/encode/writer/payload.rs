@@ -35,10 +35,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
     fn short_text(&mut self, bytes: &[u8]) -> bool {
         let len = bytes.len();
         let index = self.memo;
-        if self.top.run == 0
-            || index > 0xff
-            || !(3..FRAME_TARGET).contains(&len)
-        {
+        if self.top.run == 0 || index > 0xff || !(3..FRAME_TARGET).contains(&len) {
             return false;
         }
         let Some(room) = self.stage.get_mut(self.pos..) else { return false };
@@ -70,10 +67,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         let size = bytes.len();
         let index = self.memo;
         // Shorter text may be one of those that CPython has only once.
-        if self.top.run == 0
-            || size < 3
-            || index >= NO_MEMO - 1
-            || self.pos + self.hole_bytes >= FRAME_TARGET
+        if self.top.run == 0 || size < 3 || index >= NO_MEMO - 1 || self.pos + self.hole_bytes >= FRAME_TARGET
         {
             return false;
         }
