@@ -101,7 +101,7 @@ impl<'a> LogRecord<'a> {
 
 /// The names that are only described, each once.
 fn globals_of(document: &Document<'_>, options: &DecodeOptions) -> Vec<Box<str>> {
-    if options.globals_set() != Globals::Inert {
+    if options.globals != Globals::Inert {
         return Vec::new();
     }
     let mut seen = HashSet::new();

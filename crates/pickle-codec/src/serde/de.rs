@@ -34,6 +34,21 @@ impl<'c, 'd, 'de> De<'c, 'd, 'de> {
                 }
                 None => Err(Error::plain(ErrorKind::Type)),
             },
+            Kind::Int => match self.node.document.ints.get(id.index()) {
+                Some(value) => {
+                    self.context.charge(SLOT)?;
+                    visitor.visit_i64(*value)
+                }
+                None => Err(Error::plain(ErrorKind::Type)),
+            },
+            Kind::Constant if id != NodeId::EMPTY_TUPLE => {
+                self.context.charge(SLOT)?;
+                match id {
+                    NodeId::TRUE => visitor.visit_bool(true),
+                    NodeId::FALSE => visitor.visit_bool(false),
+                    _ => visitor.visit_unit(),
+                }
+            }
             Kind::Float => match self.node.document.floats.get(id.index()) {
                 Some(value) => {
                     self.context.charge(SLOT)?;
