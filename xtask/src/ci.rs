@@ -130,8 +130,14 @@ fn missing(why: &'static str) -> Result<Outcome> {
 
 /// Each library alone, so that no neighbour turns a feature on.
 fn clippy_bare() -> Result<Outcome> {
-    for package in ["pickle-codec", "logrecord-frame", "logrecord-model", "logrecord-transport", "logrecord"]
-    {
+    for package in [
+        "pickle-codec",
+        "python-format",
+        "logrecord-frame",
+        "logrecord-model",
+        "logrecord-transport",
+        "logrecord",
+    ] {
         run(cargo().args([
             "clippy",
             "-p",

@@ -4,8 +4,7 @@
 //! byte becomes six in JSON. So the output of a record has a bound in proportion to the frame it came in, and what
 //! does not fit is cut, visibly.
 
-use crate::percent::error::FormatError;
-pub(crate) use crate::percent::output::CUT;
+use python_format::FormatError;
 
 /// The bytes that a record may become when it is written out: 16 KiB and 64 times its payload, or 8 MiB and 8 times
 /// its payload, whichever is less.

@@ -7,7 +7,7 @@ use pickle_codec::Value;
 use crate::field::Field;
 use crate::level::Level;
 use crate::record::{LogRecord, Order, OwnedLogRecord};
-use crate::text::Text;
+use python_format::Text;
 
 /// Makes a record with the attributes that CPython 3.12 gives one, in its order.
 ///

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use pickle_codec::{ErrorKind, Limits, Node, NodeRef, Value};
 
-use crate::budget::CUT;
+use python_format::CUT;
 
 /// The note that stands for a value that contains itself.
 const RECURSIVE: &str = "<not kept: contains itself>";
@@ -26,16 +26,6 @@ pub(crate) const MIN_EXPANSION: usize = 16 << 10;
 pub(crate) enum Kept<'a> {
     Value(Value<'a>),
     Note(Note),
-}
-
-impl<'a> Kept<'a> {
-    /// The value, or the text of the note.
-    pub(crate) fn into_value(self) -> Value<'a> {
-        match self {
-            Self::Value(value) => value,
-            Self::Note(note) => note.into_value(),
-        }
-    }
 }
 
 /// Why a value is not kept.

@@ -5,31 +5,23 @@
 //! lines of an exception are indented, so that no record can look like two, or like another.
 
 mod names;
-mod plan;
-mod validate;
 mod view;
 
 use std::borrow::Cow;
 
 use pickle_codec::Value;
+use python_format::{
+    CUT, DEFAULT_MESSAGE_LIMIT, Fields, Format, FormatError, Highlight, Output, PercentFormat, Style, Text,
+    Zone, escape_line, is_true, number, text_of, type_name,
+};
 
 pub use self::names::UnknownName;
-use self::plan::Piece;
 use self::view::View;
-use crate::brace::brace;
-use crate::budget::{CUT, Written};
+use crate::budget::Written;
 use crate::created::seconds_of;
 use crate::defaults::now;
-use crate::dollar::dollar;
-use crate::escape::escape_line;
 use crate::json::SourceInfo;
-use crate::percent::class::{Integer, is_true, type_name};
-use crate::percent::error::FormatError;
-use crate::percent::output::Output;
-use crate::percent::show::{Conversion, show_cow};
-use crate::percent::{Arguments, DEFAULT_MESSAGE_LIMIT, Fields, PercentFormat, percent};
-use crate::strftime::{Zone, default_time, strftime};
-use crate::{LogRecord, Text};
+use crate::record::LogRecord;
 
 /// The bytes that a formatted record may have when nothing else is said: 8 MiB.
 const DEFAULT_LIMIT: usize = 8 << 20;
@@ -39,41 +31,6 @@ const TEXT_FORMAT: &str = "%(asctime)s %(levelname)-8s %(name)s %(message)s";
 
 /// What stands before each line of an exception in safe output.
 const INDENT: &str = "    ";
-
-/// The language of a format string.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[allow(clippy::exhaustive_enums, reason = "Python's logging has these three")]
-pub enum Style {
-    /// `%(message)s`, Python's `%` operator.
-    #[default]
-    Percent,
-    /// `{message}`, Python's `str.format`.
-    Brace,
-    /// `${message}`, Python's `string.Template`.
-    Dollar,
-}
-
-impl Style {
-    /// The style that Python names by a character.
-    #[must_use]
-    pub const fn from_char(style: char) -> Option<Self> {
-        match style {
-            '%' => Some(Self::Percent),
-            '{' => Some(Self::Brace),
-            '$' => Some(Self::Dollar),
-            _ => None,
-        }
-    }
-
-    /// The format of a formatter that is given none.
-    const fn default_format(self) -> &'static str {
-        match self {
-            Self::Percent => "%(message)s",
-            Self::Brace => "{message}",
-            Self::Dollar => "${message}",
-        }
-    }
-}
 
 /// Writes records as text, as Python's `logging.Formatter` does.
 ///
@@ -90,9 +47,7 @@ impl Style {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Formatter {
-    style: Style,
-    format: String,
-    pieces: Option<Vec<Piece>>,
+    format: Format,
     uses_time: bool,
     date_format: Option<String>,
     time_format: String,
@@ -111,6 +66,8 @@ pub struct Formatter {
 #[must_use]
 pub struct FormatterBuilder {
     formatter: Formatter,
+    style: Style,
+    text: String,
     zone: Option<Zone>,
     validate: bool,
 }
@@ -118,13 +75,13 @@ pub struct FormatterBuilder {
 impl FormatterBuilder {
     /// The format string. Without one, or with an empty one, it is the message alone.
     pub fn format(mut self, format: impl Into<String>) -> Self {
-        self.formatter.format = format.into();
+        self.text = format.into();
         self
     }
 
     /// The style of the format string; `%` when nothing is said.
     pub const fn style(mut self, style: Style) -> Self {
-        self.formatter.style = style;
+        self.style = style;
         self
     }
 
@@ -219,21 +176,16 @@ impl FormatterBuilder {
     ///
     /// ValueError for a format string that Python refuses.
     pub fn build(self) -> Result<Formatter, FormatError> {
-        let Self { mut formatter, zone, validate } = self;
-        if formatter.format.is_empty() {
-            formatter.format = String::from(formatter.style.default_format());
-        }
-        let format = formatter.format.as_str();
-        if validate {
-            validate::validate(formatter.style, format)?;
-        }
-        formatter.uses_time = match formatter.style {
-            Style::Percent => format.contains("%(asctime)"),
-            Style::Brace => format.contains("{asctime"),
-            Style::Dollar => format.contains("$asctime") || format.contains("${asctime}"),
+        let Self { mut formatter, style, text, zone, validate } = self;
+        let text = if text.is_empty() { String::from(style.default_format()) } else { text };
+        formatter.uses_time = match style {
+            Style::Percent => text.contains("%(asctime)"),
+            Style::Brace => text.contains("{asctime"),
+            Style::Dollar => text.contains("$asctime") || text.contains("${asctime}"),
         };
-        if formatter.style == Style::Percent {
-            formatter.pieces = plan::compile(format);
+        formatter.format = Format::new(style, text);
+        if validate {
+            formatter.format.validate()?;
         }
         if let Some(zone) = zone {
             formatter.zone = zone;
@@ -249,9 +201,7 @@ impl Formatter {
     pub fn builder() -> FormatterBuilder {
         FormatterBuilder {
             formatter: Self {
-                style: Style::Percent,
-                format: String::new(),
-                pieces: None,
+                format: Format::new(Style::Percent, ""),
                 uses_time: false,
                 date_format: None,
                 time_format: String::from("%Y-%m-%d %H:%M:%S"),
@@ -264,6 +214,8 @@ impl Formatter {
                 limit: DEFAULT_LIMIT,
                 message_limit: DEFAULT_MESSAGE_LIMIT,
             },
+            style: Style::Percent,
+            text: String::new(),
             zone: None,
             validate: true,
         }
@@ -273,10 +225,9 @@ impl Formatter {
     /// against what records may hold, with or without colour.
     #[must_use]
     pub fn text(colour: bool) -> Self {
-        let mut formatter =
-            Self::builder().format(TEXT_FORMAT).safe(true).lenient(true).colour(colour).formatter;
+        let mut formatter = Self::builder().safe(true).lenient(true).colour(colour).formatter;
         formatter.uses_time = true;
-        formatter.pieces = plan::compile(TEXT_FORMAT);
+        formatter.format = Format::new(Style::Percent, TEXT_FORMAT);
         formatter.zone = Zone::local();
         formatter
     }
@@ -290,7 +241,7 @@ impl Formatter {
     /// The format string.
     #[must_use]
     pub fn format_string(&self) -> &str {
-        &self.format
+        self.format.as_str()
     }
 
     /// A record as text.
@@ -347,7 +298,8 @@ impl Formatter {
     /// ```
     pub fn unknown_names(&self) -> impl Iterator<Item = UnknownName<'_>> {
         let is_default = |name: &str| self.defaults.iter().any(|(default, _)| default == name);
-        names::asked(self.style, &self.format)
+        self.format
+            .names()
             .into_iter()
             .filter(move |name| !names::is_known(name) && !is_default(name))
             .map(UnknownName::new)
@@ -421,7 +373,7 @@ impl Formatter {
             if !ends_line {
                 output.push_str("\n");
             }
-            let text = show_cow(value, Conversion::Str, output.room())?;
+            let text = text_of(value, output.room())?;
             self.write_below(&text, &mut output);
             cut |= output.is_full();
         }
@@ -438,25 +390,12 @@ impl Formatter {
     }
 
     fn write_fields(&self, view: &View<'_>, output: &mut Output<'_>) -> Result<(), FormatError> {
-        match (self.style, &self.pieces) {
-            (Style::Percent, Some(pieces)) => {
-                for piece in pieces {
-                    match piece {
-                        Piece::Literal(text) => output.push_str(text),
-                        Piece::Field(field) if self.colour && &*field.name == "levelname" => {
-                            output.push_str(colour(view.record));
-                            field.write(view, self.lenient, output)?;
-                            output.push_str("\x1b[0m");
-                        }
-                        Piece::Field(field) => field.write(view, self.lenient, output)?,
-                    }
-                }
-                Ok(())
-            }
-            (Style::Percent, None) => percent(&self.format, Arguments::Fields(view), output),
-            (Style::Brace, _) => brace(&self.format, view, output),
-            (Style::Dollar, _) => dollar(&self.format, view, output),
-        }
+        let highlight = self.colour.then(|| Highlight {
+            name: "levelname",
+            before: colour(view.record),
+            behind: "\x1b[0m",
+        });
+        self.format.write(view, self.lenient, highlight, output)
     }
 
     /// Writes exception or stack text below the line.
@@ -488,29 +427,30 @@ impl Formatter {
             Some(Value::Float(seconds)) => *seconds,
             // Python takes the time at hand where there is none.
             None | Some(Value::None) => now(),
-            Some(other) => match Integer::of(other) {
-                Some(integer) => integer
-                    .to_float()
-                    .map_err(|_| FormatError::overflow("timestamp out of range for platform time_t"))?,
-                None if self.lenient => seconds_of(other).unwrap_or_else(now),
-                None => {
+            Some(other) => match number(other) {
+                Some(Ok(seconds)) => seconds,
+                Some(Err(_)) if !self.lenient => {
+                    return Err(FormatError::overflow("timestamp out of range for platform time_t"));
+                }
+                None if !self.lenient => {
                     let message =
                         format!("'{}' object cannot be interpreted as an integer", type_name(other));
                     return Err(FormatError::type_error(message));
                 }
+                _ => seconds_of(other).unwrap_or_else(now),
             },
         };
         // A time without a year that can be written is no reason to lose a record.
-        let created = if self.lenient && self.zone.at(created).is_err() { now() } else { created };
+        let created = if self.lenient && self.zone.everyday(created).is_err() { now() } else { created };
         if let Some(format) = &self.date_format {
-            return strftime(format, &self.zone.at(created)?, &self.zone);
+            return self.zone.strftime(format, created);
         }
-        let mut text = String::with_capacity(24);
-        let is_everyday = self.time_format == "%Y-%m-%d %H:%M:%S"
-            && default_time(self.zone.local_seconds(created)?, &mut text);
-        if !is_everyday {
-            text = strftime(&self.time_format, &self.zone.at(created)?, &self.zone)?;
-        }
+        let everyday =
+            if self.time_format == "%Y-%m-%d %H:%M:%S" { self.zone.everyday(created)? } else { None };
+        let mut text = match everyday {
+            Some(text) => text,
+            None => self.zone.strftime(&self.time_format, created)?,
+        };
         let Some(format) = &self.msec_format else { return Ok(text) };
         let msecs = match record.field("msecs").map(Cow::into_owned_value) {
             Some(value @ (Value::Float(_) | Value::Int(_))) => value,
@@ -551,12 +491,12 @@ fn push_milliseconds(number: f64, out: &mut String) {
 
 /// The escape sequence of a level.
 fn colour(record: &dyn Fields) -> &'static str {
-    let level = record.field("levelno").and_then(|level| Integer::of(&level).and_then(|level| level.small()));
+    let level = record.field("levelno").and_then(|level| number(&level)).and_then(Result::ok);
     match level {
-        Some(50..) => "\x1b[1;31m",
-        Some(40..) => "\x1b[31m",
-        Some(30..) => "\x1b[33m",
-        Some(20..) => "\x1b[32m",
+        Some(50.0..) => "\x1b[1;31m",
+        Some(40.0..) => "\x1b[31m",
+        Some(30.0..) => "\x1b[33m",
+        Some(20.0..) => "\x1b[32m",
         Some(_) => "\x1b[36m",
         None => "\x1b[0m",
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use pickle_codec::{Document, DocumentBuilder, KnownClass, NodeId, ObjectValue, Result, Value};
 
-use crate::text::Text;
+use python_format::Text;
 
 /// Builds a document of values. A global that is met again is the same node, as a class is the
 /// same object in Python.

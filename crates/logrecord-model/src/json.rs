@@ -19,14 +19,15 @@ use std::collections::HashMap;
 use pickle_codec::Value;
 use pickle_codec::json::{write_escaped, write_string};
 
-use crate::budget::{CUT, Written};
+use crate::budget::Written;
 use crate::field::Field;
-use crate::percent::class::type_name;
+use python_format::CUT;
+use python_format::type_name;
 
 use crate::record::LogRecord;
 use crate::tagged::{repr, write_value};
-use crate::text::Text;
 use crate::time::rfc3339;
+use python_format::Text;
 
 /// Where a record came from, as the receiver knows it; goes under `source`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -331,9 +332,9 @@ fn unique(base: String, key: &Value<'_>, taken: &mut HashMap<Cow<'_, str>, u32>)
 
 /// Text as a JSON string, with each lone surrogate as a visible escape.
 fn write_text(text: &Text<'_>, out: &mut Vec<u8>) {
-    match text {
-        Text::Utf8(text) => write_string(text, out),
-        Text::Wtf8(_) => write_string(&text.to_visible(), out),
+    match text.as_str() {
+        Some(text) => write_string(text, out),
+        None => write_string(&text.to_visible(), out),
     }
 }
 

@@ -7,7 +7,7 @@ use pickle_codec::{Limits, Value};
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::ser::{Error as _, Serialize, Serializer};
 
-use crate::convert::Converter;
+use crate::convert::{Converter, Kept};
 use crate::error::{Error, ErrorKind, Result};
 use crate::field::Field;
 use crate::record::{LogRecord, OwnedLogRecord};
@@ -181,7 +181,10 @@ fn tagged_value(tree: &Tree) -> Option<Value<'static>> {
     let text = String::from_utf8(text).ok()?;
     let limits = Limits::default();
     let document = tagged::from_str(&text, &TaggedOptions::new().limits(limits)).ok()?;
-    Some(Converter::new(&limits, text.len()).value(document.root()).into_value().into_owned())
+    Some(match Converter::new(&limits, text.len()).value(document.root()) {
+        Kept::Value(value) => value.into_owned(),
+        Kept::Note(note) => note.into_value(),
+    })
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@
 //!
 //! # Features
 //!
+//! - `serde`, on by default: records from JSON, serde in both directions, OpenTelemetry's data model.
 //! - `arbitrary`: `Arbitrary` for [`LogRecord`].
 //! - `log`, `tracing`: conversions of [`Level`] to and from the levels of those crates.
 //!
@@ -35,53 +36,49 @@
 
 #[cfg(feature = "arbitrary")]
 mod arbitrary;
-mod brace;
 mod budget;
 mod builder;
 mod convert;
 mod created;
 mod defaults;
-mod dollar;
 mod error;
-mod escape;
 mod exception;
 mod field;
 mod formatter;
 mod graph;
 mod json;
+#[cfg(feature = "serde")]
 mod json_read;
 mod level;
 mod loose;
 mod message;
+#[cfg(feature = "serde")]
 pub mod otel;
-mod percent;
 mod plain;
 mod read;
 mod record;
 mod scan;
 mod stock;
-mod strftime;
 mod tagged;
-mod text;
 mod time;
+#[cfg(feature = "serde")]
 mod tree;
 mod write;
 
 pub use budget::{Written, output_limit};
 pub use builder::LogRecordBuilder;
 pub use error::{Error, ErrorKind, Result};
-pub use escape::escape_line;
 pub use exception::{Exception, Link, SyntaxPlace, Traceback, TracebackFrame};
 pub use field::Field;
-pub use formatter::{Formatter, FormatterBuilder, Style, UnknownName};
+pub use formatter::{Formatter, FormatterBuilder, UnknownName};
 pub use json::SourceInfo;
 pub use level::{Level, LevelNames, UnknownLevel};
-pub use percent::error::FormatError;
-pub use percent::{DEFAULT_MAX_DIRECTIVES, DEFAULT_MESSAGE_LIMIT, Fields, PercentFormat};
+pub use python_format::{
+    DEFAULT_MAX_DIRECTIVES, DEFAULT_MESSAGE_LIMIT, Fields, FormatError, PercentFormat, Style, Text, Zone,
+    escape_line,
+};
 pub use read::RecordDecoder;
 pub use record::{LogRecord, OwnedLogRecord};
-pub use strftime::Zone;
-pub use text::Text;
 
 /// The README's examples are compiled and run.
 #[cfg(doctest)]

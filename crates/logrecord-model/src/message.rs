@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use pickle_codec::Value;
 
 use crate::field::Field;
-use crate::percent::PercentFormat;
 use crate::record::LogRecord;
-use crate::text::Text;
+use python_format::PercentFormat;
+use python_format::Text;
 
 impl LogRecord<'_> {
     /// The message with its arguments merged in, as `getMessage()` gives it.

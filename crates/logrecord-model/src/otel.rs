@@ -185,7 +185,7 @@ fn text(value: &Value<'_>) -> String {
         other => {
             let mut out = String::new();
             if other.py_str(&mut out, MOST).is_err() {
-                out.push_str(crate::percent::output::CUT);
+                out.push_str(python_format::CUT);
             }
             out
         }

@@ -8,7 +8,7 @@ use pickle_codec::Value;
 use crate::field::{FIELDS, FLOATS, Field, INTS, Slot, TEXTS, VALUES};
 use crate::level::Level;
 use crate::plain::{latin1, plain};
-use crate::text::Text;
+use python_format::Text;
 
 /// A LogRecord, borrowing from the payload it was read from.
 ///

@@ -20,7 +20,7 @@ use crate::field::{FLOATS, Field, INTS};
 use crate::loose::{self, Scratch};
 use crate::record::{LogRecord, Order, Scalar};
 use crate::scan::Cursor;
-use crate::text::Text;
+use python_format::Text;
 
 /// Beyond this many extras the search for duplicate keys is left to the decoder.
 pub(crate) const MAX_EXTRAS: usize = 48;

@@ -6,9 +6,9 @@ use pickle_codec::json::write_string;
 use pickle_codec::tagged::{TaggedOptions, write_node};
 use pickle_codec::{Limits, Value};
 
-use crate::budget::CUT;
 use crate::graph::Graph;
 use crate::json::{write_float, write_int};
+use python_format::CUT;
 
 /// A value that would pass the bound. What was written of it is still there.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::field::{Field, Slot, TEXTS};
 use crate::graph::Graph;
 use crate::record::{Entry, LogRecord, Order};
-use crate::text::Text;
+use python_format::Text;
 
 /// CPython writes larger dicts in batches; they are left to the encoder.
 const MAX_ITEMS: usize = 999;

@@ -1,9 +1,6 @@
-//! The names that a format asks for, and what was meant by one that no record has.
+//! What was meant by a name in a format that no record has.
 
-use super::Style;
 use crate::Field;
-use crate::brace::Markup;
-use crate::dollar::{Part, Parts};
 
 /// What a format may ask for beside the attributes of a record.
 const OTHERS: [&str; 4] = ["extra", "transport", "peer", "key_id"];
@@ -35,47 +32,6 @@ impl<'f> UnknownName<'f> {
 /// Whether a record, or what a receiver knows of it, may have this name.
 pub(super) fn is_known(name: &str) -> bool {
     Field::from_name(name.as_bytes()).is_some() || OTHERS.contains(&name)
-}
-
-/// The names that a format asks for, each once.
-pub(super) fn asked(style: Style, format: &str) -> Vec<&str> {
-    let mut names: Vec<&str> = Vec::new();
-    let mut add = |name| {
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    };
-    match style {
-        Style::Percent => {
-            let mut rest = format;
-            while let Some((_, after)) = rest.split_once('%') {
-                rest = after;
-                if let Some(after) = rest.strip_prefix('%') {
-                    rest = after;
-                } else if let Some((name, after)) =
-                    rest.strip_prefix('(').and_then(|named| named.split_once(')'))
-                {
-                    add(name);
-                    rest = after;
-                }
-            }
-        }
-        Style::Brace => {
-            let mut markup = Markup { rest: format };
-            while let Ok(Some(part)) = markup.next_part() {
-                let Some(field) = part.field else { continue };
-                add(field.name.split(['.', '[']).next().unwrap_or_default());
-            }
-        }
-        Style::Dollar => {
-            for part in Parts::new(format) {
-                if let Part::Named(name) | Part::Braced(name) = part {
-                    add(name);
-                }
-            }
-        }
-    }
-    names
 }
 
 /// How many letters have to be put in, taken out, exchanged or swapped with the next, case aside.
@@ -110,6 +66,8 @@ fn distance(left: &str, right: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use python_format::{Format, Style};
+
     use super::*;
 
     #[test]
@@ -134,7 +92,9 @@ mod tests {
             ),
         ];
         for (style, format, expected) in rows {
-            let unknown: Vec<_> = asked(*style, format)
+            let parsed = Format::new(*style, *format);
+            let unknown: Vec<_> = parsed
+                .names()
                 .into_iter()
                 .filter(|name| !is_known(name))
                 .map(UnknownName::new)

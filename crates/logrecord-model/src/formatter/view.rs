@@ -7,8 +7,8 @@ use pickle_codec::Value;
 
 use crate::created::seconds_of;
 use crate::json::SourceInfo;
-use crate::percent::Fields;
 use crate::{Field, LogRecord, Text};
+use python_format::Fields;
 
 /// A record with message and time filled in, its source and all its extras, and defaults behind it.
 pub(super) struct View<'r> {

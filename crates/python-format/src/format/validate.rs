@@ -3,8 +3,8 @@
 use super::Style;
 use crate::brace::Markup;
 use crate::dollar::{Part, Parts};
-use crate::percent::error::FormatError;
-use crate::percent::show::repr_str;
+use crate::error::FormatError;
+use crate::show::repr_str;
 
 /// Refuses what Python refuses.
 pub(super) fn validate(style: Style, format: &str) -> Result<(), FormatError> {

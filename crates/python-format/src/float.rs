@@ -54,7 +54,7 @@ impl FloatText {
             0 => 0,
             further => further.saturating_add(LONG),
         };
-        super::show::FLOAT_STEPS.saturating_add(further)
+        crate::output::FLOAT_STEPS.saturating_add(further)
     }
 
     fn push_zeros(&mut self, count: usize) {
@@ -99,17 +99,6 @@ pub(crate) fn float_text(value: f64, spec: FloatSpec) -> FloatText {
         }
     };
     text.negative = value.is_sign_negative() && !(spec.no_negative_zero && is_zero);
-    text
-}
-
-/// A float as Python's `repr`.
-pub(crate) fn float_repr(value: f64) -> String {
-    let spec =
-        FloatSpec { kind: 'r', precision: 0, alternate: false, add_dot_0: true, no_negative_zero: false };
-    let FloatText { negative, mut text, .. } = float_text(value, spec);
-    if negative {
-        text.insert(0, '-');
-    }
     text
 }
 
@@ -272,33 +261,13 @@ mod tests {
     }
 
     #[test]
-    fn repr_rows() {
-        let rows = [
-            (0.1, "0.1"),
-            (1.0, "1.0"),
-            (-0.0, "-0.0"),
-            (1e16, "1e+16"),
-            (1e15, "1000000000000000.0"),
-            (123_456_789_012_345_680.0, "1.2345678901234568e+17"),
-            (0.0001, "0.0001"),
-            (0.00001, "1e-05"),
-            (5e-324, "5e-324"),
-            (f64::MAX, "1.7976931348623157e+308"),
-            (f64::from_bits(0x40c8_ce99_2400_0000), "12701.196411132812"),
-        ];
-        for (value, expected) in rows {
-            assert_eq!(float_repr(value), expected);
-        }
-    }
-
-    #[test]
     fn a_huge_precision_is_counted_and_not_written() {
         for (kind, alternate) in [('f', false), ('e', false), ('g', true)] {
             let text = float_text(1.5, spec(kind, usize::MAX, alternate));
             let (before, behind) = text.parts();
             assert!(before.len() + behind.len() <= EXACT_DIGITS + 8, "{kind}");
             assert!(text.zeros > usize::MAX / 2, "{kind}");
-            assert_eq!(text.steps(), crate::percent::show::FLOAT_STEPS, "{kind}");
+            assert_eq!(text.steps(), crate::output::FLOAT_STEPS, "{kind}");
         }
         let rows = [(1e308, 'f', 0, 200..350), (0.1, 'e', 60, 60..110), (5e-324, 'g', 2000, 700..800)];
         for (value, kind, precision, steps) in rows {

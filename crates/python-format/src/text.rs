@@ -11,7 +11,7 @@ use pickle_codec::{Str, Value};
 /// Python's text; such text is kept as WTF-8, three bytes a surrogate.
 ///
 /// ```
-/// use logrecord_model::Text;
+/// use python_format::Text;
 /// let text = Text::from("héllo");
 /// assert_eq!(text.as_str(), Some("héllo"));
 /// let odd = Text::from_wtf8(b"caf\xed\xb3\xa9".to_vec()).unwrap();

@@ -4,79 +4,26 @@
 //! the fill characters and the work have an end, because a width is a number that a stranger
 //! chooses, and a lone surrogate is written as `\udXXX`, because the result is a Rust string.
 
-pub(crate) mod class;
-pub(crate) mod error;
-pub(crate) mod float;
-pub(crate) mod known;
-mod lookup;
-pub(crate) mod output;
-pub(crate) mod show;
-
 use std::borrow::Cow;
 
 use memchr::memchr;
 use pickle_codec::{Str, Value};
 
-use self::class::{Integer, is_true, no_keys, real, type_name};
-use self::error::FormatError;
-use self::float::{FloatSpec, FloatText, float_text};
-use self::lookup::Lookup;
-pub use self::output::DEFAULT_MAX_DIRECTIVES;
-use self::output::{CUT, Extent, Output, Place};
-use self::show::{Conversion, object_steps, repr_str, write_text, write_value};
-use crate::Text;
+use crate::class::{Integer, code_point, is_true, no_keys, real, type_name};
+use crate::error::FormatError;
+use crate::fields::{Fields, find, pairs_of};
+use crate::float::{FloatSpec, FloatText, float_text};
+use crate::output::{CUT, DEFAULT_MAX_DIRECTIVES, Extent, Output, Place, count_up_to};
+use crate::show::{Conversion, object_steps, repr_str, show, write_text, write_value};
+use crate::text::Text;
 
 /// The bytes that a message may have when nothing else is said: 64 KiB.
 pub const DEFAULT_MESSAGE_LIMIT: usize = 64 * 1024;
 
-/// Where a format string's names are looked up: the attributes of a record, or any map.
-pub trait Fields {
-    /// The value of a name.
-    fn field(&self, name: &str) -> Option<Cow<'_, Value<'_>>>;
-
-    /// All names and values as one dict, for the rare directive that asks for the whole.
-    fn all(&self) -> Value<'_>;
-
-    /// The values of an application's own names as one dict, where they are known from the others.
-    fn extra(&self) -> Option<Value<'_>> {
-        None
-    }
-}
-
-impl Fields for Value<'_> {
-    fn field(&self, name: &str) -> Option<Cow<'_, Value<'_>>> {
-        find(pairs_of(self)?, name).map(Cow::Borrowed)
-    }
-
-    fn all(&self) -> Value<'_> {
-        self.clone()
-    }
-}
-
-/// The pairs of a dict; OrderedDict, defaultdict and Counter are dicts too.
-fn pairs_of<'v, 'a>(value: &'v Value<'a>) -> Option<&'v [(Value<'a>, Value<'a>)]> {
-    match value {
-        Value::Dict(pairs) => Some(pairs),
-        Value::Object(object) if is_dict_class(&object.class) => object.pairs.as_deref(),
-        _ => None,
-    }
-}
-
-fn is_dict_class(class: &Value<'_>) -> bool {
-    matches!(class, Value::Global(global)
-        if global.module == "collections"
-            && matches!(&*global.name, "OrderedDict" | "defaultdict" | "Counter"))
-}
-
-fn find<'v, 'a>(pairs: &'v [(Value<'a>, Value<'a>)], name: &str) -> Option<&'v Value<'a>> {
-    // The last one, as in a dict that was filled in this order.
-    pairs.iter().rev().find(|(key, _)| matches!(key, Value::Str(key) if key == name)).map(|(_, value)| value)
-}
-
 /// Python's `format % args` with an end to its output.
 ///
 /// ```
-/// use logrecord_model::PercentFormat;
+/// use python_format::PercentFormat;
 /// use pickle_codec::Value;
 /// let args = Value::Tuple(vec![Value::from("eve"), Value::Int(7)]);
 /// assert_eq!(PercentFormat::new().format("%s has %03d", &args).unwrap(), "eve has 007");
@@ -105,14 +52,10 @@ impl PercentFormat {
     /// Sets the directives that a format may have; what stands behind them is cut off as what is
     /// too long.
     ///
-    /// It bounds the work, and so a directive that costs more than a plain one counts as several: a
-    /// container as three, a float as four and, of more than 18 digits, as forty and one more for
-    /// each digit, an integer of hundreds of digits as many as the square of a 128th of them, an
-    /// object of the standard library as twenty or so, and a name that is looked up among thousands
-    /// as one more for 64 of these.
+    /// It bounds the work to O(limit): a directive that costs more than a plain one counts as several.
     ///
     /// ```
-    /// use logrecord_model::PercentFormat;
+    /// use python_format::PercentFormat;
     /// use pickle_codec::Value;
     /// let format = PercentFormat::new().max_directives(2);
     /// assert_eq!(format.format("%d %d", &Value::tuple([1, 2])).unwrap(), "1 2");
@@ -186,8 +129,9 @@ impl PercentFormat {
         Ok(text)
     }
 
-    /// The message that stands for one that Python refuses: `str(msg)`, and the exception behind it.
-    pub(crate) fn refused(self, msg: &Value<'_>, error: &FormatError) -> String {
+    /// The message that stands for one that Python refuses to format: `str(msg)`, and the exception behind it.
+    #[must_use]
+    pub fn refused(self, msg: &Value<'_>, error: &FormatError) -> String {
         let behind = format!(" [{}: {}]", error.python_type(), error.message());
         let len = msg.as_str().map_or(0, str::len).min(self.limit);
         let spare = CUT.len().saturating_add(behind.len());
@@ -322,7 +266,10 @@ struct State<'a> {
 
 /// What `%(name)s` looks into.
 enum Mapping<'a> {
-    Dict(Lookup<'a>),
+    Dict {
+        pairs: &'a [(Value<'a>, Value<'a>)],
+        steps: usize,
+    },
     Fields(&'a dyn Fields),
     /// A list, bytes or range: Python takes it for a mapping until a name is looked up.
     Sequence(&'a Value<'a>),
@@ -347,7 +294,7 @@ impl<'a> State<'a> {
                 let mapping = if no_keys(value).is_some() {
                     Some(Mapping::Sequence(value))
                 } else {
-                    pairs_of(value).map(|pairs| Mapping::Dict(Lookup::new(pairs)))
+                    pairs_of(value).map(|pairs| Mapping::Dict { pairs, steps: 0 })
                 };
                 Self { mapping, current: Current::One(Some(Cow::Borrowed(value))) }
             }
@@ -372,7 +319,11 @@ impl<'a> State<'a> {
         let value = match &mut self.mapping {
             None => return Err(FormatError::type_error("format requires a mapping")),
             Some(Mapping::Fields(fields)) => fields.field(name),
-            Some(Mapping::Dict(lookup)) => lookup.find(name).map(Cow::Borrowed),
+            Some(Mapping::Dict { pairs, steps }) => {
+                let (value, cost) = find(pairs, name);
+                *steps = steps.saturating_add(cost);
+                value.map(Cow::Borrowed)
+            }
             Some(Mapping::Sequence(value)) => {
                 return Err(FormatError::type_error(no_keys(value).unwrap_or_default()));
             }
@@ -389,7 +340,7 @@ impl<'a> State<'a> {
     /// The steps that looking up names took since this was last asked.
     const fn take_steps(&mut self) -> usize {
         match &mut self.mapping {
-            Some(Mapping::Dict(lookup)) => lookup.take_steps(),
+            Some(Mapping::Dict { steps, .. }) => std::mem::replace(steps, 0),
             _ => 0,
         }
     }
@@ -650,8 +601,8 @@ fn character<'v>(value: &'v Value<'v>) -> Result<Text<'v>, FormatError> {
     let wrong = || FormatError::type_error("%c requires int or char");
     match value {
         Value::Str(_) | Value::Wtf8(_) => {
-            let text = show::show(value, Conversion::Str, 0)?;
-            if output::count_up_to(text.as_bytes(), 2) == 1 { Ok(text) } else { Err(wrong()) }
+            let text = show(value, Conversion::Str, 0)?;
+            if count_up_to(text.as_bytes(), 2) == 1 { Ok(text) } else { Err(wrong()) }
         }
         other => {
             let integer = Integer::of(other).ok_or_else(wrong)?;
@@ -662,23 +613,5 @@ fn character<'v>(value: &'v Value<'v>) -> Result<Text<'v>, FormatError> {
                 .ok_or_else(|| FormatError::overflow("%c arg not in range(0x110000)"))?;
             Ok(code_point(point))
         }
-    }
-}
-
-/// Text of one code point, which may be a surrogate.
-pub(crate) fn code_point<'t>(point: u32) -> Text<'t> {
-    if let Some(character) = char::from_u32(point) {
-        return Text::from(String::from(character));
-    }
-    let [.., high, low] = point.to_be_bytes();
-    let bytes = vec![0xed, 0x80 | ((high & 0x0f) << 2) | (low >> 6), 0x80 | (low & 0x3f)];
-    Text::from_wtf8(bytes).unwrap_or_default()
-}
-
-/// Splits a minus off a number's text.
-pub(crate) fn split_sign(text: &str) -> (bool, &str) {
-    match text.strip_prefix('-') {
-        Some(digits) => (true, digits),
-        None => (false, text),
     }
 }

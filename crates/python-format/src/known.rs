@@ -106,7 +106,7 @@ fn moment(
 
 impl Moment {
     /// `datetime.strftime`: as C's, with `%f`, `%z` and `%Z` filled in before.
-    pub(crate) fn format(&self, format: &str) -> Result<String, super::FormatError> {
+    pub(crate) fn format(&self, format: &str) -> Result<String, crate::error::FormatError> {
         let mut filled = String::with_capacity(format.len());
         let mut rest = format;
         while let Some((before, after)) = rest.split_once('%') {
@@ -144,7 +144,7 @@ impl Moment {
 /// A decimal number as its sign, its digits, and how many of them stand behind the point; None for
 /// one that is not finite.
 pub(crate) fn decimal_digits(text: &str) -> Option<(bool, String, i64)> {
-    let (negative, text) = super::split_sign(text.trim_start_matches('+'));
+    let (negative, text) = split_sign(text.trim_start_matches('+'));
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let digits = format!("{whole}{fraction}");
@@ -204,6 +204,14 @@ pub(crate) fn decimal_truncated(text: &str) -> Option<BigInt> {
         BigInt::parse_bytes(digits.as_bytes(), 10)? * BigInt::from(10).pow(zeros)
     };
     Some(if negative { -whole } else { whole })
+}
+
+/// Splits a minus off a number's text.
+pub(crate) fn split_sign(text: &str) -> (bool, &str) {
+    match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text),
+    }
 }
 
 #[cfg(test)]

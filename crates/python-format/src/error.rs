@@ -6,7 +6,7 @@ use std::fmt;
 /// Why a format could not be applied: the exception that Python raises at the same place.
 ///
 /// ```
-/// use logrecord_model::PercentFormat;
+/// use python_format::PercentFormat;
 /// use pickle_codec::Value;
 /// let error = PercentFormat::new().format("%d", &Value::from("x")).unwrap_err();
 /// assert_eq!(error.python_type(), "TypeError");
@@ -31,18 +31,24 @@ impl FormatError {
         &self.message
     }
 
+    /// A TypeError.
     #[cold]
-    pub(crate) fn type_error(message: impl Into<Cow<'static, str>>) -> Self {
+    #[must_use]
+    pub fn type_error(message: impl Into<Cow<'static, str>>) -> Self {
         Self { python_type: "TypeError", message: message.into() }
     }
 
+    /// A ValueError.
     #[cold]
-    pub(crate) fn value_error(message: impl Into<Cow<'static, str>>) -> Self {
+    #[must_use]
+    pub fn value_error(message: impl Into<Cow<'static, str>>) -> Self {
         Self { python_type: "ValueError", message: message.into() }
     }
 
+    /// A OverflowError.
     #[cold]
-    pub(crate) fn overflow(message: impl Into<Cow<'static, str>>) -> Self {
+    #[must_use]
+    pub fn overflow(message: impl Into<Cow<'static, str>>) -> Self {
         Self { python_type: "OverflowError", message: message.into() }
     }
 

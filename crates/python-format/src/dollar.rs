@@ -1,9 +1,9 @@
 //! Python's `string.Template`: `$name`, `${name}` and `$$`, as the `$` style of a formatter uses it.
 
-use crate::percent::Fields;
-use crate::percent::error::FormatError;
-use crate::percent::output::{Extent, Output};
-use crate::percent::show::{Conversion, repr_str, write_value};
+use crate::error::FormatError;
+use crate::fields::Fields;
+use crate::output::{Extent, Output};
+use crate::show::{Conversion, repr_str, write_value};
 
 /// Writes `Template(format).substitute(**fields)`.
 pub(crate) fn dollar(format: &str, fields: &dyn Fields, output: &mut Output<'_>) -> Result<(), FormatError> {

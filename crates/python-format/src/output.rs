@@ -1,18 +1,21 @@
-//! Output with an end: every formatter of this crate writes here, so that none can be made to
+//! Output with an end: everything in this crate writes here, so that none can be made to
 //! write more than was allowed.
 
 use std::fmt;
 
 use pickle_codec::Str;
 
-use crate::Text;
 use crate::escape::escape_text;
+use crate::text::Text;
 
 /// What stands where text was cut off.
-pub(crate) const CUT: &str = "...(cut)";
+pub const CUT: &str = "...(cut)";
 
 /// The directives that a message may have when nothing else is said: 10,000.
 pub const DEFAULT_MAX_DIRECTIVES: usize = 10_000;
+
+/// Steps of a float whose digits are found at once.
+pub(crate) const FLOAT_STEPS: usize = 3;
 
 /// How much text is made visible at a time.
 const PIECE: usize = 1024;
@@ -23,7 +26,7 @@ const PIECE: usize = 1024;
 /// microsecond, the cost of one plain directive; what costs more takes more of them. So directives
 /// that write nothing cannot be repeated for free.
 #[derive(Debug)]
-pub(crate) struct Output<'b> {
+pub struct Output<'b> {
     text: &'b mut String,
     /// The length at which `text` is full.
     end: usize,
@@ -39,7 +42,8 @@ pub(crate) struct Output<'b> {
 impl<'b> Output<'b> {
     /// Output of at most `limit` further bytes, fill characters among them at most `padding`. The
     /// steps are those of a format that an operator wrote, a quarter of the bytes.
-    pub(crate) fn new(text: &'b mut String, limit: usize, padding: usize, safe: bool) -> Self {
+    #[must_use]
+    pub fn new(text: &'b mut String, limit: usize, padding: usize, safe: bool) -> Self {
         let end = text.len().saturating_add(limit);
         let steps = (limit / 4).max(DEFAULT_MAX_DIRECTIVES);
         Self { text, end, padding, steps, full: false, safe }
@@ -52,12 +56,14 @@ impl<'b> Output<'b> {
     }
 
     /// Whether nothing more is taken.
-    pub(crate) const fn is_full(&self) -> bool {
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
         self.full
     }
 
     /// How many bytes of a value are worth making: more would be cut off.
-    pub(crate) fn room(&self) -> usize {
+    #[must_use]
+    pub fn room(&self) -> usize {
         if self.full { 0 } else { self.end.saturating_sub(self.text.len()) }
     }
 
@@ -79,7 +85,8 @@ impl<'b> Output<'b> {
         self.steps = self.steps.saturating_sub(steps);
     }
 
-    pub(crate) fn push_str(&mut self, text: &str) {
+    /// Writes text, or as much of it as there is room for.
+    pub fn push_str(&mut self, text: &str) {
         if self.full {
             return;
         }
@@ -128,7 +135,7 @@ impl<'b> Output<'b> {
     }
 
     /// Writes text as it is, lone surrogates as Python's `backslashreplace` writes them.
-    pub(crate) fn push_text(&mut self, text: &Text<'_>) {
+    pub fn push_text(&mut self, text: &Text<'_>) {
         match text.as_str() {
             Some(text) => self.push_str(text),
             None => for_each_piece(text.as_bytes(), |piece| {

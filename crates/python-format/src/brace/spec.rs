@@ -6,15 +6,15 @@ use std::borrow::Cow;
 
 use pickle_codec::Value;
 
-use crate::Text;
-use crate::percent::class::{Integer, real, type_name};
-use crate::percent::code_point;
-use crate::percent::error::FormatError;
-use crate::percent::float::{FloatSpec, FloatText, float_text};
-use crate::percent::known::{Plain, decimal_digits, decimal_fixed, plain};
-use crate::percent::output::{Extent, Output, Place};
-use crate::percent::show::{Conversion, object_steps, write_text, write_value};
-use crate::percent::split_sign;
+use crate::class::code_point;
+use crate::class::{Integer, real, type_name};
+use crate::error::FormatError;
+use crate::float::{FloatSpec, FloatText, float_text};
+use crate::known::split_sign;
+use crate::known::{Plain, decimal_digits, decimal_fixed, plain};
+use crate::output::{Extent, Output, Place};
+use crate::show::{Conversion, object_steps, write_text, write_value};
+use crate::text::Text;
 
 /// Writes `format(value, spec)`.
 pub(crate) fn format_value<'v>(

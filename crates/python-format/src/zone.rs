@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::Tm;
-use crate::percent::error::FormatError;
+use crate::error::FormatError;
+use crate::strftime::{Tm, default_time};
 
 /// No file of the database is nearly as large.
 const MAX_FILE: u64 = 1 << 20;
@@ -20,10 +20,10 @@ const CYCLE: i64 = 146_097 * 86_400;
 /// The zone in which a formatter writes times: what `time.localtime` or `time.gmtime` is in Python.
 ///
 /// ```
-/// use logrecord_model::Zone;
+/// use python_format::Zone;
 /// let zone = Zone::from_tz("EST5EDT,M3.2.0,M11.1.0");
 /// assert_eq!(zone.strftime("%Y-%m-%d %H:%M %Z", 1_700_000_000.0)?, "2023-11-14 17:13 EST");
-/// # Ok::<(), logrecord_model::FormatError>(())
+/// # Ok::<(), python_format::FormatError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Zone {
@@ -107,10 +107,20 @@ impl Zone {
     ///
     /// # Errors
     ///
-    /// As [`Formatter::format`](crate::Formatter::format) for a time: not a number, or too far away.
+    /// As `time.localtime`: ValueError for what is no number, OverflowError or OSError for what is too far away.
     pub fn strftime(&self, format: &str, seconds: f64) -> Result<String, FormatError> {
         let tm = self.at(seconds)?;
-        super::strftime(format, &tm, self)
+        crate::strftime::strftime(format, &tm, self)
+    }
+
+    /// `YYYY-MM-DD HH:MM:SS`, the everyday format; `None` if the year has not four digits.
+    ///
+    /// # Errors
+    ///
+    /// As [`strftime`](Self::strftime).
+    pub fn everyday(&self, seconds: f64) -> Result<Option<String>, FormatError> {
+        let mut text = String::with_capacity(24);
+        Ok(default_time(self.local_seconds(seconds)?, &mut text).then_some(text))
     }
 
     /// The fields of a time.
@@ -125,7 +135,7 @@ impl Zone {
     }
 
     /// The seconds since the epoch that a local clock showed; what the everyday format needs.
-    pub(crate) fn local_seconds(&self, seconds: f64) -> Result<i64, FormatError> {
+    fn local_seconds(&self, seconds: f64) -> Result<i64, FormatError> {
         let timestamp = whole_seconds(seconds)?;
         let (rules, asked) = match &self.source {
             Source::Utc | Source::Named(_) => return Ok(timestamp),

@@ -14,7 +14,7 @@ use pickle_codec::json::is_unsafe;
 ///
 /// ```
 /// let mut line = String::from("user ");
-/// logrecord_model::escape_line("eve\n\x1b[31mroot ünï", &mut line);
+/// python_format::escape_line("eve\n\x1b[31mroot ünï", &mut line);
 /// assert_eq!(line, "user eve\\n\\x1b[31mroot ünï");
 /// ```
 pub fn escape_line(text: &str, out: &mut String) {

@@ -4,14 +4,10 @@ use std::borrow::Cow;
 
 use pickle_codec::{Str, Value};
 
-use super::class::Integer;
-use super::error::FormatError;
-use super::float::float_repr;
-use super::output::{Extent, Output};
-use crate::Text;
-
-/// Steps of a float whose digits are found at once.
-pub(crate) const FLOAT_STEPS: usize = 3;
+use crate::class::Integer;
+use crate::error::FormatError;
+use crate::output::{CUT, Extent, FLOAT_STEPS, Output};
+use crate::text::Text;
 
 /// Steps of beginning to print a container.
 const PRINT_STEPS: usize = 2;
@@ -53,9 +49,14 @@ pub(crate) fn write_value(
         Value::Bool(true) => Text::from("True"),
         Value::Bool(false) => Text::from("False"),
         Value::Int(number) => Text::from(digits.format(*number)),
-        Value::Float(number) => {
+        Value::Float(_) => {
             output.spend(FLOAT_STEPS);
-            Text::from(float_repr(*number))
+            // The longest float has 24 characters.
+            let mut text = String::new();
+            value
+                .py_repr(&mut text, 64)
+                .map_err(|_| FormatError::value_error("a float that cannot be written"))?;
+            Text::from(text)
         }
         // On its own such an integer is refused as CPython refuses it; inside a container the
         // printer has a spelling that does not cost the whole text.
@@ -167,16 +168,16 @@ pub(crate) fn show<'v>(
     Ok(Text::from(text))
 }
 
-/// The value that a Cow holds, as text.
-pub(crate) fn show_cow<'v>(
-    value: Cow<'v, Value<'v>>,
-    conversion: Conversion,
-    room: usize,
-) -> Result<Text<'v>, FormatError> {
+/// `str` of a value, of at most `room` bytes; text of any length.
+///
+/// # Errors
+///
+/// ValueError for an integer of more than 4,300 digits, as in Python.
+pub fn text_of<'v>(value: Cow<'v, Value<'v>>, room: usize) -> Result<Text<'v>, FormatError> {
     match value {
-        Cow::Borrowed(value) => show(value, conversion, room),
-        Cow::Owned(Value::Str(text)) if conversion == Conversion::Str => Ok(Text::from(text)),
-        Cow::Owned(value) => show(&value, conversion, room).map(Text::into_owned),
+        Cow::Borrowed(value) => show(value, Conversion::Str, room),
+        Cow::Owned(Value::Str(text)) => Ok(Text::from(text)),
+        Cow::Owned(value) => show(&value, Conversion::Str, room).map(Text::into_owned),
     }
 }
 
@@ -187,7 +188,7 @@ pub(crate) fn repr_str(text: &str) -> String {
     let mut out = String::new();
     let printed = Value::from(text.get(..end).unwrap_or_default()).py_repr(&mut out, ENOUGH);
     if printed.is_err() || end < text.len() {
-        out.push_str(super::output::CUT);
+        out.push_str(CUT);
     }
     out
 }

@@ -2,12 +2,12 @@
 
 use pickle_codec::Value;
 
-use crate::Text;
-use crate::percent::Fields;
-use crate::percent::class::Integer;
-use crate::percent::error::FormatError;
-use crate::percent::output::{Extent, Output, Place};
-use crate::percent::show::{Conversion, repr_str, write_text, write_value};
+use crate::class::Integer;
+use crate::error::FormatError;
+use crate::fields::Fields;
+use crate::output::{Extent, Output, Place};
+use crate::show::{Conversion, repr_str, write_text, write_value};
+use crate::text::Text;
 
 /// A piece of a format.
 #[derive(Clone, Debug)]
@@ -114,7 +114,7 @@ impl Directive {
             Ok(None) => {
                 return Err(FormatError::type_error(format!(
                     "%d format: a real number is required, not {:.200}",
-                    crate::percent::class::type_name(&value)
+                    crate::class::type_name(&value)
                 )));
             }
             Err(error) => return Err(error),

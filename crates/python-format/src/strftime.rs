@@ -1,11 +1,8 @@
 //! `strftime` as glibc writes it in the C locale, which is what Python's `time.strftime` prints on
 //! Linux: every directive, the flags `_ - 0 ^ #`, widths, and the modifiers `E` and `O`.
 
-mod zone;
-
-pub use self::zone::Zone;
-
-use crate::percent::error::FormatError;
+use crate::error::FormatError;
+use crate::zone::Zone;
 
 const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 const MONTHS: [&str; 12] = [
@@ -43,7 +40,7 @@ pub(crate) struct Tm {
 
 impl Tm {
     /// The fields of a time under an offset from UTC.
-    fn new(timestamp: i64, offset: i64, zone: &str) -> Self {
+    pub(crate) fn new(timestamp: i64, offset: i64, zone: &str) -> Self {
         let local = timestamp.saturating_add(offset);
         let (days, second) = (local.div_euclid(86_400), local.rem_euclid(86_400));
         let (year, month, day) = civil(days);

@@ -5,11 +5,12 @@ use std::borrow::Cow;
 use num_bigint::{BigInt, BigUint, Sign};
 use pickle_codec::{Known, ObjectValue, Value};
 
-use super::error::FormatError;
-use super::known::{Plain, decimal_digits, decimal_truncated, plain, scalar};
+use crate::error::FormatError;
+use crate::known::{Plain, decimal_digits, decimal_truncated, plain, scalar};
+use crate::text::Text;
 
 /// The name that Python's messages give a value's type.
-pub(crate) fn type_name<'v>(value: &'v Value<'_>) -> Cow<'v, str> {
+pub fn type_name<'v>(value: &'v Value<'_>) -> Cow<'v, str> {
     Cow::Borrowed(match value {
         Value::None => "NoneType",
         Value::Bool(_) => "bool",
@@ -44,7 +45,7 @@ fn object_type_name<'v>(class: &'v Value<'_>) -> Cow<'v, str> {
 }
 
 /// `bool(value)`: whether Python takes a value for true.
-pub(crate) fn is_true(value: &Value<'_>) -> bool {
+pub fn is_true(value: &Value<'_>) -> bool {
     match value {
         Value::None => false,
         Value::Bool(truth) => *truth,
@@ -339,6 +340,11 @@ impl Iterator for DigitPieces<'_> {
     }
 }
 
+/// An integer, bool or member of an `IntEnum` as a float; `None` for anything else.
+pub fn number(value: &Value<'_>) -> Option<Result<f64, FormatError>> {
+    Integer::of(value).map(|integer| integer.to_float())
+}
+
 /// `float(value)` for the directives that want a real number.
 ///
 /// # Errors
@@ -363,6 +369,16 @@ pub(crate) fn real(value: &Value<'_>) -> Result<f64, FormatError> {
         Some(integer) => integer.to_float(),
         None => Err(FormatError::type_error(format!("must be real number, not {:.200}", type_name(value)))),
     }
+}
+
+/// Text of one code point, which may be a surrogate.
+pub(crate) fn code_point<'t>(point: u32) -> Text<'t> {
+    if let Some(character) = char::from_u32(point) {
+        return Text::from(String::from(character));
+    }
+    let [.., high, low] = point.to_be_bytes();
+    let bytes = vec![0xed, 0x80 | ((high & 0x0f) << 2) | (low >> 6), 0x80 | (low & 0x3f)];
+    Text::from_wtf8(bytes).unwrap_or_default()
 }
 
 #[cfg(test)]

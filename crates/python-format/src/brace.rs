@@ -9,11 +9,12 @@ use std::borrow::Cow;
 use pickle_codec::Value;
 
 use self::spec::{format_value, text_extent};
-use crate::percent::class::{Integer, type_name};
-use crate::percent::error::FormatError;
-use crate::percent::output::{Extent, Output};
-use crate::percent::show::{Conversion, repr_str, write_value};
-use crate::percent::{Fields, code_point};
+use crate::class::code_point;
+use crate::class::{Integer, type_name};
+use crate::error::FormatError;
+use crate::fields::Fields;
+use crate::output::{Extent, Output};
+use crate::show::{Conversion, repr_str, write_value};
 
 /// How deep a specification may hold fields: one level, as in Python.
 const MAX_DEPTH: u32 = 2;
