@@ -213,8 +213,33 @@ def moment(tag):
     return form
 
 
-def spelled(tag, spell=TEXT):
-    return lambda writer, value: writer.out.append('{"$%s":%s}' % (tag, quote(spell(value))))
+def spelled(tag, spell=TEXT, plain=None):
+    """A value by its text, and by its class where that is none of the plain ones."""
+
+    def form(writer, value):
+        beside = ""
+        if plain is not None and type(value).__name__ not in plain:
+            beside = ',"class":%s' % quote(TEXT("%s.%s" % (tag_modules[tag], type(value).__name__)))
+        writer.out.append('{"$%s":%s%s}' % (tag, quote(spell(value)), beside))
+
+    return form
+
+
+tag_modules = {"path": "pathlib", "ip": "ipaddress"}
+
+
+def defaultdict(writer, value):
+    writer.pairs("defaultdict", value)
+    if value.default_factory is not None:
+        writer.out[-1] = writer.out[-1][:-1]
+        writer.out.append(',"factory":{"$global":"builtins.%s"}}' % value.default_factory.__name__)
+
+
+def deque(writer, value):
+    writer.tag("deque", value)
+    if value.maxlen is not None:
+        writer.out[-1] = writer.out[-1][:-1]
+        writer.out.append(',"maxlen":%d}' % value.maxlen)
 
 
 def exception(writer, value):
@@ -239,9 +264,9 @@ KNOWN = {
     fractions.Fraction: spelled("fraction", lambda v: "%d/%d" % (v.numerator, v.denominator)),
     uuid.UUID: spelled("uuid"),
     collections.OrderedDict: lambda w, v: w.pairs("ordereddict", v),
-    collections.defaultdict: lambda w, v: w.pairs("defaultdict", v),
+    collections.defaultdict: defaultdict,
     collections.Counter: lambda w, v: w.pairs("counter", v),
-    collections.deque: lambda w, v: w.tag("deque", v),
+    collections.deque: deque,
 }
 for error in (ValueError, KeyError, RuntimeError, ZeroDivisionError, StopIteration):
     KNOWN[error] = exception
@@ -255,10 +280,11 @@ if not PY2:
     KNOWN[slice] = lambda w, v: w.tag("slice", (v.start, v.stop, v.step))
     KNOWN[http.HTTPStatus] = enum_member
     for path in (pathlib.PurePosixPath, pathlib.PosixPath, pathlib.PureWindowsPath):
-        KNOWN[path] = spelled("path")
+        KNOWN[path] = spelled("path", plain=("PosixPath",))
     for name in ("Address", "Network", "Interface"):
-        KNOWN[getattr(ipaddress, "IPv4" + name)] = spelled("ip")
-        KNOWN[getattr(ipaddress, "IPv6" + name)] = spelled("ip")
+        for version in ("IPv4", "IPv6"):
+            plain = () if name == "Interface" else (version + name,)
+            KNOWN[getattr(ipaddress, version + name)] = spelled("ip", plain=plain)
 
 
 def write(value, refs=False):

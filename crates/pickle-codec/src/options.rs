@@ -3,6 +3,8 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::known;
+
 /// Most digits that CPython reads and prints of an integer in decimal, and this crate by default:
 /// `sys.int_info.default_max_str_digits`. The conversion takes quadratic time.
 pub(crate) const MAX_INT_DIGITS: usize = 4_300;
@@ -181,6 +183,8 @@ pub struct DecodeOptions {
     pub surrogates: Surrogates,
     /// How far a decoder goes.
     pub limits: Limits,
+    /// Whether persistent ids stand under [`Globals::Known`]. Default: they are refused.
+    pub persistent_ids: bool,
     allowed: Vec<String>,
 }
 
@@ -200,12 +204,45 @@ impl DecodeOptions {
 
     /// Allows one further global, as `module.name`; it becomes an inert node under
     /// [`Globals::Known`]. Under [`Globals::Reject`] it has no effect.
+    ///
+    /// Python 2's and Python 3's names of one class are one: `queue.Full` allows `Queue.Full`. An inner
+    /// class is allowed by its whole name, `mypkg.Outer.Inner`, in whichever way the protocol spells it.
     #[must_use]
     pub fn allow(mut self, name: impl Into<String>) -> Self {
         let name = name.into();
+        for (dot, _) in name.match_indices('.') {
+            let (module, class) =
+                (name.get(..dot).unwrap_or_default(), name.get(dot + 1..).unwrap_or_default());
+            let (new_module, new_class) = known::canonical(module, class);
+            if new_module != module || new_class != class {
+                self.insert(alloc::format!("{new_module}.{new_class}"));
+            }
+        }
+        self.insert(name);
+        self
+    }
+
+    fn insert(&mut self, name: String) {
         if let Err(place) = self.allowed.binary_search(&name) {
             self.allowed.insert(place, name);
         }
+    }
+
+    /// Lets persistent ids stand under [`Globals::Known`]: inert, with the value that names each. Default:
+    /// they are refused.
+    ///
+    /// With the names that PyTorch's `weights_only` loads this reads its checkpoints as data.
+    ///
+    /// ```
+    /// use pickle_codec::{DecodeOptions, Decoder, Globals};
+    /// let options = DecodeOptions::new().globals(Globals::Known).persistent_ids(true).allow("torch.FloatStorage");
+    /// let document = Decoder::with_options(options).decode(b"ctorch\nFloatStorage\nX\x01\0\0\x000\x86Q.")?;
+    /// assert!(matches!(document.root().view(), pickle_codec::Node::PersistentId(_)));
+    /// # Ok::<(), pickle_codec::Error>(())
+    /// ```
+    #[must_use]
+    pub const fn persistent_ids(mut self, allowed: bool) -> Self {
+        self.persistent_ids = allowed;
         self
     }
 
@@ -233,6 +270,18 @@ impl DecodeOptions {
     /// Whether [`allow`](Self::allow) was given this global.
     #[must_use]
     pub fn is_allowed(&self, module: &str, name: &str) -> bool {
+        let (new_module, new_name) = known::canonical(module, name);
+        self.has(module, name) || self.has(new_module, new_name)
+    }
+
+    /// Whether a class inside of this one was allowed.
+    pub(crate) fn allows_inner(&self, module: &str, name: &str) -> bool {
+        let outer = alloc::format!("{module}.{name}.");
+        let place = self.allowed.partition_point(|allowed| allowed.as_str() < outer.as_str());
+        self.allowed.get(place).is_some_and(|allowed| allowed.starts_with(&outer))
+    }
+
+    fn has(&self, module: &str, name: &str) -> bool {
         self.allowed
             .binary_search_by(|allowed| {
                 allowed.bytes().cmp(module.bytes().chain(core::iter::once(b'.')).chain(name.bytes()))

@@ -17,6 +17,18 @@ if sys.version_info[0] == 2:
     import cPickle as pickle
     range = xrange
 
+import imaplib
+import subprocess
+
+try:
+    import configparser, queue
+except ImportError:
+    import ConfigParser as configparser
+    import Queue as queue
+try:
+    import zoneinfo
+except ImportError:
+    pass
 try:
     import ipaddress, pathlib, http, enum, signal, socket, re
 except ImportError:
@@ -44,7 +56,15 @@ ROWS = [
     ("D.datetime(2026,1,2,3,4,5,6,D.timezone.utc)", '{"$datetime":"2026-01-02T03:04:05.000006+00:00"}'),
     ("D.time(3,4,5,0,D.timezone(D.timedelta(0,-3600)))", '{"$time":"03:04:05-01:00"}'),
     ("D.timezone(D.timedelta(0,19800))", '{"$timezone":"+05:30"}'),
-    ("D.timezone(D.timedelta(0,19800),'IST')", '{"$timezone":"+05:30"}'),
+    ("D.timezone(D.timedelta(0,19800),'IST')", '{"$timezone":"+05:30","name":"IST"}'),
+    ("D.datetime(2026,1,2,3,4,5,6,D.timezone(D.timedelta(0,3600),'CET'))",
+     '{"$datetime":"2026-01-02T03:04:05.000006+01:00","tz":{"$timezone":"+01:00","name":"CET"}}'),
+    ("zoneinfo.ZoneInfo('UTC')", '{"$zoneinfo":"UTC"}'),
+    ("zoneinfo.ZoneInfo.no_cache('Europe/Berlin')", '{"$zoneinfo":"Europe/Berlin"}'),
+    ("D.datetime(2026,1,2,3,4,5,6,zoneinfo.ZoneInfo('Europe/Berlin'))",
+     '{"$datetime":"2026-01-02T03:04:05.000006","tz":{"$zoneinfo":"Europe/Berlin"}}'),
+    ("[D.time(3,4,tzinfo=zoneinfo.ZoneInfo('UTC')), zoneinfo.ZoneInfo('UTC')]",
+     '[{"$time":"03:04:00","tz":{"$zoneinfo":"UTC"}},{"$zoneinfo":"UTC"}]'),
     ("D.timezone(D.timedelta(-1,66592,999999))", '{"$timezone":"-05:30:07.000001"}'),
     ("decimal.Decimal('1.10')", '{"$decimal":"1.10"}'),
     ("decimal.Decimal('-1E+400')", '{"$decimal":"-1E+400"}'),
@@ -57,28 +77,29 @@ ROWS = [
     ("uuid.UUID(int=5)", '{"$uuid":"00000000-0000-0000-0000-000000000005"}'),
     ("uuid.UUID('f2345678-1234-5678-1234-567812345678')", '{"$uuid":"f2345678-1234-5678-1234-567812345678"}'),
     ("uuid.UUID(int=2**64, is_safe=uuid.SafeUUID.safe)", '{"$uuid":"00000000-0000-0001-0000-000000000000"}'),
-    ("pathlib.PurePosixPath('/a/b')", '{"$path":"/a/b"}'),
-    ("pathlib.PurePosixPath('a','b','..')", '{"$path":"a/b/.."}'),
-    ("pathlib.PurePosixPath()", '{"$path":"."}'),
-    ("pathlib.PurePosixPath('//net/./x/')", '{"$path":"//net/x"}'),
+    ("pathlib.PurePosixPath('/a/b')", '{"$path":"/a/b","class":"pathlib.PurePosixPath"}'),
+    ("pathlib.PurePosixPath('a','b','..')", '{"$path":"a/b/..","class":"pathlib.PurePosixPath"}'),
+    ("pathlib.PurePosixPath()", '{"$path":".","class":"pathlib.PurePosixPath"}'),
+    ("pathlib.PurePosixPath('//net/./x/')", '{"$path":"//net/x","class":"pathlib.PurePosixPath"}'),
     ("pathlib.Path('/x\\udcff')", '{"$path":{"$str":"L3jts78="}}'),
-    ("pathlib.PureWindowsPath('c:\\\\a/b')", '{"$path":"c:\\\\a\\\\b"}'),
-    ("pathlib.PureWindowsPath('//host/share/x')", '{"$path":"\\\\\\\\host\\\\share\\\\x"}'),
+    ("pathlib.PureWindowsPath('c:\\\\a/b')", '{"$path":"c:\\\\a\\\\b","class":"pathlib.PureWindowsPath"}'),
+    ("pathlib.PureWindowsPath('//host/share/x')", '{"$path":"\\\\\\\\host\\\\share\\\\x","class":"pathlib.PureWindowsPath"}'),
     ("ipaddress.ip_address('10.0.0.1')", '{"$ip":"10.0.0.1"}'),
     ("ipaddress.ip_address('fe80::1')", '{"$ip":"fe80::1"}'),
     ("ipaddress.ip_address('::')", '{"$ip":"::"}'),
     ("ipaddress.ip_network('10.0.0.0/8')", '{"$ip":"10.0.0.0/8"}'),
-    ("ipaddress.ip_interface('fe80::1/10')", '{"$ip":"fe80::1/10"}'),
+    ("ipaddress.ip_interface('fe80::1/10')", '{"$ip":"fe80::1/10","class":"ipaddress.IPv6Interface"}'),
     ("collections.OrderedDict([('b',1),('a',2)])", '{"$ordereddict":[["b",1],["a",2]]}'),
     ("collections.OrderedDict()", '{"$ordereddict":[]}'),
     ("with_attribute(collections.OrderedDict([('a',1)]), x=3)", '{"$ordereddict":[["a",1]],"state":{"x":3}}'),
-    ("collections.defaultdict(list,{'a':[1]})", '{"$defaultdict":[["a",[1]]]}'),
+    ("collections.defaultdict(list,{'a':[1]})", '{"$defaultdict":[["a",[1]]],"factory":{"$global":"builtins.list"}}'),
     ("collections.defaultdict(None,{1:2})", '{"$defaultdict":[[1,2]]}'),
-    ("collections.defaultdict(collections.OrderedDict)", '{"$defaultdict":[]}'),
+    ("collections.defaultdict(collections.OrderedDict)",
+     '{"$defaultdict":[],"factory":{"$global":"collections.OrderedDict"}}'),
     ("collections.Counter({'a':2})", '{"$counter":[["a",2]]}'),
     ("collections.Counter()", '{"$counter":[]}'),
     ("collections.deque([1,2])", '{"$deque":[1,2]}'),
-    ("collections.deque([1,2],5)", '{"$deque":[1,2]}'),
+    ("collections.deque([1,2],5)", '{"$deque":[1,2],"maxlen":5}'),
     ("collections.deque()", '{"$deque":[]}'),
     ("range(1,11,2)", '{"$range":[1,11,2]}'),
     ("range(5)", '{"$range":[0,5,1]}'),
@@ -103,10 +124,18 @@ ROWS = [
     ("http.HTTPMethod('GET')", '{"$enum":{"class":"http.HTTPMethod","value":"GET"}}'),
     ("re.RegexFlag(3)", '{"$enum":{"class":"re.RegexFlag","value":3}}'),
     ("signal.Signals(2)", '{"$enum":{"class":"signal.Signals","value":2}}' if sys.version_info >= (3, 11)
-     else '{"$global":"signal.SIGINT"}'),
+     else '{"$enum":{"class":"signal.Signals","name":"SIGINT"}}'),
     ("socket.AddressFamily(2)", '{"$enum":{"class":"socket.AddressFamily","value":2}}' if sys.version_info >= (3, 11)
-     else '{"$global":"socket.AF_INET"}'),
+     else '{"$enum":{"class":"socket.AddressFamily","name":"AF_INET"}}'),
     ("ValueError", '{"$global":"builtins.ValueError"}'),
+    ("queue.Full('x')", '{"$exception":{"class":"queue.Full","args":["x"]}}'),
+    ("configparser.NoSectionError('x').__class__", '{"$global":"configparser.NoSectionError"}'),
+    ("imaplib.IMAP4.error('x')", '{"$exception":{"class":"imaplib.IMAP4.error","args":["x"]}}'),
+    ("[imaplib.IMAP4.error('x'), imaplib.IMAP4.abort('y'), imaplib.IMAP4.error('z')] if sys.version_info[0] > 2 else NS['no']",
+     '[{"$exception":{"class":"imaplib.IMAP4.error","args":["x"]}},{"$exception":{"class":"imaplib.IMAP4.abort","args":["y"]}},'
+     '{"$exception":{"class":"imaplib.IMAP4.error","args":["z"]}}]'),
+    ("subprocess.CalledProcessError(1,'ls').__class__", '{"$global":"subprocess.CalledProcessError"}'),
+    ("decimal.InvalidOperation('x')", '{"$exception":{"class":"decimal.InvalidOperation","args":["x"]}}'),
 ]
 
 HIGHEST = 5 if sys.version_info >= (3, 8) else 4 if sys.version_info[0] == 3 else 2

@@ -59,7 +59,7 @@ fn other_shapes_are_calls() {
         (b"ccollections\nCounter\n(]tR.", "collections.Counter"),
         (b"chttp\nHTTPStatus\n(]tR.", "http.HTTPStatus"),
         (b"chttp\nHTTPStatus\n(K\x01K\x02tR.", "http.HTTPStatus"),
-        (b"c__builtin__\nlist\n(]tR.", "__builtin__.list"),
+        (b"c__builtin__\nlist\n(K\x05tR.", "__builtin__.list"),
         (b"csignal\nSIGINT\n)R.", "signal.SIGINT"),
         (b"\x80\x02cdatetime\ndate\nC\x04\x07\xea\x01\x02\x85\x81.", "datetime.date"),
         (b"\x80\x04\x8c\x08datetime\x8c\x04date\x93C\x04\x07\xea\x01\x02\x85}\x92.", "datetime.date"),
@@ -118,7 +118,7 @@ fn states_are_checked() {
 fn names_outside_the_table_are_refused_where_they_stand() {
     for (pickle, name) in [
         (&b"cos\nsystem\n\xff"[..], "os.system"),
-        (b"cbuiltins\ngetattr\n\xff", "builtins.getattr"),
+        (b"cbuiltins\nsetattr\n\xff", "builtins.setattr"),
         (b"c__builtin__\neval\n\xff", "__builtin__.eval"),
         (b"\x80\x04\x8c\x04http\x8c\x11server.HTTPServer\x93\xff", "http.server.HTTPServer"),
         (b"cfunctools\npartial\n\xff", "functools.partial"),
@@ -188,9 +188,9 @@ fn everything_is_a_description_under_inert() {
         (b"]\x97a\x97\x98a.", r#"[{"$buffer":0},{"$buffer":1}]"#),
         (
             b"c__builtin__\ngetattr\n(cm\nC\nX\x01\x00\x00\x00ftR(K\x01tR.",
-            r#"{"$object":{"class":{"$object":{"class":"__builtin__.getattr","args":[{"$global":"m.C"},"f"]}},"args":[1]}}"#,
+            r#"{"$object":{"class":"m.C.f","args":[1]}}"#,
         ),
-        (b"c__builtin__\nlist\n(]tR.", r#"{"$object":{"class":"builtins.list","args":[[]]}}"#),
+        (b"c__builtin__\nlist\n(K\x05tR.", r#"{"$object":{"class":"builtins.list","args":[5]}}"#),
         (b"cm\nC\n)\x81}b.", r#"{"$object":{"class":"m.C","args":[],"state":{}}}"#),
     ];
     for (pickle, expected) in rows {
@@ -262,4 +262,175 @@ fn a_container_that_is_copied_does_not_see_what_comes_later() {
     // The list is memoized, taken by deque(), and only then given an item.
     let pickle = b"(](K\x01eq\x00ccollections\ndeque\n(h\x00tRh\x00K\x02at.";
     assert_eq!(json(pickle, options()).as_deref(), Ok(r#"{"$tuple":[[1,2],{"$deque":[1]},[1,2]]}"#));
+}
+
+/// A policy, what it allows, the pickle, and what is read or refused.
+type Meaning =
+    (Globals, &'static [&'static str], &'static [u8], Result<&'static str, (ErrorKind, &'static str)>);
+
+#[test]
+fn meaning_rows() {
+    use Globals::{Inert, Known};
+    let rows: &[Meaning] = &[
+        // Inner classes below protocol 4, and from it on.
+        (
+            Known,
+            &["mypkg.Outer.Inner"],
+            b"c__builtin__\ngetattr\np0\n(cmypkg\nOuter\nX\x05\0\0\0Innertp1\nRp2\n(K\x1atR.",
+            Ok(r#"{"$enum":{"class":"mypkg.Outer.Inner","value":26}}"#),
+        ),
+        (
+            Known,
+            &["mypkg.Outer.Inner"],
+            b"\x8c\x05mypkg\x8c\x0bOuter.Inner\x93K\x1a\x85R.",
+            Ok(r#"{"$enum":{"class":"mypkg.Outer.Inner","value":26}}"#),
+        ),
+        (
+            Known,
+            &["a.b.C.D.E"],
+            b"cbuiltins\ngetattr\n(cbuiltins\ngetattr\n(ca.b\nC\nX\x01\0\0\0DtRX\x01\0\0\0EtR(K\x01tR.",
+            Ok(r#"{"$enum":{"class":"a.b.C.D.E","value":1}}"#),
+        ),
+        (Known, &["mypkg.Outer.Inner"], b"cmypkg\nOuter\n)R.", Err((ErrorKind::Call, "mypkg.Outer"))),
+        (
+            Known,
+            &["mypkg.Outer.Inner"],
+            b"cbuiltins\ngetattr\n(cmypkg\nOuter\nX\x05\0\0\0Other",
+            Err((ErrorKind::Eof, "")),
+        ),
+        (
+            Known,
+            &["mypkg.Outer.Inner"],
+            b"cbuiltins\ngetattr\n(cmypkg\nOuter\nX\x05\0\0\0OthertR.",
+            Err((ErrorKind::Global, "mypkg.Outer.Other")),
+        ),
+        (Known, &[], b"cbuiltins\ngetattr\n(cos\npath\n", Err((ErrorKind::Global, "os.path"))),
+        (Known, &[], b"cbuiltins\ngetattr\n(K\x01X\x01\0\0\0atR.", Err((ErrorKind::Call, "builtins.getattr"))),
+        (
+            Known,
+            &[],
+            b"cbuiltins\ngetattr\n(ccollections\ndeque\nX\x05\0\0\0clear",
+            Err((ErrorKind::Eof, "")),
+        ),
+        (
+            Known,
+            &[],
+            b"cbuiltins\ngetattr\n(ccollections\ndeque\nX\x05\0\0\0cleartR.",
+            Err((ErrorKind::Global, "collections.deque.clear")),
+        ),
+        // Members by name.
+        (
+            Known,
+            &[],
+            b"cbuiltins\ngetattr\n(chttp\nHTTPStatus\nX\x02\0\0\0OKtR.",
+            Ok(r#"{"$enum":{"class":"http.HTTPStatus","name":"OK"}}"#),
+        ),
+        (
+            Known,
+            &["mypkg.Color"],
+            b"cbuiltins\ngetattr\n(cmypkg\nColor\nX\x03\0\0\0REDtR.",
+            Ok(r#"{"$enum":{"class":"mypkg.Color","name":"RED"}}"#),
+        ),
+        // Zones.
+        (Known, &[], b"czoneinfo\nZoneInfo\n(X\x03\0\0\0UTCtR.", Ok(r#"{"$zoneinfo":"UTC"}"#)),
+        (
+            Known,
+            &[],
+            b"czoneinfo\nZoneInfo\n(X\x09\0\0\0../passwdtR.",
+            Err((ErrorKind::Call, "zoneinfo.ZoneInfo")),
+        ),
+        (Known, &[], b"czoneinfo\nZoneInfo\n(C\x01atR.", Ok(r#"{"$zoneinfo":"a"}"#)),
+        // One class, two names.
+        (Known, &["queue.Queue"], b"cQueue\nQueue\n(K\x01tR.", Ok(r#"{"$enum":{"class":"queue.Queue","value":1}}"#)),
+        (Known, &["Queue.Queue"], b"cqueue\nQueue\n(K\x01tR.", Ok(r#"{"$enum":{"class":"queue.Queue","value":1}}"#)),
+        (
+            Known,
+            &[],
+            b"cQueue\nFull\nq\0(X\x01\0\0\0xq\x01tq\x02Rq\x03.",
+            Ok(r#"{"$exception":{"class":"queue.Full","args":["x"]}}"#),
+        ),
+        // What gives back what it is given.
+        (Known, &[], b"c__builtin__\nlist\n(](K\x01K\x02etR.", Ok("[1,2]")),
+        (Known, &[], b"cbuiltins\ntuple\n(](K\x01K\x02etR.", Ok(r#"{"$tuple":[1,2]}"#)),
+        (Known, &[], b"cbuiltins\ndict\n(]X\x01\0\0\0aK\x01\x86atR.", Ok(r#"{"a":1}"#)),
+        (Known, &[], b"cbuiltins\ndict\n)R.", Ok("{}")),
+        (Known, &[], b"cbuiltins\nstr\n(X\x01\0\0\0atR.", Ok(r#""a""#)),
+        (Known, &[], b"cbuiltins\nint\n(K\x05tR.", Ok("5")),
+        (Known, &[], b"cbuiltins\nint\n(X\x01\0\0\x005tR.", Err((ErrorKind::Call, "builtins.int"))),
+        (Known, &[], b"cbuiltins\nlist\n(K\x05tR.", Err((ErrorKind::Call, "builtins.list"))),
+        (Known, &[], b"cbuiltins\nobject\n)R.", Err((ErrorKind::Call, "builtins.object"))),
+        // The state that a setter gives.
+        (
+            Inert,
+            &[],
+            b"\x80\x04cm\nC\n)\x81\x940cm\nsetstate\n(h\0}\x8c\x01aK\x01stR0h\0.",
+            Ok(r#"{"$object":{"class":"m.C","args":[]}}"#),
+        ),
+        (
+            Inert,
+            &[],
+            b"\x80\x04cm\nC\n)\x81\x94cm\nsetstate\nh\0}\x8c\x01aK\x01s\x86R0.",
+            Ok(r#"{"$object":{"class":"m.C","args":[],"state":{"a":1}}}"#),
+        ),
+        // Arguments that CPython refuses.
+        (
+            Known,
+            &[],
+            b"cipaddress\nIPv6Network\n(X\n\0\0\0fe80::1/64tR.",
+            Err((ErrorKind::Call, "ipaddress.IPv6Network")),
+        ),
+        (Known, &[], b"cipaddress\nIPv6Network\n(X\x09\0\0\0fe80::/64tR.", Ok(r#"{"$ip":"fe80::/64"}"#)),
+        (
+            Known,
+            &[],
+            b"cipaddress\nIPv4Network\n(X\x0b\0\0\x0010.0.0.1/31tR.",
+            Err((ErrorKind::Call, "ipaddress.IPv4Network")),
+        ),
+        (Known, &[], b"cipaddress\nIPv4Network\n(X\x09\0\0\x000.0.0.0/0tR.", Ok(r#"{"$ip":"0.0.0.0/0"}"#)),
+        (
+            Known,
+            &[],
+            b"cipaddress\nIPv4Interface\n(X\x0b\0\0\x0010.0.0.1/31tR.",
+            Ok(r#"{"$ip":"10.0.0.1/31","class":"ipaddress.IPv4Interface"}"#),
+        ),
+        (Known, &[], b"cfractions\nFraction\n(K\x02K\x02tR.", Err((ErrorKind::Call, "fractions.Fraction"))),
+        (Known, &[], b"cfractions\nFraction\n(K\0K\x02tR.", Err((ErrorKind::Call, "fractions.Fraction"))),
+        (Known, &[], b"cfractions\nFraction\n(K\0K\x01tR.", Ok(r#"{"$fraction":"0/1"}"#)),
+        (Known, &[], b"cfractions\nFraction\n(X\x03\0\0\x002/4tR.", Err((ErrorKind::Call, "fractions.Fraction"))),
+        (
+            Known,
+            &[],
+            b"cdatetime\ntimezone\n(cdatetime\ntimedelta\n(K\0M\x10\x0eK\0tRC\0tR.",
+            Err((ErrorKind::Call, "datetime.timezone")),
+        ),
+        // numpy's numbers.
+        (
+            Inert,
+            &[],
+            b"cnumpy._core.multiarray\nscalar\n(cnumpy\ndtype\n(X\x02\0\0\0f8\x89\x88tR(K\x03X\x01\0\0\0<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tbC\x08\0\0\0\0\0\0\xf8?tR.",
+            Ok("1.5"),
+        ),
+        // What the names hide is seen.
+        (
+            Known,
+            &["os.system"],
+            b"ccollections\ndefaultdict\n(cos\nsystem\ntR.",
+            Ok(r#"{"$defaultdict":[],"factory":{"$global":"os.system"}}"#),
+        ),
+        (
+            Inert,
+            &[],
+            "cos\u{202e}\nsystem\n)R.".as_bytes(),
+            Ok(r#"{"$object":{"class":"os\u202e.system","args":[]}}"#),
+        ),
+    ];
+    for (globals, allowed, pickle, expected) in rows {
+        let options =
+            allowed.iter().fold(DecodeOptions::new().globals(*globals), |options, name| options.allow(*name));
+        let got = json(pickle, options);
+        let expected = expected
+            .map(str::to_owned)
+            .map_err(|(kind, name)| (kind, Some(name.to_owned()).filter(|name| !name.is_empty())));
+        assert_eq!(got, expected, "{}", pickle.escape_ascii());
+    }
 }

@@ -66,14 +66,110 @@ pub(crate) fn call(
         KnownClass::Counter => counter(builder, instance, args),
         KnownClass::Deque => deque(builder, instance, args),
         KnownClass::Reconstructor => reconstruct(builder, instance, args),
-        _ => {
-            let sound = is_sound(&builder.document, class, instance, args);
-            if sound {
-                instance.known = Some(class);
-            }
-            Ok(if sound { Constructed::Instance } else { Constructed::Unknown })
+        KnownClass::Type => plain_type(builder, instance, args),
+        KnownClass::Fraction => {
+            // Looking for a common divisor takes quadratic time.
+            let limbs =
+                texts / 19 + (integer_len(builder, args.first) + integer_len(builder, args.second)) / 8;
+            builder.work.charge(limbs.saturating_mul(limbs).saturating_mul(64))?;
+            sound(builder, class, instance, args)
         }
+        _ => sound(builder, class, instance, args),
     }
+}
+
+fn sound(
+    builder: &Builder<'_>,
+    class: KnownClass,
+    instance: &mut Instance,
+    args: Args,
+) -> Result<Constructed, ErrorKind> {
+    let sound = is_sound(&builder.document, class, instance, args);
+    if sound {
+        instance.known = Some(class);
+    }
+    Ok(if sound { Constructed::Instance } else { Constructed::Unknown })
+}
+
+/// The bytes of a large integer.
+fn integer_len(builder: &Builder<'_>, id: NodeId) -> usize {
+    match id.kind() {
+        Kind::Big => {
+            builder.document.bigs.get(id.index()).map_or(0, |repr| builder.document.bytes_of(*repr).len())
+        }
+        _ => 0,
+    }
+}
+
+/// A built-in type called with what it gives back as it is, or as its own kind of container:
+/// `list([1, 2])`, `tuple([1])`, `dict([(1, 2)])`, `str("a")`. Subclasses of the types are reduced so.
+fn plain_type(
+    builder: &mut Builder<'_>,
+    instance: &mut Instance,
+    args: Args,
+) -> Result<Constructed, ErrorKind> {
+    let document = &builder.document;
+    let name = match document.objects.get(instance.class.index()) {
+        Some(ObjectRepr::Global { name, .. }) => {
+            document.text(*name).and_then(Str::as_str).unwrap_or_default()
+        }
+        _ => "",
+    };
+    let kind = args.first.kind();
+    let is_bool = matches!(args.first, NodeId::TRUE | NodeId::FALSE);
+    Ok(match (name, args.len) {
+        ("list", 0) => Constructed::Node(builder.empty_list()?),
+        ("dict", 0) => Constructed::Node(builder.empty_dict()?),
+        ("tuple", 0) => Constructed::Node(NodeId::EMPTY_TUPLE),
+        ("list", 1) if is_sequence(args.first) => {
+            let list = builder.empty_list()?;
+            in_batches(builder, args.first, |builder, items| builder.extend(list, items))?;
+            Constructed::Node(list)
+        }
+        ("tuple", 1) if kind == Kind::Tuple || args.first == NodeId::EMPTY_TUPLE => {
+            Constructed::Node(args.first)
+        }
+        ("tuple", 1) if is_sequence(args.first) => {
+            let items = builder.document.items(args.first).to_vec();
+            builder.work.charge(items.len() * ITEM_WORK)?;
+            builder.meter.charge(items.len() * size_of::<NodeId>())?;
+            let tuple = builder.tuple(&items)?;
+            builder.meter.release(items.len() * size_of::<NodeId>());
+            Constructed::Node(tuple)
+        }
+        ("dict", 1) if kind == Kind::Dict => {
+            let dict = builder.empty_dict()?;
+            in_batches(builder, args.first, |builder, items| builder.set_items(dict, items))?;
+            Constructed::Node(dict)
+        }
+        ("dict", 1) if is_sequence(args.first) => match pairs_of(builder, args.first)? {
+            Some(dict) => Constructed::Node(dict),
+            None => Constructed::Unknown,
+        },
+        ("str" | "unicode", 1) if matches!(kind, Kind::Str | Kind::Text) => Constructed::Node(args.first),
+        ("int" | "long", 1) if is_int(args.first) => Constructed::Node(args.first),
+        ("float", 1) if kind == Kind::Float => Constructed::Node(args.first),
+        ("bool", 1) if is_bool => Constructed::Node(args.first),
+        _ => Constructed::Unknown,
+    })
+}
+
+/// The dict of a sequence of pairs, or `None` if it is none.
+fn pairs_of(builder: &mut Builder<'_>, from: NodeId) -> Result<Option<NodeId>, ErrorKind> {
+    let dict = builder.empty_dict()?;
+    let mut sound = true;
+    in_batches(builder, from, |builder, items| {
+        for &item in items {
+            match builder.document.items(item) {
+                &[key, value] if matches!(item.kind(), Kind::List | Kind::Tuple) => {
+                    builder.set_items(dict, &[key, value])?;
+                }
+                _ => sound = false,
+            }
+        }
+        Ok(())
+    })?;
+    Ok(sound.then_some(dict))
 }
 
 fn is_latin1(document: &Document<'_>, id: NodeId) -> bool {
@@ -188,22 +284,7 @@ fn ordered_dict(
         return Ok(Constructed::Unknown);
     }
     if args.len == 1 {
-        let pairs = builder.empty_dict()?;
-        let mut sound = true;
-        in_batches(builder, args.first, |builder, items| {
-            for &item in items {
-                match builder.document.items(item) {
-                    &[key, value] if matches!(item.kind(), Kind::List | Kind::Tuple) => {
-                        builder.set_items(pairs, &[key, value])?;
-                    }
-                    _ => sound = false,
-                }
-            }
-            Ok(())
-        })?;
-        if !sound {
-            return Ok(Constructed::Unknown);
-        }
+        let Some(pairs) = pairs_of(builder, args.first)? else { return Ok(Constructed::Unknown) };
         instance.pairs = pairs;
     }
     instance.known = Some(KnownClass::OrderedDict);

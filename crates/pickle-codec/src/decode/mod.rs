@@ -569,6 +569,7 @@ impl<'a> Machine<'_, 'a> {
                 if !self.marks.is_empty() && self.fence == self.stack.len() {
                     self.pop_mark()?;
                 } else {
+                    self.keep_popped_state()?;
                     self.pop()?;
                 }
                 return Ok(None);

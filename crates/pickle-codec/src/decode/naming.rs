@@ -2,13 +2,16 @@
 
 use super::{Machine, Step};
 use crate::build::construct::{self, Constructed, read_state};
-use crate::document::{Construct, Instance, ObjectRepr};
+use crate::document::{Construct, Instance, KnownClass, ObjectRepr};
 use crate::document::{Kind, NodeId};
-use crate::known;
+use crate::known::{self, NumpyScalar};
 use crate::options::Globals;
 use crate::wire::error::ErrorKind;
 use crate::wire::opcode::Opcode;
 use crate::wire::reader::{uint1, uint2, uint4};
+
+/// The longest name of an inner class, in bytes.
+const MAX_ATTRIBUTE: usize = 1_000;
 
 impl<'a> Machine<'_, 'a> {
     /// The opcodes that name or call things, under the policy.
@@ -40,7 +43,9 @@ impl<'a> Machine<'_, 'a> {
                 }
                 self.builder.object(ObjectRepr::Extension(code))?
             }
-            Opcode::Persid | Opcode::Binpersid if policy != Globals::Inert => {
+            Opcode::Persid | Opcode::Binpersid
+                if policy != Globals::Inert && !(policy == Globals::Known && self.options.persistent_ids) =>
+            {
                 return Err(ErrorKind::Persid);
             }
             Opcode::Persid => {
@@ -138,7 +143,7 @@ impl<'a> Machine<'_, 'a> {
     }
 
     /// Whether the policy lets a global stand, and how it is read.
-    fn judge(&self, module: &str, name: &str) -> Step<Option<crate::document::KnownClass>> {
+    fn judge(&self, module: &str, name: &str) -> Step<Option<KnownClass>> {
         let refused = || self.refuse(ErrorKind::Global, module, name);
         if module.is_empty() || name.is_empty() {
             return Err(refused());
@@ -146,12 +151,54 @@ impl<'a> Machine<'_, 'a> {
         if self.options.globals == Globals::Reject {
             return Err(refused());
         }
-        let allowed =
-            || self.options.is_allowed(module, name).then_some(crate::document::KnownClass::Allowed);
-        match known::lookup(module, name).or_else(allowed) {
+        match self.class_of(module, name) {
             None if self.options.globals == Globals::Known => Err(refused()),
             known => Ok(known),
         }
+    }
+
+    /// What a name stands for, if it is known or allowed.
+    fn class_of(&self, module: &str, name: &str) -> Option<KnownClass> {
+        let options = self.options;
+        known::lookup(module, name)
+            .or_else(|| options.is_allowed(module, name).then_some(KnownClass::Allowed))
+            .or_else(|| {
+                let outer = known::names_outer(module, name) || options.allows_inner(module, name);
+                outer.then_some(KnownClass::Outer)
+            })
+    }
+
+    /// `getattr(class, "name")`, by which protocols 0 to 3 name an inner class and CPython 3.11 an enum's
+    /// member, and every protocol `ZoneInfo._unpickle`: the name, judged as if it were spelled out. `None`
+    /// if it is another call of `getattr`.
+    fn attribute(&mut self, args: NodeId) -> Step<Option<NodeId>> {
+        let document = &self.builder.document;
+        let &[parent, attribute] = document.items(args) else { return Ok(None) };
+        let Some(ObjectRepr::Global { module, name, known }) =
+            document.objects.get(parent.index()).copied().filter(|_| parent.kind() == Kind::Object)
+        else {
+            return Ok(None);
+        };
+        let text = |id| document.text(id).and_then(|text| text.as_str());
+        let (Some(module_text), Some(name_text), Some(attribute)) =
+            (text(module), text(name), text(attribute))
+        else {
+            return Ok(None);
+        };
+        let is_name = attribute.chars().all(|letter| letter.is_alphanumeric() || letter == '_');
+        if attribute.is_empty() || !is_name || name_text.len() + attribute.len() > MAX_ATTRIBUTE {
+            return Ok(None);
+        }
+        let whole = alloc::format!("{name_text}.{attribute}");
+        let member =
+            || matches!(known, Some(KnownClass::Enum | KnownClass::Allowed)).then_some(KnownClass::Member);
+        let class = self.class_of(module_text, &whole).or_else(member);
+        if class.is_none() && self.options.globals == Globals::Known {
+            return Err(self.refuse(ErrorKind::Global, module_text, &whole));
+        }
+        self.builder.work.charge(whole.len())?;
+        let name = self.builder.owned_str(&whole)?;
+        self.builder.object(ObjectRepr::Global { module, name, known: class }).map(Some)
     }
 
     /// An object from what is called and its arguments.
@@ -178,6 +225,15 @@ impl<'a> Machine<'_, 'a> {
             meta: 0,
         };
         match self.builder.document.objects.get(class.index()).copied() {
+            Some(ObjectRepr::Global { module, name, known: Some(KnownClass::GetAttr) })
+                if construct == Construct::Call =>
+            {
+                match self.attribute(args)? {
+                    Some(id) => return Ok(id),
+                    None if strict => return Err(self.refused_call(module, name)),
+                    None => {}
+                }
+            }
             Some(ObjectRepr::Global { module, name, known: Some(known) }) => {
                 match construct::call(&mut self.builder, known, &mut instance)? {
                     Constructed::Node(id) => return Ok(id),
@@ -187,7 +243,11 @@ impl<'a> Machine<'_, 'a> {
                 }
             }
             // Any name under `Inert`.
-            Some(ObjectRepr::Global { .. }) => {}
+            Some(ObjectRepr::Global { module, name, .. }) => {
+                if let Some(id) = self.numpy_scalar(module, name, args)? {
+                    return Ok(id);
+                }
+            }
             // The result of a call is called, as by `getattr(a, "b")()`.
             _ if strict => return Err(ErrorKind::Call),
             _ => {}
@@ -202,8 +262,61 @@ impl<'a> Machine<'_, 'a> {
         self.refuse(ErrorKind::Call, text(module), text(name))
     }
 
+    /// A numpy scalar, which is pickled as `scalar(dtype, bytes)`: the number that it is.
+    fn numpy_scalar(&mut self, module: NodeId, name: NodeId, args: NodeId) -> Step<Option<NodeId>> {
+        let document = &self.builder.document;
+        let text = |id| document.text(id).and_then(|text| text.as_str());
+        let is_scalar = matches!(text(module), Some("numpy.core.multiarray" | "numpy._core.multiarray"))
+            && text(name) == Some("scalar");
+        let &[dtype, bytes] = document.items(args) else { return Ok(None) };
+        let Some(number) = is_scalar.then(|| known::numpy_scalar(document, dtype, bytes)).flatten() else {
+            return Ok(None);
+        };
+        Ok(Some(match number {
+            NumpyScalar::Bool(true) => NodeId::TRUE,
+            NumpyScalar::Bool(false) => NodeId::FALSE,
+            NumpyScalar::Int(value) => self.builder.int(value)?,
+            NumpyScalar::Uint(value) => self.integer_of(value)?,
+            NumpyScalar::Float(value) => self.builder.float(value)?,
+        }))
+    }
+
+    fn integer_of(&mut self, value: u64) -> Step<NodeId> {
+        match i64::try_from(value) {
+            Ok(value) => self.builder.int(value),
+            Err(_) => {
+                let mut bytes = [0; 9];
+                bytes[..8].copy_from_slice(&value.to_le_bytes());
+                self.builder.int_owned(&bytes)
+            }
+        }
+    }
+
+    /// POP of what a call gave: pickles call a state setter with an object and its state, and drop what
+    /// it gives (the sixth item of `__reduce__`). The state is the object's, so that it is not lost.
+    pub(super) fn keep_popped_state(&mut self) -> Step {
+        let &[.., object, call] = self.stack.as_slice() else { return Ok(()) };
+        if self.options.globals == Globals::Reject || self.stack.len() < self.fence + 2 {
+            return Ok(());
+        }
+        let Some(setter) = self.builder.instance_mut(call).map(|instance| *instance) else { return Ok(()) };
+        let &[target, state] = self.builder.document.items(setter.args) else { return Ok(()) };
+        if target != object || setter.construct != Construct::Call {
+            return Ok(());
+        }
+        match self.builder.instance_mut(object) {
+            Some(instance) if instance.state == NodeId::ABSENT => {}
+            _ => return Ok(()),
+        }
+        self.build_into(object, state)
+    }
+
     fn build(&mut self, state: NodeId) -> Step {
         let target = self.top()?;
+        self.build_into(target, state)
+    }
+
+    fn build_into(&mut self, target: NodeId, state: NodeId) -> Step {
         let strict = self.options.globals == Globals::Known;
         let Some(instance) = self.builder.instance_mut(target).map(|instance| *instance) else {
             return Err(ErrorKind::Call);

@@ -66,8 +66,15 @@ pub enum KnownClass {
     Enum,
     /// A bare name that stands for an enum member, such as `signal.SIGINT`.
     Member,
-    /// A built-in type, which is only named: the factory of a `defaultdict` or the base of a subclass.
+    /// A built-in type: the factory of a `defaultdict`, the base of a subclass, or called with a value that
+    /// it gives back as it is.
     Type,
+    /// `zoneinfo.ZoneInfo`, and its `_unpickle`.
+    ZoneInfo,
+    /// `getattr`, by which protocols 0 to 3 spell the names of inner classes.
+    GetAttr,
+    /// A class that is named only because a class inside of it is known or allowed.
+    Outer,
     /// `copyreg._reconstructor`, by which protocols 0 and 1 spell instances.
     Reconstructor,
     /// An instance of a subclass of `str`, `int` or another built-in type.

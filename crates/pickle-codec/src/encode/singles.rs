@@ -32,10 +32,11 @@ pub(crate) enum Name {
     List,
     Tuple,
     Dict,
+    GetAttr,
 }
 
 impl Name {
-    const COUNT: usize = 17;
+    const COUNT: usize = 18;
 }
 
 impl Single {

@@ -8,12 +8,17 @@
 
 mod calendar;
 mod names;
+mod numpy;
 mod path;
 mod reading;
 mod shape;
+mod stdlib;
 
 pub use calendar::{Date, Time, TimeDelta, UtcOffset, Zone};
-pub(crate) use names::{lookup, owns_module_text, shown};
+#[cfg(feature = "json")]
+pub(crate) use names::member;
+pub(crate) use names::{canonical, lookup, names_outer, owns_module_text, shown};
+pub(crate) use numpy::{NumpyScalar, numpy_scalar};
 pub use reading::Known;
 #[cfg(feature = "json")]
 pub(crate) use reading::global_name;

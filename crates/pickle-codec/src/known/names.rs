@@ -1,5 +1,6 @@
 //! The names of the known types, as both Pythons spell them.
 
+use super::stdlib::{EXCEPTIONS as STDLIB_EXCEPTIONS, MOVED_NAMES, RENAMED_MODULES};
 use crate::document::KnownClass;
 use crate::wire::text::Str;
 
@@ -113,6 +114,7 @@ const ENUMS: &[(&str, &[&str])] = &[
             "_TLSMessageType",
         ],
     ),
+    ("symtable", &["SymbolTableType"]),
     ("tkinter", &["EventType"]),
     ("uuid", &["SafeUUID"]),
 ];
@@ -125,8 +127,74 @@ const MEMBERS: &[(&str, &[&str])] = &[
     ("ssl", &["ALERT_DESCRIPTION_", "CERT_", "OP_", "PROTOCOL_", "SSL_ERROR_", "VERIFY_"]),
 ];
 
+/// The enums of these members, by the starts of their names; the first that fits.
+#[cfg(feature = "json")]
+const MEMBER_CLASSES: &[(&str, &str, &str)] = &[
+    ("signal", "SIG_BLOCK", "Sigmasks"),
+    ("signal", "SIG_UNBLOCK", "Sigmasks"),
+    ("signal", "SIG_SETMASK", "Sigmasks"),
+    ("signal", "SIG_", "Handlers"),
+    ("signal", "SIG", "Signals"),
+    ("socket", "AF_", "AddressFamily"),
+    ("socket", "AI_", "AddressInfo"),
+    ("socket", "MSG_", "MsgFlag"),
+    ("socket", "SOCK_", "SocketKind"),
+    ("ssl", "ALERT_DESCRIPTION_", "AlertDescription"),
+    ("ssl", "CERT_", "VerifyMode"),
+    ("ssl", "OP_", "Options"),
+    ("ssl", "PROTOCOL_", "_SSLMethod"),
+    ("ssl", "SSL_ERROR_", "SSLErrorNumber"),
+    ("ssl", "VERIFY_", "VerifyFlags"),
+];
+
+/// Class and name of an enum member that is pickled by its name.
+#[cfg(feature = "json")]
+pub(crate) fn member<'d>(module: &'d str, name: &'d str) -> Option<(&'d str, &'d str)> {
+    if let Some(parts) = name.rsplit_once('.') {
+        return Some(parts);
+    }
+    let fits = |row: &&(&str, &str, &str)| row.0 == module && name.starts_with(row.1);
+    MEMBER_CLASSES.iter().find(fits).map(|row| (row.2, name))
+}
+
+/// Module and name as Python 3 has them, where Python 2 had another one: `Queue.Full` is `queue.Full`.
+pub(crate) fn canonical<'n>(module: &'n str, name: &'n str) -> (&'n str, &'n str) {
+    if let Ok(place) = MOVED_NAMES.binary_search_by_key(&(module, name), |(old, _)| *old)
+        && let Some((_, new)) = MOVED_NAMES.get(place)
+    {
+        return *new;
+    }
+    match RENAMED_MODULES.binary_search_by_key(&module, |(old, _)| old) {
+        Ok(place) => (RENAMED_MODULES.get(place).map_or(module, |(_, new)| new), name),
+        Err(_) => (module, name),
+    }
+}
+
+fn in_stdlib(module: &str) -> &'static [&'static str] {
+    let place = STDLIB_EXCEPTIONS.binary_search_by_key(&module, |(module, _)| module);
+    place.ok().and_then(|place| STDLIB_EXCEPTIONS.get(place)).map_or(&[], |(_, names)| names)
+}
+
+/// Whether a class is known only for a class inside of it.
+pub(crate) fn names_outer(module: &str, name: &str) -> bool {
+    let (module, name) = canonical(module, name);
+    in_stdlib(module).iter().any(|inner| inner.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')))
+}
+
 /// The known class of a name, under Python 3's and Python 2's spelling.
 pub(crate) fn lookup(module: &str, name: &str) -> Option<KnownClass> {
+    let known = lookup_spelled(module, name);
+    if known.is_some() || matches!(module, "builtins" | "__builtin__" | "exceptions") {
+        return known;
+    }
+    let (module, name) = canonical(module, name);
+    if in_stdlib(module).binary_search(&name).is_ok() {
+        return Some(KnownClass::Exception);
+    }
+    enumeration(module, name)
+}
+
+fn lookup_spelled(module: &str, name: &str) -> Option<KnownClass> {
     match module {
         "builtins" | "__builtin__" => builtin(name),
         "exceptions" => exception(name),
@@ -164,6 +232,9 @@ pub(crate) fn lookup(module: &str, name: &str) -> Option<KnownClass> {
             _ => None,
         },
         "uuid" if name == "UUID" => Some(KnownClass::Uuid),
+        "zoneinfo" | "backports.zoneinfo" => {
+            matches!(name, "ZoneInfo" | "ZoneInfo._unpickle").then_some(KnownClass::ZoneInfo)
+        }
         _ => enumeration(module, name),
     }
 }
@@ -177,6 +248,7 @@ fn builtin(name: &str) -> Option<KnownClass> {
         "complex" => KnownClass::Complex,
         "range" | "xrange" => KnownClass::Range,
         "slice" => KnownClass::Slice,
+        "getattr" => KnownClass::GetAttr,
         "bool" | "dict" | "float" | "int" | "list" | "long" | "object" | "str" | "tuple" | "unicode" => {
             KnownClass::Type
         }
@@ -196,7 +268,10 @@ fn enumeration(module: &str, name: &str) -> Option<KnownClass> {
     if of(ENUMS)?.contains(&name) {
         return Some(KnownClass::Enum);
     }
-    let shouted = name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+    // `OP_NO_SSLv2` has the one small letter.
+    let is_loud =
+        |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'v');
+    let shouted = name.bytes().all(is_loud);
     let member = shouted && of(MEMBERS)?.iter().any(|prefix| name.starts_with(prefix));
     member.then_some(KnownClass::Member)
 }
@@ -206,15 +281,14 @@ pub(crate) fn names_an_exception(name: &str) -> bool {
     ["Error", "Exception", "Warning"].iter().any(|ending| name.ends_with(ending))
 }
 
-/// A class's name as Python 3 has it, where the class is known; any other name is left as it is.
+/// A class's name as Python 3 has it, where the class is known or allowed; any other name is left as it is.
 pub(crate) fn shown<'d>(known: Option<KnownClass>, module: Str<'d>, name: Str<'d>) -> (Str<'d>, Str<'d>) {
-    if known.is_none_or(|known| known == KnownClass::Allowed) {
-        return (module, name);
-    }
+    let Some(known) = known else { return (module, name) };
     let (Some(plain_module), Some(plain_name)) = (module.as_str(), name.as_str()) else {
         return (module, name);
     };
     match plain_module {
+        "__builtin__" | "builtins" | "exceptions" if known == KnownClass::Allowed => (module, name),
         "__builtin__" | "builtins" | "exceptions" => {
             let shown = match plain_name {
                 "unicode" => "str",
@@ -226,8 +300,10 @@ pub(crate) fn shown<'d>(known: Option<KnownClass>, module: Str<'d>, name: Str<'d
             };
             (Str::Utf8("builtins"), Str::Utf8(shown))
         }
-        "copy_reg" => (Str::Utf8("copyreg"), name),
-        _ => (module, name),
+        _ => {
+            let (module, name) = canonical(plain_module, plain_name);
+            (Str::Utf8(module), Str::Utf8(name))
+        }
     }
 }
 
@@ -280,6 +356,10 @@ mod tests {
     #[test]
     fn the_tables_are_sorted() {
         assert!(EXCEPTIONS.is_sorted());
+        assert!(STDLIB_EXCEPTIONS.is_sorted_by_key(|(module, _)| module));
+        assert!(STDLIB_EXCEPTIONS.iter().all(|(_, names)| names.is_sorted()));
+        assert!(RENAMED_MODULES.is_sorted_by_key(|(module, _)| module));
+        assert!(MOVED_NAMES.is_sorted_by_key(|(old, _)| old));
         assert!(ENUMS.is_sorted_by_key(|(module, _)| module));
         assert!(MEMBERS.is_sorted_by_key(|(module, _)| module));
     }
@@ -292,7 +372,19 @@ mod tests {
             ("exceptions", "StandardError", Some(KnownClass::Exception)),
             ("exceptions", "set", None),
             ("builtins", "eval", None),
-            ("builtins", "getattr", None),
+            ("builtins", "getattr", Some(KnownClass::GetAttr)),
+            ("Queue", "Full", Some(KnownClass::Exception)),
+            ("queue", "Full", Some(KnownClass::Exception)),
+            ("queue", "Queue", None),
+            ("ConfigParser", "NoSectionError", Some(KnownClass::Exception)),
+            ("urllib2", "URLError", Some(KnownClass::Exception)),
+            ("subprocess", "CalledProcessError", Some(KnownClass::Exception)),
+            ("subprocess", "Popen", None),
+            ("imaplib", "IMAP4.error", Some(KnownClass::Exception)),
+            ("imaplib", "IMAP4", None),
+            ("Tkinter", "EventType", Some(KnownClass::Enum)),
+            ("zoneinfo", "ZoneInfo", Some(KnownClass::ZoneInfo)),
+            ("zoneinfo", "ZoneInfo._unpickle", Some(KnownClass::ZoneInfo)),
             ("builtins", "type", None),
             ("os", "system", None),
             ("_codecs", "decode", None),
@@ -324,5 +416,7 @@ mod tests {
         assert_eq!(show(Some(KnownClass::Type), "__builtin__", "unicode"), "builtins.str");
         assert_eq!(show(None, "__builtin__", "eval"), "__builtin__.eval");
         assert_eq!(show(Some(KnownClass::Allowed), "__builtin__", "eval"), "__builtin__.eval");
+        assert_eq!(show(Some(KnownClass::Allowed), "Queue", "Queue"), "queue.Queue");
+        assert_eq!(show(Some(KnownClass::Exception), "urllib2", "URLError"), "urllib.error.URLError");
     }
 }

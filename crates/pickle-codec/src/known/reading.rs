@@ -46,6 +46,8 @@ pub enum Known<'d, 'a> {
     Fraction(BigInt, BigInt),
     /// `uuid.UUID`: its number.
     Uuid(u128),
+    /// `zoneinfo.ZoneInfo`: its key, such as `Europe/Berlin`.
+    ZoneInfo(&'d str),
     /// A path of `pathlib`: its text, as WTF-8 because file names need not be Unicode.
     Path(Vec<u8>),
     /// An address, network or interface of `ipaddress`: its text.
@@ -146,6 +148,7 @@ impl<'d, 'a> Object<'d, 'a> {
             | KnownClass::Ipv6Network
             | KnownClass::Ipv4Interface
             | KnownClass::Ipv6Interface) => Known::Ip(ip(document, class, arg(0)?)?),
+            KnownClass::ZoneInfo => Known::ZoneInfo(word(document, arg(0)?)?),
             KnownClass::Range => Known::Range(three()?),
             KnownClass::Slice => Known::Slice(three()?),
             KnownClass::Exception => {
@@ -265,7 +268,43 @@ pub(super) fn fraction_text(text: &str) -> Option<(&str, &str)> {
     let sound = is_number(numerator.strip_prefix('-').unwrap_or(numerator))
         && is_number(denominator)
         && denominator.bytes().any(|byte| byte != b'0');
-    sound.then_some((numerator, denominator))
+    // `Fraction("2/4")` is 1/2, and no fraction is pickled like that.
+    let reduced = || match (numerator.parse::<BigInt>(), denominator.parse::<BigInt>()) {
+        (Ok(numerator), Ok(denominator)) => are_coprime(&numerator, &denominator),
+        _ => false,
+    };
+    (sound && reduced()).then_some((numerator, denominator))
+}
+
+/// Bits of the longest numerator and denominator that are read: 4,300 digits.
+const MAX_FRACTION_BITS: u64 = 14_285;
+
+/// Whether two integers have no common divisor, as those of every `Fraction`.
+pub(super) fn is_reduced(document: &Document<'_>, numerator: NodeId, denominator: NodeId) -> bool {
+    match (integer(document, numerator), integer(document, denominator)) {
+        (Some(numerator), Some(denominator)) => are_coprime(&numerator, &denominator),
+        _ => false,
+    }
+}
+
+fn are_coprime(numerator: &BigInt, denominator: &BigInt) -> bool {
+    if numerator.bits().max(denominator.bits()) > MAX_FRACTION_BITS {
+        return false;
+    }
+    if let (Ok(mut left), Ok(mut right)) =
+        (u64::try_from(numerator.magnitude()), u64::try_from(denominator.magnitude()))
+    {
+        while right != 0 {
+            (left, right) = (right, left % right);
+        }
+        return left == 1;
+    }
+    let (mut left, mut right) = (numerator.magnitude().clone(), denominator.magnitude().clone());
+    while right.bits() != 0 {
+        let rest = left % &right;
+        (left, right) = (right, rest);
+    }
+    left == 1_u8.into()
 }
 
 /// The text of an address, network or interface.
@@ -286,7 +325,7 @@ pub(super) fn ip(document: &Document<'_>, class: KnownClass, id: NodeId) -> Opti
         Some((address, prefix)) if !is_address => (address, Some(prefix)),
         _ => return None,
     };
-    let most = if is_v4 { 32 } else { 128 };
+    let most: u8 = if is_v4 { 32 } else { 128 };
     let prefix_fits = prefix.is_none_or(|prefix| {
         let digits = (1..=3).contains(&prefix.len()) && prefix.bytes().all(|byte| byte.is_ascii_digit());
         digits && prefix.parse::<u8>().is_ok_and(|prefix| prefix <= most)
@@ -299,7 +338,23 @@ pub(super) fn ip(document: &Document<'_>, class: KnownClass, id: NodeId) -> Opti
         let scope_fits = scope.is_none_or(|scope| !scope.is_empty() && !scope.contains('%'));
         scope_fits && address.parse::<Ipv6Addr>().is_ok()
     };
-    (prefix_fits && address_fits).then(|| String::from(text))
+    // A network has no bits beyond its prefix; CPython refuses it with them.
+    let is_network = matches!(class, KnownClass::Ipv4Network | KnownClass::Ipv6Network);
+    let host = || -> Option<u128> {
+        let prefix = match prefix {
+            Some(prefix) => prefix.parse::<u32>().ok()?,
+            None => most.into(),
+        };
+        let bits = if is_v4 {
+            u128::from(address.parse::<Ipv4Addr>().ok()?.to_bits())
+        } else {
+            let address = address.split_once('%').map_or(address, |(address, _)| address);
+            address.parse::<Ipv6Addr>().ok()?.to_bits()
+        };
+        Some(bits & !u128::MAX.checked_shl(u32::from(most) - prefix).unwrap_or(0))
+    };
+    let fits = prefix_fits && address_fits && (!is_network || host() == Some(0));
+    fits.then(|| String::from(text))
 }
 
 /// The class of the global that was called.

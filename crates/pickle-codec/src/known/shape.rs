@@ -67,9 +67,7 @@ pub(crate) fn is_sound(document: &Document<'_>, class: KnownClass, instance: &In
         KnownClass::TimeDelta => args.len == 3 && reading::timedelta(document, instance).is_some(),
         KnownClass::TimeZone => {
             (1..=2).contains(&args.len)
-                && (args.len == 1
-                    || document.text(args.second).is_some()
-                    || word(document, args.second).is_some())
+                && (args.len == 1 || document.text(args.second).is_some())
                 && reading::offset(document, instance).is_some()
         }
         KnownClass::Decimal => args.len == 1 && word(document, args.first).is_some_and(is_decimal),
@@ -83,7 +81,7 @@ pub(crate) fn is_sound(document: &Document<'_>, class: KnownClass, instance: &In
                         .is_some_and(|repr| document.bytes_of(*repr).last().is_some_and(|&top| top < 0x80)),
                     _ => small_int(document, args.second).is_some_and(|value| value > 0),
                 };
-                is_int(args.first) && positive
+                is_int(args.first) && positive && reading::is_reduced(document, args.first, args.second)
             }
             _ => false,
         },
@@ -105,6 +103,13 @@ pub(crate) fn is_sound(document: &Document<'_>, class: KnownClass, instance: &In
                 && step.and_then(|step| small_int(document, step)) != Some(0)
         }
         KnownClass::Slice => args.len == 3,
+        KnownClass::ZoneInfo => {
+            (1..=2).contains(&args.len)
+                && word(document, args.first).is_some_and(is_zone_key)
+                && (args.len == 1
+                    || matches!(args.second, NodeId::TRUE | NodeId::FALSE)
+                    || is_int(args.second))
+        }
         KnownClass::Exception => true,
         KnownClass::Enum => args.len == 1 && is_scalar(args.first),
         _ => false,
@@ -118,10 +123,27 @@ fn is_zone(document: &Document<'_>, id: NodeId) -> bool {
     match document.objects.get(id.index()) {
         // A class that the caller allowed, or any under `Globals::Inert`, may be a `tzinfo`.
         Some(ObjectRepr::Instance(instance)) if id.kind() == Kind::Object => {
-            matches!(instance.known, None | Some(KnownClass::TimeZone | KnownClass::Enum))
+            matches!(
+                instance.known,
+                None | Some(
+                    KnownClass::TimeZone | KnownClass::ZoneInfo | KnownClass::Enum | KnownClass::Allowed
+                )
+            )
         }
         _ => false,
     }
+}
+
+/// Whether a text can be the key of a zone: a path below the folder of zones.
+fn is_zone_key(key: &str) -> bool {
+    let is_part = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with('.')
+            && part
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'+' | b'.'))
+    };
+    key.len() <= 255 && key.split('/').all(is_part)
 }
 
 /// Whether a text is a number as `str(Decimal)` spells it.

@@ -123,10 +123,8 @@ pub(super) fn repr<'t>(object: Object<'_, '_>) -> Option<Form<'t>> {
             }
             _ => Some(Form::Parts(Separators::CALL, Cow::Owned(bare), one(object.args()), Cow::Borrowed(""))),
         },
-        KnownClass::Enum => {
-            let head = Cow::Owned(format!("<{name}: "));
-            Some(Form::Parts(Separators::CALL, head, one(object.arg(0)?), Cow::Borrowed(">")))
-        }
+        // The member's own name is not in the pickle.
+        KnownClass::Enum => call(&bare, one(object.arg(0)?), close()),
         KnownClass::Instance => {
             Some(Form::Parts(Separators::CALL, Cow::Borrowed(""), one(object.arg(0)?), Cow::Borrowed("")))
         }
@@ -210,6 +208,7 @@ fn scalar_repr(known: &Known<'_, '_>, name: &str) -> Option<String> {
             format!("{name}({})", quoted(text_of(bytes)))
         }
         Known::Ip(address) => format!("{name}({})", quoted(Str::Utf8(address))),
+        Known::ZoneInfo(key) => format!("zoneinfo.ZoneInfo(key='{key}')"),
         _ => return None,
     })
 }
@@ -306,7 +305,9 @@ fn is_os_error(name: &str) -> bool {
 fn scalar_str(known: &Known<'_, '_>) -> Option<String> {
     let zone = |zone: &Option<Zone<'_, '_>>| match zone {
         Some(Zone::Fixed(offset)) => offset.to_string(),
-        _ => String::new(),
+        // The offset takes a time zone's data, which is not here; a time without any zone it is not.
+        Some(Zone::Other(zone)) => format!("[{}]", zone_name(*zone)),
+        None => String::new(),
     };
     Some(match known {
         Known::Date(date) => date.to_string(),
@@ -326,8 +327,23 @@ fn scalar_str(known: &Known<'_, '_>) -> Option<String> {
         Known::Uuid(number) => uuid(*number),
         Known::Path(bytes) => text_of(bytes).to_string_lossy(),
         Known::Ip(address) => address.clone(),
+        Known::ZoneInfo(key) => String::from(*key),
         _ => return None,
     })
+}
+
+/// The key of a zone, or the name of its class.
+fn zone_name(zone: NodeRef<'_, '_>) -> String {
+    match zone.view() {
+        Node::Object(object) => match (object.known(), object.shown_class_name()) {
+            (Some(Known::ZoneInfo(key)), _) => String::from(key),
+            (_, Some((module, name))) => {
+                format!("{}.{}", module.to_string_lossy(), name.to_string_lossy()).escape_debug().to_string()
+            }
+            _ => String::from("?"),
+        },
+        _ => String::from("?"),
+    }
 }
 
 /// Decimal up to the digits that CPython prints, beyond that hexadecimal.

@@ -300,7 +300,7 @@ readings! {
     Encode Bytes ByteArray Set FrozenSet Complex OrderedDict DefaultDict Counter Deque Date Time DateTime
     TimeDelta TimeZone Decimal Fraction Uuid PosixPath WindowsPath Ipv4Address Ipv6Address Ipv4Network
     Ipv6Network Ipv4Interface Ipv6Interface Range Slice Exception Enum Member Type Reconstructor Instance
-    Allowed
+    Allowed ZoneInfo GetAttr Outer
 }
 
 /// Reads a value, and whatever it holds.

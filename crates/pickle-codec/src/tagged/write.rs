@@ -11,8 +11,8 @@ use crate::budget::Budget;
 use crate::document::walk::{Layout, NodeSet, limit_or_cycle};
 use crate::document::{BigIntRef, Document, Node, NodeRef};
 use crate::document::{Instance, Object, ObjectRepr};
-use crate::document::{Kind, NodeId};
-use crate::known::{Known, Zone, global_name};
+use crate::document::{Kind, KnownClass, NodeId};
+use crate::known::{self, Known, Zone, global_name};
 use crate::wire::error::{Error, ErrorKind, Result};
 use crate::wire::number::MAX_DECIMAL_BITS;
 use crate::wire::text::Str;
@@ -152,6 +152,8 @@ impl Shares {
 enum Task<'d> {
     Value(NodeId),
     Text(&'static str),
+    /// A text and a number behind it.
+    Number(&'static str, u64),
     /// The end of a container.
     Close(NodeId, &'static str),
     /// The items from a place on.
@@ -195,6 +197,10 @@ impl<'w, 'd, 'a, S: Sink> Writer<'w, 'd, 'a, S> {
             match task {
                 Task::Value(id) => self.value(id)?,
                 Task::Text(text) => self.put(text),
+                Task::Number(text, number) => {
+                    self.put(text);
+                    json::display(number, self.sink);
+                }
                 Task::Close(id, text) => {
                     self.open.remove(id);
                     self.put(text);
@@ -478,6 +484,21 @@ impl<'w, 'd, 'a, S: Sink> Writer<'w, 'd, 'a, S> {
     }
 
     fn global(&mut self, id: NodeId) -> Step {
+        let known = match self.object_repr(id) {
+            Some(ObjectRepr::Global { known, .. }) => *known,
+            _ => None,
+        };
+        if known == Some(KnownClass::Member)
+            && let Some((Str::Utf8(module), Str::Utf8(name))) = global_name(self.document, id)
+            && let Some((class, member)) = known::member(module, name)
+        {
+            self.put("{\"$enum\":{\"class\":");
+            self.name((Str::Utf8(module), Str::Utf8(class)))?;
+            self.put(",\"name\":");
+            self.string(member)?;
+            self.put("}}");
+            return Ok(());
+        }
         if let Some(name) = global_name(self.document, id) {
             self.put("{\"$global\":");
             self.name(name)?;
@@ -584,11 +605,24 @@ impl<'w, 'd, 'a, S: Sink> Writer<'w, 'd, 'a, S> {
                 self.put("]}");
             }
             Known::OrderedDict(pairs) => self.known_pairs("{\"$ordereddict\":[", pairs.ids, state),
-            Known::DefaultDict(_, pairs) => self.known_pairs("{\"$defaultdict\":[", pairs.ids, state),
+            Known::DefaultDict(factory, pairs) => {
+                self.put("{\"$defaultdict\":[");
+                self.tasks.extend([Task::Pairs(pairs.ids, 0), Task::Text("]")]);
+                if let Some(factory) = factory {
+                    self.tasks.extend([Task::Text(",\"factory\":"), Task::Value(factory.id)]);
+                }
+                self.state(state);
+                self.tasks.push(Task::Text("}"));
+            }
             Known::Counter(pairs) => self.known_pairs("{\"$counter\":[", pairs.ids, state),
-            Known::Deque(items, _) => {
+            Known::Deque(items, maxlen) => {
                 self.put("{\"$deque\":[");
-                self.tasks.extend([Task::Items(items.ids, 0), Task::Text("]}")]);
+                self.tasks.extend([Task::Items(items.ids, 0), Task::Text("]")]);
+                self.tasks.push(match maxlen {
+                    Some(most) => Task::Number(",\"maxlen\":", most),
+                    None => Task::Text(""),
+                });
+                self.tasks.push(Task::Text("}"));
             }
             Known::Date(date) => {
                 self.quoted("date", date);
@@ -596,12 +630,12 @@ impl<'w, 'd, 'a, S: Sink> Writer<'w, 'd, 'a, S> {
             }
             Known::Time(time, zone) => {
                 self.put("{\"$time\":\"");
-                self.clock(time.fold, time, zone);
+                self.clock(time.fold, time, zone, object.args().get(1).map(|zone| zone.id));
             }
             Known::DateTime(date, time, zone) => {
                 self.quoted_start("datetime", date);
                 self.put("T");
-                self.clock(time.fold, time, zone);
+                self.clock(time.fold, time, zone, object.args().get(1).map(|zone| zone.id));
             }
             Known::TimeDelta(delta) => {
                 self.tag("timedelta", "[");
@@ -612,8 +646,16 @@ impl<'w, 'd, 'a, S: Sink> Writer<'w, 'd, 'a, S> {
                 json::display(delta.microseconds, self.sink);
                 self.put("]}");
             }
-            Known::TimeZone(offset, _) => {
+            Known::TimeZone(offset, name) => {
                 self.quoted("timezone", offset);
+                if let Some(name) = name.and_then(|name| self.document.text(name.id)) {
+                    self.put(",\"name\":");
+                    self.text(name)?;
+                }
+                self.put("}");
+            }
+            Known::ZoneInfo(key) => {
+                self.quoted("zoneinfo", key);
                 self.put("}");
             }
             Known::Decimal(text) => {
@@ -642,12 +684,14 @@ impl<'w, 'd, 'a, S: Sink> Writer<'w, 'd, 'a, S> {
             Known::Path(path) => {
                 self.put("{\"$path\":");
                 self.text(core::str::from_utf8(&path).map_or(Str::Wtf8(&path), Str::Utf8))?;
-                self.put("}");
+                self.class_beside(object, &["PosixPath", "Path"])?;
             }
             Known::Ip(text) => {
                 self.put("{\"$ip\":");
                 self.string(&text)?;
-                self.put("}");
+                // Only an interface does not show what it is.
+                let plain = ["IPv4Address", "IPv6Address", "IPv4Network", "IPv6Network"];
+                self.class_beside(object, &plain)?;
             }
             Known::Range(parts) => self.three("{\"$range\":[", parts),
             Known::Slice(parts) => self.three("{\"$slice\":[", parts),
@@ -676,6 +720,19 @@ impl<'w, 'd, 'a, S: Sink> Writer<'w, 'd, 'a, S> {
         self.charge(0)
     }
 
+    /// Ends an object, with the class beside what there is unless it is one of the plain ones.
+    fn class_beside(&mut self, object: Object<'d, 'a>, plain: &[&str]) -> Step {
+        if let Some((Str::Utf8(module), Str::Utf8(name))) = object.shown_class_name()
+            && !plain.contains(&name)
+        {
+            self.put(",\"class\":");
+            // Where a module keeps its classes inside is not their name.
+            self.name((Str::Utf8(module.strip_suffix("._local").unwrap_or(module)), Str::Utf8(name)))?;
+        }
+        self.put("}");
+        Ok(())
+    }
+
     fn known_pairs(&mut self, open: &str, ids: &'d [NodeId], state: Option<NodeId>) {
         self.put(open);
         self.tasks.extend([Task::Pairs(ids, 0), Task::Text("]")]);
@@ -702,19 +759,27 @@ impl<'w, 'd, 'a, S: Sink> Writer<'w, 'd, 'a, S> {
         json::display(value, self.sink);
     }
 
-    /// The time of day and what follows it.
-    fn clock(&mut self, fold: bool, time: impl Display, zone: Option<Zone<'d, 'a>>) {
+    /// The time of day and what follows it. A zone that says more than an offset stands beside.
+    fn clock(&mut self, fold: bool, time: impl Display, zone: Option<Zone<'d, 'a>>, id: Option<NodeId>) {
         json::display(time, self.sink);
         if let Some(Zone::Fixed(offset)) = zone {
             json::display(offset, self.sink);
         }
         self.put(if fold { "\",\"fold\":1" } else { "\"" });
-        match zone {
-            Some(Zone::Other(zone)) => {
+        let named = id.filter(|&id| match self.document.node(id).view() {
+            Node::Object(zone) => matches!(zone.known(), Some(Known::TimeZone(_, Some(_)))),
+            _ => false,
+        });
+        let beside = match zone {
+            Some(Zone::Other(zone)) => Some(zone.id),
+            _ => named,
+        };
+        match beside {
+            Some(zone) => {
                 self.put(",\"tz\":");
-                self.tasks.extend([Task::Value(zone.id), Task::Text("}")]);
+                self.tasks.extend([Task::Value(zone), Task::Text("}")]);
             }
-            _ => self.put("}"),
+            None => self.put("}"),
         }
     }
 }

@@ -388,6 +388,13 @@ impl<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>> Walk<'v, 'x, '_, S, T> {
             self.document.objects.get(id.index()),
             Some(ObjectRepr::Global { known: Some(KnownClass::Complex), .. })
         );
+        if let Some(name) = name_text.as_str()
+            && self.writer.takes_getattr(name)
+        {
+            self.writer.attribute(module_text, name)?;
+            self.note(id);
+            return Ok(());
+        }
         let spelt_anew = self.writer.protocol() < Protocol::V4 || module_text != Str::Utf8("builtins");
         if is_complex && spelt_anew {
             self.writer.item()?;

@@ -42,6 +42,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
             Name::List => "list",
             Name::Tuple => "tuple",
             Name::Dict => "dict",
+            Name::GetAttr => "getattr",
         };
         let module = match name {
             Name::Encode | Name::Latin1 => "_codecs",
@@ -54,6 +55,66 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         self.global_opcode(Str::Utf8(module), Str::Utf8(name))?;
         self.put_single(single);
         Ok(())
+    }
+
+    /// Whether a name takes calls of `getattr`: below protocol 4 that of an inner class, and everywhere the
+    /// method by which a zone is made.
+    pub(crate) fn takes_getattr(&self, name: &str) -> bool {
+        let parts = name.split('.').filter(|part| !part.is_empty()).count();
+        let dotted = parts > 1 && parts == name.split('.').count();
+        dotted && (self.protocol < Protocol::V4 || name.ends_with("._unpickle"))
+    }
+
+    /// A name inside of a class as calls of `getattr`; the second time a GET. It is an item of its own.
+    ///
+    /// CPython reduces a method to a call like any other, with memo entries for class and arguments. For an
+    /// inner class it writes the calls by hand since 3.13, without those.
+    pub(crate) fn attribute(&mut self, module: Str<'_>, name: &str) -> Result<()> {
+        self.item()?;
+        if self.get_global(module, Str::Utf8(name)) {
+            return Ok(());
+        }
+        self.push(Open::parts());
+        if let Some((outer, method)) = name.rsplit_once('.').filter(|(_, method)| *method == "_unpickle") {
+            self.item()?;
+            self.name(Name::GetAttr)?;
+            self.begin_tuple(2)?;
+            if self.takes_getattr(outer) {
+                self.attribute(module, outer)?;
+            } else {
+                self.global(module, Str::Utf8(outer))?;
+            }
+            self.text(method.as_bytes())?;
+            self.end()?;
+            self.emit(*b"R");
+        } else {
+            let mut parts = name.split('.');
+            let outer = parts.next().unwrap_or_default();
+            for _ in parts.clone() {
+                self.item()?;
+                self.name(Name::GetAttr)?;
+                if self.protocol < Protocol::V2 {
+                    self.emit(*b"(");
+                }
+            }
+            self.global_opcode(module, Str::Utf8(outer))?;
+            for part in parts {
+                self.text(part.as_bytes())?;
+                self.emit([if self.protocol < Protocol::V2 { b't' } else { 0x86 }, b'R']);
+            }
+        }
+        self.end_call(None);
+        let last = self.last;
+        self.pop();
+        self.last = last;
+        self.put_global_entry(module, name);
+        Ok(())
+    }
+
+    fn put_global_entry(&mut self, module: Str<'_>, name: &str) {
+        if self.last != NO_MEMO {
+            self.singles.intern(Self::global_key(module, Str::Utf8(name)), self.last);
+        }
     }
 
     /// A global by its names; the second time a GET. It is an item of its own.
@@ -84,6 +145,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
                 "list" => Name::List,
                 "tuple" => Name::Tuple,
                 "dict" => Name::Dict,
+                "getattr" => Name::GetAttr,
                 _ => return None,
             },
             ("copyreg" | "copy_reg", "_reconstructor") => Name::Reconstructor,
