@@ -78,7 +78,7 @@ fn names_inside_of_classes_are_written_as_cpython_writes_them() {
             continue;
         }
         let pickle = unhex(hex);
-        let number = label.rsplit('p').next().and_then(|number| number.parse().ok()).unwrap();
+        let number = label.rsplit('p').next().and_then(|number| number.parse::<u8>().ok()).unwrap();
         let protocol = Protocol::ALL.into_iter().find(|protocol| protocol.get() == number).unwrap();
         let document = decoder.decode(&pickle).unwrap();
         let again = document.to_vec(protocol).unwrap();
