@@ -1,7 +1,7 @@
 //! Handlers: they take records, and a sender behind them takes their frames.
 //!
-//! A *line* is a sender and the state of its envelopes. A handler has one in each process that uses it: a
-//! child after a fork finds the parent's line unusable and opens its own.
+//! An *outlet* is a sender and the state of its envelopes. A handler has one in each process that uses it: a
+//! child after a fork finds the parent's outlet unusable and opens its own.
 use std::{
     fmt, process,
     sync::{Arc, Mutex, OnceLock, PoisonError},
@@ -127,7 +127,7 @@ impl HandlerStats {
     }
 }
 
-/// What a line is made of.
+/// What an outlet is made of.
 #[derive(Clone)]
 pub(crate) struct Plan {
     pub(crate) endpoint: Endpoint,
@@ -157,7 +157,7 @@ impl Plan {
 }
 
 /// A sender, and the state of its envelopes.
-struct Line {
+struct Outlet {
     process: u32,
     sender: Sender,
     /// How much longer a payload is than its pickle.
@@ -165,11 +165,11 @@ struct Line {
     /// Locked inside of the sender's own lock, and nowhere else.
     signer: Mutex<Signer>,
     tally: Tally,
-    /// The line of a child process. Only children fill it, so that no fork finds it half made.
+    /// The outlet of a child process. Only children fill it, so that no fork finds it half made.
     child: OnceLock<Option<Box<Self>>>,
 }
 
-impl Line {
+impl Outlet {
     fn new(plan: &Plan) -> Result<Self, Error> {
         let signer = plan.signing.signer()?;
         Ok(Self {
@@ -206,86 +206,86 @@ impl Line {
 /// What all handlers are made of.
 pub(crate) struct Core {
     plan: Plan,
-    line: Line,
+    outlet: Outlet,
 }
 
 impl Core {
     pub(crate) fn new(plan: Plan) -> Result<Self, Error> {
-        let line = Line::new(&plan)?;
-        Ok(Self { plan, line })
+        let outlet = Outlet::new(&plan)?;
+        Ok(Self { plan, outlet })
     }
 
-    /// The line of this process.
-    fn line(&self) -> Result<&Line, Error> {
+    /// The outlet of this process.
+    fn outlet(&self) -> Result<&Outlet, Error> {
         let process = process::id();
-        let mut line = &self.line;
-        while line.process != process {
+        let mut outlet = &self.outlet;
+        while outlet.process != process {
             // Neither a lock nor the thread of the parent is touched.
-            let child = line.child.get_or_init(|| Line::new(&self.plan).ok().map(Box::new));
-            line = child.as_deref().ok_or(Error::new(ErrorKind::Runtime))?;
+            let child = outlet.child.get_or_init(|| Outlet::new(&self.plan).ok().map(Box::new));
+            outlet = child.as_deref().ok_or(Error::new(ErrorKind::Runtime))?;
         }
-        Ok(line)
+        Ok(outlet)
     }
 
     pub(crate) fn handle(&self, record: &LogRecord<'_>) -> Result<(), Error> {
-        let line = self.line()?;
-        let outcome = pickle(record).and_then(|pickle| line.send(pickle));
-        self.note(line, &outcome);
+        let outlet = self.outlet()?;
+        let outcome = pickle(record).and_then(|pickle| outlet.send(pickle));
+        self.note(outlet, &outcome);
         outcome
     }
 
-    fn note(&self, line: &Line, outcome: &Result<(), Error>) {
-        line.tally.note(outcome);
+    fn note(&self, outlet: &Outlet, outcome: &Result<(), Error>) {
+        outlet.tally.note(outcome);
         if let Some(interval) = self.plan.reports {
-            self.report(line, interval);
+            self.report(outlet, interval);
         }
     }
 
     /// Sends a report of refused records, if one is due. It waits for nobody.
-    fn report(&self, line: &Line, interval: Duration) {
-        if let Some((report, records)) = line.tally.due(&self.plan.origin, interval) {
-            match line.try_send(report) {
-                Ok(()) => line.tally.reported(),
-                Err(_) => line.tally.put_back(records),
+    fn report(&self, outlet: &Outlet, interval: Duration) {
+        if let Some((report, records)) = outlet.tally.due(&self.plan.origin, interval) {
+            match outlet.try_send(report) {
+                Ok(()) => outlet.tally.reported(),
+                Err(_) => outlet.tally.put_back(records),
             }
         }
     }
 
     /// Sends the last report of refused records.
-    fn report_now(&self, line: &Line) {
+    fn report_now(&self, outlet: &Outlet) {
         if self.plan.reports.is_some() {
-            self.report(line, Duration::ZERO);
+            self.report(outlet, Duration::ZERO);
         }
     }
 
     pub(crate) fn flush(&self, limit: Duration) -> Result<(), Error> {
-        let line = self.line()?;
-        self.report_now(line);
-        Ok(line.sender.flush(limit)?)
+        let outlet = self.outlet()?;
+        self.report_now(outlet);
+        Ok(outlet.sender.flush(limit)?)
     }
 
     pub(crate) fn close(&self, limit: Duration) -> HandlerStats {
-        if let Ok(line) = self.line() {
-            self.report_now(line);
-            line.sender.close(limit);
+        if let Ok(outlet) = self.outlet() {
+            self.report_now(outlet);
+            outlet.sender.close(limit);
         }
         self.stats()
     }
 
     pub(crate) fn stats(&self) -> HandlerStats {
-        self.line().map_or_else(
+        self.outlet().map_or_else(
             |_| HandlerStats::default(),
-            |line| HandlerStats {
-                handled: line.tally.handled(),
-                refused: line.tally.refused(),
-                reports: line.tally.reports(),
-                sender: line.sender.stats(),
+            |outlet| HandlerStats {
+                handled: outlet.tally.handled(),
+                refused: outlet.tally.refused(),
+                reports: outlet.tally.reports(),
+                sender: outlet.sender.stats(),
             },
         )
     }
 
     pub(crate) fn last_error(&self) -> Option<Arc<logrecord_transport::Error>> {
-        self.line().ok()?.sender.last_error()
+        self.outlet().ok()?.sender.last_error()
     }
 
     pub(crate) const fn endpoint(&self) -> &Endpoint {
@@ -297,28 +297,28 @@ impl Core {
 #[cfg(feature = "tokio")]
 impl Core {
     pub(crate) async fn handle_async(&self, record: &LogRecord<'_>) -> Result<(), Error> {
-        let line = self.line()?;
+        let outlet = self.outlet()?;
         let outcome = match pickle(record) {
             Ok(pickle) => {
-                let len = line.overhead + pickle.len();
-                line.async_sender().send_with(len, || line.message(pickle)).await
+                let len = outlet.overhead + pickle.len();
+                outlet.async_sender().send_with(len, || outlet.message(pickle)).await
             }
             Err(error) => Err(error),
         };
-        self.note(line, &outcome);
+        self.note(outlet, &outcome);
         outcome
     }
 
     pub(crate) async fn flush_async(&self, limit: Duration) -> Result<(), Error> {
-        let line = self.line()?;
-        self.report_now(line);
-        Ok(line.async_sender().flush(limit).await?)
+        let outlet = self.outlet()?;
+        self.report_now(outlet);
+        Ok(outlet.async_sender().flush(limit).await?)
     }
 
     pub(crate) async fn close_async(&self, limit: Duration) -> HandlerStats {
-        if let Ok(line) = self.line() {
-            self.report_now(line);
-            line.async_sender().close(limit).await;
+        if let Ok(outlet) = self.outlet() {
+            self.report_now(outlet);
+            outlet.async_sender().close(limit).await;
         }
         self.stats()
     }
@@ -326,8 +326,8 @@ impl Core {
 
 impl Drop for Core {
     fn drop(&mut self) {
-        if self.line.process == process::id() {
-            self.report_now(&self.line);
+        if self.outlet.process == process::id() {
+            self.report_now(&self.outlet);
         }
     }
 }
@@ -356,21 +356,21 @@ mod tests {
         }
     }
 
-    /// As after a fork: the line in memory was made by another process.
+    /// As after a fork: the outlet in memory was made by another process.
     fn forked(core: Core) -> Core {
-        let process = core.line.process.wrapping_add(1);
-        let Core { plan, line } = &core;
+        let process = core.outlet.process.wrapping_add(1);
+        let Core { plan, outlet } = &core;
         let child = OnceLock::new();
-        let line = Line {
+        let outlet = Outlet {
             process,
-            sender: line.sender.clone(),
-            overhead: line.overhead,
+            sender: outlet.sender.clone(),
+            overhead: outlet.overhead,
             signer: Mutex::new(plan.signing.signer().unwrap()),
             tally: Tally::default(),
             child,
         };
         let plan = plan.clone();
-        Core { plan, line }
+        Core { plan, outlet }
     }
 
     #[test]
@@ -378,10 +378,10 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = Endpoint::tcp(&listener.local_addr().unwrap().to_string()).unwrap();
         let parent = Core::new(plan(endpoint, Signing::Off)).unwrap();
-        let sender = parent.line.sender.clone();
+        let sender = parent.outlet.sender.clone();
         let child = forked(parent);
         // The parent's lock is held for ever by a thread that the child does not have.
-        let held = child.line.signer.lock().unwrap();
+        let held = child.outlet.signer.lock().unwrap();
         child.handle(&LogRecord::builder("app", 20, "from the child").build()).unwrap();
         assert_eq!(child.close(Duration::from_secs(10)).sender.written, 1);
         assert_eq!(sender.stats().accepted, 0);
@@ -398,13 +398,13 @@ mod tests {
         let key = Key::new(KeyId::new(b"app").unwrap(), &[7; 32]).unwrap();
         let signing = Signing::Sealed { key: Box::new(key), audience: Vec::new(), acks: false };
         let parent = Core::new(plan(Endpoint::tcp("127.0.0.1:9").unwrap(), signing)).unwrap();
-        let stream = |line: &Line| match &*line.signer.lock().unwrap() {
+        let stream = |outlet: &Outlet| match &*outlet.signer.lock().unwrap() {
             Signer::Sealed(sealer) => sealer.stream_id(),
             _ => panic!("not signed"),
         };
-        let before = stream(&parent.line);
+        let before = stream(&parent.outlet);
         let child = forked(parent);
-        assert_ne!(stream(child.line().unwrap()), before);
+        assert_ne!(stream(child.outlet().unwrap()), before);
         child.close(Duration::ZERO);
     }
 }

@@ -110,7 +110,7 @@ pub enum Fault {
     },
     /// Datagrams were read and given up, because the handler did not keep up and a datagram listener
     /// never pushes back.
-    GivenUp {
+    Overflow {
         /// How many since the last report.
         frames: u64,
         /// Their bytes, prefixes included.
@@ -162,7 +162,7 @@ impl Fault {
                 u64::from(!partial.is_empty())
             }
             Self::KernelDrops { datagrams } => *datagrams,
-            Self::GivenUp { frames, .. }
+            Self::Overflow { frames, .. }
             | Self::HandlerPanicked { frames, .. }
             | Self::DrainTimeout { frames, .. }
             | Self::Closed { frames, .. } => *frames,
@@ -183,7 +183,7 @@ impl Fault {
             | Self::AuthenticationTimeout { partial } => partial.len() as u64,
             Self::Oversized { head, .. } => head.len() as u64,
             Self::Malformed { datagram, .. } => datagram.len() as u64,
-            Self::GivenUp { bytes, .. }
+            Self::Overflow { bytes, .. }
             | Self::HandlerPanicked { bytes, .. }
             | Self::DrainTimeout { bytes, .. }
             | Self::Closed { bytes, .. } => *bytes,
@@ -205,7 +205,7 @@ impl Fault {
             Self::Accept { .. } => "accept",
             Self::Receive { .. } => "receive",
             Self::KernelDrops { .. } => "kernel",
-            Self::GivenUp { .. } => "overflow",
+            Self::Overflow { .. } => "overflow",
             Self::Handshake { .. } => "handshake",
             Self::HandlerPanicked { .. } => "panic",
             Self::Closed { .. } => "closed",
@@ -287,7 +287,7 @@ impl fmt::Display for Fault {
             Self::KernelDrops { datagrams } => {
                 write!(f, "kernel dropped {datagrams} datagrams: receive buffer full")
             }
-            Self::GivenUp { frames, bytes } => {
+            Self::Overflow { frames, bytes } => {
                 write!(f, "gave up {frames} datagrams ({bytes} bytes): output does not keep up")
             }
             Self::Handshake { error, stranger } => {

@@ -41,7 +41,10 @@
 //! | bytes read and not yet taken, of a listener | 256 MiB | [`max_bytes_in_flight`](listener::ListenerConfig::max_bytes_in_flight) |
 //! | the same of a peer | off | [`max_bytes_in_flight_per_peer`](listener::ListenerConfig::max_bytes_in_flight_per_peer) |
 //! | Unix datagrams that wait for a slow handler | 65,536 and 64 MiB | [`datagram_queue`](listener::ListenerConfig::datagram_queue) |
+//! | answers that a peer does not read | 1,024 | [`Replies`](listener::Replies) |
 //! | records that wait in a sender | 65,536 and 64 MiB | [`SenderConfig::queue`](sender::SenderConfig::queue) |
+//! | messages on their way, and not acknowledged | 1,024 and 4 MiB | [`Acks`](sender::Acks) |
+//! | a message without an answer | 1 h | [`Acks::max_age`](sender::Acks::max_age) |
 //! | connecting to one address | 1 s | [`connect_timeout`](sender::SenderConfig::connect_timeout) |
 //! | a receiver that takes nothing | 30 s | [`write_timeout`](sender::SenderConfig::write_timeout) |
 //!

@@ -21,25 +21,59 @@ fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::io(ErrorKind::Tls, io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
+/// A PEM text, and the file that it comes from.
+#[derive(Clone, Copy)]
+struct Pem<'a> {
+    text: &'a [u8],
+    path: Option<&'a Path>,
+}
+
+impl<'a> Pem<'a> {
+    const fn text(text: &'a [u8]) -> Self {
+        Self { text, path: None }
+    }
+
+    const fn file(path: &'a Path, text: &'a [u8]) -> Self {
+        Self { text, path: Some(path) }
+    }
+
+    /// What is wrong, and where.
+    fn failed(self, what: &str, error: impl fmt::Display) -> Error {
+        match self.path {
+            Some(path) => failed(format!("{what} in {}: {error}", path.display())),
+            None => failed(format!("{what}: {error}")),
+        }
+    }
+
+    /// All certificates; none is an error.
+    fn certificates(self) -> Result<Vec<CertificateDer<'static>>, Error> {
+        let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(self.text).collect();
+        let found = found.map_err(|error| self.failed("certificate not read", error))?;
+        if found.is_empty() {
+            return Err(self.failed("certificate not read", "there is none"));
+        }
+        Ok(found)
+    }
+
+    /// The certificates as authorities to trust.
+    fn roots(self) -> Result<RootCertStore, Error> {
+        let mut store = RootCertStore::empty();
+        for certificate in self.certificates()? {
+            store.add(certificate).map_err(|error| self.failed("authority not usable", error))?;
+        }
+        Ok(store)
+    }
+
+    fn key(self) -> Result<PrivateKeyDer<'static>, Error> {
+        PrivateKeyDer::from_pem_slice(self.text).map_err(|error| self.failed("private key not read", error))
+    }
+}
+
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    fs::read(path).map_err(|error| Error::io(ErrorKind::Tls, error))
-}
-
-/// All certificates of a PEM text; none is an error.
-fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let found: Vec<_> = CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(failed)?;
-    if found.is_empty() {
-        return Err(failed("no certificate in the PEM text"));
-    }
-    Ok(found)
-}
-
-fn roots(pem: &[u8]) -> Result<RootCertStore, Error> {
-    let mut store = RootCertStore::empty();
-    for certificate in certificates(pem)? {
-        store.add(certificate).map_err(failed)?;
-    }
-    Ok(store)
+    fs::read(path).map_err(|error| {
+        let text = format!("{}: {error}", path.display());
+        Error::io(ErrorKind::Tls, io::Error::new(error.kind(), text))
+    })
 }
 
 /// The TLS side of a listener.
@@ -58,6 +92,21 @@ impl TlsServer {
     ///
     /// [`ErrorKind::Tls`] if a text holds no PEM of the kind, or certificate and key do not fit.
     pub fn from_pem(certificate: &[u8], key: &[u8], client_ca: Option<&[u8]>) -> Result<Self, Error> {
+        Self::new(Pem::text(certificate), Pem::text(key), client_ca.map(Pem::text))
+    }
+
+    /// The same from files.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Tls`], also if a file cannot be read; the source names the file.
+    pub fn from_files(certificate: &Path, key: &Path, client_ca: Option<&Path>) -> Result<Self, Error> {
+        let ca = client_ca.map(read).transpose()?;
+        let ca = client_ca.zip(ca.as_deref()).map(|(path, text)| Pem::file(path, text));
+        Self::new(Pem::file(certificate, &read(certificate)?), Pem::file(key, &read(key)?), ca)
+    }
+
+    fn new(certificate: Pem<'_>, key: Pem<'_>, client_ca: Option<Pem<'_>>) -> Result<Self, Error> {
         let provider = provider();
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
@@ -65,25 +114,16 @@ impl TlsServer {
         let builder = match client_ca {
             None => builder.with_no_client_auth(),
             Some(pem) => {
-                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(pem)?), provider)
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(pem.roots()?), provider)
                     .build()
-                    .map_err(failed)?;
+                    .map_err(|error| pem.failed("authority not usable", error))?;
                 builder.with_client_cert_verifier(verifier)
             }
         };
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(failed)?;
-        let config = builder.with_single_cert(certificates(certificate)?, key).map_err(failed)?;
+        let config = builder
+            .with_single_cert(certificate.certificates()?, key.key()?)
+            .map_err(|error| key.failed("private key does not suit its certificate", error))?;
         Ok(Self { config: Arc::new(config) })
-    }
-
-    /// The same from files.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Tls`], also if a file cannot be read.
-    pub fn from_files(certificate: &Path, key: &Path, client_ca: Option<&Path>) -> Result<Self, Error> {
-        let client_ca = client_ca.map(read).transpose()?;
-        Self::from_pem(&read(certificate)?, &read(key)?, client_ca.as_deref())
     }
 
     /// A server with a rustls configuration of the caller's own.
@@ -113,32 +153,39 @@ impl TlsClient {
     ///
     /// [`ErrorKind::Tls`] if a text holds no PEM of the kind, or certificate and key do not fit.
     pub fn from_pem(ca: &[u8], identity: Option<(&[u8], &[u8])>) -> Result<Self, Error> {
-        let builder = ClientConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .map_err(failed)?
-            .with_root_certificates(roots(ca)?);
-        let config = match identity {
-            None => builder.with_no_client_auth(),
-            Some((certificate, key)) => {
-                let key = PrivateKeyDer::from_pem_slice(key).map_err(failed)?;
-                builder.with_client_auth_cert(certificates(certificate)?, key).map_err(failed)?
-            }
-        };
-        Ok(Self { config: Arc::new(config), server_name: None })
+        let identity = identity.map(|(certificate, key)| (Pem::text(certificate), Pem::text(key)));
+        Self::new(Pem::text(ca), identity)
     }
 
     /// The same from files.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Tls`], also if a file cannot be read.
+    /// [`ErrorKind::Tls`], also if a file cannot be read; the source names the file.
     pub fn from_files(ca: &Path, identity: Option<(&Path, &Path)>) -> Result<Self, Error> {
-        let identity = match identity {
+        let authority = read(ca)?;
+        let texts = match identity {
             Some((certificate, key)) => Some((read(certificate)?, read(key)?)),
             None => None,
         };
-        let identity = identity.as_ref().map(|(certificate, key)| (certificate.as_slice(), key.as_slice()));
-        Self::from_pem(&read(ca)?, identity)
+        let identity = identity
+            .zip(texts.as_ref())
+            .map(|((certificate, key), texts)| (Pem::file(certificate, &texts.0), Pem::file(key, &texts.1)));
+        Self::new(Pem::file(ca, &authority), identity)
+    }
+
+    fn new(ca: Pem<'_>, identity: Option<(Pem<'_>, Pem<'_>)>) -> Result<Self, Error> {
+        let builder = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .map_err(failed)?
+            .with_root_certificates(ca.roots()?);
+        let config = match identity {
+            None => builder.with_no_client_auth(),
+            Some((certificate, key)) => builder
+                .with_client_auth_cert(certificate.certificates()?, key.key()?)
+                .map_err(|error| key.failed("private key does not suit its certificate", error))?,
+        };
+        Ok(Self { config: Arc::new(config), server_name: None })
     }
 
     /// A client with a rustls configuration of the caller's own.

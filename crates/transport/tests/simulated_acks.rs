@@ -182,7 +182,7 @@ impl Link {
             assert_eq!(frame, self.sent[number as usize], "the bytes were changed");
             assert!(receiver.came.is_none_or(|came| came < number), "not lowest first");
             receiver.came = Some(number);
-            if receiver.refuses && number % 3 == 0 && !receiver.durable.contains(&number) {
+            if receiver.refuses && number.is_multiple_of(3) && !receiver.durable.contains(&number) {
                 receiver.refused.insert(number);
                 let refusal = ack(4, 0, number);
                 receiver.said.push(refusal.clone());

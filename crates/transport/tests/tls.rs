@@ -167,3 +167,35 @@ fn what_is_no_certificate_is_refused() {
     assert_eq!(Listener::bind(&endpoint, ListenerConfig::new()).unwrap_err().kind(), ErrorKind::Tls);
     assert_eq!(Sender::new(endpoint, SenderConfig::new()).unwrap_err().kind(), ErrorKind::Tls);
 }
+
+#[test]
+fn errors_of_files_name_the_file_and_the_cause() {
+    let authority = Authority::new();
+    let (certificate, key) = authority.issue("localhost");
+    let (_, other) = authority.issue("localhost");
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let (good, key) = (write("good.pem", &certificate), write("good.key", &key));
+    let (other, empty, missing) =
+        (write("other.key", &other), write("empty", ""), dir.path().join("missing"));
+    let server = |certificate, key, ca| TlsServer::from_files(certificate, key, ca).unwrap_err();
+    let client = |ca, identity| TlsClient::from_files(ca, identity).unwrap_err();
+    for (error, file, cause) in [
+        (server(&missing, &key, None), "missing", "No such file"),
+        (server(&good, &empty, None), "empty", "private key"),
+        (server(&empty, &key, None), "empty", "certificate"),
+        (server(&good, &other, None), "other.key", "does not suit"),
+        (server(&good, &key, Some(&empty)), "empty", "certificate"),
+        (client(&missing, None), "missing", "No such file"),
+        (client(&empty, None), "empty", "certificate"),
+        (client(&good, Some((&good, &other))), "other.key", "does not suit"),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Tls);
+        let text = std::error::Error::source(&error).unwrap().to_string();
+        assert!(text.contains(file) && text.contains(cause), "{text}");
+    }
+}

@@ -257,7 +257,7 @@ impl FrameHandler for Inlet {
         let reason = fault.reason();
         let loss = match fault {
             Fault::KernelDrops { .. }
-            | Fault::GivenUp { .. }
+            | Fault::Overflow { .. }
             | Fault::HandlerPanicked { .. }
             | Fault::Closed { .. }
             | Fault::DrainTimeout { .. } => Loss::Dropped,

@@ -488,7 +488,7 @@ impl<H: FrameHandler> Outlet for Filler<'_, H> {
     fn report(&mut self) {
         let (frames, bytes) = mem::take(&mut self.lost);
         if frames > 0 {
-            self.shared.fault(self.source, Fault::GivenUp { frames, bytes });
+            self.shared.fault(self.source, Fault::Overflow { frames, bytes });
         }
     }
 }
