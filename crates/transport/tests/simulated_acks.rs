@@ -294,7 +294,7 @@ fn config(policy: FullPolicy) -> SenderConfig {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(150))]
 
     #[test]
     fn nothing_is_forgotten_that_is_not_durable(

@@ -65,7 +65,7 @@ fn sockets(listen: &Listen) -> anyhow::Result<Vec<Listener>> {
     match &listen.address {
         Address::Systemd => {
             let handed = Listener::from_systemd(&config)
-                .map_err(|error| anyhow!("{error}"))
+                .map_err(anyhow::Error::new)
                 .context(Failure::unavailable("cannot use the sockets that were handed over"))?;
             if handed.is_empty() {
                 return Err(anyhow!("--systemd: LISTEN_FDS names no sockets for this process")
