@@ -291,25 +291,28 @@ impl KeyState {
 
     /// The stream that was quiet for longest of those whose time is not ahead of the receiver's, and only if all
     /// are ahead, of these: its time raises the floor above the present.
+    ///
+    /// In a large table several are looked for at a time, so that whoever makes streams without end pays for one
+    /// look at a table with many messages. What comes in between is not looked at, which is as good.
     fn longest_quiet(&mut self, now_ns: i64) -> Option<StreamId> {
-        self.next_quiet(now_ns).or_else(|| {
-            // Looking for several at a time keeps the cost of each low.
-            let behind = self.streams.iter().filter(|(_, stream)| stream.latest_ns <= now_ns);
-            self.quiet = behind.map(|(id, stream)| (stream.used, *id)).collect();
-            if self.quiet.len() > CANDIDATES {
-                self.quiet.select_nth_unstable(CANDIDATES);
-                self.quiet.truncate(CANDIDATES);
+        self.next_quiet().or_else(|| {
+            let rank = |stream: &Stream| (stream.latest_ns > now_ns, stream.used);
+            let mut ranked: Vec<_> = self.streams.iter().map(|(id, stream)| (rank(stream), *id)).collect();
+            let count = if ranked.len() > SMALL { CANDIDATES } else { 1 };
+            if count < ranked.len() {
+                ranked.select_nth_unstable(count);
+                ranked.truncate(count);
             }
-            self.quiet.sort_unstable_by_key(|(used, _)| core::cmp::Reverse(*used));
-            self.next_quiet(now_ns)
-                .or_else(|| Some(*self.streams.iter().min_by_key(|(_, stream)| stream.used)?.0))
+            ranked.sort_unstable_by(|one, other| other.cmp(one));
+            self.quiet = ranked.into_iter().map(|((_, used), id)| (used, id)).collect();
+            self.next_quiet()
         })
     }
 
-    fn next_quiet(&mut self, now_ns: i64) -> Option<StreamId> {
+    fn next_quiet(&mut self) -> Option<StreamId> {
         while let Some((used, id)) = self.quiet.pop() {
             // Whatever was used since is no longer among the longest quiet.
-            if self.streams.get(&id).is_some_and(|stream| stream.used == used && stream.latest_ns <= now_ns) {
+            if self.streams.get(&id).is_some_and(|stream| stream.used == used) {
                 return Some(id);
             }
         }
@@ -405,8 +408,11 @@ fn place(seq: u64) -> (usize, u64) {
 
 pub(super) const WINDOW_WORDS: usize = 16;
 
-/// How many streams to be forgotten are looked for at a time.
+/// How many streams to be forgotten are looked for at a time in a table that is not small.
 const CANDIDATES: usize = 64;
+
+/// A table of so few streams is looked through each time.
+const SMALL: usize = 256;
 
 #[cfg(test)]
 mod tests {
