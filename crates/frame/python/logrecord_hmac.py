@@ -589,11 +589,13 @@ class HMACSocketHandler(_Sealing, logging.handlers.SocketHandler):
             if left <= 0:
                 # One record has waited for all that come until there is word.
                 self._stalled = True
-            elif self.sock is None:
-                break
-            else:
+            elif self.sock is not None:
                 _wait(self.sock, self._has_to_write(), left)
                 self._step()
+            elif self.retryTime is None or time.time() >= self.retryTime:
+                self._step()
+            else:
+                break               # nobody is there to make room
         if self._is_full(frame):
             _count(self.dropped, "full")
             return

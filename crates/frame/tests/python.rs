@@ -13,11 +13,15 @@ use std::io::Read;
 use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use common::{pythons, workspace};
-use logrecord_frame::envelope::{Key, KeyId, KeyRing, Opened, Opener, PlainKey, Policy, Refusal, StreamId};
+use logrecord_frame::envelope::{
+    AckStatus, Acker, Key, KeyId, KeyRing, Opened, Opener, PlainKey, Policy, Refusal, StreamId,
+};
 use logrecord_frame::{DEFAULT_MAX_FRAME_LEN, FrameReader, decode_datagram};
 
 const HEX: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
@@ -253,6 +257,103 @@ fn a_forked_child_has_a_stream_and_a_connection_of_its_own() {
         counts.sort_unstable();
         assert_eq!(counts, [1, RECORDS], "{}", python.display());
         finish(child, &python);
+    }
+}
+
+/// Logs 300 records and waits for the receiver's word on all of them.
+const ASKER: &str = r#"
+import logging, sys
+import logrecord_hmac as lh
+host, port, key_file = sys.argv[1:4]
+handler = lh.HMACSocketHandler(host, int(port), key_file=key_file, key_id="app", audience=u"b\u00fcro",
+                               ack=True, window=64, flush_timeout=60)
+handler.retryStart = 0.01
+logger = logging.getLogger("app")
+logger.setLevel(logging.INFO)
+logger.addHandler(handler)
+for number in range(300):
+    logger.info("record %d", number)
+assert handler.flush(), (handler.acked, handler.unacked, handler.last_error)
+assert (handler.acked, handler.refused, handler.dropped) == (299, {"too_large": 1}, {}), vars(handler)
+"#;
+
+#[test]
+fn acknowledged_records_arrive_once_over_broken_connections() {
+    for python in pythons() {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port().to_string();
+        let child = Command::new(&python)
+            .args(["-c", ASKER, "127.0.0.1", &port])
+            .arg(key_file(folder.path()))
+            .env("PYTHONPATH", workspace("crates/frame/python"))
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .spawn()
+            .unwrap();
+        let opener = opener("büro");
+        let verifier = opener.verifier();
+        let mut stored = Vec::new();
+        let mut connections = 0;
+        // A last connection wakes the receiver when the sender has ended, well or not.
+        let done = Arc::new(AtomicBool::new(false));
+        let ended = {
+            let address = listener.local_addr().unwrap();
+            let (done, mut child) = (Arc::clone(&done), child);
+            std::thread::spawn(move || {
+                let status = child.wait().unwrap();
+                done.store(true, Ordering::SeqCst);
+                drop(std::net::TcpStream::connect(address));
+                status
+            })
+        };
+        loop {
+            let (stream, _) = listener.accept().unwrap();
+            if done.load(Ordering::SeqCst) {
+                break;
+            }
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            connections += 1;
+            let (mut acker, mut last) = (Acker::new(), None);
+            let mut answers = stream.try_clone().unwrap();
+            for (count, frame) in FrameReader::new(stream).enumerate() {
+                let Ok(frame) = frame else { break };
+                let stamp = match opener.open_with_acks(now_ns(), frame) {
+                    Ok(opened) => {
+                        if opened.seq != 42 {
+                            stored.push(opened.seq);
+                        }
+                        opened.stamp()
+                    }
+                    Err(refused) if refused.refusal() == Refusal::Replay => *refused.stamp().unwrap(),
+                    Err(refused) => panic!("{refused}"),
+                };
+                assert!(last.is_none_or(|last| last < stamp.seq), "not in order");
+                last = Some(stamp.seq);
+                // Of what is stored, the sender of the first connections never hears the last.
+                if connections < 4 && count >= 60 {
+                    if count == 70 {
+                        break;
+                    }
+                    continue;
+                }
+                let has_room = if stamp.seq == 42 {
+                    acker.refuse(&stamp, AckStatus::TooLarge)
+                } else {
+                    acker.durable(&stamp)
+                };
+                assert!(has_room);
+                let mut wire = Vec::new();
+                acker.write_into(&verifier, &mut wire).unwrap();
+                if std::io::Write::write_all(&mut answers, &wire).is_err() {
+                    break;
+                }
+            }
+        }
+        let mut once = stored.clone();
+        once.sort_unstable();
+        assert_eq!(once, (0..300).filter(|seq| *seq != 42).collect::<Vec<_>>(), "{}", python.display());
+        assert!(connections >= 4, "{connections}");
+        assert!(ended.join().unwrap().success(), "{}", python.display());
     }
 }
 
