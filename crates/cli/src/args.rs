@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use logrecord::model::Level;
 use logrecord::pickle;
 use logrecord::transport::{Endpoint, Error};
 
@@ -196,6 +197,12 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "FILE", help_heading = "Signing", requires = "hmac_key")]
     pub(crate) replay_state: Option<PathBuf>,
 
+    /// Leave out records below this level: a name or a number
+    #[arg(long, value_name = "LEVEL", value_parser = units::level, help_heading = "Output")]
+    pub(crate) level: Option<Level>,
+    /// Keep records in this folder until they are delivered, over a restart and a kill
+    #[arg(long, value_name = "DIR", help_heading = "Output", conflicts_with = "replay_state")]
+    pub(crate) spool: Option<PathBuf>,
     /// Serve /health, /ready, /metrics and /status here: a loopback address, or the path of a Unix socket
     #[arg(long, value_name = "IP:PORT|PATH", help_heading = "Output")]
     pub(crate) admin: Option<String>,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use logrecord::model::Level;
+
 /// Reads a number of bytes: plain, or with `K`, `M`, `G` (powers of 1,024), `KiB`, `MB` and so on.
 pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
@@ -37,6 +39,13 @@ pub(crate) fn limit(text: &str) -> Result<Limit, String> {
     }
     let duration = duration(text)?;
     Ok(Limit((!duration.is_zero()).then_some(duration)))
+}
+
+/// Reads a level by its name in Python, or by its number.
+pub(crate) fn level(text: &str) -> Result<Level, String> {
+    Level::from_name(text)
+        .or_else(|| text.parse().ok().map(Level::new))
+        .ok_or_else(|| "expected DEBUG, INFO, WARNING, ERROR, CRITICAL or a number".to_owned())
 }
 
 /// Reads a file mode: octal, `0660`.

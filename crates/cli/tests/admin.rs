@@ -85,7 +85,8 @@ fn the_numbers_are_those_of_the_counts_line_and_the_catalogue_names_them_all() {
         ask(std::os::unix::net::UnixStream::connect(&socket).unwrap(), "GET", "/metrics", "Host: x\r\n");
     for line in [
         "logrecord_received_total 3",
-        "logrecord_rejected_total{reason=\"global\"} 1",
+        "logrecord_output_rejected_total{output=\"output\",reason=\"global\"} 1",
+        "logrecord_output_written_total{output=\"output\"} 2",
         "logrecord_output_failing{output=\"output\"} 0",
     ] {
         assert!(page.lines().any(|found| found == line), "{line}\n{page}");
@@ -111,7 +112,7 @@ fn the_numbers_are_those_of_the_counts_line_and_the_catalogue_names_them_all() {
     );
     let status: Value = serde_json::from_str(&status).unwrap();
     assert_eq!(
-        (&status["received"], &status["rejected"]["global"], &status["configuration"]),
+        (&status["received"], &status["outputs"][0]["rejected"]["global"], &status["configuration"]),
         (&3.into(), &1.into(), &Value::Null)
     );
     assert_eq!(status["outputs"][0]["name"], "output");

@@ -112,7 +112,7 @@ fn hangup_opens_a_rotated_output_again() {
     let out = server.folder.path().join("out");
     std::fs::rename(&out, server.folder.path().join("out.1")).unwrap();
     server.signal("HUP");
-    server.wait_for(|seen| seen.iter().any(|line| line.contains("reopened")));
+    server.wait_for(|seen| seen.iter().any(|line| line.contains("reloaded")));
     client.write_all(&frame(&record("new"))).unwrap();
     assert_eq!(messages(&server.wait_for_output(1)), ["new"]);
     assert_eq!(messages(&read_lines(&server.folder.path().join("out.1"))), ["old"]);
@@ -130,7 +130,7 @@ fn a_full_disk_ends_no_connection_and_the_counts_say_what_it_cost() {
     assert_eq!(code, Some(0));
     let (received, written, others) = counts(&seen);
     assert_eq!((received, written, others), (2, 0, 2), "{seen:#?}");
-    assert!(seen.last().unwrap().contains("dropped{output}=2"), "{seen:#?}");
+    assert!(seen.last().unwrap().contains("dropped{shutdown}=2"), "{seen:#?}");
 }
 
 #[test]

@@ -57,8 +57,12 @@ impl Driver {
     ) -> io::Result<Self> {
         let cursor = shared.log.cursor(&settings.name, settings.start)?;
         let done = cursor.state().done;
-        let primary = shared.ledger.outputs().is_empty();
-        let behind = shared.log.durable().saturating_sub(done);
+        let outputs = shared.ledger.outputs();
+        let primary = outputs.first().is_none_or(|(first, _)| *first == settings.name);
+        // What one of the same name has left is in the book already.
+        let left = outputs.iter().find(|(name, _)| *name == settings.name);
+        let left = left.map_or(0, |(_, counts)| counts.buffered());
+        let behind = shared.log.durable().saturating_sub(done).saturating_sub(left);
         if primary {
             shared.ledger.resume(behind);
         }
@@ -196,6 +200,10 @@ enum Ended {
 impl<E: Encoder> Task<E> {
     async fn run<O: Output>(mut self, mut output: O) {
         self.resume(&mut output).await;
+        if self.cursor.as_ref().is_some_and(|cursor| cursor.state().inode == 0) {
+            // From the first record on, a killed process can be told what it has written.
+            self.store(&mut output, true).await;
+        }
         while !self.stop && self.deadline.is_none_or(|by| by > Instant::now()) {
             self.serve_output(&mut output).await;
             self.drop_oldest(self.done);
@@ -467,7 +475,9 @@ impl<E: Encoder> Task<E> {
                         run.dropped("lag", left);
                         from = batch.len();
                     } else if self.stop {
-                        self.give_up(run, &batch, from, from, "shutdown");
+                        self.note_done(&batch, from);
+                        self.move_cursor();
+                        run.keep();
                         return false;
                     }
                 }
@@ -692,10 +702,10 @@ impl<E: Encoder> Task<E> {
 
     async fn finish<O: Output>(mut self, mut output: O) {
         self.store(&mut output, true).await;
-        if !self.is_durable() {
+        if !self.is_durable() && !self.stop {
             // Nobody will read what is left in memory.
             let left = self.book.counts().buffered();
-            self.book.take(left).dropped(if self.stop { "removed" } else { "shutdown" }, left);
+            self.book.take(left).dropped("shutdown", left);
         }
         for (_, waiting) in self.flushes.drain(..) {
             waiting.send(()).ok();

@@ -112,7 +112,18 @@ impl Reading<'_, '_> {
             }
         }
         root.finish(self.problems);
-        Config { listen, signing, records, outputs, routes, spool, log_bytes, dead_letters, admin }
+        Config {
+            listen,
+            signing,
+            records,
+            outputs,
+            routes,
+            level: None,
+            spool,
+            log_bytes,
+            dead_letters,
+            admin,
+        }
     }
 
     /// A number of bytes that is not nothing.
@@ -373,9 +384,16 @@ impl Reading<'_, '_> {
                 if let Some(output) = self.output(&name, &mut section) {
                     if let OutputKind::File { path, .. } = &output.kind {
                         if places.contains(path) {
-                            self.problems.add(name.span, "another output writes to the same file");
+                            self.problems.add(name.span.clone(), "another output writes to the same file");
                         }
                         places.push(path.clone());
+                    }
+                    if matches!(output.kind, OutputKind::Stdout { .. })
+                        && outputs
+                            .iter()
+                            .any(|known: &Output| matches!(known.kind, OutputKind::Stdout { .. }))
+                    {
+                        self.problems.add(name.span.clone(), "another output writes to standard output");
                     }
                     outputs.push(output);
                 }
@@ -395,7 +413,6 @@ impl Reading<'_, '_> {
             kind: OutputKind::Stdout { format },
             when_behind: None,
             max_lag: None,
-            level: None,
         }]
     }
 
@@ -413,7 +430,6 @@ impl Reading<'_, '_> {
         ];
         let when_behind = section.word(self.problems, "when_behind", &behind).map(|found| found.value);
         let max_lag = section.size(self.problems, "max_lag").map(|found| found.value);
-        let level = self.level(section);
         let kind = self.need(section, "type", kind);
         // Without a type nobody knows which options are right.
         let Some(kind) = kind else {
@@ -426,7 +442,7 @@ impl Reading<'_, '_> {
             'o' => self.otlp_output(section),
             _ => self.nats_output(section),
         };
-        Some(Output { name: name.value.clone(), kind: kind?, when_behind, max_lag, level })
+        Some(Output { name: name.value.clone(), kind: kind?, when_behind, max_lag })
     }
 
     fn format(&mut self, section: &mut Section<'_, '_>) -> Format {
@@ -440,7 +456,7 @@ impl Reading<'_, '_> {
             defaults: self.text_table(section, "defaults"),
             raw: section.flag(self.problems, "raw").unwrap_or(false),
         };
-        if let (Some(At { span, .. }), Err(error)) = (format, crate::serve::Formatting::new(&built, false)) {
+        if let (Some(At { span, .. }), Err(error)) = (format, crate::serve::line_format(&built, false)) {
             self.problems.add(span, format!("{}", error.root_cause()));
         }
         built
@@ -604,8 +620,9 @@ impl Reading<'_, '_> {
     fn spool(&mut self, root: &mut Section<'_, '_>, signing: &Signing) -> Option<Spool> {
         let mut section = root.table(self.problems, "spool")?;
         let path = section.path(self.problems, "path");
-        let max_bytes = self.size(&mut section, "max_bytes", 8 << 30);
-        let retain = section.size(self.problems, "retain").map_or(256 << 20, |found| found.value);
+        let default = Spool::new(PathBuf::new());
+        let max_bytes = self.size(&mut section, "max_bytes", default.max_bytes);
+        let retain = section.size(self.problems, "retain").map_or(default.retain, |found| found.value);
         let sync = section.parse(self.problems, "sync", |text| match text {
             "ack" => Ok(Sync::Ack),
             "never" => Ok(Sync::Never),

@@ -40,6 +40,8 @@ pub(crate) struct Config {
     pub(crate) records: Records,
     pub(crate) outputs: Vec<Output>,
     pub(crate) routes: Vec<Route>,
+    /// What is below it goes nowhere; where there are routes, they say it.
+    pub(crate) level: Option<Level>,
     pub(crate) spool: Option<Spool>,
     pub(crate) log_bytes: u64,
     pub(crate) dead_letters: Option<DeadLetters>,
@@ -133,7 +135,6 @@ pub(crate) struct Output {
     pub(crate) kind: OutputKind,
     pub(crate) when_behind: Option<WhenBehind>,
     pub(crate) max_lag: Option<u64>,
-    pub(crate) level: Option<Level>,
 }
 
 /// What an output is.
@@ -224,6 +225,12 @@ pub(crate) struct Spool {
     pub(crate) max_bytes: u64,
     pub(crate) retain: u64,
     pub(crate) sync: Sync,
+}
+
+impl Spool {
+    pub(crate) const fn new(path: PathBuf) -> Self {
+        Self { path, max_bytes: 8 << 30, retain: 256 << 20, sync: Sync::Ack }
+    }
 }
 
 /// When the spool's bytes are made durable.
@@ -346,15 +353,10 @@ impl Config {
                 replay_state: args.replay_state.clone(),
             },
             records: Records { globals: args.globals.into(), allow: args.allow_global.clone() },
-            outputs: vec![Output {
-                name: OUTPUT.to_owned(),
-                kind,
-                when_behind: None,
-                max_lag: None,
-                level: None,
-            }],
+            outputs: vec![Output { name: OUTPUT.to_owned(), kind, when_behind: None, max_lag: None }],
             routes: Vec::new(),
-            spool: None,
+            level: args.level,
+            spool: args.spool.clone().map(Spool::new),
             log_bytes: LOG_BYTES,
             dead_letters: args
                 .dead_letter

@@ -16,7 +16,6 @@ use std::time::Instant;
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use logrecord::transport::Source;
 
 use super::append::{self, Appended};
 use super::report::Report;
@@ -32,7 +31,8 @@ const LETTER_OVERHEAD: usize = 256;
 #[derive(Debug)]
 struct Letter {
     time: jiff::Timestamp,
-    source: Source,
+    transport: String,
+    peer: String,
     reason: String,
     detail: String,
     frame: Vec<u8>,
@@ -40,14 +40,14 @@ struct Letter {
 
 impl Letter {
     const fn cost(&self) -> usize {
-        LETTER_OVERHEAD + self.reason.len() + self.detail.len() + self.frame.len()
+        LETTER_OVERHEAD + self.peer.len() + self.reason.len() + self.detail.len() + self.frame.len()
     }
 
     fn to_line(&self) -> Vec<u8> {
         let members = [
             ("time", format!("{:.6}", self.time)),
-            ("transport", self.source.transport().scheme().to_owned()),
-            ("peer", self.source.peer().to_string()),
+            ("transport", self.transport.clone()),
+            ("peer", self.peer.clone()),
             ("reason", self.reason.clone()),
             ("detail", self.detail.clone()),
             ("frame", STANDARD.encode(&self.frame)),
@@ -127,11 +127,12 @@ impl DeadLetters {
     }
 
     /// Keeps one frame, given in parts, whole with its prefix; of a stranger its first bytes. It never waits.
-    pub(crate) fn keep(&self, source: &Source, reason: &str, detail: &str, frame: &[&[u8]]) {
+    pub(crate) fn keep(&self, transport: &str, peer: &str, reason: &str, detail: &str, frame: &[&[u8]]) {
         let Some(shared) = &self.shared else { return };
         let letter = Letter {
             time: jiff::Timestamp::now(),
-            source: source.clone(),
+            transport: transport.to_owned(),
+            peer: peer.to_owned(),
             reason: reason.to_owned(),
             detail: detail.to_owned(),
             frame: frame.concat(),

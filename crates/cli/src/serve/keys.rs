@@ -6,15 +6,24 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 use logrecord::frame::envelope::{KeyId, KeyRing, Opener, Policy, Replay, Snapshot};
 use logrecord::intake::Gate;
+use logrecord_pipeline::Log;
+use logrecord_spool::Spool;
 
 use crate::clock::now_ns;
 use crate::config::{Require, Signing, keys_in};
 use crate::exit::Failure;
 use crate::key;
+
+/// How often the spool gets the replay state.
+const CHECKPOINT: Duration = Duration::from_secs(5);
+
+/// How long the spool has to make durable what the state knows.
+const DURABLE: Duration = Duration::from_secs(1);
 
 /// All gates, and what changes while they stand.
 pub(crate) struct Keys {
@@ -24,16 +33,19 @@ pub(crate) struct Keys {
     gates: Mutex<Vec<(Require, Arc<Gate>)>>,
     /// What the gates had let through when the state was stored, and one more; 0 before that.
     stored: AtomicU64,
+    /// When the spool got the state last.
+    checkpoint: Mutex<Option<Instant>>,
 }
 
 impl Keys {
     /// Reads the keys and the replay state.
-    pub(crate) fn new(signing: &Signing) -> anyhow::Result<Self> {
+    pub(crate) fn new(signing: &Signing, spool: Option<&Spool>) -> anyhow::Result<Self> {
         let start = now_ns();
         let policy = Policy::new();
-        let replay = match &signing.replay_state {
-            None => Replay::new(policy, start),
-            Some(path) => load(path, policy, start)?,
+        let replay = match (spool, &signing.replay_state) {
+            (Some(spool), _) => remember(spool, policy, start)?,
+            (None, Some(path)) => load(path, policy, start)?,
+            (None, None) => Replay::new(policy, start),
         };
         let opener = Opener::with_replay(&ring(signing)?, signing.audience.as_bytes(), replay)
             .map_err(|error| anyhow!("the audience: {error}"))
@@ -43,6 +55,7 @@ impl Keys {
             state: signing.replay_state.clone(),
             gates: Mutex::default(),
             stored: AtomicU64::new(0),
+            checkpoint: Mutex::new(None),
         })
     }
 
@@ -90,13 +103,22 @@ impl Keys {
         self.sum(Gate::missing)
     }
 
-    /// Stores the replay state, if there is a file for it and if it has changed: a new file that takes the old
-    /// one's place. It waits for the disk.
-    pub(crate) fn store(&self, snapshot: Snapshot) -> anyhow::Result<()> {
-        let Some(path) = &self.state else { return Ok(()) };
+    /// Stores the replay state before the first message is taken: from here on more may arrive than is stored.
+    pub(crate) fn begin(&self, log: &Log) -> anyhow::Result<()> {
+        self.store(log, Snapshot::Running)
+    }
+
+    /// Stores the replay state if it has changed: in the spool, or in its file, if there is one, as a new file that
+    /// takes the old one's place. It waits for the disk.
+    pub(crate) fn store(&self, log: &Log, snapshot: Snapshot) -> anyhow::Result<()> {
         // Read before the state is, so that what is accepted meanwhile is stored the next time.
         let now = self.sum(Gate::accepted).saturating_add(1);
-        if snapshot == Snapshot::Running && now == self.stored.load(Ordering::Relaxed) {
+        let is_stored = now == self.stored.load(Ordering::Relaxed);
+        if let Some(spool) = log.as_spool() {
+            return if is_stored { Ok(()) } else { self.store_in(spool, log, now, snapshot) };
+        }
+        let Some(path) = &self.state else { return Ok(()) };
+        if snapshot == Snapshot::Running && is_stored {
             return Ok(());
         }
         let bytes = self.opener.export(snapshot);
@@ -117,6 +139,47 @@ impl Keys {
         self.stored.store(now, Ordering::Relaxed);
         Ok(())
     }
+}
+
+impl Keys {
+    /// The spool is the replay state: a checkpoint, and what it holds behind that.
+    fn store_in(&self, spool: &Spool, log: &Log, now: u64, snapshot: Snapshot) -> anyhow::Result<()> {
+        let mut last_time = self.checkpoint.lock().unwrap_or_else(PoisonError::into_inner);
+        let recent = last_time.is_some_and(|time| time.elapsed() < CHECKPOINT);
+        if snapshot == Snapshot::Running && recent {
+            return Ok(());
+        }
+        // What comes into the log meanwhile is in the state as well, and is looked at again after a restart.
+        let covered = log.last();
+        let state = self.opener.export(Snapshot::Final);
+        if !spool.wait_durable(log.last(), DURABLE) {
+            // The state would be ahead of the spool. It is stored the next time.
+            return Ok(());
+        }
+        spool.store_checkpoint(covered, &state).context("the spool's checkpoint")?;
+        *last_time = Some(Instant::now());
+        self.stored.store(now, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// Makes the replay state of what a spool has: its checkpoint, and the signed records behind it.
+fn remember(spool: &Spool, policy: Policy, start: i64) -> anyhow::Result<Replay> {
+    let checkpoint = spool.take_checkpoint();
+    let known = checkpoint.and_then(|checkpoint| {
+        let replay = Replay::import(policy, &checkpoint.state, start).ok()?;
+        Some((replay, checkpoint.index))
+    });
+    let (mut replay, index) = known.unwrap_or_else(|| (Replay::new(policy, start), 0));
+    spool
+        .accepted_since(index, |record| {
+            let entry = &record.entry;
+            if let (Ok(key_id), Ok(stream)) = (KeyId::new(entry.key_id), <[u8; 16]>::try_from(entry.stream)) {
+                replay.restore(entry.received, key_id, stream.into(), entry.number, entry.time);
+            }
+        })
+        .context(Failure::unavailable("cannot read the spool"))?;
+    Ok(replay)
 }
 
 fn ring(signing: &Signing) -> anyhow::Result<KeyRing> {

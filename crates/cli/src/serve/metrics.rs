@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Map, Value, json};
 
-use super::counts::Loss;
-use super::hub::Hub;
+use logrecord_pipeline::Reasons;
+
+use super::hub::{Hub, Lag, ListenerCounts};
 
 /// What a metric is.
 #[derive(Clone, Copy)]
@@ -63,10 +64,8 @@ fn one(value: u64) -> [(String, u64); 1] {
 pub(crate) fn metrics(hub: &Hub) -> String {
     use Kind::{Counter, Gauge};
     let mut page = Page { text: String::new() };
-    let counts = hub.counts.snapshot();
-    let stage = hub.stage();
-    let lag = stage.sink.lag();
-    let output = label("output", &stage.name);
+    let intake = hub.shared.ledger().intake();
+    let outputs = hub.lags();
     let version = label("version", env!("CARGO_PKG_VERSION"));
     page.metric("logrecord_build_info", Gauge, "The version of the program; always 1.", [(version, 1)]);
     page.metric(
@@ -79,44 +78,68 @@ pub(crate) fn metrics(hub: &Hub) -> String {
         "logrecord_received_total",
         Counter,
         "Frames that arrived, good or bad.",
-        one(counts.received),
+        one(intake.received),
     );
-    let by = |wanted: Loss| {
-        let lost = counts.lost.iter().filter(move |((loss, _), _)| *loss == wanted);
-        lost.map(|((_, reason), count)| (label("reason", reason), *count))
+    let help = "Records that were found in the spool at the start.";
+    page.metric("logrecord_resumed_total", Counter, help, one(intake.resumed));
+    let help = "Records that went into the log, the resumed ones included.";
+    page.metric("logrecord_logged_total", Counter, help, one(intake.logged));
+    let by = |reasons: &Reasons| {
+        reasons.iter().map(|(reason, count)| (label("reason", reason), count)).collect::<Vec<_>>()
     };
-    let help = "Frames that were wrong: malformed, refused, cut off by their sender.";
-    page.metric("logrecord_rejected_total", Counter, help, by(Loss::Rejected));
-    let help = "Frames that were right and given up here or in the kernel.";
-    page.metric("logrecord_dropped_total", Counter, help, by(Loss::Dropped));
-    let help = "Records that are on their way from the listeners to the outputs.";
-    page.metric("logrecord_buffered", Gauge, help, one(counts.buffered()));
-    let described = counts.noted.iter().filter(|((kind, _), _)| *kind == "described");
-    let help = "Records that name a global which is only described; 256 names at most, then other.";
-    let described = described.map(|((_, name), count)| (label("name", name), *count));
-    page.metric("logrecord_described_total", Counter, help, described);
+    let help = "Frames that were wrong: malformed, refused, cut off by their sender. What does not decode is an output's.";
+    page.metric("logrecord_rejected_total", Counter, help, by(&intake.rejected));
+    let help = "Frames that were right and given up before the log, here or in the kernel.";
+    page.metric("logrecord_dropped_total", Counter, help, by(&intake.dropped));
+    let help = "Bytes of the log that are in use.";
+    page.metric("logrecord_log_bytes", Gauge, help, one(hub.shared.log().bytes()));
+    let noted = hub.notes.counts();
     let noted = |wanted: &'static str| {
-        let noted = counts.noted.iter().filter(move |((kind, _), _)| *kind == wanted);
-        noted.map(|(_, count)| (String::new(), *count))
+        let noted = noted.iter().filter(move |((kind, _), _)| *kind == wanted);
+        noted.map(|((_, name), count)| {
+            (if name.is_empty() { String::new() } else { label("name", name) }, *count)
+        })
     };
-    let help_cut = "Records of which something was cut off, because they would have become too long.";
-    page.metric("logrecord_cut_total", Counter, help_cut, noted("cut"));
-    let help_format = "Records that did not suit the output's format, and were written all the same.";
-    page.metric("logrecord_unformatted_total", Counter, help_format, noted("unformatted"));
+    let help = "Records that name a global which is only described; 256 names at most, then other.";
+    page.metric("logrecord_described_total", Counter, help, noted("described"));
+    let help = "Records of which something was cut off, because they would have become too long.";
+    page.metric("logrecord_cut_total", Counter, help, noted("cut"));
+    let help = "Records that did not suit the output's format, and were written all the same.";
+    page.metric("logrecord_unformatted_total", Counter, help, noted("unformatted"));
     let help = "Numbers of signed streams that were skipped and did not come late.";
     page.metric("logrecord_missing_total", Counter, help, one(hub.keys.missing()));
+    let each = |of: &dyn Fn(&Lag) -> u64| {
+        outputs.iter().map(|(name, lag)| (label("output", name), of(lag))).collect::<Vec<_>>()
+    };
     let help = "Records that the output has taken.";
-    page.metric("logrecord_output_written_total", Counter, help, [(output.clone(), counts.written)]);
-    let help = "Bytes that wait for the output.";
-    page.metric("logrecord_output_lag_bytes", Gauge, help, [(output.clone(), lag.bytes)]);
+    page.metric("logrecord_output_written_total", Counter, help, each(&|lag| lag.counts.written));
+    let help = "Records that a route or a level did not want at the output.";
+    page.metric("logrecord_output_filtered_total", Counter, help, each(&|lag| lag.counts.filtered));
+    let by_reason = |of: &dyn Fn(&Lag) -> &Reasons| {
+        let mut rows = Vec::new();
+        for (name, lag) in &outputs {
+            let rejected = of(lag).iter().map(|(reason, count)| {
+                let labels = label("output", name).replace('}', &label("reason", reason).replace('{', ","));
+                (labels, count)
+            });
+            rows.extend(rejected);
+        }
+        rows
+    };
+    let help = "Records that are none, or that the output cannot have.";
+    page.metric("logrecord_output_rejected_total", Counter, help, by_reason(&|lag| &lag.counts.rejected));
+    let help = "Records that were given up at the output.";
+    page.metric("logrecord_output_dropped_total", Counter, help, by_reason(&|lag| &lag.counts.dropped));
+    let help = "Bytes that wait for the output, about.";
+    page.metric("logrecord_output_lag_bytes", Gauge, help, each(&|lag| lag.bytes));
     let help = "Records that wait for the output.";
-    page.metric("logrecord_output_lag_records", Gauge, help, [(output.clone(), lag.records)]);
-    let help = "Seconds since the output last took something, while something waits for it.";
-    page.metric("logrecord_output_lag_seconds", Gauge, help, [(output.clone(), lag.seconds)]);
+    page.metric("logrecord_output_lag_records", Gauge, help, each(&|lag| lag.counts.buffered()));
+    let help = "Seconds since the output last settled something, while something waits for it.";
+    page.metric("logrecord_output_lag_seconds", Gauge, help, each(&|lag| lag.seconds));
     let help = "1 while the output takes nothing.";
-    page.metric("logrecord_output_failing", Gauge, help, [(output, u64::from(lag.failing))]);
+    page.metric("logrecord_output_failing", Gauge, help, each(&|lag| u64::from(lag.failing)));
     let help = "Dead letters that could not be kept.";
-    page.metric("logrecord_dead_letters_lost_total", Counter, help, one(stage.dead_letters.lost()));
+    page.metric("logrecord_dead_letters_lost_total", Counter, help, one(hub.dead_letters().lost()));
     let reloads =
         [(label("result", "ok"), load(&hub.reloads)), (label("result", "failed"), load(&hub.failed_reloads))];
     page.metric(
@@ -126,7 +149,7 @@ pub(crate) fn metrics(hub: &Hub) -> String {
         reloads,
     );
     let listeners = hub.listeners();
-    let rows = |of: fn(&super::hub::ListenerCounts) -> &AtomicU64| {
+    let rows = |of: fn(&ListenerCounts) -> &AtomicU64| {
         listeners.iter().map(move |(address, counts)| (label("listener", address), load(of(counts))))
     };
     let help = "Frames that arrived at a listener, good or bad.";
@@ -141,12 +164,9 @@ pub(crate) fn metrics(hub: &Hub) -> String {
 
 /// The object of `/status`.
 pub(crate) fn status(hub: &Hub) -> Value {
-    let counts = hub.counts.snapshot();
-    let stage = hub.stage();
-    let lag = stage.sink.lag();
-    let by = |wanted: Loss| {
-        let lost = counts.lost.iter().filter(|((loss, _), _)| *loss == wanted);
-        Value::Object(lost.map(|((_, reason), count)| (reason.clone(), json!(count))).collect::<Map<_, _>>())
+    let intake = hub.shared.ledger().intake();
+    let by = |reasons: &Reasons| {
+        Value::Object(reasons.iter().map(|(reason, count)| (reason.to_owned(), json!(count))).collect())
     };
     let listeners: Vec<Value> = hub
         .listeners()
@@ -159,27 +179,42 @@ pub(crate) fn status(hub: &Hub) -> Value {
             })
         })
         .collect();
+    let outputs: Vec<Value> = hub
+        .lags()
+        .into_iter()
+        .map(|(name, lag)| {
+            json!({
+                "name": name,
+                "logged": lag.counts.logged,
+                "written": lag.counts.written,
+                "filtered": lag.counts.filtered,
+                "rejected": by(&lag.counts.rejected),
+                "dropped": by(&lag.counts.dropped),
+                "failing": lag.failing,
+                "lag": { "records": lag.counts.buffered(), "bytes": lag.bytes, "seconds": lag.seconds },
+            })
+        })
+        .collect();
+    let noted = hub.notes.counts();
+    let noted = noted.iter().map(|((kind, name), count)| {
+        (if name.is_empty() { (*kind).to_owned() } else { format!("{kind}{{{name}}}") }, json!(count))
+    });
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "configuration": hub.hash(),
         "uptime_seconds": hub.started.elapsed().as_secs(),
-        "received": counts.received,
-        "rejected": by(Loss::Rejected),
-        "dropped": by(Loss::Dropped),
-        "buffered": counts.buffered(),
-        "noted": counts.noted.iter().map(|((kind, name), count)| {
-            (if name.is_empty() { (*kind).to_owned() } else { format!("{kind}{{{name}}}") }, json!(count))
-        }).collect::<Map<_, _>>(),
+        "received": intake.received,
+        "resumed": intake.resumed,
+        "logged": intake.logged,
+        "rejected": by(&intake.rejected),
+        "dropped": by(&intake.dropped),
+        "noted": noted.collect::<Map<_, _>>(),
         "missing": hub.keys.missing(),
-        "dead_letters_lost": stage.dead_letters.lost(),
+        "log_bytes": hub.shared.log().bytes(),
+        "dead_letters_lost": hub.dead_letters().lost(),
         "reloads": { "ok": load(&hub.reloads), "failed": load(&hub.failed_reloads) },
         "listeners": listeners,
-        "outputs": [{
-            "name": stage.name,
-            "written": counts.written,
-            "failing": lag.failing,
-            "lag": { "records": lag.records, "bytes": lag.bytes, "seconds": lag.seconds },
-        }],
+        "outputs": outputs,
     })
 }
 

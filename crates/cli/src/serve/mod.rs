@@ -1,41 +1,44 @@
-//! `logrecord serve`: listeners in, lines out.
+//! `logrecord serve`: listeners in, a log, outputs out.
 
 mod admin;
 mod append;
-mod counts;
 mod dead_letter;
 mod format;
 mod hub;
 mod keys;
 mod listeners;
 mod metrics;
+mod notes;
+mod outputs;
 mod receive;
 mod report;
-mod sink;
 
-use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 use logrecord::frame::envelope::Snapshot;
-use logrecord::intake::Engine;
+use logrecord::intake::{Engine, Rejection};
+use logrecord::model::LogRecord;
 use logrecord::pickle::{DecodeOptions, Globals};
+use logrecord_pipeline::{Intake, Log, Logged, OnReject, Say, Shared};
+use logrecord_spool::{Spool, SyncRule};
 use tokio::signal::unix::{SignalKind, signal};
 
-use self::counts::{Counts, Loss};
 use self::dead_letter::DeadLetters;
-pub(crate) use self::format::Formatting;
-use self::hub::{Hub, Stage};
+pub(crate) use self::format::line_format;
+use self::hub::{Failing, Hub, Parts};
 use self::keys::Keys;
 use self::listeners::Listeners;
+use self::notes::{Notes, logger};
+use self::outputs::{Event, Outputs};
+use self::receive::TRANSPORTS;
 use self::report::Report;
-use self::sink::Sink;
 use crate::args::ServeArgs;
-use crate::config::{Config, ConfigFile, Output, OutputKind};
+use crate::config::{Config, ConfigFile, Records, Sync, WhenBehind};
 use crate::exit::{CONFIG, Failure, UNAVAILABLE};
 use crate::stderr;
 
@@ -45,8 +48,16 @@ const TICK: Duration = Duration::from_secs(1);
 /// How long the last lines have to get to standard error.
 const STDERR_GRACE: Duration = Duration::from_millis(500);
 
-/// How long the output has, after the listeners have ended, to take what is on its way.
-const OUTPUT_GRACE: Duration = Duration::from_secs(2);
+/// How long the dead letters have at the end, and with a spool the outputs: the rest stays in it.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// How long a stream whose records may be given up waits for room: less than a stock sender waits.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// Letters of a refused record's message in a report.
+const MAX_MESSAGE: usize = 200;
+
+const WAY_OUT: &str = "keep such records with --globals describe or --allow-global NAME";
 
 /// Serves until a signal.
 pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
@@ -73,36 +84,27 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     outcome
 }
 
-/// What is waited for at the end.
-struct Ends {
-    output: sink::Finish,
-    letters: Option<dead_letter::Finish>,
-}
-
 async fn serve(config: Config, hash: Option<String>, file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     let report = Arc::new(Report::start()?);
     // The hook of the standard library would wait for whoever reads standard error.
     let panics = Arc::clone(&report);
     std::panic::set_hook(Box::new(move |panic| panics.say("panic", format_args!("{panic}"))));
-    let counts = Arc::new(Counts::default());
-    // A format that Formatter refuses is told before anything is opened.
-    let output = only_output(&config)?;
-    formatting(output)?;
-    let keys = Keys::new(&config.signing)?;
+    let ready = config.outputs.iter().map(outputs::open).collect::<anyhow::Result<Vec<_>>>()?;
+    let log = open_log(&config, &report)?;
+    let keys = Keys::new(&config.signing, log.as_spool())?;
     let mut listeners = Listeners::default();
     let bound = listeners::bind(&config, &keys, &listeners)?;
     let admin = config.admin.as_ref().map(admin::bind).transpose()?;
     // From here on more may arrive than the stored state knows.
-    keys.store(Snapshot::Running).context(Failure::config("cannot write the replay state"))?;
-    let (sink, output_end) = open_sink(output, &counts, &report)?;
+    keys.begin(&log).context(Failure::config("cannot write the replay state"))?;
     let (dead_letters, letters_end) = open_dead_letters(&config, &report)?;
-    let mut ends = Ends { output: output_end, letters: letters_end };
-    let stage = stage(&config, sink, dead_letters)?;
-    for doubt in stage.formatting.doubts() {
+    let mut letters_end = letters_end;
+    let hub = Arc::new(hub(&config, hash, log, keys, dead_letters, &report));
+    for doubt in ready.iter().flat_map(outputs::Ready::doubts) {
         report.line(format_args!("logrecord: {doubt}"));
     }
-    let hub = Arc::new(Hub::new(stage, keys, Arc::clone(&counts), Arc::clone(&report)));
-    hub.set_hash(hash);
+    let mut outputs = Outputs::default();
+    outputs.start(ready, &hub, &config)?;
 
     // Signals are caught before anybody is told that the program is ready.
     let cannot_catch = Failure::unavailable("cannot catch signals");
@@ -120,19 +122,25 @@ async fn serve(config: Config, hash: Option<String>, file: Option<PathBuf>) -> a
     let mut tick = tokio::time::interval(TICK);
     let mut storing = None;
     loop {
-        let sink = Arc::clone(&hub.stage().sink);
         tokio::select! {
             () = signals.stop() => break,
-            _ = hangup.recv() => reload(&hub, &mut listeners, &mut ends, &mut config, file.as_deref()),
-            _ = user.recv() => report.line(format_args!("{}", hub.counts_line())),
-            address = listeners.ended() => report.line(format_args!("logrecord: {address} has ended")),
-            () = sink.broken() => {
-                report.line(format_args!("logrecord: the reader of the output is gone"));
-                code = ExitCode::from(UNAVAILABLE);
-                break;
+            _ = hangup.recv() => {
+                reload(&hub, &mut listeners, &mut outputs, &mut letters_end, &mut config, file.as_deref());
             }
+            _ = user.recv() => hub.say_counts(),
+            address = listeners.ended() => report.line(format_args!("logrecord: {address} has ended")),
+            event = outputs.event() => match event {
+                Event::Ended(None) => {}
+                Event::Ended(Some(ended)) => outputs.succeed(&ended.0, ended.1, &hub, &config),
+                Event::Closed => {
+                    report.line(format_args!("logrecord: the reader of the output is gone"));
+                    code = ExitCode::from(UNAVAILABLE);
+                    break;
+                }
+            },
             _ = tick.tick() => {
                 report.flush(false);
+                hub.lags();
                 if storing.as_ref().is_none_or(tokio::task::JoinHandle::is_finished) {
                     let hub = Arc::clone(&hub);
                     storing = Some(tokio::task::spawn_blocking(move || store(&hub, Snapshot::Running)));
@@ -140,94 +148,168 @@ async fn serve(config: Config, hash: Option<String>, file: Option<PathBuf>) -> a
             }
         }
     }
-    tokio::select! {
-        () = listeners.stop() => {}
-        () = signals.stop() => exit_at_once(&hub),
-    }
-    let last_store = async {
+    let has_spool = hub.shared.log().as_spool().is_some();
+    let drain = config.listen.first().map_or(GRACE, |listen| listen.limits.drain_timeout);
+    let end = async {
+        listeners.stop().await;
+        outputs.close(Instant::now() + if has_spool { GRACE } else { drain }).await;
         if let Some(storing) = storing {
             storing.await.ok();
         }
-        let hub = Arc::clone(&hub);
-        tokio::task::spawn_blocking(move || store(&hub, Snapshot::Final)).await.ok();
+        let last = Arc::clone(&hub);
+        tokio::task::spawn_blocking(move || {
+            store(&last, Snapshot::Final);
+            let unstored = last.shared.log().close(GRACE);
+            if unstored > 0 {
+                last.report.line(format_args!("logrecord: {unstored} records did not get into the spool"));
+            }
+            letters_end.map_or(0, |letters| letters.wait(Instant::now() + GRACE))
+        })
+        .await
+        .unwrap_or(0)
     };
-    tokio::select! {
-        () = last_store => {}
-        () = signals.stop() => exit_at_once(&hub),
-    }
-    let deadline = Instant::now() + OUTPUT_GRACE;
-    hub.stage().sink.close();
-    let finished = tokio::task::spawn_blocking(move || {
-        ends.output.wait(deadline);
-        ends.letters.map_or(0, |letters| letters.wait(deadline))
-    });
     let lost_letters = tokio::select! {
-        lost = finished => lost.unwrap_or(0),
-        () = signals.stop() => exit_at_once(&hub),
+        lost = end => lost,
+        () = signals.stop() => {
+            hub.say_counts();
+            report.finish(STDERR_GRACE);
+            std::process::exit(130)
+        }
     };
     report.flush(true);
     if lost_letters > 0 {
         report.line(format_args!("logrecord: {lost_letters} dead letters were not kept"));
     }
-    // What the output has not taken by now is lost with this process.
-    counts.lost(Loss::Dropped, "output", counts.in_flight());
-    report.line(format_args!("{}", hub.counts_line()));
+    hub.say_counts();
     report.finish(STDERR_GRACE);
     Ok(code)
 }
 
-fn exit_at_once(hub: &Hub) -> ! {
-    hub.counts.lost(Loss::Dropped, "interrupted", hub.counts.in_flight());
-    hub.report.line(format_args!("{}", hub.counts_line()));
-    hub.report.finish(STDERR_GRACE);
-    std::process::exit(130)
+/// Records that wait: in memory, or on the disk.
+fn open_log(config: &Config, report: &Report) -> anyhow::Result<Log> {
+    let Some(told) = &config.spool else {
+        return Ok(Log::memory(usize::try_from(config.log_bytes).unwrap_or(usize::MAX)));
+    };
+    let sync = match told.sync {
+        Sync::Ack => SyncRule::Ack,
+        Sync::Every(interval) => SyncRule::Every(interval),
+        Sync::Never => SyncRule::Never,
+    };
+    let spool_config =
+        logrecord_spool::Config::new().max_bytes(told.max_bytes).retain(told.retain).sync(sync);
+    let spool = Spool::open(&told.path, spool_config)
+        .with_context(|| format!("{}", told.path.display()))
+        .context(Failure::unavailable("cannot open the spool"))?;
+    let found = spool.recovery();
+    if found.cut_bytes > 0 {
+        report.line(format_args!(
+            "logrecord: the spool was not closed in order: {} bytes behind the last whole record were cut off",
+            found.cut_bytes
+        ));
+    }
+    for problem in found.set_aside.iter().chain(&found.damaged_cursors).chain(&found.problems) {
+        report.line(format_args!("logrecord: the spool: {problem}"));
+    }
+    Ok(Log::spool(spool))
+}
+
+/// How long a stream waits for room in the log before its newest record is given up; for ever if that is not wanted.
+fn patience(config: &Config) -> Option<Duration> {
+    let gives_up = |output: &crate::config::Output| output.when_behind == Some(WhenBehind::DropNewest);
+    (config.spool.is_some() || config.outputs.iter().any(gives_up)).then_some(PATIENCE)
+}
+
+fn decode_options(records: &Records) -> DecodeOptions {
+    let options = DecodeOptions::new().globals(records.globals);
+    records.allow.iter().fold(options, |options, name| options.allow(name))
+}
+
+fn hub(
+    config: &Config,
+    hash: Option<String>,
+    log: Log,
+    keys: Keys,
+    dead_letters: Arc<DeadLetters>,
+    report: &Arc<Report>,
+) -> Hub {
+    let notes = Arc::new(Notes::new(Arc::clone(report)));
+    let failing = Failing::default();
+    let dead_letters = Arc::new(Mutex::new(dead_letters));
+    let say: Say = {
+        let (report, failing) = (Arc::clone(report), Arc::clone(&failing));
+        Arc::new(move |what, why| {
+            let mut failing = failing.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(name) = what.strip_prefix("cannot write ") {
+                failing.insert(name.to_owned());
+            } else if let Some(name) = what.strip_prefix("writing again ") {
+                failing.remove(name);
+            }
+            report.say(what, format_args!("{why}"));
+        })
+    };
+    let on_reject = {
+        let (report, letters) = (Arc::clone(report), Arc::clone(&dead_letters));
+        let describer = Engine::new(DecodeOptions::new().globals(Globals::Inert));
+        let on_reject: OnReject = Arc::new(move |logged, rejection| {
+            let letters = Arc::clone(&letters.lock().unwrap_or_else(PoisonError::into_inner));
+            undecodable(&report, &letters, &describer, logged, rejection);
+        });
+        on_reject
+    };
+    let shared = Shared::new(
+        log.clone(),
+        Engine::new(decode_options(&config.records)),
+        outputs::routes(config),
+        say,
+        on_reject,
+    );
+    let parts = Parts {
+        intake: Intake::new(log, patience(config)),
+        shared,
+        keys,
+        notes,
+        report: Arc::clone(report),
+        dead_letters,
+        failing,
+    };
+    let hub = Hub::new(parts, hash);
+    hub.set_max_lag(config);
+    hub
+}
+
+/// Reports and keeps what is no record: with its logger, its message and the way out where it was refused for a name.
+fn undecodable(
+    report: &Report,
+    letters: &DeadLetters,
+    describer: &Engine,
+    logged: &Logged<'_>,
+    rejection: &Rejection,
+) {
+    let entry = &logged.entry;
+    let transport = TRANSPORTS.get(usize::from(entry.listener)).copied().unwrap_or("log");
+    let peer = String::from_utf8_lossy(entry.peer);
+    let reason = rejection.reason();
+    let mut detail = rejection.to_string();
+    if matches!(reason, "global" | "call" | "persid" | "buffer")
+        && let Ok(record) = describer.decoder().decode(entry.payload)
+    {
+        detail.push_str(&about(&record));
+    }
+    report.say(&format!("rejected {reason}"), format_args!("from {peer} on {transport}: {detail}"));
+    let prefix = logrecord::frame::prefix(entry.payload.len()).unwrap_or_default();
+    letters.keep(transport, &peer, reason, &detail, &[&prefix, entry.payload]);
+}
+
+/// Whose record it was.
+fn about(record: &LogRecord<'_>) -> String {
+    let message: String = record.message().to_string().chars().take(MAX_MESSAGE).collect();
+    format!("; logger {:?}, message {message:?}; {WAY_OUT}", logger(record))
 }
 
 fn store(hub: &Hub, snapshot: Snapshot) {
-    if let Err(error) = hub.keys.store(snapshot) {
+    if let Err(error) = hub.keys.store(hub.shared.log(), snapshot) {
         hub.report.say("cannot write the replay state", format_args!("{error:#}"));
     }
-}
-
-/// The output that this version of the program can have.
-fn only_output(config: &Config) -> anyhow::Result<&Output> {
-    let refuse = |what: &str| {
-        anyhow!("{what} cannot be served by this version").context(Failure::config("not served"))
-    };
-    if config.spool.is_some() {
-        return Err(refuse("[spool]"));
-    }
-    let routed = config.routes.iter().any(|route| !route.loggers.is_empty() || route.level.is_some());
-    match config.outputs.as_slice() {
-        _ if routed => Err(refuse("a route by logger or level")),
-        [Output { level: Some(_), .. }] => Err(refuse("an output with a level")),
-        [Output { kind: OutputKind::File { rotate: Some(_), .. }, .. }] => Err(refuse("`rotate`")),
-        [output @ Output { kind: OutputKind::File { .. } | OutputKind::Stdout { .. }, .. }] => Ok(output),
-        [_] => Err(refuse("an output of this type")),
-        _ => Err(refuse("more than one output")),
-    }
-}
-
-fn formatting(output: &Output) -> anyhow::Result<Formatting> {
-    match &output.kind {
-        OutputKind::Stdout { format } => Formatting::new(format, std::io::stdout().is_terminal()),
-        OutputKind::File { format, .. } => Formatting::new(format, false),
-        _ => Err(anyhow!("not an output of lines")),
-    }
-}
-
-fn open_sink(
-    output: &Output,
-    counts: &Arc<Counts>,
-    report: &Arc<Report>,
-) -> anyhow::Result<(Arc<Sink>, sink::Finish)> {
-    let stdout = PathBuf::from("-");
-    let path = match &output.kind {
-        OutputKind::File { path, .. } => path,
-        _ => &stdout,
-    };
-    let (sink, end) = Sink::open("output", path, Arc::clone(counts), Arc::clone(report))?;
-    Ok((Arc::new(sink), end))
 }
 
 fn open_dead_letters(
@@ -243,37 +325,19 @@ fn open_dead_letters(
     }
 }
 
-fn stage(config: &Config, sink: Arc<Sink>, dead_letters: Arc<DeadLetters>) -> anyhow::Result<Stage> {
-    let mut options = DecodeOptions::new().globals(config.records.globals);
-    for name in &config.records.allow {
-        options = options.allow(name);
-    }
-    Ok(Stage {
-        engine: Engine::new(options),
-        second: Engine::new(DecodeOptions::new().globals(match config.records.globals {
-            Globals::Inert => Globals::Known,
-            _ => Globals::Inert,
-        })),
-        name: only_output(config)?.name.clone(),
-        formatting: formatting(only_output(config)?)?,
-        sink,
-        dead_letters,
-    })
-}
-
 /// Opens the outputs again, and reads keys and configuration: all of it counts, or nothing of it.
 fn reload(
     hub: &Arc<Hub>,
     listeners: &mut Listeners,
-    ends: &mut Ends,
+    outputs: &mut Outputs,
+    letters_end: &mut Option<dead_letter::Finish>,
     config: &mut Config,
-    file: Option<&std::path::Path>,
+    file: Option<&Path>,
 ) {
     // Rotation must work whatever the configuration says, and it waits for nobody.
-    let stage = hub.stage();
-    stage.sink.reopen();
-    stage.dead_letters.reopen();
-    match reloaded(hub, listeners, ends, config, file) {
+    outputs.reopen();
+    hub.dead_letters().reopen();
+    match reloaded(hub, listeners, outputs, letters_end, config, file) {
         Ok(()) => {
             hub.reloads.fetch_add(1, Ordering::Relaxed);
             hub.report.line(format_args!("logrecord: reloaded"));
@@ -288,59 +352,56 @@ fn reload(
     }
 }
 
+/// What only a restart can change.
+fn fixed(fresh: &Config, old: &Config) -> Option<&'static str> {
+    let rows = [
+        (fresh.signing.replay_state != old.signing.replay_state, "`replay_state`"),
+        (fresh.signing.audience != old.signing.audience, "`audience`"),
+        (fresh.admin != old.admin, "[admin]"),
+        (fresh.spool != old.spool, "[spool]"),
+        (fresh.log_bytes != old.log_bytes, "[log]"),
+        (fresh.records != old.records, "[records]"),
+        (patience(fresh) != patience(old), "`when_behind = \"drop-newest\"`"),
+    ];
+    rows.into_iter().find_map(|(differs, what)| differs.then_some(what))
+}
+
 fn reloaded(
     hub: &Arc<Hub>,
     listeners: &mut Listeners,
-    ends: &mut Ends,
+    outputs: &mut Outputs,
+    letters_end: &mut Option<dead_letter::Finish>,
     config: &mut Config,
-    file: Option<&std::path::Path>,
+    file: Option<&Path>,
 ) -> anyhow::Result<()> {
     let Some(path) = file else { return hub.keys.reload(&config.signing) };
     let file = ConfigFile::read(path)?;
     let fresh = file.config(false).map_err(|problems| anyhow!("{problems}"))?;
-    if fresh.signing.replay_state != config.signing.replay_state
-        || fresh.signing.audience != config.signing.audience
-    {
-        return Err(anyhow!("logrecord: another `replay_state` or `audience` needs a restart"));
-    }
-    if fresh.admin != config.admin {
-        return Err(anyhow!("logrecord: another [admin] needs a restart"));
+    if let Some(what) = fixed(&fresh, config) {
+        return Err(anyhow!("logrecord: another {what} needs a restart"));
     }
     // Build all that may fail, and only then swap.
     let bound = listeners::bind(&fresh, &hub.keys, listeners)?;
-    let old = hub.stage();
-    let output = only_output(&fresh)?;
-    let place = |output: &Output| match &output.kind {
-        OutputKind::File { path, .. } => Some(path.clone()),
-        _ => None,
-    };
-    let (sink, output_end) = if place(output) == place(only_output(config)?) {
-        (Arc::clone(&old.sink), None)
+    let ready = outputs.prepare(&fresh)?;
+    let letters = if fresh.dead_letters == config.dead_letters {
+        None
     } else {
-        let (sink, end) = open_sink(output, &hub.counts, &hub.report)?;
-        (sink, Some(end))
+        Some(open_dead_letters(&fresh, &hub.report)?)
     };
-    let (dead_letters, letters_end) = if fresh.dead_letters == config.dead_letters {
-        (Arc::clone(&old.dead_letters), None)
-    } else {
-        let (letters, end) = open_dead_letters(&fresh, &hub.report)?;
-        (letters, Some(end))
-    };
-    let stage = stage(&fresh, sink, dead_letters)?;
     hub.keys.reload(&fresh.signing)?;
     listeners.adapt(&fresh, hub)?;
-    for doubt in stage.formatting.doubts() {
+    for doubt in ready.iter().flat_map(outputs::Ready::doubts) {
         hub.report.line(format_args!("logrecord: {doubt}"));
     }
-    hub.set_stage(stage);
+    hub.shared.set_routes(outputs::routes(&fresh));
+    hub.set_max_lag(&fresh);
+    outputs.adapt(ready, hub, &fresh)?;
+    if let Some((letters, end)) = letters {
+        // The old ones end behind what they have been given.
+        hub.set_dead_letters(letters);
+        *letters_end = end;
+    }
     listeners.serve(bound, hub);
-    if let Some(end) = output_end {
-        // The old one ends behind what it has been given.
-        ends.output = end;
-    }
-    if let Some(end) = letters_end {
-        ends.letters = end;
-    }
     hub.set_hash(Some(file.hash()));
     *config = fresh;
     Ok(())

@@ -1,35 +1,39 @@
-//! What happens to frames: through the intake, formatted, handed over. The hot path of `serve`.
+//! What happens to frames: through the gate and into the log. Nothing is decoded here.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 use logrecord::frame::{Oversized, prefix};
-use logrecord::intake::{Decoder, Gate, Rejection, Session};
-use logrecord::model::{LogRecord, SourceInfo, Written};
+use logrecord::intake::{Gate, Rejection, Session, Verified};
 use logrecord::transport::listener::{FrameHandler, Replies, Verdict};
-use logrecord::transport::{Fault, Source};
+use logrecord::transport::{Fault, Source, Transport};
+use logrecord_pipeline::Receipt;
+use logrecord_spool::Entry;
 
-use super::counts::Loss;
-use super::hub::{Hub, ListenerCounts, Stage};
-use super::sink::Chunk;
+use super::hub::{Hub, ListenerCounts};
+use crate::clock::now_ns;
 
-/// Letters of a refused record's message in a report.
-const MAX_MESSAGE: usize = 200;
+/// The schemes of the transports, by the number that an entry of the log has for its listener.
+pub(crate) const TRANSPORTS: [&str; 5] = ["tcp", "udp", "unix", "unix-dgram", "tls"];
 
-const WAY_OUT: &str = "keep such records with --globals describe or --allow-global NAME";
+fn transport_number(transport: Transport) -> u16 {
+    let place = TRANSPORTS.iter().position(|scheme| *scheme == transport.scheme());
+    place.and_then(|place| u16::try_from(place).ok()).unwrap_or(u16::MAX)
+}
 
 /// The handler of one listener.
 pub(crate) struct Inlet {
     hub: Arc<Hub>,
     gate: RwLock<Arc<Gate>>,
     counts: Arc<ListenerCounts>,
+    /// Frames of batches that were given up here and that the listener reports as well.
+    given_up: AtomicU64,
 }
 
 impl Inlet {
     pub(crate) fn new(hub: Arc<Hub>, gate: Arc<Gate>, counts: Arc<ListenerCounts>) -> Self {
-        Self { hub, gate: RwLock::new(gate), counts }
+        Self { hub, gate: RwLock::new(gate), counts, given_up: AtomicU64::new(0) }
     }
 
     /// Asks for something else from now on.
@@ -41,161 +45,42 @@ impl Inlet {
         Arc::clone(&self.gate.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn received(&self, frames: u64) {
-        self.hub.counts.received(frames);
+    fn receive(&self, frames: u64) -> Receipt {
         self.counts.add(frames);
+        self.hub.shared.ledger().receive(frames)
     }
 
-    fn reject(&self, batch: &mut Batch<'_>, source: &Source, reason: &str, detail: &str, payload: &[u8]) {
-        *batch.rejected.entry(reason.to_owned()).or_default() += 1;
-        self.hub.report.say(&format!("rejected {reason}"), format_args!("from {source}: {detail}"));
-        // The prefix was checked and taken off; the dead letter is the frame as it came.
-        let prefix = prefix(payload.len()).unwrap_or_default();
-        batch.stage.dead_letters.keep(source, reason, detail, &[&prefix, payload]);
-    }
-
-    /// A name that a record bears is told when it is first met, and counted.
-    fn describe(&self, source: &Source, record: &LogRecord<'_>, global: &str) {
-        let mut name = String::new();
-        logrecord::model::escape_line(global, &mut name);
-        if self.hub.counts.note("described", Some(&name)) {
-            self.hub.report.line(format_args!(
-                "logrecord: described: {name} stands in a record of {:?} from {source}; nothing of it was run \
-                 (--allow-global {name} takes it out of this report)",
-                logger(record)
-            ));
-        }
-    }
-
-    /// Why a payload is no record, as far as a second look tells: whose it was, and how to keep such records, or
-    /// the name that stands in what is no record at all.
-    fn refused(stage: &Stage, payload: &[u8], rejection: &Rejection) -> (&'static str, String) {
-        let for_a_name = |reason| matches!(reason, "global" | "call" | "persid" | "buffer");
+    fn reject(&self, receipt: &mut Receipt, source: &Source, rejection: &Rejection, frame: &[u8]) {
         let reason = rejection.reason();
-        if !for_a_name(reason) && reason != "payload" {
-            return (reason, rejection.to_string());
-        }
-        match stage.second.decoder().decode(payload) {
-            Ok(record) if for_a_name(reason) => {
-                let message: String = record.message().to_string().chars().take(MAX_MESSAGE).collect();
-                let logger = logger(&record);
-                (reason, format!("{rejection}; logger {logger:?}, message {message:?}; {WAY_OUT}"))
-            }
-            Err(second) if reason == "payload" && for_a_name(second.reason()) => {
-                (second.reason(), format!("{second}; {rejection}"))
-            }
-            _ => (reason, rejection.to_string()),
-        }
+        receipt.rejected(reason, 1);
+        self.hub.report.say(&format!("rejected {reason}"), format_args!("from {source}: {rejection}"));
+        // The prefix was checked and taken off; the dead letter is the frame as it came.
+        let prefix = prefix(frame.len()).unwrap_or_default();
+        self.keep(source, reason, &rejection.to_string(), &[&prefix, frame]);
     }
 
-    /// What is to be said of a record that was written all the same.
-    fn note(&self, source: &Source, record: &LogRecord<'_>, written: &Written) {
-        for global in record.globals() {
-            self.describe(source, record, global);
-        }
-        let name = || logger(record);
-        if written.cut {
-            self.hub.counts.note("cut", None);
-            let text = format_args!("from {source}: a record of {:?} would become too long", name());
-            self.hub.report.say("cut", text);
-        }
-        if let Some(missing) = &written.missing {
-            self.hub.counts.note("unformatted", None);
-            let text = format_args!(
-                "from {source}: a record of {:?} has no {missing:?}; see --format-default",
-                name()
-            );
-            self.hub.report.say("format", text);
-        }
-        if let Some(refused) = &written.refused {
-            self.hub.counts.note("unformatted", None);
-            let text = format_args!("from {source}: a record of {:?} does not suit it: {refused}", name());
-            self.hub.report.say("format", text);
-        }
-    }
-
-    /// Verifies one frame, and decodes and formats it into the batch.
-    fn record(
-        &self,
-        batch: &mut Batch<'_>,
-        session: &mut Session,
-        source: &Source,
-        frame: &Bytes,
-    ) -> Result<(), Rejection> {
-        let verified = batch.gate.verify(session, frame.clone())?;
-        if verified.missing > 0 {
-            self.hub
-                .report
-                .say("missing", format_args!("from {source}: {} records never arrived", verified.missing));
-        }
-        let record = match batch.decoder.decode(&verified.payload) {
-            Ok(record) => record,
-            Err(rejection) => {
-                let (reason, detail) = Self::refused(batch.stage, &verified.payload, &rejection);
-                self.reject(batch, source, reason, &detail, frame);
-                return Ok(());
-            }
-        };
-        let info = SourceInfo {
-            transport: source.transport().scheme(),
-            peer: Some(&batch.peer),
-            key_id: verified.key_id.as_deref(),
-        };
-        let start = batch.chunk.bytes.len();
-        match batch.stage.formatting.write(&record, &info, &mut batch.chunk.bytes) {
-            Ok(written) => {
-                batch.chunk.end_record();
-                self.note(source, &record, &written);
-            }
-            Err(error) => {
-                batch.chunk.bytes.truncate(start);
-                self.reject(batch, source, "format", &error.to_string(), frame);
-            }
-        }
-        Ok(())
+    fn keep(&self, source: &Source, reason: &str, detail: &str, parts: &[&[u8]]) {
+        let peer = source.peer().to_string();
+        self.hub.dead_letters().keep(source.transport().scheme(), &peer, reason, detail, parts);
     }
 }
 
-/// The logger of a record, in a report.
-fn logger(record: &LogRecord<'_>) -> String {
-    record.name().map_or_else(|| "root".to_owned(), ToString::to_string)
-}
-
-/// What one batch of frames works with.
-struct Batch<'s> {
-    stage: &'s Stage,
-    gate: Arc<Gate>,
-    decoder: Decoder<'s>,
-    peer: String,
-    chunk: Chunk,
-    /// Frames that were refused, by reason.
-    rejected: BTreeMap<String, u64>,
-}
-
-/// What a batch has been counted as, as long as the listener may still count it as lost: until it is handed over.
-struct Admitted<'i> {
+/// A batch in hand. If the time to drain is over, or the handler panics, before it is in the log, the listener counts
+/// all of its frames as lost, and what was counted here already must not count twice.
+struct InHand<'i> {
     inlet: &'i Inlet,
+    receipt: Receipt,
     frames: u64,
-    rejected: BTreeMap<String, u64>,
 }
 
-impl<'i> Admitted<'i> {
-    fn new(inlet: &'i Inlet, frames: u64, rejected: BTreeMap<String, u64>) -> Self {
-        inlet.hub.counts.admit(frames, &rejected);
-        inlet.counts.add(frames);
-        Self { inlet, frames, rejected }
-    }
-
-    fn handed_over(mut self) {
-        self.frames = 0;
-        self.rejected.clear();
-    }
-}
-
-impl Drop for Admitted<'_> {
+impl Drop for InHand<'_> {
     fn drop(&mut self) {
-        self.inlet.hub.counts.withdraw(self.frames, &self.rejected);
-        self.inlet.counts.received.fetch_sub(self.frames, Ordering::Relaxed);
+        let left = self.receipt.left();
+        if left > 0 {
+            let reason = if std::thread::panicking() { "panic" } else { "drain" };
+            self.receipt.dropped(reason, left);
+            self.inlet.given_up.fetch_add(self.frames, Ordering::Relaxed);
+        }
     }
 }
 
@@ -209,39 +94,51 @@ impl FrameHandler for Inlet {
     }
 
     async fn frames(&self, session: &mut Session, source: &Source, frames: &mut Vec<Bytes>) -> Verdict {
-        // Room comes first: what is opened and then not taken would be gone from the replay window, too.
-        // The semaphore is never closed.
-        let Ok(_room) = self.hub.batches.acquire().await else { return Verdict::Close };
-        let stage = self.hub.stage();
-        let mut batch = Batch {
-            gate: self.gate(),
-            decoder: stage.engine.decoder(),
-            peer: source.peer().to_string(),
-            chunk: Chunk::default(),
-            stage: &stage,
-            rejected: BTreeMap::new(),
-        };
-        batch.chunk.bytes.reserve(frames.iter().map(Bytes::len).sum::<usize>() * 3 / 2);
-        batch.chunk.ends.reserve(frames.len());
+        let gate = self.gate();
+        let count = frames.len() as u64;
+        let mut hand = InHand { inlet: self, receipt: self.receive(count), frames: count };
+        let mut verified: Vec<Verified> = Vec::with_capacity(frames.len());
         let mut verdict = Verdict::Continue;
-        for frame in frames.iter() {
-            if let Err(rejection) = self.record(&mut batch, session, source, frame) {
-                self.reject(&mut batch, source, rejection.reason(), &rejection.to_string(), frame);
-                if rejection.ends_connection() {
-                    verdict = Verdict::Close;
+        for frame in frames.drain(..) {
+            match gate.verify(session, frame.clone()) {
+                Ok(payload) => {
+                    if payload.missing > 0 {
+                        let missing = payload.missing;
+                        self.hub
+                            .report
+                            .say("missing", format_args!("from {source}: {missing} records never arrived"));
+                    }
+                    verified.push(payload);
+                }
+                Err(rejection) => {
+                    self.reject(&mut hand.receipt, source, &rejection, &frame);
+                    if rejection.ends_connection() {
+                        verdict = Verdict::Close;
+                    }
                 }
             }
         }
-        let Batch { decoder, chunk, rejected, .. } = batch;
-        drop(decoder);
-        // Counted in one step, so that a panic above leaves the batch to the listener's own count, and so does the end
-        // of the time to drain while this waits.
-        let admitted = Admitted::new(self, frames.len() as u64, rejected);
-        frames.clear();
-        if !chunk.ends.is_empty() {
-            stage.sink.send(chunk).await;
+        let peer = source.peer().to_string();
+        let (received, listener) = (now_ns(), transport_number(source.transport()));
+        let entries: Vec<Entry<'_>> = verified
+            .iter()
+            .map(|verified| Entry {
+                kind: 0,
+                received,
+                listener,
+                peer: peer.as_bytes(),
+                key_id: verified.key_id.as_deref().unwrap_or_default().as_bytes(),
+                stream: verified.stream_id.as_ref().map_or(&[][..], |id| id),
+                number: verified.number,
+                time: verified.sealed_ns,
+                payload: &verified.payload,
+            })
+            .collect();
+        if source.transport().is_datagram() {
+            self.hub.intake.offer(&mut hand.receipt, &entries);
+        } else {
+            self.hub.intake.log(&mut hand.receipt, &entries).await;
         }
-        admitted.handed_over();
         verdict
     }
 
@@ -255,18 +152,34 @@ impl FrameHandler for Inlet {
 
     fn fault(&self, source: &Source, fault: Fault) {
         let reason = fault.reason();
-        let loss = match fault {
-            Fault::KernelDrops { .. }
-            | Fault::Overflow { .. }
-            | Fault::HandlerPanicked { .. }
-            | Fault::Closed { .. }
-            | Fault::DrainTimeout { .. } => Loss::Dropped,
-            _ => Loss::Rejected,
-        };
         let frames = fault.frames();
-        self.received(frames);
-        self.hub.counts.lost(loss, reason, frames);
-        let word = if frames > 0 { loss.word() } else { "fault" };
+        let counted = match fault {
+            Fault::DrainTimeout { .. } | Fault::HandlerPanicked { .. } => {
+                let given_up = self.given_up.load(Ordering::Relaxed).min(frames);
+                self.given_up.fetch_sub(given_up, Ordering::Relaxed);
+                given_up
+            }
+            _ => 0,
+        };
+        let mut receipt = self.receive(frames - counted);
+        let dropped = matches!(
+            fault,
+            Fault::KernelDrops { .. }
+                | Fault::Overflow { .. }
+                | Fault::HandlerPanicked { .. }
+                | Fault::Closed { .. }
+                | Fault::DrainTimeout { .. }
+        );
+        if dropped {
+            receipt.dropped(reason, frames - counted);
+        } else {
+            receipt.rejected(reason, frames);
+        }
+        let word = match (frames, dropped) {
+            (0, _) => "fault",
+            (_, true) => "dropped",
+            (_, false) => "rejected",
+        };
         let hint = match fault {
             // Connections that were broken off between two frames: most are health checks.
             Fault::Broken { .. } if frames == 0 => return,
@@ -275,7 +188,7 @@ impl FrameHandler for Inlet {
         };
         self.hub.report.say(&format!("{word} {reason}"), format_args!("from {source}: {fault}{hint}"));
         if let Some(content) = fault.content() {
-            self.hub.stage().dead_letters.keep(source, reason, &fault.to_string(), &[content]);
+            self.keep(source, reason, &fault.to_string(), &[content]);
         }
     }
 

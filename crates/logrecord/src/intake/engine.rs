@@ -1,8 +1,8 @@
 //! The engine: from a verified payload to a record that borrows from it.
 use std::sync::{Mutex, PoisonError};
 
-use logrecord_model::{LogRecord, RecordDecoder};
-use pickle_codec::DecodeOptions;
+use logrecord_model::{Error, ErrorKind, LogRecord, RecordDecoder};
+use pickle_codec::{DecodeOptions, Globals};
 
 use super::Rejection;
 
@@ -20,6 +20,19 @@ impl Engine {
     /// An engine whose decoders have these options.
     pub const fn new(options: DecodeOptions) -> Self {
         Self { options, idle: Mutex::new(Vec::new()) }
+    }
+
+    /// What is no record and names something is told by that name, although the options would have described it.
+    #[cold]
+    fn named(&self, error: Error, payload: &[u8]) -> Error {
+        if error.kind() != ErrorKind::NotADict {
+            return error;
+        }
+        let strict = self.options.clone().globals(Globals::Known);
+        match RecordDecoder::with_options(strict).decode(payload) {
+            Err(strict) if strict.pickle().is_some() => strict,
+            _ => error,
+        }
     }
 
     /// Lends a decoder. It goes back when it is dropped.
@@ -48,7 +61,7 @@ impl Decoder<'_> {
         self.decoder
             .get_or_insert_with(|| RecordDecoder::with_options(self.engine.options.clone()))
             .decode(payload)
-            .map_err(|error| Rejection::no_record(error, payload))
+            .map_err(|error| Rejection::no_record(self.engine.named(error, payload), payload))
     }
 }
 
@@ -83,5 +96,8 @@ mod tests {
             assert!(!rejection.ends_connection());
         }
         assert_eq!(engine.idle.lock().unwrap().len(), 1);
+        let describing = Engine::new(DecodeOptions::new().globals(Globals::Inert));
+        let rejection = describing.decoder().decode(b"cos\nsystem\n(S'id'\ntR.").unwrap_err();
+        assert_eq!(rejection.reason(), "global", "{rejection}");
     }
 }

@@ -1,6 +1,9 @@
 //! Records as lines, for files and standard output.
 
-use logrecord::model::{Formatter, LogRecord, SourceInfo};
+use std::fmt;
+use std::sync::Arc;
+
+use logrecord::model::{Formatter, LogRecord, SourceInfo, Written};
 
 use crate::output::{Encoder, Logged};
 
@@ -14,10 +17,14 @@ pub enum LineFormat {
     Text(Box<Formatter>),
 }
 
+/// Is told of each record that was written, with its peer and what writing it came to.
+pub type OnWritten = Arc<dyn Fn(&str, &LogRecord<'_>, &Written) + Send + Sync>;
+
 /// Makes lines.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Lines {
     format: LineFormat,
+    on_written: Option<OnWritten>,
     /// The scheme of each listener.
     transports: Vec<&'static str>,
     text: String,
@@ -26,7 +33,20 @@ pub struct Lines {
 impl Lines {
     /// Lines of a format; `transports` has the scheme of each listener, by its number in the log's entries.
     pub const fn new(format: LineFormat, transports: Vec<&'static str>) -> Self {
-        Self { format, transports, text: String::new() }
+        Self { format, on_written: None, transports, text: String::new() }
+    }
+
+    /// Tells somebody of each record.
+    #[must_use]
+    pub fn noting(mut self, on_written: OnWritten) -> Self {
+        self.on_written = Some(on_written);
+        self
+    }
+}
+
+impl fmt::Debug for Lines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lines").field("format", &self.format).finish_non_exhaustive()
     }
 }
 
@@ -44,13 +64,18 @@ impl Encoder for Lines {
             peer: text(entry.peer),
             key_id: text(entry.key_id),
         };
-        match &self.format {
-            LineFormat::Json => drop(record.write_json(Some(&source), out)),
+        let written = match &self.format {
+            LineFormat::Json => record.write_json(Some(&source), out),
             LineFormat::Text(formatter) => {
                 self.text.clear();
-                formatter.format_into(record, Some(&source), &mut self.text).map_err(|_| "format")?;
+                let written =
+                    formatter.format_into(record, Some(&source), &mut self.text).map_err(|_| "format")?;
                 out.extend_from_slice(self.text.as_bytes());
+                written
             }
+        };
+        if let Some(on_written) = &self.on_written {
+            on_written(source.peer.unwrap_or("unnamed"), record, &written);
         }
         out.push(b'\n');
         Ok(())

@@ -7,6 +7,6 @@ mod stdout;
 
 pub use self::{
     file::{FileOutput, Rotation},
-    lines::{LineFormat, Lines},
+    lines::{LineFormat, Lines, OnWritten},
     stdout::stdout,
 };

@@ -1,0 +1,222 @@
+//! The outputs of a configuration: made ready before anything is swapped, then driven, stopped and replaced.
+
+use std::io::IsTerminal as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, anyhow};
+use logrecord_pipeline::outputs::{FileOutput, LineFormat, Lines, Rotation, stdout};
+use logrecord_pipeline::{Driver, Route, Routes, Settings, WhenBehind};
+use tokio::task::JoinSet;
+
+use super::format::{doubts, line_format};
+use super::hub::Hub;
+use super::receive::TRANSPORTS;
+use crate::config::{self, Config, Output, OutputKind};
+use crate::exit::Failure;
+
+/// How long an output that is replaced has for what is in the log.
+const REPLACE: Duration = Duration::from_secs(5);
+
+/// An output that is open and not yet driven.
+pub(crate) struct Ready {
+    told: Output,
+    format: LineFormat,
+    file: FileOutput,
+}
+
+struct Running {
+    told: Output,
+    driver: Driver,
+}
+
+/// All outputs that are driven.
+#[derive(Default)]
+pub(crate) struct Outputs {
+    running: Vec<Running>,
+    /// Those that end, and what takes their place.
+    ending: JoinSet<(String, Option<Ready>)>,
+}
+
+/// What has happened to an output.
+pub(crate) enum Event {
+    /// The only one can never take anything again.
+    Closed,
+    /// One that was removed or replaced has ended: its name, and what takes its place.
+    Ended(Option<Box<(String, Option<Ready>)>>),
+}
+
+/// Opens an output.
+pub(crate) fn open(told: &Output) -> anyhow::Result<Ready> {
+    let (format, file) = match &told.kind {
+        OutputKind::Stdout { format } => {
+            let format = line_format(format, std::io::stdout().is_terminal())?;
+            (format, stdout().context(Failure::unavailable("cannot open the output"))?)
+        }
+        OutputKind::File { path, format, rotate } => {
+            let format = line_format(format, false)?;
+            let rotation = rotate.as_ref().map_or_else(Rotation::default, |rotate| Rotation {
+                size: rotate.size,
+                age: rotate.age,
+                keep: usize::try_from(rotate.keep).ok(),
+                gzip: rotate.gzip,
+            });
+            let file = FileOutput::open(path, rotation)
+                .with_context(|| format!("{}", path.display()))
+                .context(Failure::unavailable("cannot open the output"))?;
+            (format, file)
+        }
+        OutputKind::Otlp(_) | OutputKind::Nats(_) => {
+            return Err(anyhow!("output {}: this type cannot be served by this version", told.name)
+                .context(Failure::config("not served")));
+        }
+    };
+    Ok(Ready { told: told.clone(), format, file })
+}
+
+/// The rules of a configuration.
+pub(crate) fn routes(config: &Config) -> Routes {
+    if config.routes.is_empty() {
+        return Routes::all(config.outputs.iter().map(|output| output.name.clone()), config.level);
+    }
+    let rule = |route: &config::Route| Route {
+        loggers: route.loggers.clone(),
+        level: route.level,
+        to: route.to.clone(),
+        go_on: route.go_on,
+    };
+    Routes::new(config.routes.iter().map(rule).collect())
+}
+
+fn settings(told: &Output, config: &Config) -> Settings {
+    let mut settings = Settings::new(told.name.clone());
+    let log = config.spool.as_ref().map_or(config.log_bytes, |spool| spool.max_bytes);
+    let max_lag = told.max_lag.unwrap_or(log / 2);
+    settings.when_behind = match told.when_behind {
+        Some(config::WhenBehind::DropOldest) => WhenBehind::DropOldest { max_lag },
+        Some(_) => WhenBehind::Block,
+        None if config.outputs.len() > 1 => WhenBehind::DropOldest { max_lag },
+        None => WhenBehind::Block,
+    };
+    settings
+}
+
+impl Ready {
+    /// What is likely to be a mistake in its format.
+    pub(crate) fn doubts(&self) -> Vec<String> {
+        doubts(&self.format)
+    }
+
+    /// Begins to drive it.
+    fn start(self, hub: &Hub, config: &Config) -> anyhow::Result<Running> {
+        let mut lines = Lines::new(self.format, TRANSPORTS.to_vec());
+        // What is to be said of a record is said once, by the first output.
+        if config.outputs.first().is_some_and(|first| first.name == self.told.name) {
+            let notes = Arc::clone(&hub.notes);
+            lines = lines.noting(Arc::new(move |peer, record, written| notes.written(peer, record, written)));
+        }
+        let driver = Driver::start(&hub.shared, settings(&self.told, config), lines, self.file)
+            .with_context(|| format!("the cursor of output {}", self.told.name))
+            .context(Failure::unavailable("cannot start the output"))?;
+        Ok(Running { told: self.told, driver })
+    }
+}
+
+impl Outputs {
+    /// Drives outputs.
+    pub(crate) fn start(&mut self, ready: Vec<Ready>, hub: &Hub, config: &Config) -> anyhow::Result<()> {
+        for ready in ready {
+            self.running.push(ready.start(hub, config)?);
+        }
+        Ok(())
+    }
+
+    /// Opens what a new configuration has and this one has not, or has otherwise.
+    pub(crate) fn prepare(&self, config: &Config) -> anyhow::Result<Vec<Ready>> {
+        let is_new = |told: &&Output| !self.running.iter().any(|running| running.told == **told);
+        config.outputs.iter().filter(is_new).map(open).collect()
+    }
+
+    /// Swaps: what is gone ends, what has changed is replaced, what is new begins.
+    pub(crate) fn adapt(&mut self, ready: Vec<Ready>, hub: &Hub, config: &Config) -> anyhow::Result<()> {
+        let mut ready: Vec<Option<Ready>> = ready.into_iter().map(Some).collect();
+        let (stay, go) = std::mem::take(&mut self.running)
+            .into_iter()
+            .partition(|running: &Running| config.outputs.contains(&running.told));
+        self.running = stay;
+        for Running { told, driver } in go {
+            let successor = ready
+                .iter_mut()
+                .find(|ready| ready.as_ref().is_some_and(|ready| ready.told.name == told.name))
+                .and_then(Option::take);
+            self.ending.spawn(async move {
+                // It has what came until now; an output that takes nothing is not waited for longer than this.
+                tokio::time::timeout(REPLACE, driver.flush()).await.ok();
+                driver.stop().await;
+                (told.name, successor)
+            });
+        }
+        self.start(ready.into_iter().flatten().collect(), hub, config)
+    }
+
+    /// Waits for something to happen that nobody here has asked for, or that takes its time.
+    pub(crate) async fn event(&mut self) -> Event {
+        let Self { running, ending } = self;
+        let closed = async {
+            match running.as_slice() {
+                [only] => only.driver.closed().await,
+                _ => std::future::pending().await,
+            }
+        };
+        let ended = async {
+            match ending.join_next().await {
+                // A task that ends without a word was given up.
+                Some(ended) => ended.ok(),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = closed => Event::Closed,
+            ended = ended => Event::Ended(ended.map(Box::new)),
+        }
+    }
+
+    /// Starts what takes the place of an output that has ended, or says what the end has cost.
+    pub(crate) fn succeed(&mut self, name: &str, successor: Option<Ready>, hub: &Hub, config: &Config) {
+        match successor {
+            Some(ready) => match ready.start(hub, config) {
+                Ok(running) => self.running.push(running),
+                Err(error) => hub.report.line(format_args!("logrecord: {error:#}")),
+            },
+            None => match hub.shared.log().remove_cursor(name) {
+                Ok(behind) => {
+                    let book = hub.shared.ledger().open(name, 0);
+                    let left = book.counts().buffered();
+                    book.take(left).dropped("removed", left);
+                    hub.report
+                        .line(format_args!("logrecord: output {name} has ended, {behind} records behind"));
+                }
+                Err(error) => {
+                    hub.report.line(format_args!("logrecord: the cursor of output {name}: {error}"))
+                }
+            },
+        }
+    }
+
+    /// Has all of them opened again. It waits for none.
+    pub(crate) fn reopen(&self) {
+        for running in &self.running {
+            running.driver.reopen();
+        }
+    }
+
+    /// Delivers what is in the log until a time, and ends.
+    pub(crate) async fn close(&mut self, by: Instant) {
+        let mut closing = JoinSet::new();
+        for running in self.running.drain(..) {
+            closing.spawn(running.driver.close(by));
+        }
+        while closing.join_next().await.is_some() {}
+        self.ending.abort_all();
+    }
+}
