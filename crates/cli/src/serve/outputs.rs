@@ -197,7 +197,7 @@ impl Outputs {
                         .line(format_args!("logrecord: output {name} has ended, {behind} records behind"));
                 }
                 Err(error) => {
-                    hub.report.line(format_args!("logrecord: the cursor of output {name}: {error}"))
+                    hub.report.line(format_args!("logrecord: the cursor of output {name}: {error}"));
                 }
             },
         }

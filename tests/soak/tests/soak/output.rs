@@ -179,7 +179,7 @@ pub(super) fn rotate(trial: &Trial) -> Result<Outcome> {
     let senders = [sender(trial, server.port, &keys[0], EACH)?, sender(trial, server.port, &keys[1], EACH)?];
     let mut files: Vec<PathBuf> = Vec::new();
     let reloads =
-        |server: &Server| server.reports().iter().filter(|line| line.contains("reopened output")).count();
+        |server: &Server| server.reports().iter().filter(|line| line.contains("logrecord: reloaded")).count();
     for round in 0..RELOADS {
         // Some records are in each file, so that each reload falls between records.
         until("records flow", Duration::from_secs(5), || Ok(lines(&output) > 500))?;
