@@ -389,6 +389,25 @@ async fn answers_go_back_while_the_handler_is_busy_and_to_nobody_else() {
 }
 
 #[tokio::test]
+async fn a_peer_that_never_reads_its_answers_is_closed_though_it_sends_on() {
+    let running = Running::start(tcp(ListenerConfig::new()), Recorder::default());
+    let mut client = connect(&running).await;
+    client.write_all(&frame(b"asks")).await.unwrap();
+    running.recorder.until("asks", |r| r.count() == 1).await;
+    let replies = running.recorder.replies.lock().unwrap()[0].clone();
+    let sending = tokio::spawn(async move { while client.write_all(&frame(b"more")).await.is_ok() {} });
+    let answer = bytes::Bytes::from(frame(&[7; 10_000]));
+    while replies.is_open() {
+        for _ in 0..100 {
+            replies.send(answer.clone());
+        }
+        tokio::task::yield_now().await;
+    }
+    tokio::time::timeout(Duration::from_secs(60), sending).await.unwrap().unwrap();
+    running.recorder.until("end", |r| r.reasons().contains(&"broken")).await;
+}
+
+#[tokio::test]
 async fn draining_ends_when_the_handler_hangs_and_says_what_is_lost() {
     let recorder = Recorder { gate: Semaphore::new(0), ..Recorder::default() };
     let running =

@@ -99,6 +99,11 @@ impl Replies {
         }
     }
 
+    /// Whether more was to go back than the peer takes.
+    fn is_overflown(&self) -> bool {
+        self.waiting.as_ref().is_some_and(|waiting| lock(waiting).overflown)
+    }
+
     /// Takes all that waits, as bytes of the wire, or registers the task to be woken.
     fn poll_take(&self, context: &Context<'_>) -> Poll<io::Result<Vec<u8>>> {
         let Some(waiting) = &self.waiting else { return Poll::Pending };
@@ -141,6 +146,11 @@ pub(super) struct ReplyWriter {
 impl ReplyWriter {
     pub(super) const fn new(replies: Replies) -> Self {
         Self { replies, wire: Vec::new(), written: 0, flushed: true, failed: None }
+    }
+
+    /// Whether the peer asks for answers and does not read them. What it still sends is not worth reading.
+    pub(super) fn is_overflown(&self) -> bool {
+        self.replies.is_overflown()
     }
 
     /// Writes what waits, as far as the socket takes it. It completes only with an error, and then again and

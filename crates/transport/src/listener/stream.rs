@@ -130,6 +130,9 @@ fn poll_event<S: Stream>(
     context: &mut Context<'_>,
 ) -> Poll<io::Result<Bytes>> {
     let written = writer.poll(stream, context);
+    if writer.is_overflown() {
+        return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+    }
     match poll_chunk(stream, context) {
         Poll::Pending => written.map(Err),
         read => read,

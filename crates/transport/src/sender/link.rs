@@ -316,7 +316,7 @@ mod tls {
     use rustls::ClientConnection;
 
     use super::{
-        Duration, Endpoint, Error, ErrorKind, Segment, SenderConfig, TICK, TcpStream, Write, Wrote,
+        Duration, Endpoint, Error, ErrorKind, READS, Segment, SenderConfig, TICK, TcpStream, Write, Wrote,
         connect_tcp, io,
     };
 
@@ -364,24 +364,28 @@ mod tls {
             if self.stream.set_nonblocking(true).is_err() {
                 return false;
             }
-            let open = loop {
+            let mut open = true;
+            for _ in 0..READS {
                 match self.tls.read_tls(&mut self.stream) {
-                    Ok(0) => break false,
-                    Ok(_) => {}
-                    Err(error) => break is_again(&error),
-                }
-                match self.tls.process_new_packets() {
-                    Ok(state) => {
-                        let mut said =
-                            io::Read::take(self.tls.reader(), state.plaintext_bytes_to_read() as u64);
-                        if io::Read::read_to_end(&mut said, into).is_err() || state.peer_has_closed() {
-                            break false;
-                        }
+                    Ok(0) => open = false,
+                    Ok(_) => open = self.take_plaintext(into),
+                    Err(error) => {
+                        open = is_again(&error);
+                        break;
                     }
-                    Err(_) => break false,
                 }
-            };
+                if !open {
+                    break;
+                }
+            }
             self.stream.set_nonblocking(false).is_ok() && open
+        }
+
+        /// Appends what the server has said; whether it may say more.
+        fn take_plaintext(&mut self, into: &mut Vec<u8>) -> bool {
+            let Ok(state) = self.tls.process_new_packets() else { return false };
+            let mut said = io::Read::take(self.tls.reader(), state.plaintext_bytes_to_read() as u64);
+            io::Read::read_to_end(&mut said, into).is_ok() && !state.peer_has_closed()
         }
 
         pub(super) fn write(&mut self, segments: &[Segment]) -> Wrote {
