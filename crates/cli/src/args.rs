@@ -125,13 +125,15 @@ The Python side, for the default listeners:
 Examples:
     logrecord serve                                     TCP 127.0.0.1:9020 and UDP 127.0.0.1:9021
     logrecord serve --unix /run/log.sock --output all.jsonl --dead-letter dead.jsonl
+    logrecord serve --output all.jsonl --spool spool --admin 127.0.0.1:9022
     logrecord serve --format '%(asctime)s %(message)s'
     logrecord serve --tcp 0.0.0.0:9020 --hmac-key web=/etc/logrecord/web.key
 
 Signals: SIGINT and SIGTERM drain and exit 0, a second one exits at once; SIGHUP reopens the output
 and the dead-letter file and reads the keys and the configuration again (with a fault in them the old ones
 stay); SIGUSR1 prints the counts.
-At the end one line of counts is printed: received = written + rejected + dropped, always.
+At the end a line of counts is printed: received = written + filtered + rejected + dropped, always. With
+--spool, what was found at the start is resumed, and what stays there at the end is buffered.
 
 Exit codes: 0 well; 2 usage; 69 an address or output cannot be opened; 78 configuration or key file.";
 
