@@ -29,6 +29,10 @@ impl Said {
         self.0.lock().unwrap().clone()
     }
 
+    pub fn say(&self, what: &str, why: &str) {
+        self.0.lock().unwrap().push(format!("{what}: {why}"));
+    }
+
     pub fn count(&self, text: &str) -> usize {
         self.lines().iter().filter(|line| line.contains(text)).count()
     }
