@@ -206,3 +206,38 @@ fn a_torn_end_of_the_output_costs_no_record() {
     assert_eq!(lines[0], "{\"message\":\"torn");
     assert!(lines[1].contains("\"message\":\"whole\""), "{lines:?}");
 }
+
+/// A record of 222 bytes whose shared lists would be 4.8 MB of JSON: `{"a": [l3]*8}`, `l3=[l2]*9`, `l2=[l1]*10`,
+/// `l1=["\x01"*110]*10`.
+fn sharing_bomb() -> Vec<u8> {
+    let mut pickle = b"\x80\x02}q\0X\x01\0\0\0aq\x01]q\x02(]q\x03(]q\x04(]q\x05(Xn\0\0\0".to_vec();
+    pickle.extend_from_slice(&[1; 110]);
+    pickle.extend_from_slice(b"q\x06");
+    // Each list has its first element on the stack already.
+    for (memo, more) in [(6, 9), (5, 9), (4, 8), (3, 7)] {
+        pickle.extend_from_slice(&[b'h', memo].repeat(more));
+        pickle.push(b'e');
+    }
+    pickle.extend_from_slice(b"s.");
+    pickle
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn small_frames_that_would_become_megabytes_are_cut_and_counted() {
+    let server = Server::start(&["--tcp", "127.0.0.1:0"]);
+    let bomb = frame(&sharing_bomb());
+    assert!(bomb.len() < 300, "{}", bomb.len());
+    for _ in 0..3 {
+        let mut client = TcpStream::connect(server.address("tcp")).unwrap();
+        client.write_all(&bomb.repeat(290)).unwrap();
+    }
+    let lines = server.wait_for_output(3 * 290);
+    assert!(lines.iter().all(|line| line.len() < 64 << 10 && line.contains("\"cut\":true")));
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(peak < 128 << 10, "{peak} KiB");
+    let (_, seen, _) = server.stop("TERM");
+    assert_eq!(seen.last().unwrap(), "received=870 written=870 cut=870", "{seen:#?}");
+}

@@ -69,6 +69,11 @@ impl Server {
         Self::launch(folder, command, if listeners == 0 { 2 } else { listeners })
     }
 
+    /// The process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has said so far.
     pub(crate) fn seen(&self) -> &[String] {
         &self.seen
