@@ -364,6 +364,31 @@ async fn with_a_spool_a_restart_loses_and_doubles_nothing() {
     assert!(fs::read(&path).unwrap().starts_with(&other));
 }
 
+/// A kill before the cursor was stored a second time, behind a line that somebody else had torn.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_torn_line_does_not_hide_what_was_written_behind_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (spool, path) = (folder.path().join("spool"), folder.path().join("out"));
+    fs::write(&path, "{\"torn\":").unwrap();
+    let pipeline = spooled(&spool);
+    let driver = file(&pipeline, &path, Rotation::default());
+    driver.flush().await;
+    let cursor = spool.join("cursors/output");
+    let before = fs::read(&cursor).unwrap();
+    pipeline.numbers(0, 50).await;
+    driver.close(later()).await;
+    assert_eq!(pipeline.shared.log().close(WAIT), 0);
+    drop(pipeline);
+    let whole = fs::read_to_string(&path).unwrap();
+    assert_eq!(numbers_in(whole.strip_prefix("{\"torn\":\n").unwrap()), (0..50).collect::<Vec<_>>());
+    fs::write(&cursor, &before).unwrap();
+    let pipeline = spooled(&spool);
+    let driver = file(&pipeline, &path, Rotation::default());
+    driver.close(later()).await;
+    assert_eq!(fs::read_to_string(&path).unwrap(), whole);
+    assert_eq!(pipeline.lines(), ["received=0 resumed=50 written=50"]);
+}
+
 /// With a spool, what an output could not take in time stays for the next start.
 #[tokio::test(flavor = "multi_thread")]
 async fn with_a_spool_the_rest_stays_in_it() {

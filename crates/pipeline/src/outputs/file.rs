@@ -381,6 +381,11 @@ impl Writer {
 
     fn sync(&mut self) -> io::Result<Option<Place>> {
         let Some(file) = self.file.as_mut().filter(|_| self.regular) else { return Ok(None) };
+        if self.torn {
+            // The next record stands where this says, so that the torn line has to end before.
+            file.write_all(b"\n")?;
+            self.torn = false;
+        }
         file.sync_data()?;
         let metadata = file.metadata()?;
         Ok(Some(Place { inode: inode(&metadata), offset: metadata.len() }))
