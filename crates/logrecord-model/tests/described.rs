@@ -187,6 +187,33 @@ fn text_formats_lose_no_record() {
 }
 
 #[test]
+fn descriptions_read_like_python() {
+    let state = [&b"}("[..], &text("a"), b"K\x01", &text("b"), &text("x"), b"ub"].concat();
+    let object = |name: &str| instance(name, "object", b"N");
+    let rows: &[(Vec<u8>, &str)] = &[
+        (call("shop\nStatus", b"K\x02"), "Status(2)"),
+        (call("shop\nStatus", &text("paid")), "Status('paid')"),
+        (call("shop\nPoint", b"K\x01K\x02"), "Point(1, 2)"),
+        (call("shop\nRow", b"K\x01K\x02K\x03K\x04"), "Row(1, 2, 3, 4)"),
+        (call("shop\nEmpty", b""), "Empty()"),
+        ([object("shop\nOrder"), state.clone()].concat(), "Order(a=1, b='x')"),
+        ([call("shop\nFault", &text("m")), state].concat(), "Fault('m', a=1, b='x')"),
+        ([object("shop\nId"), text("k"), b"b".to_vec()].concat(), "Id('k')"),
+        ([object("shop\nBare"), b"}b".to_vec()].concat(), "Bare()"),
+        ([object("shop\nDict"), [&b"}("[..], b"K\x01K\x02", b"ub"].concat()].concat(), "Dict({1: 2})"),
+        ([object("shop\nDict"), text("k"), b"K\x05s".to_vec()].concat(), "Dict({'k': 5})"),
+        (call("os\nsystem", &text("id\n\u{202e}")), "system('id\\n\\u202e')"),
+    ];
+    for (value, expected) in rows {
+        let payload = payload(&[("msg", text("%s")), ("args", [value.clone(), vec![0x85]].concat())]);
+        assert_eq!(read(&payload).message(), *expected);
+        let payload = self::payload(&[("msg", text("m")), ("value", value.clone())]);
+        let formatter = Formatter::builder().format("%(value)s").safe(true).build().unwrap();
+        assert_eq!(formatter.format(&read(&payload)).unwrap(), *expected);
+    }
+}
+
+#[test]
 fn a_format_that_does_not_suit_is_replaced() {
     let record = LogRecord::builder("app", 20, "m").created(0.0).build();
     let formats = [

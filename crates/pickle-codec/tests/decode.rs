@@ -163,7 +163,7 @@ fn names_are_two_texts_that_the_policy_lets_stand() {
         (b"cmypkg\nThing\n.", "!global", "<global 'mypkg.Thing'>"),
         (b"cdecimal\nDecimal\n.", "<class 'decimal.Decimal'>", "<class 'decimal.Decimal'>"),
         (b"cdecimal\nDecimal\n(X\x03\0\0\x001.5tR.", "Decimal('1.5')", "Decimal('1.5')"),
-        (b"cdecimal\nDecimal\n(X\x03\0\0\0onetR.", "!call", "<decimal.Decimal object ('one',)>"),
+        (b"cdecimal\nDecimal\n(X\x03\0\0\0onetR.", "!call", "Decimal('one')"),
     ];
     for (input, known, inert) in rows {
         for (globals, expected) in [(Globals::Known, known), (Globals::Inert, inert)] {
@@ -181,14 +181,14 @@ fn calls_states_and_buffers_by_policy() {
         (b"\x97\x98.", "!buffer", "<buffer 0>"),
         (b"\x97.", "!buffer", "<buffer 0>"),
         (b"cdecimal\nDecimal\n\x98.", "!buffer", "!buffer"),
-        (b"cdecimal\nDecimal\n)R)R.", "!call", "<object <decimal.Decimal object>>"),
+        (b"cdecimal\nDecimal\n)R)R.", "!call", "<object Decimal()>"),
         (b"cdecimal\nDecimal\nNR.", "!call", "!call"),
         (b"N)R.", "!call", "!call"),
         (b"cdecimal\nDecimal\n}b.", "!call", "!call"),
-        (b"cdecimal\nDecimal\n(X\x03\0\0\x001.5tR}b.", "!call", "<decimal.Decimal object ('1.5',) {}>"),
+        (b"cdecimal\nDecimal\n(X\x03\0\0\x001.5tR}b.", "!call", "Decimal('1.5')"),
         (b"cdecimal\nDecimal\n(X\x03\0\0\x001.5tR}b}b.", "!call", "!call"),
         (b"ccollections\nOrderedDict\n)R}b.", "OrderedDict()", "OrderedDict()"),
-        (b"ccollections\nOrderedDict\n)RK\x01b.", "!call", "<collections.OrderedDict object 1>"),
+        (b"ccollections\nOrderedDict\n)RK\x01b.", "!call", "OrderedDict(1)"),
     ];
     for (input, known, inert) in rows {
         for (globals, expected) in [(Globals::Known, known), (Globals::Inert, inert)] {

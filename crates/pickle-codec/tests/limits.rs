@@ -83,8 +83,8 @@ fn deep_objects() {
     let objects = |inside: &[u8]| {
         [b"cm\nC\n\x94", b"2".repeat(DEPTH - 1).as_slice(), inside, &b"\x85R".repeat(DEPTH), b"."].concat()
     };
-    // `<m.C object (...,)>`
-    exercise(objects(b"N"), objects(b"\x88"), 16 * DEPTH + 4);
+    // `C(...)`
+    exercise(objects(b"N"), objects(b"\x88"), 3 * DEPTH + 4);
 }
 
 #[test]

@@ -30,15 +30,17 @@ pub(super) struct Separators {
     pub(super) other: &'static str,
     /// Whether the pairs of the dict stand by their counts, the highest first.
     pub(super) counts: bool,
+    /// The place of the part, a dict, whose pairs stand as `key=value`.
+    pub(super) keywords: Option<usize>,
 }
 
 impl Separators {
     /// `Name(a, b)`.
-    pub(super) const CALL: Self = Self { first: "", other: ", ", counts: false };
+    pub(super) const CALL: Self = Self { first: "", other: ", ", counts: false, keywords: None };
     /// `Counter({'a': 2, 'b': 1})`.
-    pub(super) const COUNTER: Self = Self { first: "", other: ", ", counts: true };
+    pub(super) const COUNTER: Self = Self { first: "", other: ", ", counts: true, keywords: None };
     /// `<Name a b>`.
-    pub(super) const WORDS: Self = Self { first: " ", other: " ", counts: false };
+    pub(super) const WORDS: Self = Self { first: " ", other: " ", counts: false, keywords: None };
 }
 
 /// What stands around the children of a container.

@@ -30,8 +30,8 @@ impl NodeRef<'_, '_> {
     /// Writes Python's `repr`: what `%r` gives.
     ///
     /// An integer of more than 4,300 digits, which CPython refuses to print, is written in
-    /// hexadecimal. An object of a class that has no reading is written as
-    /// `<module.Name object ...>` with what the pickle says about it.
+    /// hexadecimal. An object of a class that has no reading is written as a
+    /// call of the class with what the pickle gives it, such as `Status(2)` or `Point(x=1, y=2)`.
     ///
     /// # Errors
     /// `budget` if it is longer than `max_len` bytes, which have then been written; `data` if

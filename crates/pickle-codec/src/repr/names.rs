@@ -1,6 +1,5 @@
 //! Names of classes and functions in what is printed.
 
-use alloc::borrow::Cow;
 use alloc::string::String;
 
 use super::printer::Printer;
@@ -36,13 +35,4 @@ pub(super) fn global_text(known: Option<KnownClass>, module: Str<'_>, name: Str<
         )
     );
     alloc::format!("<{} '{full}'>", if is_class { "class" } else { "global" })
-}
-
-pub(super) fn object_head(class: Option<(Str<'_>, Str<'_>)>) -> Cow<'static, str> {
-    match class {
-        Some((module, name)) => {
-            Cow::Owned(alloc::format!("<{}.{} object", name_text(module), name_text(name)))
-        }
-        None => Cow::Borrowed("<object"),
-    }
 }

@@ -7,10 +7,10 @@ use core::fmt::Write;
 
 use super::form::{Delimiters, Form, Separators, Style};
 use super::known::{self, StrPart};
-use super::names::{global_text, object_head};
+use super::names::{global_text, name_text};
 use super::printer::{Outcome, Printer};
 use crate::document::walk::{self, NodeSet};
-use crate::document::{Document, Node, NodeId};
+use crate::document::{Document, Node, NodeId, Object};
 
 /// Prints a node as `str` does.
 pub(super) fn print_str<W: Write + ?Sized>(
@@ -54,9 +54,15 @@ pub(super) fn print_repr<W: Write + ?Sized>(
     // The dicts among the open ones that are printed in another order, by their height.
     let mut orders: Vec<(usize, Vec<u32>)> = Vec::new();
     let mut counts = false;
+    // The dicts among the open ones whose pairs are printed as keywords, by their height.
+    let mut keywords: Vec<usize> = Vec::new();
+    let mut as_keywords = false;
     loop {
         if let Some(id) = next.take() {
+            let bare = core::mem::take(&mut as_keywords);
             let (head, cycle) = match form(document, id, true) {
+                Form::Items(_, 0) if bare => (Cow::Borrowed(""), None),
+                Form::Items(delimiters, _) if bare => (Cow::Borrowed(""), Some(delimiters.cycle)),
                 Form::Items(delimiters, 0) => (Cow::Borrowed(delimiters.empty), None),
                 Form::Items(delimiters, _) => (Cow::Borrowed(delimiters.head), Some(delimiters.cycle)),
                 Form::Parts(_, head, ..) => (Cow::Owned(head.into_owned()), Some("<...>")),
@@ -70,6 +76,9 @@ pub(super) fn print_repr<W: Write + ?Sized>(
                 Some(_) => {
                     printer.write(&head)?;
                     open.push((id, 0));
+                    if bare {
+                        keywords.push(open.len());
+                    }
                     if core::mem::take(&mut counts)
                         && let Some(order) = by_count(document, id)
                     {
@@ -90,6 +99,7 @@ pub(super) fn print_repr<W: Write + ?Sized>(
                     printer.write(if is_first { separators.first } else { separators.other })?;
                     next = Some(*part);
                     counts = separators.counts;
+                    as_keywords = separators.keywords == Some(place);
                     continue;
                 }
                 Some(None) => continue,
@@ -106,21 +116,29 @@ pub(super) fn print_repr<W: Write + ?Sized>(
                     }
                     _ => place,
                 };
+                let bare = keywords.last() == Some(&height);
                 if let Some(child) = walk::child(document, id, sorted) {
                     if place > 0 {
                         printer.write(if delimiters.style == Style::Dict && place % 2 == 1 {
-                            ": "
+                            if bare { "=" } else { ": " }
                         } else {
                             ", "
                         })?;
                     }
-                    next = Some(child);
+                    match document.text(child) {
+                        Some(key) if bare && place % 2 == 0 => printer.write(&name_text(key))?,
+                        _ => next = Some(child),
+                    }
                     continue;
                 }
                 if delimiters.style == Style::Tuple && len == 1 {
                     printer.write(",")?;
                 }
-                printer.write(delimiters.tail)?;
+                if bare {
+                    keywords.pop();
+                } else {
+                    printer.write(delimiters.tail)?;
+                }
             }
             _ => {}
         }
@@ -202,27 +220,52 @@ fn form<'d>(document: &'d Document<'_>, id: NodeId, head: bool) -> Form<'d> {
             if let Some(form) = known::repr(object) {
                 return form;
             }
-            let present = |id: NodeId| (id != NodeId::ABSENT).then_some(id);
-            let instance = object.instance;
-            let named = object.class_name();
-            Form::Parts(
-                Separators::WORDS,
-                if head { object_head(named) } else { Cow::Borrowed("") },
-                [
-                    named.is_none().then_some(instance.class),
-                    present(instance.args).filter(|&args| args != NodeId::EMPTY_TUPLE),
-                    present(instance.kwargs),
-                    present(instance.state),
-                    present(instance.items),
-                    present(instance.pairs),
-                ],
-                Cow::Borrowed(">"),
-            )
+            described(object, head)
         }
         Node::PersistentId(_) => Form::Items(Delimiters::PERSID, 1),
         Node::Extension(code) => Form::Word(Cow::Owned(alloc::format!("<extension {code}>"))),
         Node::Buffer(index, _) => Form::Word(Cow::Owned(alloc::format!("<buffer {index}>"))),
     }
+}
+
+/// How an object is printed whose class has no reading: as a call of the class, with what it was given.
+fn described<'d>(object: Object<'d, '_>, head: bool) -> Form<'d> {
+    let document = object.document;
+    let instance = object.instance;
+    let present = |id: NodeId| (id != NodeId::ABSENT).then_some(id);
+    let args = present(instance.args).filter(|&args| args != NodeId::EMPTY_TUPLE);
+    let is_empty = |id: NodeId| matches!(document.node(id).view(), Node::Dict(pairs) if pairs.is_empty());
+    let kwargs = present(instance.kwargs);
+    let state = present(instance.state).filter(|&state| !is_empty(state));
+    let (items, pairs) = (present(instance.items), present(instance.pairs));
+    let Some((_, name)) = object.class_name() else {
+        let head = Cow::Borrowed(if head { "<object" } else { "" });
+        let parts = [Some(instance.class), args, kwargs, state, items, pairs];
+        return Form::Parts(Separators::WORDS, head, parts, Cow::Borrowed(">"));
+    };
+    let name = |behind: &str| {
+        if head { Cow::Owned(alloc::format!("{}{behind}", name_text(name))) } else { Cow::Borrowed("") }
+    };
+    let is_keywords = |id: NodeId| match document.node(id).view() {
+        Node::Dict(pairs) => pairs.iter().all(|(key, _)| matches!(key.view(), Node::Str(_))),
+        _ => false,
+    };
+    let ids = args.map_or(&[][..], |args| document.items(args));
+    let arg = |place: usize| ids.get(place).copied();
+    let (parts, keywords) = if ids.len() > 3 || kwargs.is_some() {
+        if [kwargs, state, items, pairs].iter().all(Option::is_none) {
+            return Form::Parts(
+                Separators::CALL,
+                name(""),
+                [args, None, None, None, None, None],
+                Cow::Borrowed(""),
+            );
+        }
+        ([args, kwargs, state, items, pairs, None], kwargs.filter(|&id| is_keywords(id)).map(|_| 1))
+    } else {
+        ([arg(0), arg(1), arg(2), state, items, pairs], state.filter(|&id| is_keywords(id)).map(|_| 3))
+    };
+    Form::Parts(Separators { keywords, ..Separators::CALL }, name("("), parts, Cow::Borrowed(")"))
 }
 
 /// What `str` prints of an object, where it is not its `repr`.
