@@ -6,7 +6,6 @@ use bytes::BufMut;
 use num_bigint::BigInt;
 
 use super::open::NO_MEMO;
-#[cfg(feature = "serde")]
 use super::sink::{Copying, Scratch};
 use super::writer::Writer;
 use crate::document::Document;
