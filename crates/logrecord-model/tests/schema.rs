@@ -1,5 +1,12 @@
 //! What is written as JSON is what docs/record.schema.json says.
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "this is a test")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::semicolon_if_nothing_returned,
+    reason = "this is a test"
+)]
 
 mod common;
 
