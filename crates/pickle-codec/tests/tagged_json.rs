@@ -292,6 +292,66 @@ fn read_rows() {
 }
 
 #[test]
+fn known_types_are_read_as_they_are_written() {
+    let rows = [
+        r#"{"$date":"2026-01-02"}"#,
+        r#"{"$time":"03:04:05.000006"}"#,
+        r#"{"$time":"02:30:00","fold":1}"#,
+        r#"{"$time":"03:04:05-01:00"}"#,
+        r#"{"$datetime":"2026-01-02T03:04:05.000006+00:00"}"#,
+        r#"{"$datetime":"2026-10-25T02:30:00","fold":1,"tz":{"$zoneinfo":"Europe/Berlin"}}"#,
+        r#"{"$datetime":"2026-01-02T03:04:05+01:00","tz":{"$timezone":"+01:00","name":"CET"}}"#,
+        r#"{"$timedelta":[-1,5,6]}"#,
+        r#"{"$timezone":"-05:30:07.000001"}"#,
+        r#"{"$timezone":"+05:30","name":"IST"}"#,
+        r#"{"$zoneinfo":"UTC"}"#,
+        r#"{"$decimal":"-1E+400"}"#,
+        r#"{"$fraction":"-1/3"}"#,
+        r#"{"$fraction":"1180591620717411303424/3"}"#,
+        r#"{"$uuid":"f2345678-1234-5678-1234-567812345678"}"#,
+        r#"{"$path":"/a/b"}"#,
+        r#"{"$path":{"$str":"L3jts78="}}"#,
+        r#"{"$path":"c:\\a","class":"pathlib.PureWindowsPath"}"#,
+        r#"{"$ip":"10.0.0.1"}"#,
+        r#"{"$ip":"fe80::1"}"#,
+        r#"{"$ip":"10.0.0.0/8"}"#,
+        r#"{"$ip":"fe80::1/10","class":"ipaddress.IPv6Interface"}"#,
+        r#"{"$ordereddict":[["b",1],["a",2]],"state":{"x":3}}"#,
+        r#"{"$ordereddict":[]}"#,
+        r#"{"$defaultdict":[["a",[1]]],"factory":{"$global":"builtins.list"}}"#,
+        r#"{"$defaultdict":[[1,2]]}"#,
+        r#"{"$counter":[["a",2]]}"#,
+        r#"{"$deque":[1,2],"maxlen":5}"#,
+        r#"{"$deque":[]}"#,
+        r#"{"$range":[1,11,2]}"#,
+        r#"{"$slice":[1,null,"x"]}"#,
+        r#"{"$enum":{"class":"http.HTTPStatus","value":404}}"#,
+        r#"{"$enum":{"class":"signal.Signals","name":"SIGINT"}}"#,
+        r#"{"$exception":{"class":"builtins.ValueError","args":["x",1]}}"#,
+        r#"{"$exception":{"class":"imaplib.IMAP4.error","args":[],"state":{"a":1}}}"#,
+        r#"{"$global":"builtins.ValueError"}"#,
+        // An object that holds itself.
+        r#"{"$def":[0,{"$deque":[1,{"$ref":0}]}]}"#,
+        r#"{"$def":[0,{"$ordereddict":[["a",{"$ref":0}]]}]}"#,
+        r#"{"$def":[0,{"$defaultdict":[["a",{"$ref":0}]]}]}"#,
+        r#"[{"$def":[0,{"$date":"2026-01-02"}]},{"$ref":0}]"#,
+        r#"{"a":[{"$set":[{"$date":"2026-01-02"},{"$decimal":"1"}]}]}"#,
+    ];
+    let options = TaggedOptions::new().refs(true);
+    for text in rows {
+        assert_eq!(read(text).as_deref(), Ok(text));
+        // The pickle says the same.
+        let document = tagged::from_str(text, &options).unwrap();
+        for protocol in pickle_codec::Protocol::ALL {
+            let pickle = document.to_vec(protocol).unwrap();
+            let mut decoder = Decoder::with_options(DecodeOptions::new().globals(Globals::Known));
+            let again = decoder.decode(&pickle).unwrap_or_else(|error| panic!("{text} {protocol}: {error}"));
+            assert_eq!(tagged::to_string(&again, &options).unwrap(), text, "{protocol}");
+        }
+    }
+}
+
+#[test]
 fn refused_rows() {
     let rows: &[(&str, &str)] = &[
         ("", "column 1: the text ends"),
@@ -341,8 +401,32 @@ fn refused_rows() {
         (r#"{"$def":[0,{"$def":[1,[]]}]}"#, "a definition of a definition"),
         (r#"[{"$def":[0,[]]},{"$def":[0,[]]}]"#, "there already"),
         (r#"{"$def":[-1,[]]}"#, "number of a definition"),
-        (r#"{"$date":"2026-01-02"}"#, "line 1 column 2: `$date` cannot be encoded"),
-        (r#"{"$object":{"class":"os.system"}}"#, "`$object` cannot be encoded"),
+        (r#"{"$date":"2026-02-30"}"#, "not what Date is made of"),
+        (r#"{"$date":"2026-01-02","tz":null}"#, "nothing of that name"),
+        (r#"{"$date":5}"#, "not what Date is made of"),
+        (r#"{"$time":"03:04:05","fold":1,"fold":1}"#, "a name twice"),
+        (r#"{"$time":"03:04:05","fold":2}"#, "not what Time is made of"),
+        (r#"{"$datetime":"2026-01-02T03:04:05","tz":5}"#, "not what DateTime is made of"),
+        (r#"{"$decimal":"1+1"}"#, "not what Decimal is made of"),
+        (r#"{"$fraction":"2/4"}"#, "not what Fraction is made of"),
+        (r#"{"$uuid":"5"}"#, "not what Uuid is made of"),
+        (r#"{"$ip":"fe80::1/64"}"#, "not what Ip is made of"),
+        (r#"{"$zoneinfo":"../etc/passwd"}"#, "not what ZoneInfo is made of"),
+        (r#"{"$counter":[[[],1]]}"#, "unhashable"),
+        (r#"{"$ordereddict":[[1,2],[1,3]]}"#, "not what OrderedDict is made of"),
+        (r#"{"$deque":[1],"maxlen":-1}"#, "not what Deque is made of"),
+        (r#"{"$range":[0,5,0]}"#, "not what Range is made of"),
+        (r#"{"$enum":{"class":"http.HTTPStatus"}}"#, "not what Enum is made of"),
+        (r#"{"$def":[0,{"$range":[0,{"$ref":0},1]}]}"#, "not a container"),
+        (r#"{"$object":{"class":"os.system"}}"#, "global is not allowed: $object"),
+        (r#"{"$persid":5}"#, "global is not allowed: $persid"),
+        (r#"{"$instance":{"class":"m.C","value":1}}"#, "global is not allowed: $instance"),
+        (r#"{"$global":"os.system"}"#, "global is not allowed: os.system"),
+        (r#"{"$global":"builtins.getattr"}"#, "global is not allowed: builtins.getattr"),
+        (r#"{"$enum":{"class":"mypkg.Status","value":1}}"#, "global is not allowed: mypkg.Status"),
+        (r#"{"$exception":{"class":"os.system","args":["id"]}}"#, "global is not allowed: os.system"),
+        (r#"{"$path":"/a","class":"os.system"}"#, "global is not allowed: os.system"),
+        (r#"{"$defaultdict":[],"factory":{"$global":"os.system"}}"#, "global is not allowed: os.system"),
         ("\n\n {\"$strange\":1}", "line 3 column 3: unknown tag `$strange`"),
     ];
     for (text, expected) in rows {

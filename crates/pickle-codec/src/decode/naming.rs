@@ -163,6 +163,12 @@ impl<'a> Machine<'_, 'a> {
         known::lookup(module, name)
             .or_else(|| options.is_allowed(module, name).then_some(KnownClass::Allowed))
             .or_else(|| {
+                // The member of an enum, by its name.
+                let (class, _) = name.rsplit_once('.')?;
+                let is_enum = known::lookup(module, class) == Some(KnownClass::Enum);
+                (is_enum || options.is_allowed(module, class)).then_some(KnownClass::Member)
+            })
+            .or_else(|| {
                 let outer = known::names_outer(module, name) || options.allows_inner(module, name);
                 outer.then_some(KnownClass::Outer)
             })
@@ -174,7 +180,7 @@ impl<'a> Machine<'_, 'a> {
     fn attribute(&mut self, args: NodeId) -> Step<Option<NodeId>> {
         let document = &self.builder.document;
         let &[parent, attribute] = document.items(args) else { return Ok(None) };
-        let Some(ObjectRepr::Global { module, name, known }) =
+        let Some(ObjectRepr::Global { module, name, .. }) =
             document.objects.get(parent.index()).copied().filter(|_| parent.kind() == Kind::Object)
         else {
             return Ok(None);
@@ -190,9 +196,7 @@ impl<'a> Machine<'_, 'a> {
             return Ok(None);
         }
         let whole = alloc::format!("{name_text}.{attribute}");
-        let member =
-            || matches!(known, Some(KnownClass::Enum | KnownClass::Allowed)).then_some(KnownClass::Member);
-        let class = self.class_of(module_text, &whole).or_else(member);
+        let class = self.class_of(module_text, &whole);
         if class.is_none() && self.options.globals == Globals::Known {
             return Err(self.refuse(ErrorKind::Global, module_text, &whole));
         }

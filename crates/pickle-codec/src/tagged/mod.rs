@@ -5,18 +5,21 @@
 //!
 //! | Python | tagged JSON |
 //! |---|---|
-//! | other integers, floats | `{"$int":"123456789012345678901"}`, `{"$float":"nan"}` |
+//! | other integers, floats | `{"$int":"123456789012345678901"}`, hexadecimal beyond 4,300 digits; `{"$float":"nan"}` |
 //! | bytes, bytearray | `{"$bytes":"AP8="}`, `{"$bytearray":"AP8="}` |
 //! | tuple, set, frozenset | `{"$tuple":[1,2]}`, `{"$set":[1]}`, `{"$frozenset":[1]}` |
 //! | other dicts | `{"$dict":[[1,"a"]]}` |
 //! | text with lone surrogates | `{"$str":"7aCA"}`, base64 of WTF-8 |
-//! | known types | `{"$datetime":"2026-01-02T03:04:05"}`, `{"$decimal":"1.10"}`, and so on |
+//! | known types | `{"$datetime":"2026-01-02T03:04:05"}`, `{"$decimal":"1.10"}`, `{"$deque":[1],"maxlen":5}`, and so on |
+//! | enum members and exceptions | `{"$enum":{"class":"http.HTTPStatus","value":404}}`, `{"$exception":{"class":"queue.Full","args":[]}}` |
 //! | names and calls under [`Globals::Inert`](crate::Globals::Inert) | `{"$global":"os.system"}`, `{"$object":{"class":"m.C","args":[]}}` |
 //! | shared objects, if asked for | `{"$def":[0,[1]]}` the first time, then `{"$ref":0}` |
 //!
-//! [`write()`] and [`to_string`] write it, [`from_str`] reads it. Only the bits of a NaN are lost.
+//! [`write()`] and [`to_string`] write it, [`from_str`] reads it, but for what only describes. Only the bits
+//! of a NaN are lost.
 
 mod json;
+mod known;
 mod read;
 mod write;
 

@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use num_bigint::BigInt;
 
 use super::TaggedOptions;
+use super::known::{Classes, Fault, Maker, Tag};
 use crate::build::fill::{Builder, Keys};
 use crate::document::KnownClass;
 use crate::document::NodeId;
@@ -21,40 +22,15 @@ use crate::wire::text::{is_wtf8, push_code_point};
 /// Digits of the longest integer that is read. What is longer takes quadratic time.
 const MAX_DIGITS: usize = 200_000;
 
-/// Tags that `write` writes and that stand for nothing the encoder writes.
-const NOT_ENCODED: &[&str] = &[
-    "$buffer",
-    "$counter",
-    "$date",
-    "$datetime",
-    "$decimal",
-    "$defaultdict",
-    "$deque",
-    "$enum",
-    "$error",
-    "$exception",
-    "$ext",
-    "$fraction",
-    "$global",
-    "$instance",
-    "$ip",
-    "$object",
-    "$ordereddict",
-    "$path",
-    "$persid",
-    "$range",
-    "$slice",
-    "$time",
-    "$timedelta",
-    "$timezone",
-    "$uuid",
-];
+/// Tags that `write` writes and that only describe.
+const DESCRIPTIONS: &[&[u8]] = &[b"$buffer", b"$error", b"$ext", b"$instance", b"$object", b"$persid"];
 
 /// Reads a value in tagged JSON, as a document that [`Document`] can be encoded from.
 ///
-/// `None`, bools, numbers, text, bytes, lists, tuples, dicts, sets and complex numbers are read, and
-/// `$def` and `$ref` make shared and cyclic objects. The tags of objects that pickles build by name
-/// are refused: the encoder writes no calls but those that CPython needs for bytes and sets.
+/// All that [`write()`](super::write()) writes of plain data and of the known types of the standard library
+/// is read, and `$def` and `$ref` make shared and cyclic objects. Known types become the calls that CPython
+/// 3.13 pickles for them. What only describes is refused: `$object`, `$instance`, `$persid`, `$ext`,
+/// `$buffer`, and any class or name that is not known.
 ///
 /// ```
 /// use pickle_codec::tagged::{self, TaggedOptions};
@@ -66,7 +42,8 @@ const NOT_ENCODED: &[&str] = &[
 ///
 /// # Errors
 /// `input` if the text is longer than the limit, `depth` and `budget` as in a decode, and `data`,
-/// with line and column in the message, if the text is not tagged JSON.
+/// with line and column in the message, if the text is not tagged JSON. `global`, with the name, for what
+/// only describes.
 pub fn from_str<'a>(text: &'a str, options: &TaggedOptions) -> Result<Document<'a>> {
     let limits = &options.limits;
     if text.len() > limits.max_input_len {
@@ -86,6 +63,7 @@ pub fn from_str<'a>(text: &'a str, options: &TaggedOptions) -> Result<Document<'
         defs: BTreeMap::new(),
         pending: None,
         complex: None,
+        classes: Classes::default(),
         // A level of a dict is three levels of JSON, and a definition two more.
         max_frames: limits.max_depth.saturating_mul(5).saturating_add(16),
     };
@@ -128,6 +106,15 @@ enum Frame {
     Def {
         number: u64,
     },
+    /// The value of a known type: what the tag takes, then what stands beside it.
+    Known {
+        tag: Tag,
+        /// Where its contents may refer to it.
+        id: Option<NodeId>,
+        base: usize,
+        /// The names of what stands beside it.
+        beside: Vec<&'static str>,
+    },
 }
 
 struct Reader<'a> {
@@ -142,6 +129,7 @@ struct Reader<'a> {
     pending: Option<u64>,
     /// The global `complex`, once there is one.
     complex: Option<NodeId>,
+    classes: Classes,
     max_frames: usize,
 }
 
@@ -523,15 +511,58 @@ impl<'a> Reader<'a> {
                 Ok(false)
             }
             other => {
+                if let Some(tag) = Tag::of(other) {
+                    return self.open_known(tag, base);
+                }
                 let name = alloc::string::String::from_utf8_lossy(other);
                 self.at = start;
-                Err(if NOT_ENCODED.contains(&name.as_ref()) {
-                    self.fail(format_args!("`{name}` cannot be encoded: it stands for a name or a call"))
+                Err(if DESCRIPTIONS.contains(&other) {
+                    Error::new(ErrorKind::Global, start, None).with_global(&name)
                 } else {
                     self.fail(format_args!("unknown tag `{}`", name.escape_debug()))
                 })
             }
         }
+    }
+
+    fn open_known(&mut self, tag: Tag, base: usize) -> Result<bool> {
+        let id = self.maker().open(tag).map_err(Error::plain)?;
+        match id {
+            Some(id) => self.define(id),
+            // What its contents are is not what the definition stands for.
+            None => self.pending = None,
+        }
+        self.push_frame(Frame::Known { tag, id, base, beside: Vec::new() })?;
+        Ok(false)
+    }
+
+    const fn maker(&mut self) -> Maker<'_, 'a> {
+        Maker { builder: &mut self.builder, classes: &mut self.classes }
+    }
+
+    /// The name of what stands beside a tag, behind the comma.
+    fn name_beside(&mut self, tag: Tag) -> Result<&'static str> {
+        self.skip_space();
+        let key = self.string()?;
+        let name = tag.extras().iter().find(|name| name.as_bytes() == key.as_ref()).copied();
+        self.expect(b':')?;
+        name.ok_or_else(|| self.fail("nothing of that name stands beside this tag"))
+    }
+
+    fn close_known(&mut self, tag: Tag, id: Option<NodeId>, base: usize, beside: &[&str]) -> Result<NodeId> {
+        let values = self.values.get(base..).unwrap_or_default().to_vec();
+        let (Some(&contents), extras) = (values.first(), values.get(1..).unwrap_or_default()) else {
+            return Err(self.fail("a tag without a value"));
+        };
+        let find = |name: &str| {
+            beside.iter().position(|other| *other == name).and_then(|place| extras.get(place)).copied()
+        };
+        self.maker().close(tag, id, contents, find).map_err(|fault| match fault {
+            Fault::Kind(ErrorKind::Hash) => self.unfit(ErrorKind::Hash),
+            Fault::Kind(kind) => Error::plain(kind),
+            Fault::Unfit => self.fail(format_args!("not what {tag:?} is made of")),
+            Fault::Global(name) => Error::new(ErrorKind::Global, self.at, None).with_global(&name),
+        })
     }
 
     /// Opens an array inside a tag; whether it was empty and so is complete.
@@ -698,6 +729,17 @@ impl<'a> Reader<'a> {
                 true
             }
             Some(Frame::Pairs { .. }) => true,
+            Some(&Frame::Known { tag, .. }) => {
+                let ends = !self.accept(b',');
+                if !ends {
+                    let name = self.name_beside(tag)?;
+                    match self.frames.last_mut() {
+                        Some(Frame::Known { beside, .. }) if !beside.contains(&name) => beside.push(name),
+                        _ => return Err(self.fail("a name twice beside a tag")),
+                    }
+                }
+                ends
+            }
         };
         if closes {
             self.close()?;
@@ -752,6 +794,7 @@ impl<'a> Reader<'a> {
                 return Ok(());
             }
             Frame::Pair { .. } => return Ok(()),
+            Frame::Known { tag, id, base, beside } => (self.close_known(tag, id, base, &beside)?, base),
         };
         self.values.truncate(base);
         self.values.push(id);
