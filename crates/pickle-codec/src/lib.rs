@@ -58,7 +58,7 @@
 //!   hashing. Without it the crate is `no_std + alloc`.
 //! - `serde` (default): [`from_slice`], [`to_vec`], and both traits for [`Value`].
 //! - `json`: the tagged JSON spelling of Python values, module `tagged`.
-//! - `arbitrary`: `Arbitrary` for [`Value`] and for pickles, for fuzz targets.
+//! - `arbitrary`: `Arbitrary` for [`Value`], for fuzz targets.
 //!
 //! # Panics
 //!
@@ -99,8 +99,6 @@ pub use self::serde::{
 };
 #[cfg(all(feature = "serde", feature = "std"))]
 pub use self::serde::{PickleReader, from_reader, from_reader_with, to_writer};
-#[cfg(feature = "arbitrary")]
-pub use arbitrary::ArbitraryPickle;
 pub use budget::Budget;
 pub use build::builder::DocumentBuilder;
 pub use decode::push::PushDecoder;

@@ -4,8 +4,9 @@ use super::{Machine, Step};
 use crate::document::NodeId;
 use crate::options::{Py2Str, Surrogates};
 use crate::wire::error::ErrorKind;
+use crate::wire::escape::{raw_unicode_escape, string_literal};
 use crate::wire::number::Integer;
-use crate::wire::text::{is_wtf8, latin1, raw_unicode_escape, replace_surrogates, string_literal};
+use crate::wire::text::{is_wtf8, latin1, replace_surrogates};
 
 impl<'a> Machine<'_, 'a> {
     pub(super) fn integer(&mut self, integer: Integer) -> Step<NodeId> {

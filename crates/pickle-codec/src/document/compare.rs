@@ -8,6 +8,7 @@
 use alloc::vec::Vec;
 use core::hash::{Hash, Hasher};
 
+use super::hash::{K0, K1, fold, hash_bytes};
 use super::id::{Kind, NodeId};
 use super::node::NodeRef;
 use super::tables::{Document, ObjectRepr};
@@ -100,12 +101,12 @@ fn leaf<'d>(document: &'d Document<'_>, id: NodeId) -> Option<Leaf<'d>> {
 
 /// What a container is, apart from what it holds.
 #[derive(Clone, Copy, PartialEq)]
-struct Shape {
+struct NodeShape {
     kind: u8,
     len: usize,
 }
 
-fn shape(document: &Document<'_>, id: NodeId) -> Shape {
+fn shape(document: &Document<'_>, id: NodeId) -> NodeShape {
     let len = document.items(id).len();
     let kind = match id.kind() {
         Kind::List => 1,
@@ -119,7 +120,7 @@ fn shape(document: &Document<'_>, id: NodeId) -> Shape {
         },
         _ => 2,
     };
-    Shape { kind, len }
+    NodeShape { kind, len }
 }
 
 /// The step from one key to the next in a container whose order does not matter.
@@ -373,14 +374,6 @@ const ROUNDS: usize = 3;
 /// Parts that `refine_both` may look at.
 const REFINING: usize = 1 << 24;
 
-const fn fold(left: u64, right: u64) -> u64 {
-    let wide = (left as u128).wrapping_mul(right as u128);
-    (wide as u64) ^ ((wide >> 64) as u64)
-}
-
-const K0: u64 = 0x9e37_79b9_7f4a_7c15;
-const K1: u64 = 0xd6e8_feb8_6659_fd93;
-
 const fn mix(hash: u64, part: u64) -> u64 {
     fold(hash ^ part, K0) ^ hash.rotate_left(23)
 }
@@ -548,17 +541,4 @@ impl<'d, 'a> Hashes<'d, 'a> {
         order.sort_unstable();
         order
     }
-}
-
-fn hash_bytes(bytes: &[u8], seed: u64) -> u64 {
-    let mut hash = fold(seed ^ K1, bytes.len() as u64 ^ K0);
-    let (words, tail) = bytes.as_chunks::<8>();
-    for word in words {
-        hash = fold(hash ^ u64::from_le_bytes(*word), K0);
-    }
-    let mut last = [0; 8];
-    for (slot, byte) in last.iter_mut().zip(tail) {
-        *slot = *byte;
-    }
-    fold(hash ^ u64::from_le_bytes(last), K1)
 }

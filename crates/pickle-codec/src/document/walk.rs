@@ -105,11 +105,28 @@ impl Layout {
         if !id.is_container() {
             return None;
         }
-        self.place(id).map(|place| place - self.base[10])
+        self.place(id).map(|place| place - self.base[Kind::List as usize])
     }
 
     pub(crate) const fn containers(&self) -> usize {
-        self.len - self.base[10]
+        self.len - self.base[Kind::List as usize]
+    }
+
+    /// As [`place`](Self::place), for what a pickle's memo can hold, counted from 0; `usize::MAX` for
+    /// numbers and constants, which are written again at each place.
+    #[inline]
+    #[allow(clippy::as_conversions, reason = "a kind is a number below 16")]
+    pub(crate) fn memo_slot(&self, id: NodeId) -> usize {
+        let kind = id.kind() as usize;
+        let first = Kind::Str as usize;
+        match self.base.get(kind) {
+            Some(base) if kind >= first => base - self.base[first] + id.index(),
+            _ => usize::MAX,
+        }
+    }
+
+    pub(crate) const fn memo_slots(&self) -> usize {
+        self.len - self.base[Kind::Str as usize]
     }
 }
 

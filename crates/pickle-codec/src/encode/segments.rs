@@ -12,7 +12,7 @@ use crate::document::Document;
 use crate::wire::error::{ErrorKind, Result};
 
 #[derive(Clone, Copy, Debug)]
-enum Piece<'v> {
+enum Span<'v> {
     /// The next so many bytes of `Segments::own`.
     Own(usize),
     Shared(&'v [u8]),
@@ -40,7 +40,7 @@ enum Piece<'v> {
 #[derive(Clone, Debug, Default)]
 pub struct Segments<'v> {
     own: Vec<u8>,
-    pieces: Vec<Piece<'v>>,
+    pieces: Vec<Span<'v>>,
     /// The piece at hand, and what of it has been read.
     piece: usize,
     read: usize,
@@ -56,12 +56,12 @@ impl Segments<'_> {
         let mut read = self.read;
         self.pieces.get(self.piece..).unwrap_or_default().iter().map(move |piece| {
             let bytes = match *piece {
-                Piece::Own(len) => {
+                Span::Own(len) => {
                     let bytes = self.own.get(own..own + len).unwrap_or_default();
                     own += len;
                     bytes
                 }
-                Piece::Shared(bytes) => bytes,
+                Span::Shared(bytes) => bytes,
             };
             bytes.get(core::mem::take(&mut read)..).unwrap_or_default()
         })
@@ -106,15 +106,15 @@ impl Buf for Segments<'_> {
         self.remaining -= count;
         while let Some(piece) = self.pieces.get(self.piece) {
             let len = match *piece {
-                Piece::Own(len) => len,
-                Piece::Shared(bytes) => bytes.len(),
+                Span::Own(len) => len,
+                Span::Shared(bytes) => bytes.len(),
             };
             if self.read + count < len {
                 self.read += count;
                 return;
             }
             count -= len - self.read;
-            if matches!(piece, Piece::Own(_)) {
+            if matches!(piece, Span::Own(_)) {
                 self.own_read += len;
             }
             self.read = 0;
@@ -130,10 +130,10 @@ impl<'v> Sink<'v> for Segments<'v> {
         }
         self.own.extend_from_slice(bytes);
         self.remaining += bytes.len();
-        if let Some(Piece::Own(len)) = self.pieces.last_mut() {
+        if let Some(Span::Own(len)) = self.pieces.last_mut() {
             *len += bytes.len();
         } else {
-            self.pieces.push(Piece::Own(bytes.len()));
+            self.pieces.push(Span::Own(bytes.len()));
         }
         Ok(())
     }
@@ -141,7 +141,7 @@ impl<'v> Sink<'v> for Segments<'v> {
     fn share(&mut self, bytes: &'v [u8]) -> Result<(), ErrorKind> {
         if !bytes.is_empty() {
             self.remaining += bytes.len();
-            self.pieces.push(Piece::Shared(bytes));
+            self.pieces.push(Span::Shared(bytes));
         }
         Ok(())
     }

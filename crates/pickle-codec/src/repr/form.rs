@@ -52,11 +52,11 @@ pub(super) struct Delimiters {
     pub(super) empty: &'static str,
     /// For a container inside itself.
     pub(super) cycle: &'static str,
-    pub(super) style: Style,
+    pub(super) style: Punctuation,
 }
 
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Style {
+pub(super) enum Punctuation {
     Plain,
     /// One item has a comma behind it.
     Tuple,
@@ -66,25 +66,25 @@ pub(super) enum Style {
 
 impl Delimiters {
     pub(super) const LIST: Self =
-        Self { head: "[", tail: "]", empty: "[]", cycle: "[...]", style: Style::Plain };
+        Self { head: "[", tail: "]", empty: "[]", cycle: "[...]", style: Punctuation::Plain };
     pub(super) const TUPLE: Self =
-        Self { head: "(", tail: ")", empty: "()", cycle: "(...)", style: Style::Tuple };
+        Self { head: "(", tail: ")", empty: "()", cycle: "(...)", style: Punctuation::Tuple };
     pub(super) const DICT: Self =
-        Self { head: "{", tail: "}", empty: "{}", cycle: "{...}", style: Style::Dict };
+        Self { head: "{", tail: "}", empty: "{}", cycle: "{...}", style: Punctuation::Dict };
     pub(super) const SET: Self =
-        Self { head: "{", tail: "}", empty: "set()", cycle: "set(...)", style: Style::Plain };
+        Self { head: "{", tail: "}", empty: "set()", cycle: "set(...)", style: Punctuation::Plain };
     pub(super) const FROZENSET: Self = Self {
         head: "frozenset({",
         tail: "})",
         empty: "frozenset()",
         cycle: "frozenset(...)",
-        style: Style::Plain,
+        style: Punctuation::Plain,
     };
     pub(super) const PERSID: Self = Self {
         head: "<persistent id ",
         tail: ">",
         empty: "<persistent id>",
         cycle: "<persistent id ...>",
-        style: Style::Plain,
+        style: Punctuation::Plain,
     };
 }

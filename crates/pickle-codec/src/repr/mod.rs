@@ -17,7 +17,7 @@ use core::fmt;
 use self::form::Form;
 #[cfg(feature = "serde")]
 pub(crate) use self::known::uuid;
-use self::printer::{Outcome, Printer, Stop};
+use self::printer::{Outcome, PrintError, Printer};
 use crate::document::{Document, NodeRef};
 use crate::value::Value;
 use crate::wire::error::{Error, ErrorKind, Result};
@@ -161,14 +161,14 @@ fn print_scalar<W: fmt::Write + ?Sized>(form: Form<'_>, out: &mut W, max_len: us
 fn shown(outcome: Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match outcome {
         Ok(()) => Ok(()),
-        Err(Stop::Cap) => f.write_str("..."),
-        Err(Stop::Writer) => Err(fmt::Error),
+        Err(PrintError::Cap) => f.write_str("..."),
+        Err(PrintError::Writer) => Err(fmt::Error),
     }
 }
 
-fn error(stop: Stop) -> Error {
+fn error(stop: PrintError) -> Error {
     match stop {
-        Stop::Cap => Error::plain(ErrorKind::Budget),
-        Stop::Writer => Error::message("the writer failed"),
+        PrintError::Cap => Error::plain(ErrorKind::Budget),
+        PrintError::Writer => Error::message("the writer failed"),
     }
 }

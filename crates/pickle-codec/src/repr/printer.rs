@@ -4,14 +4,14 @@ use core::fmt;
 
 /// Why printing ended early.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Stop {
+pub(super) enum PrintError {
     /// More was to be printed than the cap allows.
     Cap,
     /// The writer below failed.
     Writer,
 }
 
-pub(super) type Outcome = Result<(), Stop>;
+pub(super) type Outcome = Result<(), PrintError>;
 
 /// A writer that counts.
 pub(super) struct Printer<'w, W: ?Sized> {
@@ -27,15 +27,15 @@ impl<W: fmt::Write + ?Sized> Printer<'_, W> {
     pub(super) fn write(&mut self, text: &str) -> Outcome {
         if text.len() <= self.left {
             self.left -= text.len();
-            return self.out.write_str(text).map_err(|_| Stop::Writer);
+            return self.out.write_str(text).map_err(|_| PrintError::Writer);
         }
         let mut end = self.left;
         while !text.is_char_boundary(end) {
             end -= 1;
         }
         self.left = 0;
-        self.out.write_str(text.get(..end).unwrap_or_default()).map_err(|_| Stop::Writer)?;
-        Err(Stop::Cap)
+        self.out.write_str(text.get(..end).unwrap_or_default()).map_err(|_| PrintError::Writer)?;
+        Err(PrintError::Cap)
     }
 }
 

@@ -7,7 +7,7 @@ use memchr::memchr;
 use num_bigint::BigInt;
 
 use super::printable::is_printable;
-use super::printer::{Outcome, Printer, Stop};
+use super::printer::{Outcome, PrintError, Printer};
 use crate::wire::float::{FloatText, write_float};
 use crate::wire::number::MAX_DECIMAL_BITS;
 use crate::wire::text::Str;
@@ -18,9 +18,9 @@ impl<W: Write + ?Sized> Printer<'_, W> {
         let before = self.left;
         match Write::write_fmt(self, arguments) {
             Ok(()) => Ok(()),
-            Err(_) if self.left == 0 && before > 0 => Err(Stop::Cap),
-            Err(_) if before == 0 => Err(Stop::Cap),
-            Err(_) => Err(Stop::Writer),
+            Err(_) if self.left == 0 && before > 0 => Err(PrintError::Cap),
+            Err(_) if before == 0 => Err(PrintError::Cap),
+            Err(_) => Err(PrintError::Writer),
         }
     }
 
@@ -31,7 +31,7 @@ impl<W: Write + ?Sized> Printer<'_, W> {
     pub(super) fn float(&mut self, value: f64) -> Outcome {
         let mut buffer = FloatText::default();
         // The longest float fits the buffer.
-        write_float(value, &mut buffer).map_err(|_| Stop::Writer)?;
+        write_float(value, &mut buffer).map_err(|_| PrintError::Writer)?;
         self.write(buffer.as_str())
     }
 
@@ -44,7 +44,7 @@ impl<W: Write + ?Sized> Printer<'_, W> {
             // Not worth the digits: the cap comes first.
             let sign = if value.sign() == num_bigint::Sign::Minus { "-0x..." } else { "0x..." };
             self.write(sign)?;
-            return Err(Stop::Cap);
+            return Err(PrintError::Cap);
         }
         self.write(&alloc::format!("{value:#x}"))
     }

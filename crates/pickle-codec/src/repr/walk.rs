@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::fmt::Write;
 
-use super::form::{Delimiters, Form, Separators, Style};
+use super::form::{Delimiters, Form, Punctuation, Separators};
 use super::known::{self, StrPart};
 use super::names::{global_text, name_text};
 use super::printer::{Outcome, Printer};
@@ -119,7 +119,7 @@ pub(super) fn print_repr<W: Write + ?Sized>(
                 let bare = keywords.last() == Some(&height);
                 if let Some(child) = walk::child(document, id, sorted) {
                     if place > 0 {
-                        printer.write(if delimiters.style == Style::Dict && place % 2 == 1 {
+                        printer.write(if delimiters.style == Punctuation::Dict && place % 2 == 1 {
                             if bare { "=" } else { ": " }
                         } else {
                             ", "
@@ -131,7 +131,7 @@ pub(super) fn print_repr<W: Write + ?Sized>(
                     }
                     continue;
                 }
-                if delimiters.style == Style::Tuple && len == 1 {
+                if delimiters.style == Punctuation::Tuple && len == 1 {
                     printer.write(",")?;
                 }
                 if bare {

@@ -10,7 +10,7 @@ use crate::json;
 use crate::wire::float::{FloatText, write_float};
 
 /// Where JSON goes: into a buffer, or into a count.
-pub(super) trait Sink {
+pub(super) trait JsonSink {
     fn put(&mut self, bytes: &[u8]);
 
     fn base64(&mut self, bytes: &[u8]);
@@ -19,7 +19,7 @@ pub(super) trait Sink {
     fn len(&self) -> usize;
 }
 
-impl Sink for Vec<u8> {
+impl JsonSink for Vec<u8> {
     #[inline]
     fn put(&mut self, bytes: &[u8]) {
         self.extend_from_slice(bytes);
@@ -44,7 +44,7 @@ impl Sink for Vec<u8> {
 #[derive(Debug, Default)]
 pub(super) struct Count(usize);
 
-impl Sink for Count {
+impl JsonSink for Count {
     #[inline]
     fn put(&mut self, bytes: &[u8]) {
         self.0 = self.0.saturating_add(bytes.len());
@@ -62,7 +62,7 @@ impl Sink for Count {
 /// Lets `write!` write into a sink.
 pub(super) struct Formatted<'s, S>(pub(super) &'s mut S);
 
-impl<S: Sink> Write for Formatted<'_, S> {
+impl<S: JsonSink> Write for Formatted<'_, S> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.0.put(text.as_bytes());
         Ok(())
@@ -70,25 +70,25 @@ impl<S: Sink> Write for Formatted<'_, S> {
 }
 
 /// Writes what `Display` gives, which is ASCII without quotes.
-pub(super) fn display(value: impl fmt::Display, sink: &mut impl Sink) {
+pub(super) fn display(value: impl fmt::Display, sink: &mut impl JsonSink) {
     // A sink takes everything, so the formatter has nothing to report.
     let _done = write!(Formatted(sink), "{value}");
 }
 
 /// Writes a quoted string.
-pub(super) fn string(text: &str, sink: &mut impl Sink) {
+pub(super) fn string(text: &str, sink: &mut impl JsonSink) {
     sink.put(b"\"");
     escaped(text, sink);
     sink.put(b"\"");
 }
 
 /// Writes the inside of a string.
-pub(super) fn escaped(text: &str, sink: &mut impl Sink) {
+pub(super) fn escaped(text: &str, sink: &mut impl JsonSink) {
     json::escape(text, &mut |piece| sink.put(piece.as_bytes()));
 }
 
 /// Writes a float as Python's `json.dumps` does; the ones that JSON has no word for with a tag.
-pub(super) fn float(value: f64, sink: &mut impl Sink) {
+pub(super) fn float(value: f64, sink: &mut impl JsonSink) {
     if !value.is_finite() {
         return sink.put(match (value.is_nan(), value > 0.0) {
             (true, _) => b"{\"$float\":\"nan\"}",

@@ -49,7 +49,7 @@ pub fn from_str<'a>(text: &'a str, options: &TaggedOptions) -> Result<Document<'
     if text.len() > limits.max_input_len {
         return Err(Error::plain(ErrorKind::Input));
     }
-    let mut reader = Reader {
+    let mut reader = JsonReader {
         text,
         at: 0,
         builder: Builder::new(
@@ -117,7 +117,7 @@ enum Frame {
     },
 }
 
-struct Reader<'a> {
+struct JsonReader<'a> {
     text: &'a str,
     at: usize,
     builder: Builder<'a>,
@@ -133,7 +133,7 @@ struct Reader<'a> {
     max_frames: usize,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> JsonReader<'a> {
     fn run(&mut self) -> Result<NodeId> {
         loop {
             if !self.value()? {

@@ -6,7 +6,7 @@ use core::fmt::Display;
 
 use num_bigint::BigInt;
 
-use super::json::{self, Count, Sink};
+use super::json::{self, Count, JsonSink};
 use crate::budget::Budget;
 use crate::document::walk::{Layout, NodeSet, limit_or_cycle};
 use crate::document::{BigIntRef, Document, Node, NodeRef};
@@ -48,7 +48,7 @@ struct Pass<'d, 'a> {
 }
 
 impl Pass<'_, '_> {
-    fn all(&mut self, refs: bool, out: &mut Vec<u8>) -> Step {
+    fn all(&mut self, refs: bool, out: &mut Vec<u8>) -> Written {
         if refs {
             self.shares = Shares::find(self.node.document);
             self.over(&mut Count::default(), usize::MAX)?;
@@ -64,12 +64,12 @@ impl Pass<'_, '_> {
         self.over(out, usize::MAX)
     }
 
-    fn over(&mut self, sink: &mut impl Sink, at_once: usize) -> Step {
+    fn over(&mut self, sink: &mut impl JsonSink, at_once: usize) -> Written {
         self.shares.begin();
         let start = sink.len();
         let (limit, at_once) = (self.limit.saturating_add(start), at_once.saturating_add(start));
         let outcome =
-            Writer::new(self.node.document, sink, limit, at_once, &mut self.shares).run(self.node.id);
+            JsonWriter::new(self.node.document, sink, limit, at_once, &mut self.shares).run(self.node.id);
         self.produced = self.produced.saturating_add(sink.len() - start);
         self.shares.end();
         outcome
@@ -89,7 +89,7 @@ impl From<ErrorKind> for Stop {
     }
 }
 
-type Step = core::result::Result<(), Stop>;
+type Written = core::result::Result<(), Stop>;
 
 /// Which objects are met again, and the numbers they have been given.
 #[derive(Default)]
@@ -164,7 +164,7 @@ enum Task<'d> {
     Members(&'d [NodeId], usize),
 }
 
-struct Writer<'w, 'd, 'a, S> {
+struct JsonWriter<'w, 'd, 'a, S> {
     document: &'d Document<'a>,
     sink: &'w mut S,
     /// Most bytes in the sink, and most `work`.
@@ -178,7 +178,7 @@ struct Writer<'w, 'd, 'a, S> {
     tasks: Vec<Task<'d>>,
 }
 
-impl<'w, 'd, 'a, S: Sink> Writer<'w, 'd, 'a, S> {
+impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
     fn new(
         document: &'d Document<'a>,
         sink: &'w mut S,
@@ -190,7 +190,7 @@ impl<'w, 'd, 'a, S: Sink> Writer<'w, 'd, 'a, S> {
         Self { document, sink, limit, at_once, work: 0, open, shares, tasks: Vec::new() }
     }
 
-    fn run(mut self, root: NodeId) -> Step {
+    fn run(mut self, root: NodeId) -> Written {
         self.tasks.push(Task::Value(root));
         while let Some(task) = self.tasks.pop() {
             self.charge(0)?;
@@ -218,7 +218,7 @@ impl<'w, 'd, 'a, S: Sink> Writer<'w, 'd, 'a, S> {
     }
 
     /// Refuses what would pass the limit, before it is written.
-    fn charge(&self, more: usize) -> Step {
+    fn charge(&self, more: usize) -> Written {
         let produced = self.sink.len().saturating_add(more);
         if produced > self.limit || self.work > self.limit {
             return Err(Stop::Kind(ErrorKind::Budget));
@@ -226,7 +226,7 @@ impl<'w, 'd, 'a, S: Sink> Writer<'w, 'd, 'a, S> {
         if produced > self.at_once { Err(Stop::Full) } else { Ok(()) }
     }
 
-    fn items(&mut self, ids: &'d [NodeId], from: usize) -> Step {
+    fn items(&mut self, ids: &'d [NodeId], from: usize) -> Written {
         for (place, &id) in ids.iter().enumerate().skip(from) {
             if place > 0 {
                 self.put(",");
@@ -240,7 +240,7 @@ impl<'w, 'd, 'a, S: Sink> Writer<'w, 'd, 'a, S> {
         Ok(())
     }
 
-    fn pairs(&mut self, ids: &'d [NodeId], from: usize) -> Step {
+    fn pairs(&mut self, ids: &'d [NodeId], from: usize) -> Written {
         let Some(&[key, value, ..]) = ids.get(from..) else { return Ok(()) };
         self.put(if from > 0 { ",[" } else { "[" });
         self.tasks.extend([
@@ -253,7 +253,7 @@ impl<'w, 'd, 'a, S: Sink> Writer<'w, 'd, 'a, S> {
         Ok(())
     }
 
-    fn members(&mut self, ids: &'d [NodeId], from: usize) -> Step {
+    fn members(&mut self, ids: &'d [NodeId], from: usize) -> Written {
         let (pairs, _) = ids.as_chunks::<2>();
         for (place, &[key, value]) in pairs.iter().enumerate().skip(from) {
             if place > 0 {
@@ -271,7 +271,7 @@ impl<'w, 'd, 'a, S: Sink> Writer<'w, 'd, 'a, S> {
         Ok(())
     }
 
-    fn value(&mut self, id: NodeId) -> Step {
+    fn value(&mut self, id: NodeId) -> Written {
         if !id.is_container() {
             return self.scalar(id);
         }
@@ -369,7 +369,7 @@ impl<'w, 'd, 'a, S: Sink> Writer<'w, 'd, 'a, S> {
     }
 
     /// Writes a value that holds no others, with its definition if it is shared.
-    fn scalar(&mut self, id: NodeId) -> Step {
+    fn scalar(&mut self, id: NodeId) -> Written {
         if self.shares.phase == Phase::Off || !self.is_sharable(id) {
             return self.bare_scalar(id);
         }
@@ -401,7 +401,7 @@ impl<'w, 'd, 'a, S: Sink> Writer<'w, 'd, 'a, S> {
         }
     }
 
-    fn bare_scalar(&mut self, id: NodeId) -> Step {
+    fn bare_scalar(&mut self, id: NodeId) -> Written {
         match self.document.node(id).view() {
             Node::Bool(true) => self.put("true"),
             Node::Bool(false) => self.put("false"),
@@ -418,7 +418,7 @@ impl<'w, 'd, 'a, S: Sink> Writer<'w, 'd, 'a, S> {
         self.charge(0)
     }
 
-    fn text(&mut self, text: Str<'_>) -> Step {
+    fn text(&mut self, text: Str<'_>) -> Written {
         match text {
             Str::Utf8(text) => self.string(text),
             Str::Wtf8(bytes) => self.base64("{\"$str\":\"", bytes),
@@ -426,7 +426,7 @@ impl<'w, 'd, 'a, S: Sink> Writer<'w, 'd, 'a, S> {
     }
 
     /// Writes a quoted string, if it fits with its escapes.
-    fn string(&mut self, text: &str) -> Step {
+    fn string(&mut self, text: &str) -> Written {
         self.charge(text.len() + 2)?;
         // The longest escape has six bytes for one.
         if self.charge(text.len().saturating_mul(6)).is_err() {
@@ -438,7 +438,7 @@ impl<'w, 'd, 'a, S: Sink> Writer<'w, 'd, 'a, S> {
         Ok(())
     }
 
-    fn base64(&mut self, open: &str, bytes: &[u8]) -> Step {
+    fn base64(&mut self, open: &str, bytes: &[u8]) -> Written {
         self.charge(bytes.len().div_ceil(3).saturating_mul(4))?;
         self.put(open);
         self.sink.base64(bytes);
@@ -446,7 +446,7 @@ impl<'w, 'd, 'a, S: Sink> Writer<'w, 'd, 'a, S> {
         Ok(())
     }
 
-    fn big_int(&mut self, value: BigIntRef<'_>) -> Step {
+    fn big_int(&mut self, value: BigIntRef<'_>) -> Written {
         self.charge(value.as_signed_bytes_le().len())?;
         self.put("{\"$int\":\"");
         self.digits(&value.to_bigint())?;
@@ -456,7 +456,7 @@ impl<'w, 'd, 'a, S: Sink> Writer<'w, 'd, 'a, S> {
 
     /// Decimal up to the 4,300 digits that CPython prints, hexadecimal beyond: decimal digits take
     /// quadratic time.
-    fn digits(&mut self, value: &BigInt) -> Step {
+    fn digits(&mut self, value: &BigInt) -> Written {
         if value.bits() <= MAX_DECIMAL_BITS {
             json::display(value, self.sink);
             return self.charge(0);
@@ -483,7 +483,7 @@ impl<'w, 'd, 'a, S: Sink> Writer<'w, 'd, 'a, S> {
         self.put("\"");
     }
 
-    fn global(&mut self, id: NodeId) -> Step {
+    fn global(&mut self, id: NodeId) -> Written {
         let known = match self.object_repr(id) {
             Some(ObjectRepr::Global { known, .. }) => *known,
             _ => None,
@@ -508,7 +508,7 @@ impl<'w, 'd, 'a, S: Sink> Writer<'w, 'd, 'a, S> {
     }
 
     /// Writes `"module.name"`.
-    fn name(&mut self, (module, name): (Str<'_>, Str<'_>)) -> Step {
+    fn name(&mut self, (module, name): (Str<'_>, Str<'_>)) -> Written {
         let parts = [module, name].map(|part| part.as_str().unwrap_or_default());
         let len = parts.map(str::len).iter().sum::<usize>();
         self.charge(len)?;
@@ -525,7 +525,7 @@ impl<'w, 'd, 'a, S: Sink> Writer<'w, 'd, 'a, S> {
         Ok(())
     }
 
-    fn object(&mut self, id: NodeId) -> Step {
+    fn object(&mut self, id: NodeId) -> Written {
         self.tasks.push(Task::Close(id, ""));
         match self.object_repr(id) {
             Some(ObjectRepr::Instance(instance)) => {
@@ -557,7 +557,7 @@ impl<'w, 'd, 'a, S: Sink> Writer<'w, 'd, 'a, S> {
     }
 
     /// An object as the pickle describes it.
-    fn described(&mut self, instance: &Instance) -> Step {
+    fn described(&mut self, instance: &Instance) -> Written {
         let document = self.document;
         self.put("{\"$object\":{\"class\":");
         let start = self.tasks.len();
@@ -593,7 +593,7 @@ impl<'w, 'd, 'a, S: Sink> Writer<'w, 'd, 'a, S> {
         }
     }
 
-    fn known(&mut self, known: Known<'d, 'a>, object: Object<'d, 'a>) -> Step {
+    fn known(&mut self, known: Known<'d, 'a>, object: Object<'d, 'a>) -> Written {
         let start = self.tasks.len();
         let state = object.state().map(|state| state.id);
         match known {
@@ -721,7 +721,7 @@ impl<'w, 'd, 'a, S: Sink> Writer<'w, 'd, 'a, S> {
     }
 
     /// Ends an object, with the class beside what there is unless it is one of the plain ones.
-    fn class_beside(&mut self, object: Object<'d, 'a>, plain: &[&str]) -> Step {
+    fn class_beside(&mut self, object: Object<'d, 'a>, plain: &[&str]) -> Written {
         if let Some((Str::Utf8(module), Str::Utf8(name))) = object.shown_class_name()
             && !plain.contains(&name)
         {

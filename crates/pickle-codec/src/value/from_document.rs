@@ -117,7 +117,7 @@ struct Converter {
 }
 
 /// A container of which some children are done.
-struct Open<'a> {
+struct OpenValue<'a> {
     id: NodeId,
     place: u32,
     body: Body<'a>,
@@ -132,9 +132,9 @@ enum Body<'a> {
 }
 
 /// What a node came to.
-enum Step<'a> {
+enum Converted<'a> {
     Done(Value<'a>),
-    Open(Body<'a>),
+    OpenValue(Body<'a>),
 }
 
 impl Converter {
@@ -145,18 +145,18 @@ impl Converter {
 
     fn value<'a>(&mut self, root: NodeRef<'_, 'a>) -> Result<Value<'a>, ErrorKind> {
         let document = root.document();
-        let mut open: Vec<Open<'a>> = Vec::new();
+        let mut open: Vec<OpenValue<'a>> = Vec::new();
         let mut next = Some(root.id());
         loop {
             let mut done = None;
             if let Some(id) = next.take() {
                 match self.step(document.node(id))? {
-                    Step::Done(value) => done = Some(value),
-                    Step::Open(body) => {
+                    Converted::Done(value) => done = Some(value),
+                    Converted::OpenValue(body) => {
                         if open.len() >= self.max_depth {
                             return Err(ErrorKind::Depth);
                         }
-                        open.push(Open { id, place: 0, body });
+                        open.push(OpenValue { id, place: 0, body });
                     }
                 }
             }
@@ -186,8 +186,8 @@ impl Converter {
     }
 
     /// A leaf as a value, a container as an empty body with room for what it will hold.
-    fn step<'a>(&mut self, node: NodeRef<'_, 'a>) -> Result<Step<'a>, ErrorKind> {
-        Ok(Step::Done(match node.view() {
+    fn step<'a>(&mut self, node: NodeRef<'_, 'a>) -> Result<Converted<'a>, ErrorKind> {
+        Ok(Converted::Done(match node.view() {
             Node::None => Value::None,
             Node::Bool(value) => Value::Bool(value),
             Node::Int(value) => Value::Int(value),
@@ -195,11 +195,11 @@ impl Converter {
             Node::Str(text) => self.text(node, text)?,
             Node::List(items) | Node::Tuple(items) | Node::Set(items) | Node::FrozenSet(items) => {
                 self.charge(items.len().saturating_mul(SLOT))?;
-                return Ok(Step::Open(Body::Items(Vec::with_capacity(items.len()))));
+                return Ok(Converted::OpenValue(Body::Items(Vec::with_capacity(items.len()))));
             }
             Node::Dict(pairs) => {
                 self.charge(pairs.len().saturating_mul(2 * SLOT))?;
-                return Ok(Step::Open(Body::Pairs(Vec::with_capacity(pairs.len()), Value::None)));
+                return Ok(Converted::OpenValue(Body::Pairs(Vec::with_capacity(pairs.len()), Value::None)));
             }
             Node::BigInt(value) => {
                 self.charge(size_of::<num_bigint::BigInt>() + value.as_signed_bytes_le().len() + 8)?;
@@ -216,11 +216,11 @@ impl Converter {
             }
             Node::Object(_) => {
                 self.charge(size_of::<ObjectValue<'_>>())?;
-                return Ok(Step::Open(Body::Parts(Box::default())));
+                return Ok(Converted::OpenValue(Body::Parts(Box::default())));
             }
             Node::PersistentId(_) => {
                 self.charge(SLOT)?;
-                return Ok(Step::Open(Body::Items(Vec::with_capacity(1))));
+                return Ok(Converted::OpenValue(Body::Items(Vec::with_capacity(1))));
             }
             Node::Extension(code) => Value::Extension(code),
             Node::Buffer(index, read_only) => Value::Buffer(index, read_only),
@@ -257,7 +257,7 @@ impl Converter {
     }
 }
 
-impl<'a> Open<'a> {
+impl<'a> OpenValue<'a> {
     /// Takes the child before the place at hand.
     fn take(&mut self, value: Value<'a>) {
         match &mut self.body {
@@ -275,7 +275,7 @@ impl<'a> Open<'a> {
 }
 
 /// The value of a container whose children are all done.
-fn close<'a>(document: &Document<'a>, open: Open<'a>) -> Value<'a> {
+fn close<'a>(document: &Document<'a>, open: OpenValue<'a>) -> Value<'a> {
     let view = document.node(open.id).view();
     match (open.body, view) {
         (Body::Items(items), Node::Tuple(_)) => Value::Tuple(items),

@@ -8,10 +8,11 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 
 use super::error::{Error, ErrorKind, Result};
+use super::escape::{raw_unicode_escape, string_literal};
 use super::number::{self, Integer};
 use super::opcode::{ArgumentKind, Opcode};
 use super::reader::{Reader, float8, int4, uint1, uint2, uint4, uint8};
-use super::text::{is_wtf8, raw_unicode_escape, string_literal};
+use super::text::is_wtf8;
 use crate::options::Limits;
 
 /// One opcode with its argument.

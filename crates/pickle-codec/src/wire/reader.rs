@@ -11,44 +11,44 @@ use nom::bytes::complete::take;
 use super::error::ErrorKind;
 
 /// What an argument reader gives; the error carries nothing because only its place matters.
-pub(crate) type Argument<'a, T> = IResult<&'a [u8], T, ()>;
+pub(crate) type Parsed<'a, T> = IResult<&'a [u8], T, ()>;
 
 /// An argument of a fixed size. nom's own readers of numbers add them up byte by byte, which took a
 /// twelfth of the time of a small pickle; its `take` costs nothing.
 #[inline]
-fn fixed<const N: usize>(input: &[u8]) -> Argument<'_, [u8; N]> {
+fn fixed<const N: usize>(input: &[u8]) -> Parsed<'_, [u8; N]> {
     let (rest, bytes) = take(N)(input)?;
     let bytes = bytes.first_chunk().ok_or(nom::Err::Error(()))?;
     Ok((rest, *bytes))
 }
 
 #[inline]
-pub(crate) fn uint1(input: &[u8]) -> Argument<'_, u8> {
+pub(crate) fn uint1(input: &[u8]) -> Parsed<'_, u8> {
     fixed(input).map(|(rest, [byte])| (rest, byte))
 }
 
 #[inline]
-pub(crate) fn uint2(input: &[u8]) -> Argument<'_, u16> {
+pub(crate) fn uint2(input: &[u8]) -> Parsed<'_, u16> {
     fixed(input).map(|(rest, bytes)| (rest, u16::from_le_bytes(bytes)))
 }
 
 #[inline]
-pub(crate) fn int4(input: &[u8]) -> Argument<'_, i32> {
+pub(crate) fn int4(input: &[u8]) -> Parsed<'_, i32> {
     fixed(input).map(|(rest, bytes)| (rest, i32::from_le_bytes(bytes)))
 }
 
 #[inline]
-pub(crate) fn uint4(input: &[u8]) -> Argument<'_, u32> {
+pub(crate) fn uint4(input: &[u8]) -> Parsed<'_, u32> {
     fixed(input).map(|(rest, bytes)| (rest, u32::from_le_bytes(bytes)))
 }
 
 #[inline]
-pub(crate) fn uint8(input: &[u8]) -> Argument<'_, u64> {
+pub(crate) fn uint8(input: &[u8]) -> Parsed<'_, u64> {
     fixed(input).map(|(rest, bytes)| (rest, u64::from_le_bytes(bytes)))
 }
 
 #[inline]
-pub(crate) fn float8(input: &[u8]) -> Argument<'_, f64> {
+pub(crate) fn float8(input: &[u8]) -> Parsed<'_, f64> {
     fixed(input).map(|(rest, bytes)| (rest, f64::from_be_bytes(bytes)))
 }
 
@@ -138,7 +138,7 @@ impl<'a> Reader<'a> {
     #[inline]
     pub(crate) fn argument<T>(
         &mut self,
-        read: impl FnOnce(&'a [u8]) -> Argument<'a, T>,
+        read: impl FnOnce(&'a [u8]) -> Parsed<'a, T>,
     ) -> Result<T, ErrorKind> {
         match read(self.window) {
             Ok((rest, value)) => {

@@ -7,48 +7,10 @@ use super::work::Work;
 use super::{HEAVY, MAX_FROZENSET_DEPTH, bytes_of};
 use crate::document::Document;
 use crate::document::ObjectRepr;
+use crate::document::hash::{K0, K1, fold, hash_bytes};
 use crate::document::{Kind, NodeId};
 use crate::known;
 use crate::wire::error::ErrorKind;
-
-const fn fold(left: u64, right: u64) -> u64 {
-    let wide = (left as u128).wrapping_mul(right as u128);
-    (wide as u64) ^ ((wide >> 64) as u64)
-}
-
-const K0: u64 = 0x9e37_79b9_7f4a_7c15;
-const K1: u64 = 0xd6e8_feb8_6659_fd93;
-
-#[inline]
-fn hash_bytes(bytes: &[u8], seed: u64) -> u64 {
-    let len = bytes.len() as u64;
-    // Two words that overlap cover 8 to 16 bytes, two halves 4 to 7.
-    if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
-        let last = u64::from_le_bytes(*last);
-        if bytes.len() <= 16 {
-            // Neither factor is a number that a sender can choose: a factor of 0 would make all hashes 0.
-            let first = u64::from_le_bytes(*first) ^ seed ^ K1;
-            return fold(fold(first, last ^ seed.rotate_left(29) ^ K0) ^ len, K0);
-        }
-        let mut hash = seed ^ len;
-        for word in bytes.as_chunks::<8>().0 {
-            hash = fold(hash ^ u64::from_le_bytes(*word), K0);
-        }
-        return fold(hash ^ last, K1);
-    }
-    let short = match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>(), bytes) {
-        (Some(first), Some(last), _) => {
-            u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32
-        }
-        (_, _, &[first, .., last]) => {
-            let middle = bytes.get(bytes.len() / 2).copied().unwrap_or(last);
-            u64::from(first) | u64::from(middle) << 8 | u64::from(last) << 16
-        }
-        (_, _, &[only]) => u64::from(only),
-        _ => 0,
-    };
-    fold(short ^ seed, K1 ^ len)
-}
 
 /// The hash of a key, or `Hash` if it is unhashable.
 #[inline(always)]
@@ -73,7 +35,7 @@ pub(crate) fn hash(
 }
 
 /// A tuple, frozenset or object of which some parts are hashed.
-struct Open {
+struct OpenKey {
     id: NodeId,
     next: u32,
     hash: u64,
@@ -82,7 +44,7 @@ struct Open {
 }
 
 fn hash_slow(document: &Document<'_>, id: NodeId, seed: u64, work: &mut Work) -> Result<u64, ErrorKind> {
-    let mut open: Vec<Open> = Vec::new();
+    let mut open: Vec<OpenKey> = Vec::new();
     let mut sets = 0;
     let mut next = id;
     loop {
@@ -145,7 +107,7 @@ fn hash_or_open(
     id: NodeId,
     seed: u64,
     work: &mut Work,
-    open: &mut Vec<Open>,
+    open: &mut Vec<OpenKey>,
 ) -> Result<Option<u64>, ErrorKind> {
     let left = work.left;
     work.charge(16)?;
@@ -200,6 +162,6 @@ fn hash_or_open(
     if let Some(hash) = work.remembered_hash(id) {
         return Ok(Some(hash));
     }
-    open.push(Open { id, next: 0, hash: start, left });
+    open.push(OpenKey { id, next: 0, hash: start, left });
     Ok(None)
 }

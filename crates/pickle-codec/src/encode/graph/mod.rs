@@ -8,7 +8,7 @@ use core::marker::PhantomData;
 
 use bytes::BufMut;
 
-use self::sharing::{Slots, Wanted};
+use self::sharing::Wanted;
 use self::target::{CopyingTo, Sharing, Target};
 use super::open::{NO_MEMO, Open, Shape};
 use super::options::EncodeOptions;
@@ -114,14 +114,12 @@ fn walk<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>>(
     target: T,
     lean: bool,
 ) -> Result<()> {
-    let slots = Slots::of(document);
-    let wanted = if lean { Some(Wanted::count(document, &slots)) } else { None };
-    let memo = alloc::vec![0; slots.len];
     let layout = Layout::of(document);
+    let wanted = if lean { Some(Wanted::count(document, &layout)) } else { None };
+    let memo = alloc::vec![0; layout.memo_slots()];
     let mut walk = Walk {
         document,
         writer: target,
-        slots,
         memo,
         wanted,
         open: Vec::new(),
@@ -169,7 +167,6 @@ enum Stage {
 struct Walk<'v, 'x, 'd, S, T> {
     document: &'v Document<'d>,
     writer: T,
-    slots: Slots,
     /// Memo index + 1 by slot.
     memo: Vec<u32>,
     wanted: Option<Wanted>,
@@ -205,7 +202,7 @@ impl<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>> Walk<'v, 'x, '_, S, T> {
 
     #[inline]
     fn known(&self, id: NodeId) -> Option<u32> {
-        self.memo.get(self.slots.of_node(id)).and_then(|slot| slot.checked_sub(1))
+        self.memo.get(self.layout.memo_slot(id)).and_then(|slot| slot.checked_sub(1))
     }
 
     /// Notes the memo entry of what was written last.
@@ -213,7 +210,7 @@ impl<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>> Walk<'v, 'x, '_, S, T> {
     fn note(&mut self, id: NodeId) {
         let last = self.writer.last;
         if last != NO_MEMO
-            && let Some(slot) = self.memo.get_mut(self.slots.of_node(id))
+            && let Some(slot) = self.memo.get_mut(self.layout.memo_slot(id))
         {
             *slot = last + 1;
         }
@@ -223,7 +220,7 @@ impl<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>> Walk<'v, 'x, '_, S, T> {
     #[inline]
     fn choose(&mut self, id: NodeId) {
         if let Some(wanted) = &self.wanted {
-            self.writer.memoize = wanted.has(id, self.slots.of_node(id));
+            self.writer.memoize = wanted.has(id, self.layout.memo_slot(id));
         }
     }
 

@@ -4,62 +4,28 @@ use alloc::vec::Vec;
 
 use crate::document::Document;
 use crate::document::ObjectRepr;
+use crate::document::walk::Layout;
 use crate::document::{Kind, NodeId};
-
-/// Where each kind of node that can be memoized has its places in one flat table.
-#[derive(Clone, Copy)]
-pub(super) struct Slots {
-    starts: [usize; 16],
-    pub(super) len: usize,
-}
-
-impl Slots {
-    pub(super) fn of(document: &Document<'_>) -> Self {
-        let tables = [
-            (Kind::Str, document.strs.len()),
-            (Kind::Text, document.texts.len()),
-            (Kind::Bytes, document.bytes.len()),
-            (Kind::Blob, document.blobs.len()),
-            (Kind::ByteArray, document.bytearrays.len()),
-            (Kind::List, document.lists.len()),
-            (Kind::Tuple, document.tuples.len()),
-            (Kind::Dict, document.dicts.len()),
-            (Kind::Set, document.sets.len()),
-            (Kind::FrozenSet, document.frozensets.len()),
-            (Kind::Object, document.objects.len()),
-        ];
-        let mut slots = Self { starts: [usize::MAX; 16], len: 0 };
-        for (kind, len) in tables {
-            slots.starts[kind as usize] = slots.len;
-            slots.len += len;
-        }
-        slots
-    }
-
-    /// The place of a node; `usize::MAX` for those that are never memoized.
-    #[inline]
-    pub(super) fn of_node(&self, id: NodeId) -> usize {
-        self.starts[id.kind() as usize].saturating_add(id.index())
-    }
-}
 
 /// Which nodes are met more than once.
 pub(super) struct Wanted {
     /// By slot: how often a node is met, and whether it is an ancestor of the one at hand.
     visits: Vec<u8>,
-    /// Something that gets into the memo after its parts only contains itself. It is written
-    /// again inside, until something on the way comes from the memo; so all containers go there.
+    /// An object that contains itself and is memoized only after its parts, such as a tuple. When the
+    /// walk reaches it again inside itself it is not in the memo yet, so it is written a second time,
+    /// and so on, until a container on the way is fetched from the memo. Every container is memoized
+    /// then, which is what makes that walk end.
     late_cycle: bool,
 }
 
 impl Wanted {
     const OPEN: u8 = 1 << 7;
 
-    pub(super) fn count(document: &Document<'_>, slots: &Slots) -> Self {
-        let mut wanted = Self { visits: alloc::vec![0; slots.len], late_cycle: false };
+    pub(super) fn count(document: &Document<'_>, layout: &Layout) -> Self {
+        let mut wanted = Self { visits: alloc::vec![0; layout.memo_slots()], late_cycle: false };
         let mut open = alloc::vec![(document.root.0, false)];
         while let Some((id, left)) = open.pop() {
-            let Some(visits) = wanted.visits.get_mut(slots.of_node(id)) else { continue };
+            let Some(visits) = wanted.visits.get_mut(layout.memo_slot(id)) else { continue };
             if left {
                 *visits &= !Self::OPEN;
                 continue;
