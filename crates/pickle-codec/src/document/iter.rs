@@ -22,16 +22,20 @@ pub struct PairsIter<'d, 'a> {
     ids: slice::Iter<'d, [NodeId; 2]>,
 }
 
-impl<'d, 'a> ItemsIter<'d, 'a> {
-    pub(super) fn new(items: Items<'d, 'a>) -> Self {
-        Self { document: items.document, ids: items.ids.iter() }
+impl<'d, 'a> Items<'d, 'a> {
+    /// All items in order.
+    #[must_use]
+    pub fn iter(self) -> ItemsIter<'d, 'a> {
+        ItemsIter { document: self.document, ids: self.ids.iter() }
     }
 }
 
-impl<'d, 'a> PairsIter<'d, 'a> {
-    pub(super) fn new(pairs: Pairs<'d, 'a>) -> Self {
-        let (ids, _) = pairs.ids.as_chunks::<2>();
-        Self { document: pairs.document, ids: ids.iter() }
+impl<'d, 'a> Pairs<'d, 'a> {
+    /// All pairs in order.
+    #[must_use]
+    pub fn iter(self) -> PairsIter<'d, 'a> {
+        let (ids, _) = self.ids.as_chunks::<2>();
+        PairsIter { document: self.document, ids: ids.iter() }
     }
 }
 
@@ -82,7 +86,7 @@ macro_rules! by_ids {
             type IntoIter = $iter<'d, 'a>;
 
             fn into_iter(self) -> $iter<'d, 'a> {
-                $iter::new(self)
+                self.iter()
             }
         }
     };

@@ -5,7 +5,6 @@
 use core::fmt;
 
 use super::id::{Kind, NodeId};
-use super::iter::{ItemsIter, PairsIter};
 use super::tables::{BytesRepr, Construct, Document, Instance, ObjectRepr};
 use crate::wire::text::Str;
 
@@ -211,12 +210,6 @@ impl<'d, 'a> Items<'d, 'a> {
     pub fn get(self, index: usize) -> Option<NodeRef<'d, 'a>> {
         self.ids.get(index).map(|&id| NodeRef { document: self.document, id })
     }
-
-    /// All items in order.
-    #[must_use]
-    pub fn iter(self) -> ItemsIter<'d, 'a> {
-        ItemsIter::new(self)
-    }
 }
 
 impl fmt::Debug for Items<'_, '_> {
@@ -243,12 +236,6 @@ impl<'d, 'a> Pairs<'d, 'a> {
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.ids.is_empty()
-    }
-
-    /// All pairs in order.
-    #[must_use]
-    pub fn iter(self) -> PairsIter<'d, 'a> {
-        PairsIter::new(self)
     }
 
     /// The pair at a place.
