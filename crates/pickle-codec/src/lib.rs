@@ -83,6 +83,7 @@ mod encode;
 pub mod inspect;
 pub mod json;
 mod known;
+mod limits;
 mod options;
 mod repr;
 #[cfg(feature = "serde")]
@@ -112,7 +113,8 @@ pub use encode::options::{DEFAULT_SHARE_FROM, EncodeOptions};
 pub use encode::segments::Segments;
 pub use encode::sink::Scratch;
 pub use known::{Date, Known, Time, TimeDelta, UtcOffset, Zone};
-pub use options::{DecodeOptions, Globals, Limits, Py2Str, Surrogates};
+pub use limits::Limits;
+pub use options::{DecodeOptions, Globals, Py2Str, Surrogates};
 pub use value::from_document::decode_value;
 pub use value::{GlobalName, ObjectValue, Value, ValueIndex};
 pub use wire::error::{Category, Error, ErrorKind, MAX_ERROR_NAME_LEN, Result};

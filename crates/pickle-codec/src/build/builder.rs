@@ -13,7 +13,7 @@ use crate::document::{Construct, Instance, ObjectRepr};
 use crate::document::{Document, Root};
 use crate::document::{Kind, NodeId};
 use crate::known::{self, owns_module_text};
-use crate::options::{Limits, ValueLimits};
+use crate::limits::{Limits, ValueLimits};
 use crate::wire::error::{Error, ErrorKind, Result};
 use crate::wire::number;
 use crate::wire::text::{Str, is_wtf8};

@@ -8,7 +8,7 @@ use super::meter::Meter;
 use crate::document::{BytesRepr, Document, Seq, TextRepr};
 use crate::document::{Instance, ObjectRepr};
 use crate::document::{Kind, NodeId};
-use crate::options::{Limits, ValueLimits};
+use crate::limits::{Limits, ValueLimits};
 use crate::wire::error::ErrorKind;
 use crate::wire::number;
 

@@ -9,7 +9,7 @@ use core::fmt;
 
 use super::class::KnownClass;
 use super::id::{Kind, NodeId};
-use crate::options::ValueLimits;
+use crate::limits::ValueLimits;
 use crate::wire::text::Str;
 
 /// A run of nodes in the pool: the items of a container.

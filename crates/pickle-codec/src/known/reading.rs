@@ -11,7 +11,7 @@ use super::{names, path};
 use crate::document::{
     Document, Instance, Items, Kind, KnownClass, NodeId, NodeRef, Object, ObjectRepr, Pairs,
 };
-use crate::options::MAX_INT_DIGITS;
+use crate::limits::MAX_INT_DIGITS;
 use crate::wire::text::Str;
 
 /// What a known object is, in Rust's terms. Made by [`Object::known`].

@@ -9,7 +9,7 @@ use super::ser::token;
 use super::view::{self, Part, Shape, Want};
 use crate::budget::Budget;
 use crate::document::{BigIntRef, Document, Items, Kind, NodeId, NodeRef};
-use crate::options::Limits;
+use crate::limits::Limits;
 use crate::value::Value;
 use crate::wire::error::Error;
 

@@ -30,7 +30,7 @@ pub use read::from_str;
 
 use crate::budget::Budget;
 use crate::document::{Document, NodeRef};
-use crate::options::Limits;
+use crate::limits::Limits;
 use crate::value::Value;
 use crate::wire::error::Result;
 

@@ -13,7 +13,7 @@ use super::number::{self, Integer};
 use super::opcode::{ArgumentKind, Opcode};
 use super::reader::{Reader, float8, int4, uint1, uint2, uint4, uint8};
 use super::text::is_wtf8;
-use crate::options::Limits;
+use crate::limits::Limits;
 
 /// One opcode with its argument.
 #[derive(Clone, Debug, PartialEq)]

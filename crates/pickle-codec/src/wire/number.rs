@@ -9,7 +9,7 @@ use num_bigint::{BigInt, Sign};
 
 use super::error::ErrorKind;
 
-/// Bits of the largest integer of [`MAX_INT_DIGITS`](crate::options::MAX_INT_DIGITS) digits: the
+/// Bits of the largest integer of [`MAX_INT_DIGITS`](crate::limits::MAX_INT_DIGITS) digits: the
 /// whole part of `4300 * log2(10)`, and one.
 pub(crate) const MAX_DECIMAL_BITS: u64 = 14_285;
 

@@ -6,7 +6,7 @@ use super::{Style, Writer, misuse};
 use crate::encode::literal::{self, Decimal};
 use crate::encode::open::NO_MEMO;
 use crate::encode::sink::Sink;
-use crate::options::MAX_INT_DIGITS;
+use crate::limits::MAX_INT_DIGITS;
 use crate::wire::error::Result;
 use crate::wire::number;
 use crate::wire::protocol::Protocol;
