@@ -18,8 +18,11 @@ pub(crate) struct Conformance {
     /// Decode the streams of *.jsonl in this folder and its subfolders, which say what to expect.
     #[arg(long, value_name = "PATH")]
     dir: Option<PathBuf>,
+    /// Hold what `inspect` lists against what CPython's unpicklers name, instead.
+    #[arg(long, conflicts_with = "dir")]
+    inspect: bool,
     /// Time for each CPython.
-    #[arg(long, default_value_t = 30, conflicts_with = "count")]
+    #[arg(long, default_value_t = 30)]
     seconds: u64,
     /// Streams for each CPython, instead of a time.
     #[arg(long)]
@@ -75,7 +78,7 @@ pub(crate) fn conformance(options: &Conformance) -> Result<()> {
         let folder = folder.canonicalize().with_context(|| format!("no folder {}", folder.display()))?;
         return run(test("conformance", "files").env("LOGRECORD_CONFORMANCE_DIR", folder));
     }
-    let mut command = test("conformance", "cpython");
+    let mut command = test("conformance", if options.inspect { "inspect" } else { "cpython" });
     command
         .env("LOGRECORD_CONFORMANCE_PYTHON", &options.python)
         .env("LOGRECORD_CONFORMANCE_SECONDS", options.seconds.to_string())

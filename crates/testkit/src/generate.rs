@@ -329,6 +329,101 @@ fn step(random: &mut Random, out: &mut Vec<u8>, stack: &mut Vec<Kind>, puts: &mu
     }
 }
 
+/// A program that names and calls: names spelled in every way, with memo, marks, FRAMEs and odd literals between
+/// them. Many run to their end in some CPython.
+#[must_use]
+pub fn program(random: &mut Random) -> Vec<u8> {
+    const MODULES: [&[u8]; 6] = [b"os", b"a.b", b"mod", b"builtins2", b"x y", b"e\xc3\xa9"];
+    const NAMES: [&[u8]; 7] = [b"system", b"A", b"f", b"C.d", b"text", b"maketext", b"g\xff"];
+    let mut out = Vec::new();
+    if !random.one_in(3) {
+        out.extend([0x80, [0, 1, 2, 2, 3, 4, 4, 5, 6][random.below(9)]]);
+    }
+    let short = |out: &mut Vec<u8>, text: &[u8], kind: usize| {
+        let length = text.len().to_le_bytes();
+        match kind {
+            0 => out.extend([&[0x8c, length[0]], text].concat()),
+            1 => out.extend([b"X", &length[..4], text].concat()),
+            2 => out.extend([b"V", text, b"\n"].concat()),
+            3 => out.extend([b"U", &length[..1], text].concat()),
+            4 => out.extend([b"S'", text, b"'\n"].concat()),
+            5 => out.extend([b"T", &length[..4], text].concat()),
+            _ => out.extend([b"\x8d", &length[..], text].concat()),
+        }
+    };
+    for _ in 0..random.below(14) + 1 {
+        match random.below(30) {
+            0..=2 => {
+                let (module, name) =
+                    (random.pick(&MODULES).unwrap_or(b""), random.pick(&NAMES).unwrap_or(b""));
+                let ending: &[u8] = if random.one_in(20) { b"\r\n" } else { b"\n" };
+                out.extend(
+                    [if random.one_in(8) { b"(i" } else { b"c".as_slice() }, module, ending, name, ending]
+                        .concat(),
+                );
+            }
+            3..=6 => {
+                let (module, name) =
+                    (random.pick(&MODULES).unwrap_or(b""), random.pick(&NAMES).unwrap_or(b""));
+                short(&mut out, module, random.below(7));
+                for _ in 0..random.below(2) {
+                    out.push(0x94);
+                }
+                short(&mut out, name, random.below(7));
+                if random.one_in(3) {
+                    out.extend([b'q', random.byte() % 4]);
+                }
+                out.push(0x93);
+            }
+            7 => out.extend([b')', b'R']),
+            8 => out.extend(b"(I1\ntR"),
+            9 => out.extend([b')', 0x81]),
+            10 => out.extend(b"}b"),
+            11 => out.extend(b"Nb"),
+            12 => out.extend(b"(cm\nf\nNo"),
+            13 => out.extend([[b'q', b'h'][random.below(2)], random.byte() % 4]),
+            14 => out.extend(
+                [
+                    [b"p".as_slice(), b"g"][random.below(2)],
+                    [b"0".as_slice(), b"01", b"1", b" 2", b"0x1", b"1_0", b"1\0", b"a"][random.below(8)],
+                    b"\n",
+                ]
+                .concat(),
+            ),
+            15 => out.push(0x94),
+            16 => out.push(b"0123(.]})N"[random.below(10)]),
+            17 => out.extend([0x82, random.byte()]),
+            18 => out.extend(b"Pid\n"),
+            19 => out.extend(b"K\x01Q"),
+            20 => {
+                out.push(0x95);
+                let length = [0, 1, 2, 3, 5, 8, 13, 40, 300][random.below(9)];
+                out.extend(u64::from(u16::try_from(length).unwrap_or(0)).to_le_bytes());
+            }
+            21 => out.extend([b"I".as_slice(), random.pick(&INTEGERS).unwrap_or(b""), b"\n0"].concat()),
+            22 => out.extend([b"L".as_slice(), random.pick(&INTEGERS).unwrap_or(b""), b"L\n0"].concat()),
+            23 => out.extend([b"F".as_slice(), random.pick(&FLOATS).unwrap_or(b""), b"\n0"].concat()),
+            24 => out.extend(
+                [
+                    b"S".as_slice(),
+                    [b"'a'".as_slice(), b"'", b"a", b"\"b'", b"'c' ", b"'\\x'"][random.below(6)],
+                    b"\n0",
+                ]
+                .concat(),
+            ),
+            25 => out.extend(b"(tl0"),
+            26 => out.extend([b"]q\x01(", [b"e".as_slice(), b"N)e", b"1a"][random.below(3)]].concat()),
+            27 => out.extend([0x85 + random.byte() % 3]),
+            28 => out.push(b"Ras"[random.below(3)]),
+            _ => out.push(random.byte()),
+        }
+    }
+    if !random.one_in(5) {
+        out.push(b'.');
+    }
+    out
+}
+
 /// One to four changes of one stream.
 pub fn mutate(random: &mut Random, seed: &[u8], other: &[u8]) -> Vec<u8> {
     const OPCODES: &[u8] = b"(.012FGIJKLMNPQRSTUVXabcdeghijlopqrstu)]}BC\x80\x81\x82\x83\x84\x85\x86\x87\x88\x89\x8a\x8b\x8c\x8d\x8e\x8f\

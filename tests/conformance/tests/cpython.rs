@@ -11,15 +11,14 @@
 )]
 
 use std::collections::BTreeMap;
-use std::io::{BufReader, BufWriter, Read as _, Write as _};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use pickle_codec::{DecodeOptions, Decoder, Py2Str};
 
 use conformance::canon;
+use conformance::worker::Worker;
 use testkit::generate::{Random, mutate, stream};
 use testkit::python::{Python, Version};
 use testkit::{process, python};
@@ -113,7 +112,7 @@ fn ours(decoder: &mut Decoder, input: &[u8]) -> Outcome {
 fn against(python: &Python, options: &Options, divergences: &[Divergence], seeds: &[Vec<u8>]) -> Result<u64> {
     let mut random = Random::new(options.seed);
     let mut decoder = Decoder::with_options(DecodeOptions::new().py2_str(Py2Str::Latin1));
-    let mut worker = Worker::start(python)?;
+    let mut worker = Worker::start(python, "unpickle.py", &["latin1"])?;
     let end = Instant::now() + Duration::from_secs(options.seconds);
     let (mut streams, mut both, mut neither, mut unnamed) = (0_u64, 0_u64, 0_u64, 0_u64);
     let mut named: BTreeMap<&str, u64> = BTreeMap::new();
@@ -123,13 +122,7 @@ fn against(python: &Python, options: &Options, divergences: &[Divergence], seeds
         worker.send(&batch)?;
         // CPython works on the batch while the decoder here does.
         let here: Vec<Outcome> = batch.iter().map(|input| ours(&mut decoder, input)).collect();
-        let there = match worker.receive(batch.len()) {
-            Ok(there) => there,
-            Err(_) => {
-                worker = Worker::start(python)?;
-                one_by_one(&mut worker, python, &batch)?
-            }
-        };
+        let there = answers(&mut worker, &batch)?;
         for ((input, here), there) in batch.iter().zip(&here).zip(&there) {
             streams += 1;
             match (here, there) {
@@ -231,78 +224,29 @@ fn seeds() -> Result<Vec<Vec<u8>>> {
     Ok(seeds)
 }
 
-/// After a batch that ended the process: each of its streams in turn, to find the one that did.
-fn one_by_one(worker: &mut Worker, python: &Python, batch: &[Vec<u8>]) -> Result<Vec<Outcome>> {
-    let mut outcomes = Vec::new();
-    for input in batch {
-        let single = std::slice::from_ref(input);
-        let answer = worker.send(single).and_then(|()| worker.receive(1));
-        match answer {
-            Ok(answer) => outcomes.extend(answer),
-            Err(_) => {
-                *worker = Worker::start(python)?;
-                outcomes.push(Outcome::Reject("Died: the process ended".to_owned()));
-            }
-        }
-    }
-    Ok(outcomes)
+/// What CPython made of a batch.
+fn answers(worker: &mut Worker, batch: &[Vec<u8>]) -> Result<Vec<Outcome>> {
+    let answers = worker.receive(batch)?;
+    answers
+        .iter()
+        .map(|answer| answer.as_ref().map_or_else(|| Ok(died()), |answer| outcome(answer)))
+        .collect()
 }
 
-/// One CPython that unpickles.
-struct Worker {
-    child: Child,
-    input: BufWriter<ChildStdin>,
-    output: BufReader<ChildStdout>,
+fn died() -> Outcome {
+    Outcome::Reject("Died: the process ended".to_owned())
 }
 
-impl Worker {
-    fn start(python: &Python) -> Result<Self> {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("unpickle.py");
-        let mut command = python.command();
-        command.arg(script).arg("latin1").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn().with_context(|| format!("cannot start CPython {}", python.full))?;
-        let input = BufWriter::new(child.stdin.take().context("no input")?);
-        let output = BufReader::new(child.stdout.take().context("no output")?);
-        Ok(Self { child, input, output })
-    }
-
-    fn send(&mut self, batch: &[Vec<u8>]) -> Result<()> {
-        self.input.write_all(&u32::try_from(batch.len())?.to_be_bytes())?;
-        for input in batch {
-            self.input.write_all(&u32::try_from(input.len())?.to_be_bytes())?;
-            self.input.write_all(input)?;
-        }
-        self.input.flush()?;
-        Ok(())
-    }
-
-    fn receive(&mut self, count: usize) -> Result<Vec<Outcome>> {
-        (0..count).map(|_| self.answer()).collect()
-    }
-
-    fn answer(&mut self) -> Result<Outcome> {
-        let mut length = [0; 4];
-        self.output.read_exact(&mut length)?;
-        let mut answer = vec![0; usize::try_from(u32::from_be_bytes(length))?];
-        self.output.read_exact(&mut answer)?;
-        let value = |rest: &[u8]| {
-            let (used, form) = rest.split_first_chunk::<4>().context("an answer is too short")?;
-            anyhow::Ok((usize::try_from(u32::from_be_bytes(*used))?, form.to_vec()))
-        };
-        match answer.split_first() {
-            Some((b'V', rest)) => value(rest).map(|(used, form)| Outcome::Value(used, Some(form))),
-            Some((b'B', rest)) => value(rest).map(|(used, _)| Outcome::Value(used, None)),
-            Some((b'R', why)) => Ok(Outcome::Reject(String::from_utf8_lossy(why).into_owned())),
-            _ => bail!("an answer that is none"),
-        }
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        // Killing what has already ended fails, and that is as good.
-        drop(self.child.kill());
-        drop(self.child.wait());
+fn outcome(answer: &[u8]) -> Result<Outcome> {
+    let value = |rest: &[u8]| {
+        let (used, form) = rest.split_first_chunk::<4>().context("an answer is too short")?;
+        anyhow::Ok((usize::try_from(u32::from_be_bytes(*used))?, form.to_vec()))
+    };
+    match answer.split_first() {
+        Some((b'V', rest)) => value(rest).map(|(used, form)| Outcome::Value(used, Some(form))),
+        Some((b'B', rest)) => value(rest).map(|(used, _)| Outcome::Value(used, None)),
+        Some((b'R', why)) => Ok(Outcome::Reject(String::from_utf8_lossy(why).into_owned())),
+        _ => bail!("an answer that is none"),
     }
 }
 

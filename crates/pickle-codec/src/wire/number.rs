@@ -110,6 +110,26 @@ pub(crate) fn index_line(line: &[u8], max_digits: usize) -> Result<u64, ErrorKin
     if negative && index != 0 { Err(ErrorKind::Memo) } else { Ok(index) }
 }
 
+/// Reads the index of GET or PUT as `int()` and CPython's C unpickler may: up to a NUL, with underscores between
+/// digits. `None` where no unpickler reads one.
+pub(crate) fn index_as_c_reads(line: &[u8]) -> Option<u64> {
+    let line = line.split(|byte| *byte == 0).next().unwrap_or_default();
+    let text = trim(line);
+    let digits = text.strip_prefix(b"+").or_else(|| text.strip_prefix(b"-")).unwrap_or(text);
+    let mut index = 0_u64;
+    let mut before = b'_';
+    for &byte in digits {
+        match byte {
+            b'0'..=b'9' => index = index.checked_mul(10)?.checked_add(u64::from(byte - b'0'))?,
+            b'_' if before != b'_' => {}
+            _ => return None,
+        }
+        before = byte;
+    }
+    let is_negative = text.first() == Some(&b'-') && index != 0;
+    (before != b'_' && !is_negative && i64::try_from(index).is_ok()).then_some(index)
+}
+
 /// Reads the argument of FLOAT: what Python's `float()` reads, but no white space and no underscores.
 pub(crate) fn float_line(line: &[u8]) -> Result<f64, ErrorKind> {
     let text = core::str::from_utf8(line).map_err(|_| ErrorKind::Literal)?;

@@ -1,0 +1,94 @@
+//! Names in bytes that are no pickle.
+//!
+//! joblib writes an array's bytes into the middle of a pickle and goes on behind them; others write tables behind
+//! their pickles. Where reading ends without STOP, or something stands behind it, names are looked for as they are
+//! spelled: GLOBAL and INST with two lines, and STACK_GLOBAL behind two texts, with or without memo opcodes. Both
+//! parts must be what Python names things, and of two characters at least, or any image would be full of names.
+
+use alloc::format;
+use alloc::string::String;
+
+use super::{MAX_NAME_LEN, Names, to_u64};
+
+/// The longest spelling: two names, and a few bytes about each.
+const MAX_SPELLING: usize = 2 * MAX_NAME_LEN + 32;
+
+#[derive(Debug)]
+pub(super) struct Hunt {
+    position: u64,
+    is_on: bool,
+}
+
+impl Hunt {
+    pub(super) const fn new(position: u64) -> Self {
+        Self { position, is_on: true }
+    }
+
+    /// One that lets all pass.
+    pub(super) const fn none(position: u64) -> Self {
+        Self { position, is_on: false }
+    }
+
+    pub(super) const fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Looks through what has come; what may be the beginning of a name stays for the next time.
+    pub(super) fn run(&mut self, bytes: &[u8], is_last: bool, names: &mut Names) {
+        let end = if is_last || !self.is_on { bytes.len() } else { bytes.len().saturating_sub(MAX_SPELLING) };
+        if self.is_on {
+            for at in memchr::memchr3_iter(b'c', b'i', b'\x8c', bytes.get(..end).unwrap_or_default()) {
+                let rest = bytes.get(at..).unwrap_or_default();
+                let found = match rest.first() {
+                    Some(b'\x8c') => stack_global(rest),
+                    _ => global(rest).map(|name| (name, 0)),
+                };
+                if let Some((name, behind)) = found {
+                    names.add(name, self.position + to_u64(at + behind));
+                }
+            }
+        }
+        self.position += to_u64(end);
+    }
+}
+
+/// `c` or `i`, a module's line and a name's line.
+fn global(bytes: &[u8]) -> Option<String> {
+    let line = |bytes: &[u8]| -> Option<(String, usize)> {
+        let bytes = bytes.get(..bytes.len().min(MAX_NAME_LEN + 1))?;
+        let len = memchr::memchr(b'\n', bytes)?;
+        Some((name(bytes.get(..len)?)?, len + 1))
+    };
+    let (module, len) = line(bytes.get(1..)?)?;
+    let (name, _) = line(bytes.get(1 + len..)?)?;
+    Some(format!("{module}.{name}"))
+}
+
+/// Two short texts and STACK_GLOBAL; also says where that stands.
+fn stack_global(bytes: &[u8]) -> Option<(String, usize)> {
+    let (module, at) = text(bytes, 0)?;
+    let (name, at) = text(bytes, at)?;
+    (bytes.get(at) == Some(&0x93)).then(|| (format!("{module}.{name}"), at))
+}
+
+/// A SHORT_BINUNICODE, and where the next opcode that is no PUT stands.
+fn text(bytes: &[u8], at: usize) -> Option<(String, usize)> {
+    let [0x8c, len, ..] = bytes.get(at..)? else { return None };
+    let end = at + 2 + usize::from(*len);
+    let text = name(bytes.get(at + 2..end)?)?;
+    let put = match bytes.get(end)? {
+        0x94 => 1,
+        b'q' => 2,
+        b'r' => 5,
+        _ => 0,
+    };
+    Some((text, end + put))
+}
+
+/// What Python names modules and what is in them.
+fn name(bytes: &[u8]) -> Option<String> {
+    let is_name = bytes.len() >= 2
+        && !bytes.first()?.is_ascii_digit()
+        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'));
+    if is_name { core::str::from_utf8(bytes).ok().map(String::from) } else { None }
+}

@@ -1,0 +1,613 @@
+//! Looking into pickles without running them: what they name and call, and the listing of `pickletools.dis`.
+//!
+//! # The guarantee
+//!
+//! For every input, whatever any CPython unpickler names or calls stands in the result: its C and its Python
+//! unpickler, from 2.7 to 3.14, from bytes or from a file. A name that stands in the pickle is given as such; one
+//! that the pickle computes (the result of a call, used as a name) is given as [`UNKNOWN_NAME`] with its offset.
+//!
+//! Unpicklers differ in what they accept, and a hostile pickle is made so that tools give up early. So reading goes
+//! on as the most tolerant of them would: a number in text may be anything up to its line feed, quotes may be odd,
+//! the memo may have been filled by an earlier pickle. It ends where all of them end, at an opcode that does not
+//! exist, at the end of the input, or where every stack is empty. Where two unpicklers read different bytes, because
+//! a FRAME ends inside of an argument, both readings are followed.
+//!
+//! More may be listed than an unpickler would reach, and a name says nothing of what would be done with it;
+//! [`meaning()`] says what is known of the name. Nothing is ever resolved or run.
+//!
+//! [`inspect()`] takes bytes that are there, an [`Inspector`] takes them in pieces and needs a few MiB however many
+//! there are. [`disassemble()`] lists the instructions of one pickle.
+
+mod hunt;
+mod listing;
+mod machine;
+mod meaning;
+mod memory;
+
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+use hunt::Hunt;
+use machine::{Ended, Machine};
+
+pub use listing::{disassemble, disassemble_json};
+pub use meaning::{Meaning, meaning};
+
+/// What stands for a name that the pickle computes.
+pub const UNKNOWN_NAME: &str = "unknown name";
+
+/// How much of a module's or a name's text is kept, in bytes; what is cut ends with `...`.
+///
+/// Python imports nothing that long, and a long text in the memo could be a name again and again.
+pub const MAX_NAME_LEN: usize = 200;
+
+/// How many other ways of reading an input are followed; further ones are given as [`UNKNOWN_NAME`].
+///
+/// An unpickler that reads from a file drops the rest of a pickle FRAME that ends inside of an argument, others read
+/// on in it. Each such place doubles the ways.
+pub const MAX_READINGS: usize = 32;
+
+/// What a pickle is, as far as one can see without running it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// Nothing is named or called.
+    DataOnly,
+    /// Something is named or called.
+    NamesOrCalls,
+    /// No unpickler gets to its end, and none names anything on the way.
+    NotAPickle,
+}
+
+impl Verdict {
+    /// The word of the machine-readable form: `data_only`, `names_or_calls`, `not_a_pickle`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::DataOnly => "data_only",
+            Self::NamesOrCalls => "names_or_calls",
+            Self::NotAPickle => "not_a_pickle",
+        }
+    }
+}
+
+/// Something that a pickle names or calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Name {
+    /// `module.name`, [`UNKNOWN_NAME`], or an opcode that names or calls without one: `PERSID`, `EXT1 5`, `REDUCE`.
+    /// It is as the pickle spells it, control characters included.
+    pub name: String,
+    /// Where the opcode first stands, in bytes from the start of the input.
+    pub offset: u64,
+}
+
+impl Name {
+    /// What makes it another one: computed names are told apart by their places alone.
+    fn distinct(&self) -> (String, u64) {
+        (self.name.clone(), if self.name == UNKNOWN_NAME { self.offset } else { 0 })
+    }
+}
+
+/// A place where CPython's unpicklers stop with an error, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stop {
+    /// Where the opcode stands, in bytes from the start of the input.
+    pub offset: u64,
+    /// Why, in a few words.
+    pub reason: &'static str,
+}
+
+/// What was seen of one pickle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Inspection {
+    /// Where the pickle begins, in bytes from the start of the input.
+    pub offset: u64,
+    /// Where it ends: behind STOP, or where reading ended.
+    pub end: u64,
+    /// What it is.
+    pub verdict: Verdict,
+    /// Each distinct name once, with its first offset, in the order of the input; a computed one each time.
+    pub names: Vec<Name>,
+    /// Where Python 3 stops with an error, if it does not get to the end.
+    pub stop: Option<Stop>,
+    /// Where bytes begin that stand behind the pickle and are none.
+    pub trailing: Option<u64>,
+}
+
+impl fmt::Display for Inspection {
+    /// The verdict as one line: `names or calls: os.system at 12; Python stops at 40: stack underflow`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.verdict, self.stop) {
+            (Verdict::DataOnly, _) => f.write_str("data only")?,
+            (Verdict::NotAPickle, Some(stop)) => {
+                return write!(f, "not a pickle: {} at {}", stop.reason, stop.offset);
+            }
+            (Verdict::NotAPickle, None) => return f.write_str("not a pickle"),
+            (Verdict::NamesOrCalls, _) => {
+                f.write_str("names or calls: ")?;
+                for (place, Name { name, offset }) in self.names.iter().enumerate() {
+                    let comma = if place == 0 { "" } else { ", " };
+                    write!(f, "{comma}{} at {offset}", Escaped(name))?;
+                }
+            }
+        }
+        if let Some(stop) = self.stop {
+            write!(f, "; Python stops at {}: {}", stop.offset, stop.reason)?;
+        }
+        match self.trailing {
+            Some(offset) => write!(f, "; the bytes from {offset} on are no pickle"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A name in which nothing can steer a terminal.
+struct Escaped<'a>(&'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use core::fmt::Write as _;
+        for character in self.0.chars() {
+            if character.is_alphanumeric() || (' '..='~').contains(&character) && character != '\\' {
+                f.write_char(character)?;
+            } else {
+                write!(f, "{}", character.escape_default())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Inspection {
+    /// The members of a JSON object, without its braces, so that a caller can put more beside them:
+    /// `verdict` (the line), `kind`, `offset`, `end`, `globals` (objects of `name`, `offset`, `meaning` and `why`),
+    /// and where there are, `stop` (`offset` and `reason`) and `trailing`.
+    #[must_use]
+    pub fn to_json_members(&self) -> String {
+        let mut json = String::from("\"verdict\":");
+        text(&self.to_string(), &mut json);
+        json.push_str(&format!(
+            ",\"kind\":\"{}\",\"offset\":{},\"end\":{},\"globals\":[",
+            self.verdict.as_str(),
+            self.offset,
+            self.end
+        ));
+        for (place, Name { name, offset }) in self.names.iter().enumerate() {
+            json.push_str(if place == 0 { "{\"name\":" } else { ",{\"name\":" });
+            text(name, &mut json);
+            let meaning = meaning(name);
+            json.push_str(&format!(",\"offset\":{offset},\"meaning\":\"{}\"", meaning.as_str()));
+            if let Meaning::RunsCode(why) = meaning {
+                json.push_str(",\"why\":");
+                text(why, &mut json);
+            }
+            json.push('}');
+        }
+        json.push(']');
+        if let Some(Stop { offset, reason }) = self.stop {
+            json.push_str(&format!(",\"stop\":{{\"offset\":{offset},\"reason\":\"{reason}\"}}"));
+        }
+        if let Some(trailing) = self.trailing {
+            json.push_str(&format!(",\"trailing\":{trailing}"));
+        }
+        json
+    }
+}
+
+fn text(text: &str, json: &mut String) {
+    let mut escaped = Vec::new();
+    crate::json::write_string(text, &mut escaped);
+    json.push_str(&String::from_utf8_lossy(&escaped));
+}
+
+/// Looks into every pickle of an input: one after another, with white space between them or without.
+///
+/// There is always one result at least. What stands behind the last pickle and is none is searched for names all the
+/// same, because readers of some formats go on there.
+///
+/// ```
+/// use pickle_codec::inspect::{Verdict, inspect};
+/// assert_eq!(inspect(b"]K\x01a.")[0].verdict, Verdict::DataOnly);
+/// let lines: Vec<String> = inspect(b"N.\ncos\nsystem\n.").iter().map(ToString::to_string).collect();
+/// assert_eq!(lines, ["data only", "names or calls: os.system at 3"]);
+/// ```
+#[must_use]
+pub fn inspect(input: &[u8]) -> Vec<Inspection> {
+    let mut inspector = Inspector::new();
+    inspector.feed(input);
+    inspector.finish()
+}
+
+/// Looks into the pickles of an input that comes in pieces.
+///
+/// ```
+/// use pickle_codec::inspect::Inspector;
+/// let mut inspector = Inspector::new();
+/// for byte in b"cos\nsystem\n(S'id'\ntR.".chunks(1) {
+///     inspector.feed(byte);
+/// }
+/// assert_eq!(inspector.finish()[0].to_string(), "names or calls: os.system at 0");
+/// ```
+#[derive(Debug, Default)]
+pub struct Inspector {
+    /// Where `held` begins in the input.
+    base: u64,
+    /// The end of what was fed: a part of an instruction, which is read when the rest of it is there.
+    held: Vec<u8>,
+    state: State,
+    /// Other ways of reading what the pickles so far hold.
+    forks: Vec<Fork>,
+    /// How many were begun.
+    forked: usize,
+    /// Names of the pickle that is read.
+    names: Names,
+    /// Pickles that have been read, and are not taken.
+    done: Vec<Inspection>,
+    /// How many were taken.
+    taken: usize,
+}
+
+/// Another way of reading a pickle, from a place in it on.
+#[derive(Debug)]
+struct Fork {
+    machine: Machine,
+    names: Names,
+    /// The number of the pickle.
+    pickle: usize,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Between pickles, at this offset.
+    Between(u64),
+    /// In a pickle, read as an unpickler reads that has all bytes in memory.
+    Within(u64, Machine),
+    /// Behind the last pickle.
+    Behind(Hunt),
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::Between(0)
+    }
+}
+
+impl Inspector {
+    /// Begins at offset 0.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the next piece.
+    pub fn feed(&mut self, piece: &[u8]) {
+        if self.held.is_empty() {
+            let used = self.run(piece, false);
+            self.held.extend_from_slice(piece.get(used..).unwrap_or_default());
+        } else {
+            let mut held = core::mem::take(&mut self.held);
+            held.extend_from_slice(piece);
+            let used = self.run(&held, false);
+            held.drain(..used.min(held.len()));
+            self.held = held;
+        }
+    }
+
+    /// Takes what is known of whole pickles, so that a long stream of them needs no memory. The last one stays, as
+    /// what follows may belong to it, and so do those that are still read in another way.
+    pub fn take_done(&mut self) -> Vec<Inspection> {
+        let last = self.done.len().saturating_sub(1);
+        let whole =
+            self.forks.iter().map(|fork| fork.pickle.saturating_sub(self.taken)).fold(last, usize::min);
+        self.taken += whole;
+        self.done.drain(..whole).collect()
+    }
+
+    /// Ends the input and gives all that was not taken.
+    #[must_use]
+    pub fn finish(mut self) -> Vec<Inspection> {
+        let held = core::mem::take(&mut self.held);
+        self.run(&held, true);
+        let end = self.base;
+        if self.done.is_empty() {
+            let stop = Some(Stop { offset: 0, reason: machine::EOF });
+            self.close(0, Verdict::NotAPickle, end, stop);
+        }
+        let found = core::mem::take(&mut self.names);
+        self.give(usize::MAX, found);
+        self.done
+    }
+
+    /// Reads `bytes`, which begin at `base`, and returns how many of them nobody needs any more.
+    fn run(&mut self, bytes: &[u8], is_last: bool) -> usize {
+        let base = self.base;
+        let rest_at = |position: u64| {
+            let at = usize::try_from(position.saturating_sub(base)).unwrap_or(usize::MAX);
+            bytes.get(at..).unwrap_or_default()
+        };
+        let mut position = match &self.state {
+            State::Between(position) => *position,
+            State::Within(_, machine) => machine.position(),
+            State::Behind(hunt) => hunt.position(),
+        };
+        loop {
+            let rest = rest_at(position);
+            match &mut self.state {
+                State::Between(at) => {
+                    let blank = |byte: &&u8| byte.is_ascii_whitespace() || **byte == 0;
+                    position += to_u64(rest.iter().take_while(blank).count());
+                    *at = position;
+                    if rest_at(position).is_empty() {
+                        break;
+                    }
+                    self.state = State::Within(position, Machine::new(position, self.done.is_empty()));
+                }
+                State::Within(begin, machine) => {
+                    machine.run(rest, is_last, &mut self.names);
+                    position = machine.position();
+                    let begin = *begin;
+                    let forks = machine.take_forks();
+                    let ended = machine.ended();
+                    self.keep(self.taken + self.done.len(), forks);
+                    match ended {
+                        None => break,
+                        Some(ended) => position = self.end(begin, position, ended),
+                    }
+                }
+                State::Behind(hunt) => {
+                    hunt.run(rest, is_last, &mut self.names);
+                    position = hunt.position();
+                    break;
+                }
+            }
+        }
+        let mut at = 0;
+        while let Some(fork) = self.forks.get_mut(at) {
+            fork.machine.run(rest_at(fork.machine.position()), is_last, &mut fork.names);
+            let (pickle, forks) = (fork.pickle, fork.machine.take_forks());
+            // Its names are given to its pickle, when that has been read in the first way.
+            if fork.machine.ended().is_some() && (is_last || pickle < self.taken + self.done.len()) {
+                let names = self.forks.swap_remove(at).names;
+                self.give(pickle, names);
+            } else {
+                at += 1;
+            }
+            self.keep(pickle, forks);
+        }
+        let reading = self.forks.iter().filter(|fork| fork.machine.ended().is_none());
+        let needed = reading.map(|fork| fork.machine.position()).fold(position, u64::min);
+        let used = usize::try_from(needed.saturating_sub(base)).unwrap_or(usize::MAX).min(bytes.len());
+        self.base += to_u64(used);
+        used
+    }
+
+    /// Keeps other readings, or says that there are too many of them to follow.
+    fn keep(&mut self, pickle: usize, forks: Vec<Machine>) {
+        for machine in forks {
+            if self.forked < MAX_READINGS {
+                self.forked += 1;
+                self.forks.push(Fork { machine, names: Names::default(), pickle });
+            } else {
+                self.names.add(String::from(UNKNOWN_NAME), machine.position());
+            }
+        }
+    }
+
+    /// The pickle that began at `begin` has been read up to `position`; returns where to go on.
+    fn end(&mut self, begin: u64, position: u64, ended: Ended) -> u64 {
+        let verdict = match (self.names.is_empty() && ended.call.is_none(), ended.at_stop) {
+            (false, _) => Verdict::NamesOrCalls,
+            (true, true) => Verdict::DataOnly,
+            (true, false) => Verdict::NotAPickle,
+        };
+        if self.names.is_empty()
+            && let Some((opcode, offset)) = ended.call
+        {
+            self.names.add(String::from(opcode.name()), offset);
+        }
+        match (verdict, self.done.last_mut()) {
+            (Verdict::NotAPickle, Some(last)) => {
+                // It is what stands behind the pickle before it.
+                last.trailing = Some(begin);
+                self.state = State::Behind(Hunt::new(position));
+                return position;
+            }
+            (Verdict::NotAPickle, None) => {
+                // A text or an image is full of what looks like a name, so that it is left alone.
+                self.close(begin, verdict, position, ended.stop);
+                self.state = State::Behind(Hunt::none(position));
+                return position;
+            }
+            _ => self.close(begin, verdict, position, ended.stop),
+        }
+        if ended.at_stop {
+            self.state = State::Between(position);
+        } else {
+            self.state = State::Behind(Hunt::new(position));
+        }
+        position
+    }
+
+    fn close(&mut self, offset: u64, verdict: Verdict, end: u64, stop: Option<Stop>) {
+        let mut names = core::mem::take(&mut self.names).listed;
+        names.sort_by(|one, other| (one.offset, &one.name).cmp(&(other.offset, &other.name)));
+        self.done.push(Inspection { offset, end, verdict, names, stop, trailing: None });
+    }
+
+    /// Adds names to a pickle that has been read: to that of a number, or to the last one.
+    fn give(&mut self, pickle: usize, found: Names) {
+        let last = self.done.len().saturating_sub(1);
+        let Some(inspection) = self.done.get_mut(pickle.saturating_sub(self.taken).min(last)) else { return };
+        let known: BTreeSet<(String, u64)> = inspection.names.iter().map(Name::distinct).collect();
+        inspection.names.extend(found.listed.into_iter().filter(|name| !known.contains(&name.distinct())));
+        inspection.names.sort_by(|one, other| (one.offset, &one.name).cmp(&(other.offset, &other.name)));
+        if !inspection.names.is_empty() {
+            inspection.verdict = Verdict::NamesOrCalls;
+        }
+    }
+}
+
+fn to_u64(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+/// The names of one pickle.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    seen: BTreeSet<String>,
+    listed: Vec<Name>,
+}
+
+impl Names {
+    pub(crate) fn add(&mut self, name: String, offset: u64) {
+        let known = match name == UNKNOWN_NAME {
+            true => self
+                .listed
+                .iter()
+                .rev()
+                .take(MAX_READINGS)
+                .any(|known| known.offset == offset && known.name == name),
+            false => !self.seen.insert(name.clone()),
+        };
+        if !known {
+            self.listed.push(Name { name, offset });
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.listed.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(input: &[u8]) -> Vec<String> {
+        inspect(input).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn verdicts() {
+        let rows: &[(&[u8], &[&str])] = &[
+            (b"]K\x01a.", &["data only"]),
+            (b"", &["not a pickle: the input ends at 0"]),
+            (b"hello", &["not a pickle: nothing in the memo at 0"]),
+            (b"\xff", &["not a pickle: not an opcode at 0"]),
+            (b"]K", &["not a pickle: the input ends at 1"]),
+            (b"N.]K\x01a.\r\n K\x02.\n", &["data only", "data only", "data only"]),
+            (b"N.\xffabc", &["data only; the bytes from 2 on are no pickle"]),
+            (b"\x93NUMPY\x01\0v\0{}\n", &["not a pickle: stack underflow at 0"]),
+            // What Python 2 does where Python 3 has stopped.
+            (b"(Nb.", &["names or calls: BUILD at 2; Python stops at 2: stack underflow"]),
+            (b"(0t.cos\nsystem\n.", &["not a pickle: no MARK on the stack at 2"]),
+            (
+                b"K\x01(Nbcos\nsystem\n.",
+                &["names or calls: os.system at 5; Python stops at 4: stack underflow"],
+            ),
+            // Every way to spell a name.
+            (b"S'os'\nS'system'\n\x93.", &["names or calls: os.system at 16"]),
+            (b"S'\\x6fs'\nS\"sys\\164em\"\n\x93.", &["names or calls: os.system at 22"]),
+            (b"V\\u006fs\nVsystem\n\x93.", &["names or calls: os.system at 17"]),
+            (b"U\x02osT\x06\0\0\0system\x93.", &["names or calls: os.system at 15"]),
+            (b"Vos\np01\n0Vsystem\nq\x000g1\nh\x00\x93.", &["names or calls: os.system at 25"]),
+            // Odd literals do not blind it, and the memo survives them.
+            (b"F1e400\n0cos\nsystem\n.", &["names or calls: os.system at 8"]),
+            (b"I0x10\n0I0x11\n0cos\ngetenv\n(VCANARY\ntR.", &["names or calls: os.getenv at 14"]),
+            (b"L0x10L\n0L0b1\n0cos\nsystem\n(S'id'\ntR.", &["names or calls: os.system at 14"]),
+            (b"Np1\0\np2\0\n0cos\nsystem\n(S'id'\ntR.", &["names or calls: os.system at 10"]),
+            (b"\x8c\x02osq\0\x8c\x06systemq\x01I0x10\n00h\0h\x01\x93.", &["names or calls: os.system at 28"]),
+            (b"cos\r\nsystem\r\n.", &["names or calls: os\\r.system\\r at 0"]),
+            // Python's unpicklers take the last character of a line off, even where it is no line feed.
+            (b"cos\nsystemX", &["names or calls: os.system at 0; Python stops at 11: the input ends"]),
+            // A name that is computed.
+            (
+                b"\x80\x05cstatistics\nmean\nN(Va\nVos\ndb0cstatistics\nmean.a\nVgetenv\n\x93.",
+                &["names or calls: statistics.mean at 2, statistics.mean.a at 31, unknown name at 58"],
+            ),
+            // Calls without a name, and what stands for names.
+            (b"Pid\n.", &["names or calls: PERSID at 0"]),
+            (b"K\x01Q.", &["names or calls: BINPERSID at 2"]),
+            (b"\x82\x05.", &["names or calls: EXT1 5 at 0"]),
+            (b"\x97.", &["names or calls: NEXT_BUFFER at 0"]),
+            (b"}Nb.", &["names or calls: BUILD at 2"]),
+            // A FRAME that ends inside of an argument is read in both ways.
+            (
+                b"\x80\x05N(\x95\x05\0\0\0\0\0\0\0B\x07\x01\0\0cos\nsystem\n.",
+                &["not a pickle: the input ends at 13"],
+            ),
+            (
+                b"\x95\x03\0\0\0\0\0\0\0B\x04\0\x05\0\0\0abcdecos\nsystem\n.",
+                &["names or calls: os.system at 21; Python stops at 9: the input ends"],
+            ),
+        ];
+        for (input, expected) in rows {
+            assert_eq!(lines(input), *expected, "{}", input.escape_ascii());
+            let mut inspector = Inspector::new();
+            for byte in input.chunks(1) {
+                inspector.feed(byte);
+            }
+            assert_eq!(inspector.finish(), inspect(input), "in pieces: {}", input.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn every_name_is_listed_once_however_many_there_are() {
+        let mut pickle = Vec::new();
+        for number in 0..1_000 {
+            pickle.extend_from_slice(format!("cm\nf{}\n0", number % 500).as_bytes());
+        }
+        pickle.extend_from_slice(b"cos\nsystem\n)R.");
+        let [seen] = &inspect(&pickle)[..] else { panic!("one pickle") };
+        assert_eq!(seen.names.len(), 501);
+        assert_eq!(seen.names[500].name, "os.system");
+        assert!(seen.to_json_members().contains("{\"name\":\"os.system\",\"offset\":"));
+    }
+
+    #[test]
+    fn a_long_name_is_cut_and_still_named() {
+        let long = "x".repeat(MAX_NAME_LEN + 1);
+        let cut = format!("{}...", "x".repeat(MAX_NAME_LEN));
+        for (pickle, name) in [
+            (format!("c{long}\nC\n.").into_bytes(), format!("{cut}.C")),
+            ([b"Vm\nV", long.as_bytes(), b"\n\x93."].concat(), format!("m.{cut}")),
+            ([b"cm\nC", "y".repeat(100_000).as_bytes(), b"\n0cos\nsystem\n."].concat(), "os.system".into()),
+            ([b"I", "7".repeat(100_000).as_bytes(), b"\n0cos\nsystem\n."].concat(), "os.system".into()),
+        ] {
+            let [seen] = &inspect(&pickle)[..] else { panic!("{name}") };
+            assert_eq!(seen.names.last().map(|name| name.name.as_str()), Some(name.as_str()));
+            assert_eq!(seen.stop, None);
+        }
+    }
+
+    #[test]
+    fn names_behind_raw_bytes_are_found() {
+        let rows: &[&[u8]] = &[
+            b"cjoblib.numpy_pickle\nNumpyArrayWrapper\n)R}b\xff\xfe\xfd\0\0cos\ngetenv\n.",
+            b"cjoblib.numpy_pickle\nNumpyArrayWrapper\n.\xff\0\x8c\x02os\x94\x8c\x06getenv\x94\x93.",
+        ];
+        for row in rows {
+            for piece in [1, 7, row.len()] {
+                let mut inspector = Inspector::new();
+                row.chunks(piece).for_each(|piece| inspector.feed(piece));
+                let seen = inspector.finish();
+                assert!(seen[0].names.iter().any(|name| name.name == "os.getenv"), "{}", row.escape_ascii());
+            }
+        }
+    }
+
+    #[test]
+    fn readings_are_bounded_and_what_is_not_followed_is_said() {
+        let crossing = b"\x95\x02\0\0\0\0\0\0\0M\0\0";
+        let mut pickle = crossing.repeat(10 * MAX_READINGS);
+        pickle.push(b'.');
+        let seen = inspect(&pickle);
+        assert!(seen[0].names.iter().any(|name| name.name == UNKNOWN_NAME));
+    }
+}
