@@ -181,7 +181,7 @@ pub fn spool(data: &[u8]) {
             disk.files(|files| files.insert(name(*place), bytes.to_vec()));
         }
     }
-    let spool = Spool::open_on(Arc::new(disk.clone()), config).expect("a start refuses nothing");
+    let spool = Spool::open_on(Arc::new(disk), config).expect("a start refuses nothing");
     let mut reader = spool.reader(0);
     let mut before = reader.done();
     while let Some(record) = reader.read().expect("memory does not fail") {

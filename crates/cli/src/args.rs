@@ -396,22 +396,59 @@ pub(crate) struct EncodeArgs {
     pub(crate) file: PathBuf,
 }
 
-/// Disassemble a pickle, never run it: what python3 -m pickletools prints, then a verdict.
+/// Look into pickles without running them: files, folders, archives.
 #[derive(Args, Debug)]
 #[command(after_help = "\
-The last line is the verdict:
-    data only                             nothing is named or called
-    names or calls: os.system at 12       every global that the pickle names, and where
-    malformed: ...                        what Python would stumble over, and where
+Of one bare pickle it prints what python3 -m pickletools prints, and on the last line the verdict; otherwise a line
+for each pickle, such as model.pt!archive/data.pkl: data only, and a summary:
 
-Exit codes: 0 data only; 1 any other verdict; 2 usage; 69 the file cannot be read.")]
+    data only                             nothing is named or called
+    names or calls: os.system at 12       every global that the pickle names, and where; a name that the pickle
+                                          computes is an `unknown name`
+    not a pickle: ...                     no unpickler gets to its end, and why
+
+Zip archives (.pt, .npz), tar, gzip, zlib, bzip2, xz and .npy files are looked into, archives in archives as well.
+What a name can do is said on standard error, and in --json.
+
+Examples:
+    logrecord inspect model.pkl
+    logrecord inspect --fail-on calls --allow mypkg.Model models/
+    curl ... | logrecord inspect --json -
+
+Exit codes: 0 well; 1 something is as bad as --fail-on says, or a path that was named is not a pickle; 2 usage;
+69 a path cannot be read.")]
 pub(crate) struct InspectArgs {
-    /// Write one JSON object for each instruction, then one for the verdict
+    /// Write one JSON object for each pickle
     #[arg(long)]
     pub(crate) json: bool,
-    /// The file to read; - is standard input
-    #[arg(value_name = "FILE", default_value = "-")]
-    pub(crate) file: PathBuf,
+    /// Write the instructions as well, of each pickle
+    #[arg(long)]
+    pub(crate) instructions: bool,
+    /// pickle: files as they are. frames: each pickle behind a 4-byte length. hex: one a line
+    #[arg(long, value_enum, default_value = "pickle")]
+    pub(crate) input: InputArg,
+    /// What makes the exit code 1: names that can run code, also unknown ones, or any
+    #[arg(long, value_enum, default_value = "names")]
+    pub(crate) fail_on: FailOn,
+    /// A name that is no reason to fail, such as mypkg.Model; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub(crate) allow: Vec<String>,
+    /// Files and folders; - is standard input
+    #[arg(value_name = "PATH", default_value = "-")]
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+/// What makes `inspect` fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum FailOn {
+    /// Any name or call.
+    Names,
+    /// A name that is not known to be harmless.
+    Unknown,
+    /// A name that can run code, or that the pickle computes.
+    Calls,
+    /// Nothing but what cannot be read.
+    Never,
 }
 
 /// Write a fresh 32-byte key to a new file, in hexadecimal, mode 0600.

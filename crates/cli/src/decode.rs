@@ -191,7 +191,7 @@ fn hex_lines<W: io::Write>(
 }
 
 /// Reads hexadecimal; gives whether it was.
-fn unhex(text: &[u8], bytes: &mut Vec<u8>) -> bool {
+pub(crate) fn unhex(text: &[u8], bytes: &mut Vec<u8>) -> bool {
     bytes.clear();
     let (pairs, rest) = text.as_chunks::<2>();
     for &[high, low] in pairs {

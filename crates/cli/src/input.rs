@@ -22,13 +22,6 @@ pub(crate) fn open(path: &Path) -> anyhow::Result<Box<dyn BufRead>> {
     Ok(Box::new(BufReader::with_capacity(BUFFER, file)))
 }
 
-/// Reads all of it, up to a limit that tells a mistake from a file.
-pub(crate) fn read_all(path: &Path, limit: u64) -> anyhow::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    open(path)?.take(limit).read_to_end(&mut bytes).context(READ)?;
-    Ok(bytes)
-}
-
 /// How long a line of `decode` and `encode` may be: as long as an input of the decoder.
 pub(crate) const MAX_LINE: usize = 256 << 20;
 

@@ -26,6 +26,11 @@ pub(crate) fn lines(text: &str) {
     line(&format!("{text}\n"));
 }
 
+/// Shows how far a long command is, on a terminal, in place of what it showed before.
+pub(crate) fn progress(text: &str) {
+    line(&format!("\r\x1b[K{text}"));
+}
+
 /// Writes bytes that end in a line feed, in one call.
 fn line(text: &str) {
     io::stderr().write_all(text.as_bytes()).ok();

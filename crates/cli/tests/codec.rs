@@ -154,13 +154,10 @@ fn inspect_says_what_pickletools_says_and_gives_a_verdict() {
     let output = run(&["inspect"], b"K\x01.");
     assert_eq!(lines(&output).last().unwrap(), "data only");
     assert_eq!(output.status.code(), Some(0));
-    let output = run(&["inspect", "--json"], b"K\x01K");
-    assert_eq!(
-        lines(&output),
-        [
-            r#"{"offset":0,"opcode":"BININT1","argument":1}"#,
-            r#"{"verdict":"malformed: the input ends inside the pickle (BININT1 at byte 2)","globals":[]}"#,
-        ]
-    );
+    let output = run(&["inspect", "--json", "--instructions"], b"K\x01K");
+    let expected = "{\"verdict\":\"not a pickle: the input ends at 2\",\"kind\":\"not_a_pickle\",\"offset\":0,\"end\":2,\
+        \"globals\":[],\"stop\":{\"offset\":2,\"reason\":\"the input ends\"},\
+        \"instructions\":[{\"offset\":0,\"opcode\":\"BININT1\",\"argument\":1}]}";
+    assert_eq!(lines(&output), [expected]);
     assert_eq!(output.status.code(), Some(1));
 }

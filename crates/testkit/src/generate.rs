@@ -366,7 +366,7 @@ pub fn program(random: &mut Random) -> Vec<u8> {
                 let (module, name) =
                     (random.pick(&MODULES).unwrap_or(b""), random.pick(&NAMES).unwrap_or(b""));
                 short(&mut out, module, random.below(7));
-                for _ in 0..random.below(2) {
+                if random.one_in(2) {
                     out.push(0x94);
                 }
                 short(&mut out, name, random.below(7));

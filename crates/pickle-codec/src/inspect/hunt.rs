@@ -29,6 +29,10 @@ impl Hunt {
         Self { position, is_on: false }
     }
 
+    pub(super) const fn is_on(&self) -> bool {
+        self.is_on
+    }
+
     pub(super) const fn position(&self) -> u64 {
         self.position
     }

@@ -8,8 +8,8 @@ use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
-use crate::wire::float::write_float;
 use crate::value::Value;
+use crate::wire::float::write_float;
 use crate::wire::instruction::{Argument, Instruction, instructions};
 use crate::wire::number;
 use crate::wire::opcode::{ArgumentKind, Opcode, StackObject};

@@ -94,7 +94,7 @@ pub(super) struct Machine {
     is_first: bool,
     stop: Option<Stop>,
     call: Option<(Opcode, u64)>,
-    forks: Vec<Machine>,
+    forks: Vec<Self>,
     ended: Option<bool>,
 }
 
@@ -197,7 +197,7 @@ impl Machine {
                     self.next = Next::SecondLine(opcode, module);
                     return false;
                 };
-                self.named(opcode, &module, &line, names);
+                self.named(opcode, &module, line, names);
                 true
             }
             Next::RestOfLine(then) => {
@@ -253,7 +253,7 @@ impl Machine {
             }
             ArgumentKind::StringNlNoescapePair => {
                 let Some(module) = self.line(bytes, is_last, || Next::Argument(opcode)) else { return false };
-                let module = line_text(&module);
+                let module = line_text(module);
                 if matches!(self.next, Next::RestOfLine(_)) {
                     self.next = Next::RestOfLine(Some((opcode, module)));
                 } else {
@@ -267,7 +267,7 @@ impl Machine {
             | ArgumentKind::StringNlNoescape
             | ArgumentKind::UnicodeStringNl => {
                 let Some(line) = self.line(bytes, is_last, || Next::Argument(opcode)) else { return false };
-                self.lined(opcode, &line, names);
+                self.lined(opcode, line, names);
             }
         }
         true
@@ -406,7 +406,7 @@ impl Machine {
         let full = full_name(module, &line_text(name));
         names.add(full, self.offset);
         if opcode == Opcode::Inst {
-            self.to_mark(opcode);
+            self.down_to_mark(opcode);
         }
         self.push(Slot::Unknown);
     }
@@ -464,7 +464,7 @@ impl Machine {
                 }
             }
             Opcode::PopMark => {
-                self.to_mark(opcode);
+                self.down_to_mark(opcode);
             }
             Opcode::Dup => {
                 if self.takes(1, 0)
@@ -475,7 +475,7 @@ impl Machine {
                 self.at_most += 1;
             }
             Opcode::Tuple | Opcode::List | Opcode::Dict | Opcode::Frozenset => {
-                self.to_mark(opcode);
+                self.down_to_mark(opcode);
                 self.push(Slot::Other);
             }
             Opcode::Tuple1 => self.replace(opcode, 1, Slot::Other),
@@ -484,7 +484,7 @@ impl Machine {
             Opcode::Append => self.fill(opcode, 1),
             Opcode::Setitem => self.fill(opcode, 2),
             Opcode::Appends | Opcode::Setitems | Opcode::Additems => {
-                self.to_mark(opcode);
+                self.down_to_mark(opcode);
                 self.fill(opcode, 0);
             }
             Opcode::Memoize => {
@@ -513,7 +513,7 @@ impl Machine {
             }
             Opcode::Obj => {
                 self.calls(opcode, names);
-                if self.to_mark(opcode) == Some(false) {
+                if self.down_to_mark(opcode) == Some(false) {
                     self.stop_three(opcode, UNDERFLOW);
                 }
                 self.push(Slot::Unknown);
@@ -608,7 +608,7 @@ impl Machine {
     }
 
     /// Takes all down to a MARK; says whether there was something above it.
-    fn to_mark(&mut self, opcode: Opcode) -> Option<bool> {
+    fn down_to_mark(&mut self, opcode: Opcode) -> Option<bool> {
         self.two &= self.had_mark;
         if !self.takes(1, 1) {
             return None;

@@ -24,6 +24,7 @@ mod machine;
 mod meaning;
 mod memory;
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -267,7 +268,7 @@ enum State {
     /// Between pickles, at this offset.
     Between(u64),
     /// In a pickle, read as an unpickler reads that has all bytes in memory.
-    Within(u64, Machine),
+    Within(u64, Box<Machine>),
     /// Behind the last pickle.
     Behind(Hunt),
 }
@@ -297,6 +298,12 @@ impl Inspector {
             held.drain(..used.min(held.len()));
             self.held = held;
         }
+    }
+
+    /// Whether nothing more can be found, whatever follows: the input does not begin with a pickle.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        matches!(&self.state, State::Behind(hunt) if !hunt.is_on()) && self.forks.is_empty()
     }
 
     /// Takes what is known of whole pickles, so that a long stream of them needs no memory. The last one stays, as
@@ -346,7 +353,8 @@ impl Inspector {
                     if rest_at(position).is_empty() {
                         break;
                     }
-                    self.state = State::Within(position, Machine::new(position, self.done.is_empty()));
+                    self.state =
+                        State::Within(position, Box::new(Machine::new(position, self.done.is_empty())));
                 }
                 State::Within(begin, machine) => {
                     machine.run(rest, is_last, &mut self.names);
