@@ -27,9 +27,10 @@ use alloc::vec::Vec;
 use super::memory::{Memo, Slot, Stack, Texts};
 use super::{MAX_NAME_LEN, Names, Stop, UNKNOWN_NAME, to_u64};
 use crate::wire::error::start;
+use crate::wire::escape::{raw_unicode_escape, string_literal};
 use crate::wire::number::index_as_c_reads;
 use crate::wire::opcode::{ArgumentKind, Opcode};
-use crate::wire::text::{latin1, raw_unicode_escape, string_literal};
+use crate::wire::text::latin1;
 
 /// The bytes of a line that are looked at; a longer one is no name.
 const MAX_LINE: usize = 4 * MAX_NAME_LEN;
