@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use logrecord_benches::structs::{pickles, serde_works};
 use logrecord_benches::works::{Failure, SECRET, covered, sealed, works};
 use logrecord_benches::{large, peers, records};
 use serde_pickle::{DeOptions, SerOptions};
@@ -105,6 +106,9 @@ fn main() -> Result<(), Failure> {
     for input in records().into_iter().chain(large()?) {
         std::fs::write(folder.join(input.name), &input.bytes)?;
     }
+    for (name, pickle) in pickles()? {
+        std::fs::write(folder.join(name), pickle)?;
+    }
     for mut work in works()? {
         if !(work.turn)() {
             return Err(format!("{} does not work", work.name).into());
@@ -113,6 +117,15 @@ fn main() -> Result<(), Failure> {
             black_box((work.turn)());
         });
         line(&work.name, "here", here)?;
+    }
+    for (side, mut work) in serde_works()? {
+        if !(work.turn)() {
+            return Err(format!("{} of {side} does not work", work.name).into());
+        }
+        let time = measure(|| {
+            black_box((work.turn)());
+        });
+        line(&work.name, side, time)?;
     }
     peers_of_loads()?;
     peers_of_dumps()?;

@@ -29,6 +29,16 @@
 //! # Ok::<(), pickle_codec::Error>(())
 //! ```
 //!
+//! # Start with these five
+//!
+//! - [`from_slice`] and [`to_vec`]: Rust types out of pickles and back, with serde.
+//! - [`Value`]: any Python value as a tree, where there is no type for it.
+//! - [`decode`]: the pickle as a graph, a [`Document`], in which shared and cyclic objects are what they are.
+//! - [`DecodeOptions`]: what may be named ([`Globals`]), and how far a decode goes ([`Limits`]).
+//!
+//! From files and sockets there are [`from_reader`] and [`PickleReader`]; for serde's own traits
+//! [`Serializer`] and [`Deserializer`]; into JSON goes `serde_json::to_string(&document)`.
+//!
 //! # Three layers
 //!
 //! | layer | to read | to write |
@@ -127,3 +137,8 @@ pub use wire::text::Str;
 #[cfg(all(doctest, feature = "serde"))]
 #[doc = include_str!("../README.md")]
 mod readme {}
+
+/// So are those of the guide for users of serde-pickle.
+#[cfg(all(doctest, feature = "serde", feature = "std"))]
+#[doc = include_str!("../../../docs/from-serde-pickle.md")]
+mod from_serde_pickle {}

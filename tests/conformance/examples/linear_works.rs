@@ -21,15 +21,17 @@ const UNITS: (usize, usize) = (16_384, 8_192);
 enum Way {
     Decode,
     Value,
+    Serde,
     Stream,
     Push,
     Instructions,
     Inspect,
 }
 
-const WAYS: [(Way, &str); 6] = [
+const WAYS: [(Way, &str); 7] = [
     (Way::Decode, "decode"),
     (Way::Value, "value"),
+    (Way::Serde, "serde"),
     (Way::Stream, "stream"),
     (Way::Push, "push"),
     (Way::Instructions, "instructions"),
@@ -91,12 +93,15 @@ fn counted(way: Way, globals: Globals, input: &[u8]) -> bool {
     let mut options = DecodeOptions::new().globals(globals);
     match way {
         Way::Decode => Decoder::with_options(options).decode(input).is_ok(),
-        Way::Value => {
+        Way::Value | Way::Serde => {
             // The constant part of the budget hides what is beyond it.
             let mut limits = options.limits;
             limits.max_expansion = Some(64 * input.len());
             options = options.limits(limits);
-            Value::from_slice_with(input, &options).is_ok()
+            match way {
+                Way::Serde => pickle_codec::from_slice_with::<Value<'_>>(input, &options).is_ok(),
+                _ => Value::from_slice_with(input, &options).is_ok(),
+            }
         }
         Way::Stream => Decoder::with_options(options).documents(input).all(|document| document.is_ok()),
         Way::Push => {

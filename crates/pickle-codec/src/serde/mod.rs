@@ -67,8 +67,13 @@ use crate::wire::error::Result;
 /// (`serde_json::Value`, untagged enums), an object with more than one such part is a map of all of
 /// them: `class`, `args`, `kwargs`, `state`, `items`, `pairs`.
 ///
+/// What serde itself buffers, for `#[serde(flatten)]`, untagged and internally tagged enums, keeps
+/// what its data model has a word for: tuples and sets become lists in a [`Value`], objects what the
+/// table says.
+///
 /// # Errors
-/// As [`Decoder::decode`]; `data` if the pickle does not fit the type; `recursive`, `depth` and
+/// As [`Decoder::decode`]; `data` if the pickle does not fit the type, with the place in the value as
+/// [`Error::path`](crate::Error::path); `recursive`, `depth` and
 /// `budget` as [`NodeRef::to_value`].
 ///
 /// ```

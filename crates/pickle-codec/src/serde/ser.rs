@@ -41,7 +41,7 @@ pub(crate) mod token {
 /// |---|---|
 /// | `bool`, integers up to 128 bits, floats | bool, int, float |
 /// | `char`, `str` | str |
-/// | bytes (`serde_bytes`) | bytes |
+/// | bytes (`serde_bytes`) | bytes; below protocol 3, which has no opcode for them, a call of `_codecs.encode`, which is read under [`Globals::Known`] |
 /// | `()`, `None`, unit structs | `None` |
 /// | `Some(x)`, newtype structs | what is inside |
 /// | sequences | list |
