@@ -14,6 +14,7 @@
 //!
 //! It prints nothing and catches no signal; whoever runs it says what is to be said.
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod driver;
 mod intake;

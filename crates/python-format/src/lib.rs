@@ -22,6 +22,7 @@
 //!
 //! None: no input makes a function of this crate panic.
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod brace;
 mod class;

@@ -21,6 +21,7 @@
 //!
 //! Nothing that stands in a directory makes this crate panic.
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod checkpoint;
 mod config;

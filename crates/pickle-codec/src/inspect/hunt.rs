@@ -8,7 +8,7 @@
 use alloc::format;
 use alloc::string::String;
 
-use super::{MAX_NAME_LEN, Names, to_u64};
+use super::finding::{MAX_NAME_LEN, Names, to_u64};
 
 /// The longest spelling: two names, and a few bytes about each.
 const MAX_SPELLING: usize = 2 * MAX_NAME_LEN + 32;

@@ -234,9 +234,9 @@ fn write_argument(argument: &Argument<'_>, out: &mut String) {
 
 fn push_json_argument(argument: &Argument<'_>, out: &mut String) {
     match argument {
-        Argument::Str(text) => super::text(text, out),
-        Argument::Py2Str(bytes) => super::text(&crate::wire::text::latin1(bytes), out),
-        Argument::Global(module, name) => super::text(&format!("{module} {name}"), out),
+        Argument::Str(text) => push_json_text(text, out),
+        Argument::Py2Str(bytes) => push_json_text(&crate::wire::text::latin1(bytes), out),
+        Argument::Global(module, name) => push_json_text(&format!("{module} {name}"), out),
         Argument::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
         Argument::Int(_) | Argument::Uint(_) => write_argument(argument, out),
         Argument::Float(value) if value.is_finite() => {
@@ -246,7 +246,14 @@ fn push_json_argument(argument: &Argument<'_>, out: &mut String) {
         _ => {
             let mut text = String::new();
             write_argument(argument, &mut text);
-            super::text(&text, out);
+            push_json_text(&text, out);
         }
     }
+}
+
+/// A JSON string.
+pub(super) fn push_json_text(text: &str, json: &mut String) {
+    let mut escaped = Vec::new();
+    crate::json::write_string(text, &mut escaped);
+    json.push_str(&String::from_utf8_lossy(&escaped));
 }

@@ -24,8 +24,8 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::finding::{MAX_NAME_LEN, Names, Stop, UNKNOWN_NAME, to_u64};
 use super::memory::{Memo, Slot, Stack, Texts};
-use super::{MAX_NAME_LEN, Names, Stop, UNKNOWN_NAME, to_u64};
 use crate::wire::error::start;
 use crate::wire::escape::{raw_unicode_escape, string_literal};
 use crate::wire::number::index_as_c_reads;

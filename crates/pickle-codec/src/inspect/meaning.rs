@@ -38,7 +38,7 @@ impl Meaning {
 /// ```
 #[must_use]
 pub fn meaning(name: &str) -> Meaning {
-    if name == super::UNKNOWN_NAME {
+    if name == super::finding::UNKNOWN_NAME {
         return Meaning::RunsCode("the pickle computes the name, so that it can be any");
     }
     if matches!(name, "NEXT_BUFFER" | "BUILD") {

@@ -6,6 +6,8 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::finding::MAX_NAME_LEN;
+
 /// Bytes of text that are kept at most.
 const MAX_TEXT: usize = 4 << 20;
 
@@ -65,7 +67,7 @@ impl Texts {
 
     /// Whether another text might not fit.
     pub(super) fn is_full(&self) -> bool {
-        self.bytes.len() + 2 * super::MAX_NAME_LEN > MAX_TEXT || self.ends.len() + 1 >= MAX_MEMO
+        self.bytes.len() + 2 * MAX_NAME_LEN > MAX_TEXT || self.ends.len() + 1 >= MAX_MEMO
     }
 
     /// Forgets all texts but those that stack and memo hold and that could be a name in Python.

@@ -18,6 +18,7 @@
 //! [`inspect()`] takes bytes that are there, an [`Inspector`] takes them in pieces and needs a few MiB however many
 //! there are. [`disassemble()`] lists the instructions of one pickle.
 
+mod finding;
 mod hunt;
 mod listing;
 mod machine;
@@ -31,25 +32,14 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
+use finding::{Names, to_u64};
 use hunt::Hunt;
+use listing::push_json_text;
 use machine::{Ended, Machine};
 
+pub use finding::{MAX_NAME_LEN, MAX_READINGS, Name, Stop, UNKNOWN_NAME};
 pub use listing::{disassemble, disassemble_json};
 pub use meaning::{Meaning, meaning};
-
-/// What stands for a name that the pickle computes.
-pub const UNKNOWN_NAME: &str = "unknown name";
-
-/// How much of a module's or a name's text is kept, in bytes; what is cut ends with `...`.
-///
-/// Python imports nothing that long, and a long text in the memo could be a name again and again.
-pub const MAX_NAME_LEN: usize = 200;
-
-/// How many other ways of reading an input are followed; further ones are given as [`UNKNOWN_NAME`].
-///
-/// An unpickler that reads from a file drops the rest of a pickle FRAME that ends inside of an argument, others read
-/// on in it. Each such place doubles the ways.
-pub const MAX_READINGS: usize = 32;
 
 /// What a pickle is, as far as one can see without running it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -73,34 +63,6 @@ impl Verdict {
             Self::NotAPickle => "not_a_pickle",
         }
     }
-}
-
-/// Something that a pickle names or calls.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Name {
-    /// `module.name`, [`UNKNOWN_NAME`], or an opcode that names or calls without one: `PERSID`, `EXT1 5`, `REDUCE`.
-    /// It is as the pickle spells it, control characters included.
-    pub name: String,
-    /// Where the opcode first stands, in bytes from the start of the input.
-    pub offset: u64,
-}
-
-impl Name {
-    /// What makes it another one: computed names are told apart by their places alone.
-    fn distinct(&self) -> (String, u64) {
-        (self.name.clone(), if self.name == UNKNOWN_NAME { self.offset } else { 0 })
-    }
-}
-
-/// A place where CPython's unpicklers stop with an error, and why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Stop {
-    /// Where the opcode stands, in bytes from the start of the input.
-    pub offset: u64,
-    /// Why, in a few words.
-    pub reason: &'static str,
 }
 
 /// What was seen of one pickle.
@@ -172,7 +134,7 @@ impl Inspection {
     #[must_use]
     pub fn to_json_members(&self) -> String {
         let mut json = String::from("\"verdict\":");
-        text(&self.to_string(), &mut json);
+        push_json_text(&self.to_string(), &mut json);
         json.push_str(&format!(
             ",\"kind\":\"{}\",\"offset\":{},\"end\":{},\"globals\":[",
             self.verdict.as_str(),
@@ -181,12 +143,12 @@ impl Inspection {
         ));
         for (place, Name { name, offset }) in self.names.iter().enumerate() {
             json.push_str(if place == 0 { "{\"name\":" } else { ",{\"name\":" });
-            text(name, &mut json);
+            push_json_text(name, &mut json);
             let meaning = meaning(name);
             json.push_str(&format!(",\"offset\":{offset},\"meaning\":\"{}\"", meaning.as_str()));
             if let Meaning::RunsCode(why) = meaning {
                 json.push_str(",\"why\":");
-                text(why, &mut json);
+                push_json_text(why, &mut json);
             }
             json.push('}');
         }
@@ -199,12 +161,6 @@ impl Inspection {
         }
         json
     }
-}
-
-fn text(text: &str, json: &mut String) {
-    let mut escaped = Vec::new();
-    crate::json::write_string(text, &mut escaped);
-    json.push_str(&String::from_utf8_lossy(&escaped));
 }
 
 /// Looks into every pickle of an input: one after another, with white space between them or without.
@@ -458,38 +414,6 @@ impl Inspector {
         if !inspection.names.is_empty() {
             inspection.verdict = Verdict::NamesOrCalls;
         }
-    }
-}
-
-fn to_u64(number: usize) -> u64 {
-    u64::try_from(number).unwrap_or(u64::MAX)
-}
-
-/// The names of one pickle.
-#[derive(Debug, Default)]
-pub(crate) struct Names {
-    seen: BTreeSet<String>,
-    listed: Vec<Name>,
-}
-
-impl Names {
-    pub(crate) fn add(&mut self, name: String, offset: u64) {
-        let known = match name == UNKNOWN_NAME {
-            true => self
-                .listed
-                .iter()
-                .rev()
-                .take(MAX_READINGS)
-                .any(|known| known.offset == offset && known.name == name),
-            false => !self.seen.insert(name.clone()),
-        };
-        if !known {
-            self.listed.push(Name { name, offset });
-        }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.listed.is_empty()
     }
 }
 
