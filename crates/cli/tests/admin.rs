@@ -6,6 +6,7 @@ mod common;
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Instant;
 
 use serde_json::Value;
 
@@ -81,8 +82,20 @@ fn the_numbers_are_those_of_the_counts_line_and_the_catalogue_names_them_all() {
     client.write_all(&frame(b"cos\nsystem\n.")).unwrap();
     client.write_all(&frame(&record("good"))).unwrap();
     server.wait_for_output(2);
-    let (_, _, page) =
-        ask(std::os::unix::net::UnixStream::connect(&socket).unwrap(), "GET", "/metrics", "Host: x\r\n");
+    let page = || {
+        let socket = std::os::unix::net::UnixStream::connect(&socket).unwrap();
+        ask(socket, "GET", "/metrics", "Host: x\r\n").2
+    };
+    // A line is counted once its batch is whole, which may be a moment after it can be read.
+    let deadline = Instant::now() + common::PATIENCE;
+    let mut page_now = page();
+    while !page_now.contains("logrecord_output_written_total{output=\"output\"} 2\n")
+        && Instant::now() < deadline
+    {
+        std::thread::yield_now();
+        page_now = page();
+    }
+    let page = page_now;
     for line in [
         "logrecord_received_total 3",
         "logrecord_output_rejected_total{output=\"output\",reason=\"global\"} 1",

@@ -29,9 +29,9 @@ const TARGETS: [Target; 13] = [
     ("push", targets::push),
     ("record", targets::record),
     ("replay", targets::replay),
-    ("spool", targets::spool),
     ("roundtrip", targets::roundtrip),
     ("serde", targets::serde),
+    ("spool", targets::spool),
     ("values", targets::values),
 ];
 
