@@ -223,7 +223,7 @@ mod tests {
         );
         assert_eq!(
             known.unwrap().to_json(),
-            r#"{"message":"","extra":{"when":"2026-01-02T03:04:05","n":1.8446744073709552e+19}}"#
+            r#"{"message":"","extra":{"when":{"$datetime":"2026-01-02T03:04:05"},"n":1.8446744073709552e+19}}"#
         );
     }
 }
