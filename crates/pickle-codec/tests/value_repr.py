@@ -1,5 +1,5 @@
 # Prints one line per object: its pickle in hexadecimal, then its repr, str and ascii as UTF-8 in hexadecimal.
-import collections, datetime, decimal, enum, fractions, http, ipaddress, pathlib, pickle, random, sys, uuid
+import collections, datetime, decimal, enum, fractions, http, ipaddress, pathlib, pickle, random, re, sys, uuid
 
 utc = datetime.timezone.utc
 india = datetime.timezone(datetime.timedelta(hours=5, minutes=30))
@@ -39,9 +39,27 @@ objects = [
     ValueError(), ValueError("x"), ValueError("x", 2), KeyError("k"), KeyError("k", 1), OSError(2, "No such file"),
     FileNotFoundError(2, "No such file", "a'b"), TimeoutError("slow"), ValueError(ValueError("in'ner")),
     ValueError(("t",)), Exception([KeyError("x")]), ZeroDivisionError("division by zero"),
+    UnicodeDecodeError("utf-8", b"\xffA", 0, 1, "invalid start byte"), UnicodeDecodeError("utf-8", b"\xffA", 0, 2, "r"),
+    UnicodeDecodeError("utf-8", b"\xffA", 5, 6, "r"), UnicodeDecodeError("utf-8", b"", 0, 1, "r"),
+    UnicodeDecodeError("utf-8", b"\xffA", 1, 1, "r"), UnicodeDecodeError("it's", b"\xffA", 1, 2, ""),
+    UnicodeEncodeError("ascii", "é😀Ā", 0, 1, "r"), UnicodeEncodeError("ascii", "é😀Ā", 1, 2, "r"),
+    UnicodeEncodeError("ascii", "é😀Ā", 2, 3, "r"), UnicodeEncodeError("ascii", "é😀Ā", 0, 3, "r"),
+    UnicodeEncodeError("ascii", "é", 1, 2, "r"), UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed"),
+    UnicodeTranslateError("a😀", 1, 2, "r"), UnicodeTranslateError("a😀", 0, 2, "r"), UnicodeError("a", 1),
+    SyntaxError(), SyntaxError("m"), SyntaxError("m", ("/a/f.py", 3, 1, "t")), SyntaxError("m", ("f/", 3, 1, "t")),
+    SyntaxError("m", (None, 3, 1, "t")), SyntaxError("m", ("f.py", None, 1, "t")), SyntaxError("m", (None,) * 4),
+    SyntaxError("m", ["f.py", -3, 1, "t"]), SyntaxError("m", "x", "y"), IndentationError("m", ("f.py", True, 1, "t")),
+    TabError(1, (b"f.py", 3, 1, "t")),
     list, dict, ValueError, collections.OrderedDict, datetime.datetime, pathlib.PurePosixPath,
     {"when": datetime.date(2026, 1, 2), (1, "a"): [decimal.Decimal(1)]},
 ]
+if sys.version_info >= (3, 11):
+    objects += [
+        ExceptionGroup("g", [ValueError(1)]), ExceptionGroup("", (ValueError(1), KeyError("k"))),
+        BaseExceptionGroup("it's", [KeyboardInterrupt(), ExceptionGroup("in", [OSError(2, "x")])]),
+    ]
+if sys.version_info >= (3, 13):
+    objects += [re.RegexFlag(flags) for flags in range(1024)] + [[re.I | re.M, {"flags": re.X}], re.RegexFlag(1 << 20)]
 rng = random.Random(4)
 if sys.version_info[:2] == (3, 13):
     objects += ["".join(map(chr, range(start, start + 256))) for start in range(0, 0x30000, 256)]

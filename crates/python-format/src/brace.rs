@@ -12,7 +12,7 @@ use self::spec::{format_value, text_extent};
 use crate::class::code_point;
 use crate::class::{Integer, type_name};
 use crate::error::FormatError;
-use crate::fields::Fields;
+use crate::fields::{Fields, missing, pairs_of};
 use crate::output::{Extent, Output};
 use crate::show::{Conversion, repr_str, write_value};
 
@@ -329,6 +329,21 @@ fn get_item<'v>(
     let place = index.and_then(|index| usize::try_from(index).ok());
     let class = type_name(value);
     let out_of_range = |what: &str| FormatError::index(format!("{what} index out of range"));
+    if let Some(pairs) = pairs_of(value) {
+        let found = pairs.iter().rev().find(|(key, _)| match (key, index) {
+            (Value::Str(key), None) => key == name,
+            (key, Some(index)) => Integer::of(key)
+                .and_then(|key| key.small())
+                .is_some_and(|key| u64::try_from(key).is_ok_and(|key| key == index)),
+            _ => false,
+        });
+        return found
+            .map(|(_, value)| Cow::Borrowed(value))
+            .or_else(|| missing(value).map(Cow::Owned))
+            .ok_or_else(|| {
+                FormatError::key(index.map_or_else(|| repr_str(name), |index| index.to_string()))
+            });
+    }
     match (value, index) {
         (Value::List(items) | Value::Tuple(items), Some(_)) => {
             let item = place.and_then(|place| items.get(place));
@@ -351,18 +366,6 @@ fn get_item<'v>(
             point
                 .map(|point| Cow::Owned(code_point(point).into_value()))
                 .ok_or_else(|| out_of_range("string"))
-        }
-        (Value::Dict(pairs), _) => {
-            let found = pairs.iter().rev().find(|(key, _)| match (key, index) {
-                (Value::Str(key), None) => key == name,
-                (key, Some(index)) => Integer::of(key)
-                    .and_then(|key| key.small())
-                    .is_some_and(|key| u64::try_from(key).is_ok_and(|key| key == index)),
-                _ => false,
-            });
-            found.map(|(_, value)| Cow::Borrowed(value)).ok_or_else(|| {
-                FormatError::key(index.map_or_else(|| repr_str(name), |index| index.to_string()))
-            })
         }
         (Value::List(_) | Value::Tuple(_) | Value::ByteArray(_), None) => {
             Err(FormatError::type_error(format!("{class} indices must be integers or slices, not str")))

@@ -11,7 +11,7 @@ use pickle_codec::{Str, Value};
 
 use crate::class::{Integer, code_point, is_true, no_keys, real, type_name};
 use crate::error::FormatError;
-use crate::fields::{Fields, find, pairs_of};
+use crate::fields::{Fields, find, missing, pairs_of};
 use crate::float::{FloatSpec, FloatText, float_text};
 use crate::output::{CUT, DEFAULT_MAX_DIRECTIVES, Extent, Output, Place, count_up_to};
 use crate::show::{Conversion, object_steps, repr_str, show, write_text, write_value};
@@ -267,6 +267,7 @@ struct State<'a> {
 /// What `%(name)s` looks into.
 enum Mapping<'a> {
     Dict {
+        dict: &'a Value<'a>,
         pairs: &'a [(Value<'a>, Value<'a>)],
         steps: usize,
     },
@@ -294,7 +295,7 @@ impl<'a> State<'a> {
                 let mapping = if no_keys(value).is_some() {
                     Some(Mapping::Sequence(value))
                 } else {
-                    pairs_of(value).map(|pairs| Mapping::Dict { pairs, steps: 0 })
+                    pairs_of(value).map(|pairs| Mapping::Dict { dict: value, pairs, steps: 0 })
                 };
                 Self { mapping, current: Current::One(Some(Cow::Borrowed(value))) }
             }
@@ -319,10 +320,10 @@ impl<'a> State<'a> {
         let value = match &mut self.mapping {
             None => return Err(FormatError::type_error("format requires a mapping")),
             Some(Mapping::Fields(fields)) => fields.field(name),
-            Some(Mapping::Dict { pairs, steps }) => {
+            Some(Mapping::Dict { dict, pairs, steps }) => {
                 let (value, cost) = find(pairs, name);
                 *steps = steps.saturating_add(cost);
-                value.map(Cow::Borrowed)
+                value.map(Cow::Borrowed).or_else(|| missing(dict).map(Cow::Owned))
             }
             Some(Mapping::Sequence(value)) => {
                 return Err(FormatError::type_error(no_keys(value).unwrap_or_default()));

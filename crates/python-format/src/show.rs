@@ -192,3 +192,40 @@ pub(crate) fn repr_str(text: &str) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use pickle_codec::{DecodeOptions, Globals};
+
+    use super::*;
+    use crate::PercentFormat;
+
+    #[test]
+    fn exceptions_and_flags_are_written_as_cpython_3_13_writes_them() {
+        let group = "c__builtin__\nExceptionGroup\n(Vg\n(lcexceptions\nValueError\n(I1\ntRatR.";
+        let decode = "cexceptions\nUnicodeDecodeError\n(Vutf-8\nc_codecs\nencode\n(V\\u00ffA\nVlatin1\ntRI0\nI1\nVr\ntR.";
+        let encode = "cexceptions\nUnicodeEncodeError\n(Vascii\nV\\u00e9\\u0100\nI1\nI2\nVr\ntR.";
+        let translate = "cexceptions\nUnicodeTranslateError\n(Vab\nI0\nI2\nVr\ntR.";
+        let rows = [
+            (group, "%s", "g (1 sub-exception)"),
+            (group, "%r", "ExceptionGroup('g', [ValueError(1)])"),
+            (group, "%22s|%.3s", "   g (1 sub-exception)|"),
+            (decode, "%s", "'utf-8' codec can't decode byte 0xff in position 0: r"),
+            (encode, "%s", "'ascii' codec can't encode character '\\u0100' in position 1: r"),
+            (translate, "%s", "can't translate characters in position 0-1: r"),
+            ("cexceptions\nSyntaxError\n(Vm\n(V/a/f.py\nI3\nI1\nVt\nttR.", "%s", "m (f.py, line 3)"),
+            ("cre\nRegexFlag\n(I10\ntR.", "%s", "re.IGNORECASE|re.MULTILINE"),
+            ("cre\nRegexFlag\n(I514\ntR.", "%r", "re.IGNORECASE|0x200"),
+            ("cre\nRegexFlag\n(I0\ntR.", "%s", "re.NOFLAG"),
+            ("cre\nRegexFlag\n(I512\ntR.", "%s", "re.RegexFlag(512)"),
+            ("cre\nRegexFlag\n(I10\ntR.", "%d", "10"),
+            ("csignal\nSignals\n(I2\ntR.", "%s", "2"),
+        ];
+        let options = DecodeOptions::new().globals(Globals::Known);
+        for (pickle, format, expected) in rows {
+            let value = Value::from_slice_with(pickle.as_bytes(), &options).unwrap();
+            let args = if format.contains('|') { Value::Tuple(vec![value, Value::from("")]) } else { value };
+            assert_eq!(PercentFormat::new().format(format, &args).unwrap(), expected, "{pickle}");
+        }
+    }
+}

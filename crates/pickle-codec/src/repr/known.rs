@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use num_bigint::BigInt;
 
+use super::exception::{exception_str, is_os_error, os_error};
 use super::form::{Form, Separators};
 use super::names::name_text;
 use super::printer::Printer;
@@ -18,7 +19,7 @@ use crate::wire::text::Str;
 
 /// The parts of a known object that printing asks for.
 #[derive(Clone, Copy)]
-struct Parts<'d, 'a> {
+pub(super) struct Parts<'d, 'a> {
     object: Object<'d, 'a>,
     class: KnownClass,
 }
@@ -29,20 +30,20 @@ impl<'d, 'a> Parts<'d, 'a> {
     }
 
     /// The name of the class, as Python 3 has it.
-    fn name(self) -> String {
+    pub(super) fn name(self) -> String {
         self.object.shown_class_name().map_or_else(String::new, |(_, name)| name_text(name))
     }
 
-    fn arg(self, place: usize) -> Option<NodeId> {
+    pub(super) fn arg(self, place: usize) -> Option<NodeId> {
         self.object.args().get(place).map(NodeRef::id)
     }
 
-    fn args_len(self) -> usize {
+    pub(super) fn args_len(self) -> usize {
         self.object.args().len()
     }
 
     /// All arguments as a tuple.
-    const fn args(self) -> NodeId {
+    pub(super) const fn args(self) -> NodeId {
         self.object.instance.args
     }
 
@@ -54,8 +55,12 @@ impl<'d, 'a> Parts<'d, 'a> {
         self.object.pairs().filter(|pairs| !pairs.is_empty()).map(|_| self.object.instance.pairs)
     }
 
-    fn int(self, place: usize) -> Option<i64> {
-        match self.object.args().get(place)?.view() {
+    pub(super) fn view(self, place: usize) -> Option<Node<'d, 'a>> {
+        Some(self.object.args().get(place)?.view())
+    }
+
+    pub(super) fn int(self, place: usize) -> Option<i64> {
+        match self.view(place)? {
             Node::Int(value) => Some(value),
             _ => None,
         }
@@ -124,7 +129,10 @@ pub(super) fn repr<'t>(object: Object<'_, '_>) -> Option<Form<'t>> {
             _ => Some(Form::Parts(Separators::CALL, Cow::Owned(bare), one(object.args()), Cow::Borrowed(""))),
         },
         // The member's own name is not in the pickle.
-        KnownClass::Enum => call(&bare, one(object.arg(0)?), close()),
+        KnownClass::Enum => match regex_flag(object) {
+            Some(flags) => Some(word(flags)),
+            None => call(&bare, one(object.arg(0)?), close()),
+        },
         KnownClass::Instance => {
             Some(Form::Parts(Separators::CALL, Cow::Borrowed(""), one(object.arg(0)?), Cow::Borrowed("")))
         }
@@ -224,7 +232,10 @@ pub(super) enum StrPart {
 pub(super) fn str_parts(object: Object<'_, '_>) -> Option<Vec<StrPart>> {
     let object = Parts::of(object)?;
     match object.class {
-        KnownClass::Enum | KnownClass::Instance => Some(Vec::from([StrPart::Str(object.arg(0)?)])),
+        KnownClass::Enum | KnownClass::Instance => Some(Vec::from([match regex_flag(object) {
+            Some(flags) => StrPart::Text(flags),
+            None => StrPart::Str(object.arg(0)?),
+        }])),
         KnownClass::Exception => Some(exception_str(object)),
         KnownClass::OrderedDict
         | KnownClass::Counter
@@ -236,70 +247,42 @@ pub(super) fn str_parts(object: Object<'_, '_>) -> Option<Vec<StrPart>> {
     }
 }
 
-fn exception_str(object: Parts<'_, '_>) -> Vec<StrPart> {
-    let name = object.name();
-    match (object.arg(0), object.arg(1)) {
-        (None, _) => Vec::new(),
-        (Some(only), None) if name == "KeyError" => Vec::from([StrPart::Repr(only)]),
-        (Some(only), None) => Vec::from([StrPart::Str(only)]),
-        (Some(number), Some(reason)) if is_os_error(&name) && object.args_len() <= 5 => {
-            let text = |text: &str| StrPart::Text(String::from(text));
-            let mut segments =
-                Vec::from([text("[Errno "), StrPart::Str(number), text("] "), StrPart::Str(reason)]);
-            if let Some(file) = object.arg(2) {
-                segments.extend([text(": "), StrPart::Repr(file)]);
-            }
-            segments
+/// A member of `re.RegexFlag`, which prints the names of its bits in the order of their definition and the
+/// others as a number; `None` for a member of any other enum.
+fn regex_flag(object: Parts<'_, '_>) -> Option<String> {
+    const NAMES: [(i64, &str); 8] = [
+        (256, "ASCII"),
+        (2, "IGNORECASE"),
+        (4, "LOCALE"),
+        (32, "UNICODE"),
+        (8, "MULTILINE"),
+        (16, "DOTALL"),
+        (64, "VERBOSE"),
+        (128, "DEBUG"),
+    ];
+    let (module, name) = object.object.shown_class_name()?;
+    if (module.as_str(), name.as_str()) != (Some("re"), Some("RegexFlag")) {
+        return None;
+    }
+    let value = object.int(0).filter(|value| *value >= 0)?;
+    if value == 0 {
+        return Some(String::from("re.NOFLAG"));
+    }
+    let mut rest = value;
+    let mut names = Vec::new();
+    for (bit, name) in NAMES {
+        if value & bit != 0 {
+            rest &= !bit;
+            names.push(format!("re.{name}"));
         }
-        _ => Vec::from([StrPart::Repr(object.args())]),
     }
-}
-
-/// What `OSError(number, text)` makes, by Linux's numbers.
-const fn os_error(number: i64) -> &'static str {
-    match number {
-        1 | 13 => "PermissionError",
-        2 => "FileNotFoundError",
-        3 => "ProcessLookupError",
-        4 => "InterruptedError",
-        10 => "ChildProcessError",
-        11 | 114 | 115 => "BlockingIOError",
-        17 => "FileExistsError",
-        20 => "NotADirectoryError",
-        21 => "IsADirectoryError",
-        32 | 108 => "BrokenPipeError",
-        103 => "ConnectionAbortedError",
-        104 => "ConnectionResetError",
-        110 => "TimeoutError",
-        111 => "ConnectionRefusedError",
-        _ => "OSError",
+    if names.is_empty() {
+        return Some(format!("re.RegexFlag({value})"));
     }
-}
-
-/// The subclasses of OSError, which print their number and text.
-fn is_os_error(name: &str) -> bool {
-    matches!(
-        name,
-        "OSError"
-            | "IOError"
-            | "EnvironmentError"
-            | "WindowsError"
-            | "BlockingIOError"
-            | "BrokenPipeError"
-            | "ChildProcessError"
-            | "ConnectionAbortedError"
-            | "ConnectionError"
-            | "ConnectionRefusedError"
-            | "ConnectionResetError"
-            | "FileExistsError"
-            | "FileNotFoundError"
-            | "InterruptedError"
-            | "IsADirectoryError"
-            | "NotADirectoryError"
-            | "PermissionError"
-            | "ProcessLookupError"
-            | "TimeoutError"
-    )
+    if rest != 0 {
+        names.push(format!("{rest:#x}"));
+    }
+    Some(names.join("|"))
 }
 
 fn scalar_str(known: &Known<'_, '_>) -> Option<String> {

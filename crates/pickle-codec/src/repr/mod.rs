@@ -4,6 +4,7 @@
 //! object stands is printed, and what is printed is counted against a cap. A value that is more than a
 //! scalar is printed as the document that it makes.
 
+mod exception;
 mod form;
 mod known;
 mod names;
