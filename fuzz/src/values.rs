@@ -8,8 +8,12 @@ use pickle_codec::tagged::{self, TaggedOptions};
 use pickle_codec::{DecodeOptions, Decoder, Document, EncodeOptions, Globals, Limits, Protocol, Value};
 use serde::{Deserialize, Serialize};
 
-/// Any value survives every protocol, encodes the same in one piece and in segments, and survives tagged JSON.
+/// Any value survives every protocol, encodes the same in one piece and in segments, and survives tagged JSON; and
+/// whatever reads as tagged JSON, cycles included, is written to an end.
 pub fn values(data: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(data) {
+        read(data, text);
+    }
     let Ok(value) = Value::arbitrary(&mut Unstructured::new(data)) else { return };
     let document = value.to_document().expect("an arbitrary value is not deep");
     let ways: [fn(&[u8], &Value<'_>, &Document<'_>); 3] = [decoded, encoded, tagged];
@@ -46,6 +50,25 @@ fn tagged(_: &[u8], _: &Value<'_>, document: &Document<'_>) {
     let again = tagged::from_str(&json, &options).expect("what was just written reads");
     let written = tagged::to_string(&again, &options).expect("it was written before");
     assert_eq!(written, json);
+}
+
+fn read(data: &[u8], text: &str) {
+    let refs = TaggedOptions::new().refs(true);
+    let Ok(document) = tagged::from_str(text, &refs) else { return };
+    for &protocol in super::chosen(data, 1, &Protocol::ALL) {
+        let encoded = document.to_vec_with(EncodeOptions::new(protocol));
+        assert_eq!(
+            encoded.is_ok(),
+            document.to_segments(EncodeOptions::new(protocol)).is_ok(),
+            "{protocol:?}"
+        );
+    }
+    // What holds itself has no end without references, and some of it none with them.
+    drop(tagged::to_string(&document, &TaggedOptions::new()));
+    drop(document.root().to_value());
+    if let Ok(json) = tagged::to_string(&document, &refs) {
+        tagged::from_str(&json, &refs).expect("what was just written reads");
+    }
 }
 
 /// A type with what serde has: borrowed text and bytes, options, enums, maps.

@@ -364,6 +364,19 @@ fn meaning_rows() {
             Inert,
             &[],
             b"\x80\x04cm\nC\n)\x81\x940cm\nsetstate\n(h\0}\x8c\x01aK\x01stR0h\0.",
+            Ok(r#"{"$object":{"class":"m.C","args":[],"state":{"a":1}}}"#),
+        ),
+        (
+            Inert,
+            &[],
+            b"\x80\x04(cm\nC\n)\x81\x94]cm\nsetstate\nh\0}\x8c\x01aK\x01s\x86R0t.",
+            Ok(r#"{"$tuple":[{"$object":{"class":"m.C","args":[],"state":{"a":1}}},[]]}"#),
+        ),
+        // An exception takes what it is given and sets no state.
+        (
+            Inert,
+            &[],
+            b"\x80\x04cm\nC\n)\x81\x94cbuiltins\nValueError\nh\0}\x8c\x01aK\x01s\x86R0.",
             Ok(r#"{"$object":{"class":"m.C","args":[]}}"#),
         ),
         (

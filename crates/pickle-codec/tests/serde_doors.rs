@@ -260,4 +260,14 @@ fn integers_of_any_size() {
         assert_eq!(from_value::<Holder>(to_value(&holder).unwrap()).unwrap(), holder);
     }
     assert!(from_slice::<Holder>(b"G\0\0\0\0\0\0\0\0.").is_err());
+    // Decimal text up to 4,300 digits, hexadecimal text beyond.
+    let ten = |digits: u32| -BigInt::from(10).pow(digits - 1);
+    for (value, start) in [(ten(4_300), "\"-1000"), (ten(4_400), "\"-0x"), (-ten(4_400), "\"0x")] {
+        let json = serde_json::to_string(&Holder(value.clone())).unwrap();
+        assert!(json.starts_with(start), "{json}");
+        assert_eq!(serde_json::from_str::<Holder>(&json).unwrap(), Holder(value));
+    }
+    for wrong in [r#""""#, r#""-""#, r#""-+5""#, r#""0x""#, r#""0x+5""#, r#""0x-5""#, r#""--5""#, r#""5x""#] {
+        assert!(serde_json::from_str::<Holder>(wrong).is_err(), "{wrong}");
+    }
 }

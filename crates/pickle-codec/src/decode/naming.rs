@@ -297,22 +297,28 @@ impl<'a> Machine<'_, 'a> {
     }
 
     /// POP of what a call gave: pickles call a state setter with an object and its state, and drop what
-    /// it gives (the sixth item of `__reduce__`). The state is the object's, so that it is not lost.
+    /// it gives (the sixth item of `__reduce__`). The state is the object's, so that it is not lost,
+    /// wherever the object lies by then. What is known makes an object of its arguments and sets none.
     pub(super) fn keep_popped_state(&mut self) -> Step {
-        let &[.., object, call] = self.stack.as_slice() else { return Ok(()) };
-        if self.options.globals == Globals::Reject || self.stack.len() < self.fence + 2 {
+        let Some(&call) = self.stack.last() else { return Ok(()) };
+        if self.options.globals == Globals::Reject {
             return Ok(());
         }
         let Some(setter) = self.builder.instance_mut(call).map(|instance| *instance) else { return Ok(()) };
         let &[target, state] = self.builder.document.items(setter.args) else { return Ok(()) };
-        if target != object || setter.construct != Construct::Call {
+        let class = self.builder.document.objects.get(setter.class.index()).copied();
+        let known = match class.filter(|_| setter.class.kind() == Kind::Object) {
+            Some(ObjectRepr::Global { known, .. }) => known,
+            _ => None,
+        };
+        if setter.construct != Construct::Call || known.is_some_and(|known| known != KnownClass::Allowed) {
             return Ok(());
         }
-        match self.builder.instance_mut(object) {
+        match self.builder.instance_mut(target) {
             Some(instance) if instance.state == NodeId::ABSENT => {}
             _ => return Ok(()),
         }
-        self.build_into(object, state)
+        self.build_into(target, state)
     }
 
     fn build(&mut self, state: NodeId) -> Step {

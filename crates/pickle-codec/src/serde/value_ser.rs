@@ -5,12 +5,14 @@ use ::serde::ser::{Error as _, SerializeMap, SerializeStruct, SerializeTuple, Se
 
 use super::ser::token;
 use crate::value::{ObjectValue, Value};
+use crate::wire::number::MAX_DECIMAL_BITS;
 use crate::wire::protocol::Protocol;
 use crate::wire::text::replace_surrogates;
 
 /// Exactly itself in a pickle. Other formats get what they can say: sets as sequences,
-/// `bytearray` as bytes, integers beyond 128 bits as decimal text, text with lone surrogates
-/// with U+FFFD in their place, and objects as structs of their parts. Formats that are not human
+/// `bytearray` as bytes, integers beyond 128 bits as decimal text and beyond 4,300 digits, which take
+/// quadratic time, as hexadecimal text behind `0x`, text with lone surrogates with U+FFFD in their place,
+/// and objects as structs of their parts. Formats that are not human
 /// readable get the little-endian bytes of such integers, WTF-8, and objects as pickles.
 impl Serialize for Value<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -72,6 +74,9 @@ impl Serialize for Exact<'_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let readable = serializer.is_human_readable();
         match self.0 {
+            Value::BigInt(value) if readable && value.bits() > MAX_DECIMAL_BITS => {
+                serializer.collect_str(&format_args!("{:#x}", **value))
+            }
             Value::BigInt(value) if readable => serializer.collect_str(value),
             Value::BigInt(value) => serializer.serialize_bytes(&value.to_signed_bytes_le()),
             Value::Wtf8(bytes) if readable => serializer.serialize_str(&replace_surrogates(bytes)),
