@@ -37,7 +37,7 @@ const MAX_INDENT: usize = 40;
 ///     Ok::<(), core::convert::Infallible>(())
 /// });
 /// assert!(listing.starts_with("    0: c    GLOBAL     'os system'\n   11: (    MARK\n"));
-/// assert_eq!(end, Ok(20));
+/// assert_eq!(end, Ok(21));
 /// ```
 pub fn disassemble<E>(input: &[u8], line: &mut impl FnMut(&str) -> Result<(), E>) -> Result<usize, E> {
     let mut marks = Marks::default();
