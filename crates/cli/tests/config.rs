@@ -19,9 +19,24 @@ fn validate(text: &str) -> (Option<i32>, String, String) {
     (output.status.code(), said(&output.stdout), said(&output.stderr))
 }
 
+type Rows<'a> = &'a [(&'a str, &'a [&'a str])];
+
+fn assert_faults(rows: Rows<'_>) {
+    for (text, expected) in rows {
+        let (code, _, said) = validate(text);
+        assert_eq!(code, Some(78), "{text}\n{said}");
+        let heads: Vec<&str> = said.lines().filter(|line| line.starts_with("FILE: line ")).collect();
+        assert_eq!(heads.len(), expected.len(), "{text}\n{said}");
+        for part in *expected {
+            assert!(heads.iter().any(|head| head.contains(part)), "{text}\n{part}\n{said}");
+        }
+        assert!(said.contains('^') && said.contains(" | "), "{text}\n{said}");
+    }
+}
+
 #[test]
 fn faults_are_told_with_their_place_and_the_way_out() {
-    let rows: &[(&str, &[&str])] = &[
+    let rows: Rows<'_> = &[
         ("x = ", &["line 1, column 5: "]),
         ("[outptu.a]\ntype = \"file\"", &["line 1, column 2: unknown key `outptu`; did you mean `output`?"]),
         (
@@ -86,11 +101,6 @@ fn faults_are_told_with_their_place_and_the_way_out() {
             "[output.a]\ntype = \"file\"\npath = \"/a\"\nrotate = { keep = 3 }",
             &["`rotate` needs `size` or `age`"],
         ),
-        ("[output.a]\ntype = \"nats\"\nservers = [\"http://a\"]", &["`subject` is missing here"]),
-        (
-            "[output.a]\ntype = \"nats\"\nsubject = \"s\"\nservers = [\"http://a\"]",
-            &["line 4, column 12: \"http://a\": expected a URL"],
-        ),
         (
             "[output.a]\ntype = \"otlp\"\nurl = \"http://a\"\nheaders_file = \"/nowhere\"",
             &["line 4, column 16: /nowhere: No such file"],
@@ -98,6 +108,31 @@ fn faults_are_told_with_their_place_and_the_way_out() {
         (
             "[output.a]\ntype = \"otlp\"\nurl = \"http://a\"\nbatch = { records = 0 }",
             &["a batch has one record or more"],
+        ),
+        (
+            "[output.a]\ntype = \"otlp\"\nurl = \"http://a\"\nbatch = { records = 100001, bytes = \"65MiB\", wait = \"61s\" }",
+            &[
+                "line 4, column 21: `records`: a batch has one record or more, and 100000 at most",
+                "line 4, column 37: `bytes`: ",
+                "line 4, column 53: `wait`: a batch waits for 60 s at most",
+            ],
+        ),
+        (
+            "[output.a]\ntype = \"otlp\"\nurl = \"http://u:p@a\"",
+            &["line 3, column 7: credentials do not belong into an address; put them into a header"],
+        ),
+        ("[output.a]\ntype = \"otlp\"\nurl = \"http://\"", &["line 3, column 7: "]),
+        (
+            "[output.a]\ntype = \"otlp\"\nurl = \"http://a\"\nheaders_file = \"Cargo.toml\"",
+            &["line 4, column 16: Cargo.toml: line 1: expected NAME: VALUE"],
+        ),
+        (
+            "[output.a]\ntype = \"otlp\"\nurl = \"https://a\"\nca = \"Cargo.toml\"",
+            &["line 4, column 6: Cargo.toml: "],
+        ),
+        (
+            "[output.a]\ntype = \"otlp\"\nurl = \"http://a\"\nheaders_file = \"src\"",
+            &["line 4, column 16: src: not a regular file"],
         ),
         (
             "[output.a]\ntype = \"stdout\"\nwhen_behind = \"drop\"",
@@ -132,18 +167,56 @@ fn faults_are_told_with_their_place_and_the_way_out() {
         ("[records]\nglobals = \"all\"", &["line 2, column 11: `globals`: unknown word \"all\""]),
         ("drain_timeout = \"soon\"", &["line 1, column 17: `drain_timeout`: not a duration"]),
     ];
-    for (text, expected) in rows {
-        let (code, _, said) = validate(text);
-        assert_eq!(code, Some(78), "{text}\n{said}");
-        let heads: Vec<&str> = said.lines().filter(|line| line.starts_with("FILE: line ")).collect();
-        assert_eq!(heads.len(), expected.len(), "{text}\n{said}");
-        for part in *expected {
-            assert!(heads.iter().any(|head| head.contains(part)), "{text}\n{part}\n{said}");
-        }
-        assert!(said.contains('^') && said.contains(" | "), "{text}\n{said}");
-    }
+    assert_faults(rows);
 }
 
+#[cfg(feature = "nats")]
+#[test]
+fn faults_of_nats_outputs_are_told_with_their_place() {
+    assert_faults(&[
+        (
+            "[output.a]\ntype = \"nats\"\nservers = [\"http://a\"]",
+            &["`subject` is missing here", "line 3, column 12: \"http://a\": expected a URL"],
+        ),
+        (
+            "[output.a]\ntype = \"nats\"\nsubject = \"s\"\nservers = [\"http://a\"]",
+            &["line 4, column 12: \"http://a\": expected a URL"],
+        ),
+        (
+            "[output.a]\ntype = \"nats\"\nsubject = \"s\"\nservers = \"nats://u:p@a\"",
+            &[
+                "line 4, column 11: credentials do not belong into an address; put them into a credentials file",
+            ],
+        ),
+        (
+            "[output.a]\ntype = \"nats\"\nsubject = \"s\"\nservers = [\"nats://a\", \"nats://a:b\"]",
+            &["line 4, column 24: "],
+        ),
+        ("[output.a]\ntype = \"nats\"\nsubject = \"s\"\nservers = []", &["`servers` names no server"]),
+        (
+            "[output.a]\ntype = \"nats\"\nservers = \"nats://a\"\nsubject = \"logs.{x}\"",
+            &["line 4, column 11: subject \"logs.{x}\": a field is neither"],
+        ),
+        (
+            "[output.a]\ntype = \"nats\"\nservers = \"nats://a\"\nsubject = \"logs.*\"",
+            &["line 4, column 11: subject \"logs.*\": a blank, a wildcard"],
+        ),
+        (
+            "[output.a]\ntype = \"nats\"\nservers = \"nats://a\"\nsubject = \"s\"\ncreate_stream = { name = \"a.b\", subjects = [] }",
+            &["line 5, column 26: `name`: \"a.b\": a stream's name has no blank", "`subjects` names none"],
+        ),
+        (
+            "[output.a]\ntype = \"nats\"\nservers = \"nats://a\"\nsubject = \"s\"\ncreate_stream = { subjects = [\"a..b\"] }",
+            &["`name` is missing here", "line 5, column 31: \"a..b\": a blank or an empty token"],
+        ),
+        (
+            "[output.a]\ntype = \"nats\"\nservers = \"nats://a\"\nsubject = \"s\"\ncreate_stream = true",
+            &["line 5, column 17: `create_stream`: expected a table"],
+        ),
+    ]);
+}
+
+#[cfg(feature = "nats")]
 #[test]
 fn the_sample_is_valid_but_for_the_files_that_it_names() {
     let sample = run(&["validate", "--print-sample"], b"");
@@ -163,7 +236,7 @@ fn the_sample_is_valid_but_for_the_files_that_it_names() {
         assert!(run(&["key", "new", &place(key)], b"").status.success());
     }
     for file in ["nats.creds", "otlp.headers", "view.token"] {
-        std::fs::write(place(file), "x").unwrap();
+        std::fs::write(place(file), "Authorization: x").unwrap();
     }
     let identity = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     std::fs::write(place("tls.pem"), identity.cert.pem()).unwrap();
@@ -271,19 +344,17 @@ fn a_reload_reads_new_keys_from_the_folder() {
 }
 
 #[test]
-fn what_this_version_cannot_do_is_not_begun() {
-    for part in [
-        "[output.a]\ntype = \"nats\"\nsubject = \"s\"\nservers = \"nats://127.0.0.1\"",
-        "[output.a]\ntype = \"otlp\"\nurl = \"http://127.0.0.1\"",
-    ] {
-        let folder = tempfile::tempdir().unwrap();
-        write_config(folder.path(), part);
-        let path = folder.path().join("c.toml").display().to_string();
-        let output = run(&["serve", "--config", &path], b"");
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(78), "{said}");
-        assert!(said.contains("cannot be served by this version"), "{said}");
-    }
+fn a_file_stands_for_all_options() {
     let output = run(&["serve", "--config", "/a", "--tcp", "127.0.0.1:0"], b"");
     assert_eq!(output.status.code(), Some(2));
+}
+
+#[cfg(not(feature = "nats"))]
+#[test]
+fn an_engine_that_was_left_out_is_told_with_its_place_and_the_way_out() {
+    let (code, _, said) =
+        validate("[output.a]\ntype = \"nats\"\nsubject = \"s\"\nservers = \"nats://127.0.0.1\"");
+    assert_eq!(code, Some(78), "{said}");
+    assert!(said.contains("line 2, column 8: `type`: this program was built without NATS"), "{said}");
+    assert!(said.contains("cargo feature `nats`"), "{said}");
 }

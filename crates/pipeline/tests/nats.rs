@@ -78,7 +78,8 @@ fn start(pipeline: &Pipeline, url: &str) -> Driver {
     let mut config = NatsConfig::new(vec![url.to_owned()], "logs.{levelname}.{logger}", say);
     config.timeout = Duration::from_secs(5);
     let encoder = NatsEncoder::new(&config.subject, vec!["tcp"]).unwrap();
-    Driver::start(&pipeline.shared, Settings::new("output"), encoder, NatsOutput::new(config)).unwrap()
+    Driver::start(&pipeline.shared, Settings::new("output"), encoder, NatsOutput::new(config).unwrap())
+        .unwrap()
 }
 
 /// Without a stream it waits; then every record is there once, though the server is killed, and though the cursor

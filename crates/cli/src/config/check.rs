@@ -81,6 +81,28 @@ pub(super) fn readable(problems: &mut Problems<'_>, path: &At<PathBuf>) {
     }
 }
 
+/// The content of a file that must be there, and of a size that makes sense.
+pub(super) fn content(problems: &mut Problems<'_>, path: &At<PathBuf>, most: u64) -> Option<Vec<u8>> {
+    let read = || {
+        let file = File::open(&path.value)?;
+        if !file.metadata()?.is_file() {
+            return Err(std::io::Error::other("not a regular file"));
+        }
+        let mut content = Vec::new();
+        if file.take(most.saturating_add(1)).read_to_end(&mut content)? as u64 > most {
+            return Err(std::io::Error::other(format!("more than {most} bytes")));
+        }
+        Ok(content)
+    };
+    match read() {
+        Ok(content) => Some(content),
+        Err(error) => {
+            problems.add(path.span.clone(), format!("{}: {error}", path.value.display()));
+            None
+        }
+    }
+}
+
 /// Certificate and key must fit each other.
 pub(super) fn tls(problems: &mut Problems<'_>, files: &TlsFiles, span: Range<usize>) {
     let loaded = TlsServer::from_files(&files.certificate, &files.private_key, files.client_ca.as_deref());

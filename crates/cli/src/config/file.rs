@@ -15,12 +15,13 @@ use sha2::{Digest as _, Sha256};
 use toml::de::{DeTable, DeValue};
 
 use super::check::{self, Checks};
+use super::engines::NO_NATS;
 use super::problems::{Problems, expected};
 use super::section::{At, Section, text};
 use super::{
-    Address, Admin, AdminAddress, Batch, Config, DEAD_LETTER_BYTES, DEFAULT_LISTENERS, DeadLetters, Format,
-    LOG_BYTES, Limits, Listen, Nats, OUTPUT, Otlp, Output, OutputKind, Records, Require, Rotate, Route,
-    Signing, Spool, Sync, TlsFiles, WhenBehind,
+    Address, Admin, AdminAddress, Config, DEAD_LETTER_BYTES, DEFAULT_LISTENERS, DeadLetters, Format,
+    LOG_BYTES, Limits, Listen, OUTPUT, Output, OutputKind, Records, Require, Rotate, Route, Signing, Spool,
+    Sync, TlsFiles, WhenBehind,
 };
 use crate::args::StyleArg;
 use crate::exit::Failure;
@@ -86,9 +87,10 @@ impl ConfigFile {
     }
 }
 
-struct Reading<'p, 't> {
-    problems: &'p mut Problems<'t>,
-    checks: Checks,
+/// A file while it is understood.
+pub(super) struct Reading<'p, 't> {
+    pub(super) problems: &'p mut Problems<'t>,
+    pub(super) checks: Checks,
 }
 
 impl Reading<'_, '_> {
@@ -127,7 +129,7 @@ impl Reading<'_, '_> {
     }
 
     /// A number of bytes that is not nothing.
-    fn size(&mut self, section: &mut Section<'_, '_>, name: &'static str, default: u64) -> u64 {
+    pub(super) fn size(&mut self, section: &mut Section<'_, '_>, name: &'static str, default: u64) -> u64 {
         match section.size(self.problems, name) {
             Some(At { value: 0, span }) => {
                 self.problems.add(span, format!("`{name}`: nothing fits into 0 bytes"));
@@ -138,12 +140,16 @@ impl Reading<'_, '_> {
         }
     }
 
-    fn secret(&mut self, section: &mut Section<'_, '_>, name: &'static str) -> Option<At<PathBuf>> {
+    pub(super) fn secret(
+        &mut self,
+        section: &mut Section<'_, '_>,
+        name: &'static str,
+    ) -> Option<At<PathBuf>> {
         section.parse(self.problems, name, check::secret)
     }
 
     /// Something that must be there.
-    fn need<T>(&mut self, section: &Section<'_, '_>, name: &str, found: Option<T>) -> Option<T> {
+    pub(super) fn need<T>(&mut self, section: &Section<'_, '_>, name: &str, found: Option<T>) -> Option<T> {
         if found.is_none() && !section.has(name) {
             self.problems.add(section.span(), format!("`{name}` is missing here"));
         }
@@ -440,7 +446,12 @@ impl Reading<'_, '_> {
             'f' => self.file_output(section),
             's' => Some(OutputKind::Stdout { format: self.format(section) }),
             'o' => self.otlp_output(section),
-            _ => self.nats_output(section),
+            _ => {
+                if !cfg!(feature = "nats") {
+                    self.problems.add(kind.span, format!("`type`: {NO_NATS}"));
+                }
+                self.nats_output(section)
+            }
         };
         Some(Output { name: name.value.clone(), kind: kind?, when_behind, max_lag })
     }
@@ -486,7 +497,11 @@ impl Reading<'_, '_> {
     }
 
     /// A table of names of the user's own.
-    fn text_table(&mut self, section: &mut Section<'_, '_>, name: &'static str) -> Vec<(String, String)> {
+    pub(super) fn text_table(
+        &mut self,
+        section: &mut Section<'_, '_>,
+        name: &'static str,
+    ) -> Vec<(String, String)> {
         let mut found = Vec::new();
         if let Some(table) = section.table(self.problems, name) {
             for (name, value) in table.entries() {
@@ -497,76 +512,6 @@ impl Reading<'_, '_> {
             }
         }
         found
-    }
-
-    fn batch(&mut self, section: &mut Section<'_, '_>) -> Batch {
-        let default = Batch::default();
-        let Some(mut table) = section.table(self.problems, "batch") else { return default };
-        let records = table.number(self.problems, "records").map_or(default.records, |found| found.value);
-        if records == 0 {
-            self.problems.add(table.span(), "a batch has one record or more");
-        }
-        let batch = Batch {
-            records,
-            bytes: self.size(&mut table, "bytes", default.bytes),
-            wait: table.duration(self.problems, "wait").map_or(default.wait, |found| found.value),
-        };
-        table.finish(self.problems);
-        batch
-    }
-
-    fn url(&mut self, url: &At<String>, schemes: &[&str]) {
-        if !schemes.iter().any(|scheme| url.value.starts_with(scheme)) {
-            let text = format!("{:?}: expected a URL that begins with {}", url.value, schemes.join(" or "));
-            self.problems.add(url.span.clone(), text);
-        } else if self.checks.resolve {
-            check::url(self.problems, url);
-        }
-    }
-
-    fn otlp_output(&mut self, section: &mut Section<'_, '_>) -> Option<OutputKind> {
-        let url = section.text(self.problems, "url");
-        let headers_file = self.secret(section, "headers_file");
-        let ca = section.path(self.problems, "ca");
-        for file in headers_file.iter().chain(&ca) {
-            check::readable(self.problems, file);
-        }
-        let resource = self.text_table(section, "resource");
-        let batch = self.batch(section);
-        let url = self.need(section, "url", url)?;
-        self.url(&url, &["http://", "https://"]);
-        Some(OutputKind::Otlp(Otlp {
-            url: url.value,
-            headers_file: headers_file.map(|found| found.value),
-            resource,
-            ca: ca.map(|found| found.value),
-            batch,
-        }))
-    }
-
-    fn nats_output(&mut self, section: &mut Section<'_, '_>) -> Option<OutputKind> {
-        let servers = section.texts(self.problems, "servers");
-        let subject = section.text(self.problems, "subject");
-        let credentials = self.secret(section, "credentials");
-        if let Some(file) = &credentials {
-            check::readable(self.problems, file);
-        }
-        let batch = self.batch(section);
-        let servers = self.need(section, "servers", servers);
-        let subject = self.need(section, "subject", subject);
-        let (servers, subject) = (servers?, subject?);
-        if servers.is_empty() {
-            self.problems.add(section.span(), "`servers` names no server");
-        }
-        for server in &servers {
-            self.url(server, &["nats://", "tls://"]);
-        }
-        Some(OutputKind::Nats(Nats {
-            servers: servers.into_iter().map(|server| server.value).collect(),
-            subject: subject.value,
-            credentials: credentials.map(|found| found.value),
-            batch,
-        }))
     }
 
     fn level(&mut self, section: &mut Section<'_, '_>) -> Option<Level> {

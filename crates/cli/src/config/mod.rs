@@ -1,6 +1,7 @@
 //! What `serve` is told to do, by its command line or by a file: one type for both.
 
 mod check;
+mod engines;
 mod file;
 mod problems;
 mod section;
@@ -15,6 +16,8 @@ use logrecord::pickle::Globals;
 use logrecord::transport::Endpoint;
 
 pub(crate) use self::check::keys_in;
+#[cfg(not(feature = "nats"))]
+pub(crate) use self::engines::NO_NATS;
 pub(crate) use self::file::{ConfigFile, SAMPLE};
 use crate::args::{ServeArgs, StyleArg};
 use crate::exit::Failure;
@@ -171,10 +174,22 @@ pub(crate) struct Rotate {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Otlp {
     pub(crate) url: String,
-    pub(crate) headers_file: Option<PathBuf>,
+    pub(crate) headers: Headers,
     pub(crate) resource: Vec<(String, String)>,
-    pub(crate) ca: Option<PathBuf>,
+    /// The authorities to trust, as PEM.
+    pub(crate) ca: Option<Vec<u8>>,
     pub(crate) batch: Batch,
+}
+
+/// What is sent with each request. It is the file's content, so that a reload finds a file that has changed.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(crate) struct Headers(pub(crate) Vec<(String, String)>);
+
+/// Their values are secrets.
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
 }
 
 /// NATS JetStream.
@@ -183,6 +198,8 @@ pub(crate) struct Nats {
     pub(crate) servers: Vec<String>,
     pub(crate) subject: String,
     pub(crate) credentials: Option<PathBuf>,
+    /// A stream that is made if it is not there, and its subjects.
+    pub(crate) create_stream: Option<(String, Vec<String>)>,
     pub(crate) batch: Batch,
 }
 

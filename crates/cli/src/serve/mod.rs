@@ -12,6 +12,7 @@ mod notes;
 mod outputs;
 mod receive;
 mod report;
+mod sink;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

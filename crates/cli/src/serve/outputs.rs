@@ -1,18 +1,16 @@
 //! The outputs of a configuration: made ready before anything is swapped, then driven, stopped and replaced.
 
-use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, anyhow};
-use logrecord_pipeline::outputs::{FileOutput, LineFormat, Lines, Rotation, stdout};
+use anyhow::Context as _;
+use logrecord_pipeline::outputs::OnWritten;
 use logrecord_pipeline::{Driver, Route, Routes, Settings, WhenBehind};
 use tokio::task::JoinSet;
 
-use super::format::{doubts, line_format};
 use super::hub::Hub;
-use super::receive::TRANSPORTS;
-use crate::config::{self, Config, Output, OutputKind};
+use super::sink::Sink;
+use crate::config::{self, Config, Nats, Otlp, Output, OutputKind};
 use crate::exit::Failure;
 
 /// How long an output that is replaced has for what is in the log.
@@ -21,8 +19,7 @@ const REPLACE: Duration = Duration::from_secs(5);
 /// An output that is open and not yet driven.
 pub(crate) struct Ready {
     told: Output,
-    format: LineFormat,
-    file: FileOutput,
+    sink: Sink,
 }
 
 struct Running {
@@ -48,30 +45,7 @@ pub(crate) enum Event {
 
 /// Opens an output.
 pub(crate) fn open(told: &Output) -> anyhow::Result<Ready> {
-    let (format, file) = match &told.kind {
-        OutputKind::Stdout { format } => {
-            let format = line_format(format, std::io::stdout().is_terminal())?;
-            (format, stdout().context(Failure::unavailable("cannot open the output"))?)
-        }
-        OutputKind::File { path, format, rotate } => {
-            let format = line_format(format, false)?;
-            let rotation = rotate.as_ref().map_or_else(Rotation::default, |rotate| Rotation {
-                size: rotate.size,
-                age: rotate.age,
-                keep: usize::try_from(rotate.keep).ok(),
-                gzip: rotate.gzip,
-            });
-            let file = FileOutput::open(path, rotation)
-                .with_context(|| format!("{}", path.display()))
-                .context(Failure::unavailable("cannot open the output"))?;
-            (format, file)
-        }
-        OutputKind::Otlp(_) | OutputKind::Nats(_) => {
-            return Err(anyhow!("output {}: this type cannot be served by this version", told.name)
-                .context(Failure::config("not served")));
-        }
-    };
-    Ok(Ready { told: told.clone(), format, file })
+    Ok(Ready { told: told.clone(), sink: Sink::open(told)? })
 }
 
 /// The rules of a configuration.
@@ -98,24 +72,33 @@ fn settings(told: &Output, config: &Config) -> Settings {
         None if config.outputs.len() > 1 => WhenBehind::DropOldest { max_lag },
         None => WhenBehind::Block,
     };
+    if let OutputKind::Otlp(Otlp { batch, .. }) | OutputKind::Nats(Nats { batch, .. }) = &told.kind {
+        settings.records = usize::try_from(batch.records).unwrap_or(usize::MAX);
+        settings.bytes = usize::try_from(batch.bytes).unwrap_or(usize::MAX);
+        settings.wait = batch.wait;
+    }
     settings
 }
 
 impl Ready {
     /// What is likely to be a mistake in its format.
     pub(crate) fn doubts(&self) -> Vec<String> {
-        doubts(&self.format)
+        self.sink.doubts()
     }
 
     /// Begins to drive it.
     fn start(self, hub: &Hub, config: &Config) -> anyhow::Result<Running> {
-        let mut lines = Lines::new(self.format, TRANSPORTS.to_vec());
         // What is to be said of a record is said once, by the first output.
-        if config.outputs.first().is_some_and(|first| first.name == self.told.name) {
+        let first = config.outputs.first().is_some_and(|first| first.name == self.told.name);
+        let on_written = first.then(|| {
             let notes = Arc::clone(&hub.notes);
-            lines = lines.noting(Arc::new(move |peer, record, written| notes.written(peer, record, written)));
-        }
-        let driver = Driver::start(&hub.shared, settings(&self.told, config), lines, self.file)
+            let on_written: OnWritten =
+                Arc::new(move |peer, record, written| notes.written(peer, record, written));
+            on_written
+        });
+        let driver = self
+            .sink
+            .start(hub, settings(&self.told, config), on_written)
             .with_context(|| format!("the cursor of output {}", self.told.name))
             .context(Failure::unavailable("cannot start the output"))?;
         Ok(Running { told: self.told, driver })

@@ -11,11 +11,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream::{self, context::PublishErrorKind};
-use async_nats::{Client, ConnectOptions, HeaderMap, header::NATS_MESSAGE_ID};
+use async_nats::{Client, ConnectOptions, HeaderMap, ServerAddr, header::NATS_MESSAGE_ID};
 use logrecord::model::LogRecord;
 
 use super::uid::put_uid;
-use super::{LineFormat, Lines};
+use super::{LineFormat, Lines, OnWritten};
 use crate::output::{Batch, Delivery, Encoder, Logged, Output};
 use crate::settings::Say;
 
@@ -113,6 +113,13 @@ impl NatsEncoder {
         Ok(Self { subject: parts, lines: Lines::new(LineFormat::Json, transports), text: String::new() })
     }
 
+    /// Tells somebody of each record.
+    #[must_use]
+    pub fn noting(mut self, on_written: OnWritten) -> Self {
+        self.lines = self.lines.noting(on_written);
+        self
+    }
+
     fn put_subject(&mut self, record: &LogRecord<'_>) {
         self.text.clear();
         for part in &self.subject {
@@ -198,9 +205,23 @@ impl fmt::Debug for NatsOutput {
 }
 
 impl NatsOutput {
-    /// It connects with the first batch.
-    pub const fn new(config: NatsConfig) -> Self {
-        Self { config, connected: None }
+    /// Reads the configuration. It connects with the first batch.
+    ///
+    /// # Errors
+    ///
+    /// If there is no server, or the address of one is malformed or holds credentials, which belong into a file.
+    pub fn new(config: NatsConfig) -> io::Result<Self> {
+        let wrong = |what: &str| Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+        if config.servers.is_empty() {
+            return wrong("no server is named");
+        }
+        for server in &config.servers {
+            let address: ServerAddr = server.parse()?;
+            if address.username().is_some() || address.password().is_some() {
+                return wrong("credentials do not belong into an address; put them into a credentials file");
+            }
+        }
+        Ok(Self { config, connected: None })
     }
 
     async fn connect(&self) -> io::Result<(Client, jetstream::Context)> {
@@ -325,6 +346,23 @@ impl Output for NatsOutput {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_that_are_none_are_refused() {
+        for servers in [
+            vec![],
+            vec!["nats://"],
+            vec!["nats://a:b"],
+            vec!["nats://a", "nats://u:p@b"],
+            vec!["nats://t@b"],
+        ] {
+            let servers: Vec<String> = servers.into_iter().map(str::to_owned).collect();
+            let config = NatsConfig::new(servers.clone(), "s", Arc::new(|_, _| {}));
+            assert!(NatsOutput::new(config).is_err(), "{servers:?}");
+        }
+        let config = NatsConfig::new(vec!["nats://[::1]:4222".to_owned()], "s", Arc::new(|_, _| {}));
+        assert!(NatsOutput::new(config).is_ok());
+    }
 
     #[test]
     fn subjects_are_made_of_what_records_say_and_nothing_else() {

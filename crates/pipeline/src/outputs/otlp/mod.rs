@@ -267,7 +267,7 @@ fn client_config(ca: Option<&[u8]>) -> io::Result<ClientConfig> {
         None => BUNDLES
             .iter()
             .find_map(|path| std::fs::read(path).ok())
-            .ok_or_else(|| wrong("the system's certificates are nowhere; name a file"))?,
+            .ok_or_else(|| wrong("the system's certificates are nowhere; name the authorities in `ca`"))?,
     };
     for certificate in CertificateDer::pem_slice_iter(&bundle) {
         // A system's bundle may hold what rustls does not take; one that was named may not.
