@@ -68,7 +68,7 @@ pub(super) fn from_file(
     if kind(start) == Some(Kind::Zip) && search.report.named() == before {
         // A file can be both: a zip archive is read from its end, a pickle from its beginning.
         (&mut &*file).rewind()?;
-        let seen = stream(Inspector::new(), &*file)?;
+        let seen = stream(Inspector::new(), file)?;
         if seen.iter().any(|seen| seen.names.iter().any(|name| name.name != "PERSID")) {
             search.report.pickles(name, &seen, None, false)?;
         }

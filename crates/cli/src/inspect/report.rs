@@ -239,7 +239,7 @@ impl<'a> Report<'a> {
             let mut runs = false;
             for name in &inspection.names {
                 let meaning = meaning(&name.name);
-                let is_allowed = self.args.allow.iter().any(|allowed| *allowed == name.name);
+                let is_allowed = self.args.allow.contains(&name.name);
                 let severity = match meaning {
                     Meaning::RunsCode(_) => FailOn::Calls,
                     Meaning::Harmless => FailOn::Names,
