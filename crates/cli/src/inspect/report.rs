@@ -69,6 +69,7 @@ impl<'a> Report<'a> {
     }
 
     /// How many pickles name something.
+    #[cfg(feature = "archives")]
     pub(super) fn named(&self) -> usize {
         self.naming
     }
