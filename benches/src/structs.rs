@@ -49,6 +49,7 @@ pub struct Section {
 /// A part of a [`Section`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "an invented record")]
+#[allow(clippy::exhaustive_enums, reason = "no crate depends on the benches")]
 pub enum Block {
     Rule,
     Text(String),
