@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::known::{Parts, StrPart};
+use super::parts::{Parts, StrPart};
 use crate::document::Node;
 
 /// The parts of an exception's `str`.

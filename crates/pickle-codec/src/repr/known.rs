@@ -9,63 +9,13 @@ use num_bigint::BigInt;
 
 use super::exception::{exception_str, is_os_error, os_error};
 use super::form::{Form, Separators};
-use super::names::name_text;
+use super::parts::{Parts, StrPart};
 use super::printer::Printer;
 use crate::document::{KnownClass, Node, NodeId, NodeRef, Object};
 use crate::known::{Date, Known, Time, TimeDelta, Zone};
 use crate::wire::float::write_float;
 use crate::wire::number::MAX_DECIMAL_BITS;
 use crate::wire::text::Str;
-
-/// The parts of a known object that printing asks for.
-#[derive(Clone, Copy)]
-pub(super) struct Parts<'d, 'a> {
-    object: Object<'d, 'a>,
-    class: KnownClass,
-}
-
-impl<'d, 'a> Parts<'d, 'a> {
-    fn of(object: Object<'d, 'a>) -> Option<Self> {
-        Some(Self { object, class: object.known_class()? })
-    }
-
-    /// The name of the class, as Python 3 has it.
-    pub(super) fn name(self) -> String {
-        self.object.shown_class_name().map_or_else(String::new, |(_, name)| name_text(name))
-    }
-
-    pub(super) fn arg(self, place: usize) -> Option<NodeId> {
-        self.object.args().get(place).map(NodeRef::id)
-    }
-
-    pub(super) fn args_len(self) -> usize {
-        self.object.args().len()
-    }
-
-    /// All arguments as a tuple.
-    pub(super) const fn args(self) -> NodeId {
-        self.object.instance.args
-    }
-
-    fn items(self) -> Option<NodeId> {
-        self.object.items().filter(|items| !items.is_empty()).map(|_| self.object.instance.items)
-    }
-
-    fn pairs(self) -> Option<NodeId> {
-        self.object.pairs().filter(|pairs| !pairs.is_empty()).map(|_| self.object.instance.pairs)
-    }
-
-    pub(super) fn view(self, place: usize) -> Option<Node<'d, 'a>> {
-        Some(self.object.args().get(place)?.view())
-    }
-
-    pub(super) fn int(self, place: usize) -> Option<i64> {
-        match self.view(place)? {
-            Node::Int(value) => Some(value),
-            _ => None,
-        }
-    }
-}
 
 /// A known object as `repr` prints it; `None` if the reading fails, so that it is an object like any.
 pub(super) fn repr<'t>(object: Object<'_, '_>) -> Option<Form<'t>> {
@@ -219,13 +169,6 @@ fn scalar_repr(known: &Known<'_, '_>, name: &str) -> Option<String> {
         Known::ZoneInfo(key) => format!("zoneinfo.ZoneInfo(key='{key}')"),
         _ => return None,
     })
-}
-
-/// What `str` prints of a known object, where it is not its `repr`.
-pub(super) enum StrPart {
-    Text(String),
-    Str(NodeId),
-    Repr(NodeId),
 }
 
 /// The parts of a known object's `str`; `None` if it is its `repr`.

@@ -8,6 +8,7 @@ mod exception;
 mod form;
 mod known;
 mod names;
+mod parts;
 mod printable;
 mod printer;
 mod scalar;

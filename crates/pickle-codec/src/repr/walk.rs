@@ -6,8 +6,9 @@ use core::cmp::Ordering;
 use core::fmt::Write;
 
 use super::form::{Delimiters, Form, Punctuation, Separators};
-use super::known::{self, StrPart};
+use super::known;
 use super::names::{global_text, name_text};
+use super::parts::StrPart;
 use super::printer::{Outcome, Printer};
 use crate::document::walk::{self, NodeSet};
 use crate::document::{Document, Node, NodeId, Object};
