@@ -421,7 +421,7 @@ pub(crate) struct InspectArgs {
     /// Write one JSON object for each pickle
     #[arg(long)]
     pub(crate) json: bool,
-    /// Write the instructions as well, of each pickle
+    /// Write the instructions as well, where a pickle is a path of its own, a frame or a line
     #[arg(long)]
     pub(crate) instructions: bool,
     /// pickle: files as they are. frames: each pickle behind a 4-byte length. hex: one a line
@@ -447,7 +447,7 @@ pub(crate) enum FailOn {
     Unknown,
     /// A name that can run code, or that the pickle computes.
     Calls,
-    /// Nothing but what cannot be read.
+    /// Nothing that was found.
     Never,
 }
 
