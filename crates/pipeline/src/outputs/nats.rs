@@ -217,6 +217,9 @@ impl NatsOutput {
         }
         for server in &config.servers {
             let address: ServerAddr = server.parse()?;
+            if address.host().is_empty() {
+                return wrong("an address names no host");
+            }
             if address.username().is_some() || address.password().is_some() {
                 return wrong("credentials do not belong into an address; put them into a credentials file");
             }
