@@ -185,7 +185,7 @@ fn features() -> Result<Outcome> {
         return missing("cargo-hack is not installed");
     }
     let mut hack = cargo();
-    hack.args(["hack", "check", "--each-feature", "--no-dev-deps", "--locked", "--quiet", "--workspace"]);
+    hack.args(["hack", "check", "--each-feature", "--locked", "--quiet", "--workspace"]);
     for package in UNPUBLISHED {
         hack.args(["--exclude", package]);
     }
