@@ -148,8 +148,8 @@ impl<'v> Sink<'v> for Segments<'v> {
 }
 
 impl Document<'_> {
-    /// The pickle in segments: text and bytes of [`DEFAULT_SHARE_FROM`] and more are not copied
-    /// but stay where they are, in the input or in this document.
+    /// The pickle in segments: text and bytes of [`DEFAULT_SHARE_FROM`](crate::DEFAULT_SHARE_FROM) and more are not
+    /// copied but stay where they are, in the input or in this document.
     ///
     /// Copied they are where the pickle spells them in another way: text with escapes in protocol
     /// 0, and bytes beyond ASCII below protocol 3.
