@@ -78,6 +78,13 @@ fn one(path: &Path, args: &InspectArgs, report: &mut Report<'_>) -> anyhow::Resu
         }
         return files::path(path, report);
     }
+    if args.json && !args.instructions {
+        let mut inspector = Inspector::new();
+        inspector.feed(&start);
+        report.unlisted(&stream(inspector, reader)?)?;
+        report.file();
+        return Ok(());
+    }
     let mut whole = start;
     reader.by_ref().take((MAX_LISTED + 1) as u64).read_to_end(&mut whole).context(READ)?;
     let mut inspector = Inspector::new();
