@@ -217,9 +217,9 @@ fn segments_go_behind_the_cursors_and_the_checkpoint_and_never_before_the_cursor
     eventually("what both have passed goes", || spool.status().oldest > 1);
     assert!(spool.status().oldest <= 10);
     assert_eq!(spool.remove_cursor("slow").unwrap(), 22);
-    eventually("nothing else holds it", || spool.status().oldest > 10);
+    eventually("nothing else holds it", || spool.status().disk_bytes < 12_000);
     let status = spool.status();
-    assert!((6000..12_000).contains(&status.disk_bytes), "what is retained: {status:?}");
+    assert!(status.oldest > 10 && status.disk_bytes >= 6000, "what is retained: {status:?}");
     assert_eq!(status.cursors.len(), 1);
     let log = disk.log();
     let removed = log.iter().position(|op| matches!(op, Op::Remove(name) if name.ends_with(".seg"))).unwrap();

@@ -60,7 +60,11 @@ pub(super) fn rotated(path: &Path) -> io::Result<Vec<PathBuf>> {
 pub(super) fn prune(path: &Path, keep: usize) -> io::Result<()> {
     let files = rotated(path)?;
     let surplus = files.len().saturating_sub(keep);
-    files.iter().take(surplus).try_for_each(fs::remove_file)
+    // Two rotations in a row tidy up at the same time, so that a file may be gone already.
+    files.iter().take(surplus).try_for_each(|file| match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    })
 }
 
 /// Compresses a file, and puts the result in its place when it is whole.
