@@ -8,7 +8,7 @@ use pickle_codec::{EncodeOptions, NodeId, Protocol, Value};
 use crate::error::Result;
 use crate::field::{Field, Slot, TEXTS};
 use crate::graph::Graph;
-use crate::record::{Entry, LogRecord, Order};
+use crate::record::{Entry, Extra, LogRecord, Order};
 use python_format::Text;
 
 /// CPython writes larger dicts in batches; they are left to the encoder.
@@ -30,6 +30,15 @@ const MAX_STOCK_TEXT: usize = 4096;
 /// Bytes of a record in CPython's order without its texts, at most: 165 of names, 14 more for each of
 /// 21 attributes, and 24 for each of four integers.
 const STOCK_ROOM: usize = 640;
+
+/// What is written for an extra. Arguments that were not kept stand among the extras with a note; the message is
+/// merged with what it was given, so that they are null like any others.
+fn written<'e, 'a>(extra: &'e Extra<'a>) -> &'e Value<'a> {
+    match &extra.key {
+        Value::Str(key) if key == Field::Args.as_str() => &Value::None,
+        _ => &extra.value,
+    }
+}
 
 impl LogRecord<'_> {
     /// Appends the record as a pickle: the payload of a frame, as `SocketHandler.makePickle` writes
@@ -73,7 +82,7 @@ impl LogRecord<'_> {
                 Entry::Field(field) => {
                     (graph.builder.str(field.as_str())?, self.field_node(field, &message, &mut graph)?)
                 }
-                Entry::Extra(extra) => (graph.node(&extra.key)?, graph.node(&extra.value)?),
+                Entry::Extra(extra) => (graph.node(&extra.key)?, graph.node(written(extra))?),
             };
             graph.builder.set_item(dict, key, value)?;
         }
@@ -121,7 +130,7 @@ impl LogRecord<'_> {
                 let mut pen = Pen::new(out, next);
                 for extra in &self.extra {
                     pen.scalar(&extra.key)?;
-                    pen.value(&extra.value, 0)?;
+                    pen.value(written(extra), 0)?;
                 }
                 out.extend_from_slice(b"u.");
             }
@@ -135,7 +144,7 @@ impl LogRecord<'_> {
                 Entry::Field(field) => self.write_field(field, message.as_bytes(), &mut pen)?,
                 Entry::Extra(extra) => {
                     pen.scalar(&extra.key)?;
-                    pen.value(&extra.value, 0)?;
+                    pen.value(written(extra), 0)?;
                 }
             }
         }
