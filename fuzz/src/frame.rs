@@ -56,10 +56,10 @@ fn run<'a>(pieces: impl Iterator<Item = &'a [u8]>, shared: bool) -> Outcome {
 /// the bytes that it came from, and what was too long is skipped.
 pub fn frame(data: &[u8]) {
     let whole = run(std::iter::once(data), true);
-    for split in super::chosen(data, 0, &[Split::Shared, Split::Copied, Split::Bytes]) {
+    for split in super::input::chosen(data, 0, &[Split::Shared, Split::Copied, Split::Bytes]) {
         let parts = match split {
-            Split::Shared => run(super::pieces(data), true),
-            Split::Copied => run(super::pieces(data), false),
+            Split::Shared => run(super::input::pieces(data), true),
+            Split::Copied => run(super::input::pieces(data), false),
             Split::Bytes => run(data.chunks(1), false),
         };
         assert_eq!(whole, parts, "{split:?}");

@@ -14,9 +14,9 @@ const SURROGATES: [Surrogates; 3] = [Surrogates::Keep, Surrogates::Strict, Surro
 /// Under every policy: no panic, memory within its bound, an error that points into the input, and from a
 /// decoder that was used before the same answer as from a new one.
 pub fn decode(data: &[u8]) {
-    for &globals in super::chosen(data, 0, &POLICIES) {
-        for &py2_str in super::chosen(data, 1, &PY2_STRS) {
-            for &surrogates in super::chosen(data, 2, &SURROGATES) {
+    for &globals in super::input::chosen(data, 0, &POLICIES) {
+        for &py2_str in super::input::chosen(data, 1, &PY2_STRS) {
+            for &surrogates in super::input::chosen(data, 2, &SURROGATES) {
                 let options = DecodeOptions::new().globals(globals).py2_str(py2_str).surrogates(surrogates);
                 decode_with(data, options);
             }
@@ -98,7 +98,7 @@ pub fn push(data: &[u8]) {
     let mut decoder = PushDecoder::new();
     let mut found = 0;
     let mut failed = None;
-    'feeding: for piece in super::pieces(data) {
+    'feeding: for piece in super::input::pieces(data) {
         if let Err(error) = decoder.feed(piece) {
             failed = Some(error);
             break;
@@ -132,12 +132,12 @@ pub fn push(data: &[u8]) {
 /// What decodes encodes in every protocol that has a form for it, with and without the memo opcodes that nobody
 /// needs, and decodes to the same graph.
 pub fn roundtrip(data: &[u8]) {
-    for &globals in super::chosen(data, 0, &[Globals::Known, Globals::Inert]) {
+    for &globals in super::input::chosen(data, 0, &[Globals::Known, Globals::Inert]) {
         let mut decoder = Decoder::with_options(DecodeOptions::new().globals(globals));
         let Ok(document) = decoder.decode(data) else { continue };
         let spelling = Spelling::of(data);
-        for &protocol in super::chosen(data, 1, &Protocol::ALL) {
-            for &memo in super::chosen(data, 2, &[true, false]) {
+        for &protocol in super::input::chosen(data, 1, &Protocol::ALL) {
+            for &memo in super::input::chosen(data, 2, &[true, false]) {
                 let options = EncodeOptions::new(protocol).memo(memo);
                 encode_with(&mut decoder, &document, options, spelling);
             }

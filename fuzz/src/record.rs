@@ -86,8 +86,8 @@ fn program(data: &[u8]) -> Vec<u8> {
 /// The fast way and the general way give the same record or the same error, from a decoder that was used before
 /// as well; its message is bounded; and both ways to write it give the same bytes.
 pub fn record(data: &[u8]) {
-    for &globals in super::chosen(data, 0, &POLICIES) {
-        for &py2_str in super::chosen(data, 1, &PY2_STRS) {
+    for &globals in super::input::chosen(data, 0, &POLICIES) {
+        for &py2_str in super::input::chosen(data, 1, &PY2_STRS) {
             let options = DecodeOptions::new().globals(globals).py2_str(py2_str);
             record_with(data, options.clone());
             record_with(&program(data), options);
@@ -99,7 +99,7 @@ fn record_with(data: &[u8], options: DecodeOptions) {
     let mut decoder = RecordDecoder::with_options(options.clone());
     let general = RecordDecoder::with_options(options).decode_general(data);
     let ways: [fn(&mut RecordDecoder, &[u8], &Outcome<'_>); 3] = [first, second, written];
-    for way in super::chosen(data, 2, &ways) {
+    for way in super::input::chosen(data, 2, &ways) {
         way(&mut decoder, data, &general);
     }
 }

@@ -17,14 +17,14 @@ pub fn values(data: &[u8]) {
     let Ok(value) = Value::arbitrary(&mut Unstructured::new(data)) else { return };
     let document = value.to_document().expect("an arbitrary value is not deep");
     let ways: [fn(&[u8], &Value<'_>, &Document<'_>); 3] = [decoded, encoded, tagged];
-    for way in super::chosen(data, 0, &ways) {
+    for way in super::input::chosen(data, 0, &ways) {
         way(data, &value, &document);
     }
 }
 
 fn decoded(data: &[u8], value: &Value<'_>, document: &Document<'_>) {
     let mut decoder = Decoder::with_options(DecodeOptions::new().globals(Globals::Known));
-    for &protocol in super::chosen(data, 1, &Protocol::ALL) {
+    for &protocol in super::input::chosen(data, 1, &Protocol::ALL) {
         let encoded = value.to_vec(protocol).expect("every protocol has a form for it");
         let again = decoder.decode(&encoded).expect("what was just encoded decodes");
         // Protocol 0 has one word for all NaNs.
@@ -34,7 +34,7 @@ fn decoded(data: &[u8], value: &Value<'_>, document: &Document<'_>) {
 }
 
 fn encoded(data: &[u8], value: &Value<'_>, document: &Document<'_>) {
-    for &protocol in super::chosen(data, 1, &Protocol::ALL) {
+    for &protocol in super::input::chosen(data, 1, &Protocol::ALL) {
         let encoded = value.to_vec(protocol).expect("every protocol has a form for it");
         let options = EncodeOptions::new(protocol);
         let from_document = document.to_vec_with(options).expect("the value encoded");
@@ -55,7 +55,7 @@ fn tagged(_: &[u8], _: &Value<'_>, document: &Document<'_>) {
 fn read(data: &[u8], text: &str) {
     let refs = TaggedOptions::new().refs(true);
     let Ok(document) = tagged::from_str(text, &refs) else { return };
-    for &protocol in super::chosen(data, 1, &Protocol::ALL) {
+    for &protocol in super::input::chosen(data, 1, &Protocol::ALL) {
         let encoded = document.to_vec_with(EncodeOptions::new(protocol));
         assert_eq!(
             encoded.is_ok(),
@@ -103,7 +103,8 @@ enum Reading {
 
 /// Any bytes into Rust types end well, and what came out of them goes in and out again.
 pub fn serde(data: &[u8]) {
-    for reading in super::chosen(data, 0, &[Reading::Value, Reading::Plain, Reading::Sample, Reading::Fields])
+    for reading in
+        super::input::chosen(data, 0, &[Reading::Value, Reading::Plain, Reading::Sample, Reading::Fields])
     {
         match reading {
             Reading::Value => value_again(data),
@@ -141,7 +142,7 @@ fn value_again(data: &[u8]) {
 }
 
 fn round(data: &[u8], sample: &Sample<'_>) {
-    for &protocol in super::chosen(data, 1, &Protocol::ALL) {
+    for &protocol in super::input::chosen(data, 1, &Protocol::ALL) {
         let encoded = pickle_codec::to_vec(sample, protocol).expect("text, numbers and lists have a form");
         let again: Sample<'_> = pickle_codec::from_slice(&encoded).expect("what was just encoded decodes");
         assert!(&again == sample || sample.ratio.is_nan(), "{protocol:?}: {again:?} was {sample:?}");

@@ -11,7 +11,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
 
-use crate::manifest::{Entry, FOLDERS, Manifest, sha256};
+use crate::manifest::{Entry, FOLDERS, Files, Manifest, sha256};
 use testkit::python::{Python, Version};
 use testkit::{process, python};
 
@@ -31,9 +31,6 @@ pub(crate) struct Options {
 /// What one interpreter wrote: contents by `(folder, case, ending)`, where the ending is `p2.pickle`, `json`,
 /// `frames` or `jsonl`.
 type Written = BTreeMap<(String, String, String), Vec<u8>>;
-
-/// Files by path below the root of the workspace, or of `testdata`.
-pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 
 /// Writes or checks the golden data.
 ///

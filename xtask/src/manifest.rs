@@ -15,6 +15,9 @@ use testkit::python::Version;
 /// The folders under `testdata/` that the MANIFEST speaks for.
 pub(crate) const FOLDERS: [&str; 2] = ["pickles", "frames"];
 
+/// Files by path below the root of the workspace, or of `testdata`.
+pub(crate) type Files = BTreeMap<String, Vec<u8>>;
+
 /// One file of the golden data.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Entry {

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 
-use crate::golden::Files;
+use crate::manifest::Files;
 
 /// The targets whose input is a pickle.
 const PICKLE_TARGETS: [&str; 7] =

@@ -56,8 +56,11 @@ fn findings(root: &Path) -> Result<Vec<String>> {
         package(root, &folder, &mut found);
         layers::check(root, &folder, &files, &mut found);
     }
-    for folder in ["xtask", "benches", "tests/conformance"] {
-        crate_root(root, Path::new(folder), &mut found);
+    for folder in ["xtask", "benches", "tests/conformance", "fuzz"].map(Path::new) {
+        crate_root(root, folder, &mut found);
+    }
+    for folder in ["xtask", "tests/conformance", "fuzz"].map(Path::new) {
+        layers::check(root, folder, &files, &mut found);
     }
     for file in ["README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE-MIT", "LICENSE-APACHE", "deny.toml"] {
         if !root.join(file).is_file() {

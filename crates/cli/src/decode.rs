@@ -181,40 +181,11 @@ fn hex_lines<W: io::Write>(
     while let Some(read) = input::line(input, input::MAX_LINE, &mut line)? {
         if read == Line::TooLong {
             lines.no_pickle("input")?;
-        } else if unhex(line.trim_ascii(), &mut pickle) {
+        } else if input::unhex(line.trim_ascii(), &mut pickle) {
             lines.decode(&mut decoder, &pickle)?;
         } else {
             lines.no_pickle("hex")?;
         }
     }
     Ok(())
-}
-
-/// Reads hexadecimal; gives whether it was.
-pub(crate) fn unhex(text: &[u8], bytes: &mut Vec<u8>) -> bool {
-    bytes.clear();
-    let (pairs, rest) = text.as_chunks::<2>();
-    for &[high, low] in pairs {
-        let (Some(high), Some(low)) = (char::from(high).to_digit(16), char::from(low).to_digit(16)) else {
-            return false;
-        };
-        bytes.extend(u8::try_from(high << 4 | low));
-    }
-    rest.is_empty()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hex_rows() {
-        let mut bytes = Vec::new();
-        let rows: &[(&[u8], Option<&[u8]>)] =
-            &[(b"", Some(b"")), (b"4e2E", Some(b"N.")), (b"4e2", None), (b"zz", None)];
-        for (text, expected) in rows {
-            let good = unhex(text, &mut bytes);
-            assert_eq!(good.then_some(bytes.as_slice()), *expected);
-        }
-    }
 }

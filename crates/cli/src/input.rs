@@ -53,6 +53,19 @@ pub(crate) fn line(
     Ok((read > 0).then_some(Line::Whole))
 }
 
+/// Reads hexadecimal; gives whether it was.
+pub(crate) fn unhex(text: &[u8], bytes: &mut Vec<u8>) -> bool {
+    bytes.clear();
+    let (pairs, rest) = text.as_chunks::<2>();
+    for &[high, low] in pairs {
+        let (Some(high), Some(low)) = (char::from(high).to_digit(16), char::from(low).to_digit(16)) else {
+            return false;
+        };
+        bytes.extend(u8::try_from(high << 4 | low));
+    }
+    rest.is_empty()
+}
+
 const READ: Failure = Failure::unavailable("cannot read the input");
 
 #[cfg(test)]
@@ -70,5 +83,16 @@ mod tests {
         let whole = |text: &str| (Line::Whole, text.to_owned());
         let long = (Line::TooLong, String::new());
         assert_eq!(read, [whole("1234"), long.clone(), whole(""), long.clone(), whole("1"), long]);
+    }
+
+    #[test]
+    fn hex_rows() {
+        let mut bytes = Vec::new();
+        let rows: &[(&[u8], Option<&[u8]>)] =
+            &[(b"", Some(b"")), (b"4e2E", Some(b"N.")), (b"4e2", None), (b"zz", None)];
+        for (text, expected) in rows {
+            let good = unhex(text, &mut bytes);
+            assert_eq!(good.then_some(bytes.as_slice()), *expected);
+        }
     }
 }

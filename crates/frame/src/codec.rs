@@ -5,8 +5,9 @@ use std::io;
 use bytes::{Buf, Bytes, BytesMut};
 use tokio_util::codec::{Decoder, Encoder};
 
+use crate::encoder::prefix;
 use crate::error::{Error, ErrorKind};
-use crate::{DEFAULT_MAX_FRAME_LEN, PREFIX_LEN, prefix};
+use crate::limits::{DEFAULT_MAX_FRAME_LEN, PREFIX_LEN};
 
 /// A [`Decoder`] and [`Encoder`] of frames, for `FramedRead`, `FramedWrite` and `Framed`.
 ///

@@ -2,8 +2,8 @@
 
 use bytes::{Buf, Bytes};
 
-use crate::PREFIX_LEN;
 use crate::error::{Error, ErrorKind};
+use crate::limits::PREFIX_LEN;
 
 /// The payload of a datagram, as a slice of it. A payload of no bytes is to be ignored, as it is in a stream.
 ///

@@ -16,8 +16,8 @@ use core::fmt;
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::error::{Error, ErrorKind};
+use crate::limits::{DEFAULT_MAX_FRAME_LEN, PREFIX_LEN};
 use crate::oversized::{HEAD_LEN, Oversized};
-use crate::{DEFAULT_MAX_FRAME_LEN, PREFIX_LEN};
 
 /// Finds the frames in a stream that arrives in pieces of any size.
 ///

@@ -2,8 +2,8 @@
 
 use bytes::{Buf, BufMut};
 
-use crate::PREFIX_LEN;
 use crate::error::{Error, ErrorKind};
+use crate::limits::PREFIX_LEN;
 
 /// The prefix of a payload of `len` bytes.
 ///

@@ -116,6 +116,9 @@ const FIXED_HEADER_LEN: usize = 39;
 /// What the tag's input begins with, so that no other use of the same key makes a tag that fits.
 const DOMAIN: &[u8; 22] = b"logrecord-envelope-v1\0";
 
+/// What the tag's input begins with, so that no tag of a message fits an acknowledgement.
+const ACK_DOMAIN: &[u8; 17] = b"logrecord-ack-v1\0";
+
 /// The flag of a message whose sender waits for an acknowledgement; the only one of version 1. (wire-format 4.5)
 const ACK_WANTED: u8 = 0x02;
 

@@ -4,7 +4,7 @@ use std::io::{self, IoSlice, Read, Write};
 
 use bytes::{Buf, Bytes};
 
-use crate::FrameDecoder;
+use crate::decoder::FrameDecoder;
 use crate::encoder::Frame;
 
 /// Reads frames from anything that can be read.

@@ -63,6 +63,7 @@ pub mod envelope;
 mod error;
 #[cfg(feature = "std")]
 mod io;
+mod limits;
 mod oversized;
 mod stranger;
 
@@ -74,17 +75,9 @@ pub use crate::encoder::{Frame, encode_frame, prefix};
 pub use crate::error::{Error, ErrorKind};
 #[cfg(feature = "std")]
 pub use crate::io::{FrameReader, FrameWriter};
+pub use crate::limits::{DEFAULT_MAX_FRAME_LEN, PREFIX_LEN};
 pub use crate::oversized::{MAX_SKIP_LEN, Oversized};
 pub use crate::stranger::Stranger;
-
-/// The bytes of a frame's length prefix.
-pub const PREFIX_LEN: usize = 4;
-
-/// The longest payload that is taken unless the caller says otherwise: 1 MiB.
-///
-/// A stock record has about 600 bytes. The words that other protocols begin with read as lengths of 370 MB
-/// and more, so this cap also tells them apart from a sender of log records (see [`Stranger`]).
-pub const DEFAULT_MAX_FRAME_LEN: u32 = 1 << 20;
 
 #[cfg(all(doctest, feature = "std", feature = "hmac"))]
 #[doc = include_str!("../README.md")]

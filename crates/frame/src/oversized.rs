@@ -4,8 +4,8 @@ use core::fmt;
 
 use bytes::Bytes;
 
-use crate::PREFIX_LEN;
 use crate::error::{Error, ErrorKind};
+use crate::limits::PREFIX_LEN;
 
 /// The longest frame over the limit that can be skipped: 256 MiB. (wire-format 2.2)
 ///

@@ -21,6 +21,7 @@ use pickle_codec::json::{write_escaped, write_string};
 
 use crate::budget::Written;
 use crate::field::Field;
+use crate::number::{write_float, write_int};
 use python_format::CUT;
 use python_format::type_name;
 
@@ -336,27 +337,4 @@ fn write_text(text: &Text<'_>, out: &mut Vec<u8>) {
         Some(text) => write_string(text, out),
         None => write_string(&text.to_visible(), out),
     }
-}
-
-/// An integer in decimal.
-#[inline]
-pub(crate) fn write_int(number: i64, out: &mut Vec<u8>) {
-    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-}
-
-/// A float in tagged JSON: always with a point or an exponent.
-#[inline]
-pub(crate) fn write_float(number: f64, out: &mut Vec<u8>) {
-    if number.is_finite() {
-        out.extend_from_slice(zmij::Buffer::new().format_finite(number).as_bytes());
-        return;
-    }
-    let name: &[u8] = if number.is_nan() {
-        b"{\"$float\":\"nan\"}"
-    } else if number > 0.0 {
-        b"{\"$float\":\"inf\"}"
-    } else {
-        b"{\"$float\":\"-inf\"}"
-    };
-    out.extend_from_slice(name);
 }

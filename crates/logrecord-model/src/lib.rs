@@ -52,6 +52,7 @@ mod json_read;
 mod level;
 mod loose;
 mod message;
+mod number;
 #[cfg(feature = "serde")]
 pub mod otel;
 mod plain;

@@ -14,7 +14,6 @@ use crate::convert::MIN_EXPANSION;
 use crate::field::{Field, Slot};
 use crate::record::{LogRecord, Scalar};
 use crate::scan::Cursor;
-use crate::stock::add_extra;
 
 /// Containers in one record, which also bounds their depth.
 const MAX_CONTAINERS: usize = 64;
@@ -241,7 +240,7 @@ impl<'a> Machine<'_, 'a> {
             };
             match field {
                 Some(field) => self.record.store_new(field, scalar)?,
-                None => add_extra(self.record, std::str::from_utf8(key).ok()?, scalar.into_value())?,
+                None => self.record.add_extra(std::str::from_utf8(key).ok()?, scalar.into_value())?,
             }
         }
     }
@@ -447,7 +446,7 @@ impl<'a> Machine<'_, 'a> {
                 match Field::from_name(key.as_bytes()) {
                     Some(field) if self.record.has(field) || self.record.is_odd(field) => return None,
                     Some(field) => self.record.store(field, value),
-                    None => add_extra(self.record, key, value)?,
+                    None => self.record.add_extra(key, value)?,
                 }
             }
             return Some(());

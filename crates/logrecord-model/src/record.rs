@@ -10,6 +10,9 @@ use crate::level::Level;
 use crate::plain::{latin1, plain};
 use python_format::Text;
 
+/// Beyond this many extras the search for duplicate keys is left to the decoder.
+const MAX_SEARCHED: usize = 48;
+
 /// A LogRecord, borrowing from the payload it was read from.
 ///
 /// An attribute is absent, null (Python's `None`) or has a value; [`has`](Self::has) tells absent
@@ -512,6 +515,18 @@ impl<'a> LogRecord<'a> {
     #[inline]
     pub(crate) fn push_extra(&mut self, key: Value<'a>, value: Value<'a>) {
         self.extra.push(Extra { key, value, after: self.order.len() });
+    }
+
+    /// Adds an attribute that is none of CPython's own and must not be there yet; `None` if it is, or if there are
+    /// so many that the search is left to the decoder.
+    #[inline]
+    pub(crate) fn add_extra(&mut self, key: &'a str, value: Value<'a>) -> Option<()> {
+        let is_there = |extra: &Extra<'_>| matches!(&extra.key, Value::Str(name) if name == key);
+        if self.extra.len() >= MAX_SEARCHED || self.extra.iter().any(is_there) {
+            return None;
+        }
+        self.push_extra(Value::Str(Cow::Borrowed(key)), value);
+        Some(())
     }
 
     /// Stores a value under an attribute that is not odd so far.

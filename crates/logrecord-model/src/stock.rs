@@ -22,9 +22,6 @@ use crate::record::{LogRecord, Order, Scalar};
 use crate::scan::Cursor;
 use python_format::Text;
 
-/// Beyond this many extras the search for duplicate keys is left to the decoder.
-pub(crate) const MAX_EXTRAS: usize = 48;
-
 /// A key as CPython writes it: BINUNICODE, its length, the text, BINPUT. One byte of memo index follows.
 macro_rules! key {
     ($cursor:ident, $name:literal) => {{
@@ -270,19 +267,7 @@ fn extras<'a>(
         };
         match Field::from_name(key.as_bytes()) {
             Some(field) => record.store_new(field, scalar)?,
-            None => add_extra(record, key, scalar.into_value())?,
+            None => record.add_extra(key, scalar.into_value())?,
         }
     }
-}
-
-/// Adds an attribute that is none of CPython's own and must not be there yet.
-#[inline]
-pub(crate) fn add_extra<'a>(record: &mut LogRecord<'a>, key: &'a str, value: Value<'a>) -> Option<()> {
-    if record.extra.len() >= MAX_EXTRAS
-        || record.extra.iter().any(|extra| matches!(&extra.key, Value::Str(name) if name == key))
-    {
-        return None;
-    }
-    record.push_extra(Value::Str(Cow::Borrowed(key)), value);
-    Some(())
 }

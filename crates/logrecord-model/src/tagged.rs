@@ -7,7 +7,7 @@ use pickle_codec::tagged::{TaggedOptions, write_node};
 use pickle_codec::{Limits, Value};
 
 use crate::graph::Graph;
-use crate::json::{write_float, write_int};
+use crate::number::{write_float, write_int};
 use python_format::CUT;
 
 /// A value that would pass the bound. What was written of it is still there.

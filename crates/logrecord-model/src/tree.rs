@@ -6,7 +6,7 @@ use pickle_codec::json::write_string;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::json::{write_float, write_int};
+use crate::number::{write_float, write_int};
 
 /// A JSON value whose objects keep their order.
 #[derive(Clone, Debug, PartialEq)]

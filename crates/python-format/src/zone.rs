@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::calendar::{Tm, default_time};
 use crate::error::FormatError;
-use crate::strftime::{Tm, default_time};
 
 /// No file of the database is nearly as large.
 const MAX_FILE: u64 = 1 << 20;
@@ -101,16 +101,6 @@ impl Zone {
             }
         };
         Self { source }
-    }
-
-    /// `time.strftime(format, time.localtime(seconds))`, as glibc writes it in the C locale.
-    ///
-    /// # Errors
-    ///
-    /// As `time.localtime`: ValueError for what is no number, OverflowError or OSError for what is too far away.
-    pub fn strftime(&self, format: &str, seconds: f64) -> Result<String, FormatError> {
-        let tm = self.at(seconds)?;
-        crate::strftime::strftime(format, &tm, self)
     }
 
     /// `YYYY-MM-DD HH:MM:SS`, the everyday format; `None` if the year has not four digits.

@@ -3,8 +3,8 @@
 
 use std::io;
 
+use crate::bytes::{checked, put_crc, take, take_u64};
 use crate::disk::{Disk, read_small, replace};
-use crate::format::{checked, put_crc, take, take_u64};
 
 const NAME: &str = "checkpoint";
 const MAGIC: [u8; 8] = *b"LRCHECK1";

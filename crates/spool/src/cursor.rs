@@ -3,8 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
+use crate::bytes::{checked, put_crc, take_u64};
 use crate::disk::{Disk, DiskFile, read_small, replace, write_all};
-use crate::format::{checked, put_crc, take_u64};
 
 /// The directory of cursors.
 pub(crate) const DIRECTORY: &str = "cursors";

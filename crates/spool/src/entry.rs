@@ -1,6 +1,6 @@
 //! What one record of the spool holds: a payload and where it came from.
 
-use crate::format::take;
+use crate::bytes::take;
 
 /// The least number of bytes of a body: kind, time, listener and three lengths.
 pub(crate) const LEAST: usize = 1 + 8 + 2 + 3;

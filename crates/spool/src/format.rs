@@ -5,6 +5,7 @@
 //! RECORD   "LRRC" | body length u32 | index u64 | crc32c(body) u32 | crc32c of the 20 bytes before u32 | body
 //! ```
 
+use crate::bytes::{checked, put_crc, take, take_u32, take_u64};
 use crate::entry::{self, Entry};
 
 /// Bytes of a segment's header.
@@ -24,33 +25,6 @@ const SUFFIX: &str = ".seg";
 
 /// Names the run of a program that wrote a segment: random, new after each unclean stop.
 pub type RunId = [u8; 8];
-
-/// Copies the next `N` bytes out of a slice and moves it on.
-pub(crate) fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
-    let (head, rest) = bytes.split_first_chunk()?;
-    *bytes = rest;
-    Some(*head)
-}
-
-pub(crate) fn take_u32(bytes: &mut &[u8]) -> Option<u32> {
-    take(bytes).map(u32::from_le_bytes)
-}
-
-pub(crate) fn take_u64(bytes: &mut &[u8]) -> Option<u64> {
-    take(bytes).map(u64::from_le_bytes)
-}
-
-/// Appends the checksum of everything from `start` on.
-pub(crate) fn put_crc(start: usize, out: &mut Vec<u8>) {
-    let crc = crc32c::crc32c(out.get(start..).unwrap_or_default());
-    out.extend_from_slice(&crc.to_le_bytes());
-}
-
-/// What precedes the last four bytes, if those are its checksum.
-pub(crate) fn checked(bytes: &[u8]) -> Option<&[u8]> {
-    let (content, crc) = bytes.split_last_chunk()?;
-    (crc32c::crc32c(content) == u32::from_le_bytes(*crc)).then_some(content)
-}
 
 /// The file name of the segment that begins with an index.
 pub(crate) fn segment_name(first: u64) -> String {

@@ -2,8 +2,9 @@
 
 use std::io;
 
+use crate::bytes::{checked, put_crc, take, take_u64};
 use crate::disk::{Disk, DiskFile, read_full, write_all};
-use crate::format::{RunId, checked, put_crc, take, take_u64};
+use crate::format::RunId;
 
 /// Its name.
 pub(crate) const NAME: &str = "LOCK";

@@ -1,6 +1,6 @@
 //! The layers of a crate: which module may import from which.
 //!
-//! A crate that declares an order in its manifest is checked:
+//! Every crate declares an order in its manifest:
 //!
 //! ```toml
 //! [package.metadata.layers]
@@ -43,15 +43,16 @@ pub(super) fn check(root: &Path, folder: &Path, files: &[PathBuf], found: &mut V
     let manifest = std::fs::read_to_string(root.join(folder).join("Cargo.toml")).unwrap_or_default();
     let declared: Vec<&str> = super::section(&manifest, "[package.metadata.layers]").collect();
     let order: Vec<String> = declared.join("\n").split('"').skip(1).step_by(2).map(str::to_owned).collect();
-    if order.is_empty() {
-        return;
-    }
     let source = folder.join("src");
     let texts = files.iter().filter(|file| file.starts_with(&source) && is_rust(file)).filter_map(|file| {
         let text = std::fs::read_to_string(root.join(file)).ok()?;
         Some((file.clone(), module(file.strip_prefix(&source).ok()?), text))
     });
-    Tree::new(texts).findings(&order, found);
+    let manifest = folder.join("Cargo.toml").display().to_string();
+    if order.is_empty() {
+        found.push(format!("{manifest}: no [package.metadata.layers]"));
+    }
+    Tree::new(texts).findings(&manifest, &order, found);
 }
 
 fn is_rust(file: &Path) -> bool {
@@ -76,13 +77,16 @@ impl Tree {
         let mut tree = Self::default();
         for (file, module, text) in texts {
             let mut source = Source { file, ..Source::default() };
-            source.read(&code(&text));
+            source.read(&code(&text), module.is_empty());
             tree.0.insert(module, source);
         }
         tree
     }
 
-    fn findings(&self, order: &[String], found: &mut Vec<String>) {
+    fn findings(&self, manifest: &str, order: &[String], found: &mut Vec<String>) {
+        for name in order.iter().filter(|name| !self.0.contains_key(std::slice::from_ref(*name))) {
+            found.push(format!("{manifest}: the layer `{name}` is no module"));
+        }
         let layer = |module: &Module| {
             module.first().map_or(Some(usize::MAX), |top| order.iter().position(|name| name == top))
         };
@@ -195,8 +199,9 @@ fn way(
 }
 
 impl Source {
-    /// Collects the imports and exports of code that [`code`] has prepared.
-    fn read(&mut self, code: &str) {
+    /// Collects the imports and exports of code that [`code`] has prepared. For the root of the crate, a path that
+    /// begins with `crate` leads down as any other.
+    fn read(&mut self, code: &str, is_root: bool) {
         let mut line = 1;
         let mut rest = code;
         let mut word = String::new();
@@ -221,8 +226,11 @@ impl Source {
                         let mut paths = Vec::new();
                         expand(&mut Vec::new(), tree, &mut paths);
                         for (name, path) in paths {
-                            if public && !matches!(path.first().map(String::as_str), Some("crate" | "super"))
-                            {
+                            let leads_down = match path.first().map(String::as_str) {
+                                Some("crate") => is_root,
+                                first => first != Some("super"),
+                            };
+                            if public && leads_down {
                                 self.exports.insert(name, path);
                             } else {
                                 self.imports.push((line, path));
@@ -246,6 +254,8 @@ impl Source {
             }
             line += usize::from(next == '\n');
             rest = rest.get(next.len_utf8()..).unwrap_or_default();
+            // What a macro makes of `$crate` is an import of who calls it.
+            rest = rest.strip_prefix("crate").filter(|_| next == '$').unwrap_or(rest);
         }
     }
 }
@@ -354,7 +364,7 @@ mod tests {
             .iter()
             .map(|(file, text)| (PathBuf::from(file), module(Path::new(file)), (*text).to_owned()));
         let mut found = Vec::new();
-        Tree::new(texts).findings(&["low".to_owned(), "high".to_owned()], &mut found);
+        Tree::new(texts).findings("Cargo.toml", &["low".to_owned(), "high".to_owned()], &mut found);
         found
     }
 
@@ -363,7 +373,7 @@ mod tests {
         let low = ("low.rs", "//! Low.\nuse crate::high::{\n    Thing,\n};\n");
         let high = ("high/mod.rs", "mod thing;\npub(crate) use thing::Thing;\n");
         let thing = ("high/thing.rs", "use crate::low;\npub(crate) struct Thing;\n");
-        assert_eq!(findings(&[high, thing]), Vec::<String>::new());
+        assert_eq!(findings(&[("low.rs", ""), high, thing]), Vec::<String>::new());
         let found = findings(&[low, high, thing]);
         assert_eq!(
             found,
@@ -386,6 +396,7 @@ mod tests {
     #[test]
     fn circles_are_found_round_a_corner() {
         let found = findings(&[
+            ("high.rs", ""),
             ("low/mod.rs", "mod a;\nmod b;\nmod c;\n"),
             ("low/a.rs", "use super::b::B;\n"),
             ("low/b.rs", "use super::c::{self, C};\n"),
@@ -408,7 +419,22 @@ mod tests {
     }
 
     #[test]
+    fn the_root_exports_and_macros_import_for_others() {
+        let root = ("lib.rs", "mod low;\nmod high;\npub use crate::{high::Thing, low::b};\n");
+        let low = ("low.rs", "macro_rules! m { () => { $crate::high::b() } }\n");
+        let high = ("high.rs", "use crate::b;\n");
+        assert_eq!(findings(&[root, low, high]), Vec::<String>::new());
+    }
+
+    #[test]
     fn every_layer_is_named() {
-        assert_eq!(findings(&[("odd.rs", "")]), ["odd.rs:1: a layer that the manifest does not name"]);
+        let found = findings(&[("odd.rs", ""), ("low.rs", "")]);
+        assert_eq!(
+            found,
+            [
+                "Cargo.toml: the layer `high` is no module",
+                "odd.rs:1: a layer that the manifest does not name"
+            ]
+        );
     }
 }

@@ -9,10 +9,6 @@ use super::problems::Problems;
 use super::section::{At, Section};
 use super::{Batch, Headers, Nats, Otlp, OutputKind, check};
 
-/// What a program is told that lacks the feature.
-pub(crate) const NO_NATS: &str =
-    "this program was built without NATS: build it with the cargo feature `nats`";
-
 /// The most records of a batch.
 const MAX_RECORDS: u64 = 100_000;
 /// The most bytes of a batch: it is in memory, and again as a request.

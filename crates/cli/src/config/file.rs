@@ -15,13 +15,13 @@ use sha2::{Digest as _, Sha256};
 use toml::de::{DeTable, DeValue};
 
 use super::check::{self, Checks};
-use super::engines::NO_NATS;
+use super::line_format::line_format;
 use super::problems::{Problems, expected};
 use super::section::{At, Section, text};
 use super::{
     Address, Admin, AdminAddress, Config, DEAD_LETTER_BYTES, DEFAULT_LISTENERS, DeadLetters, Format,
-    LOG_BYTES, Limits, Listen, OUTPUT, Output, OutputKind, Records, Require, Rotate, Route, Signing, Spool,
-    Sync, TlsFiles, WhenBehind,
+    LOG_BYTES, Limits, Listen, NO_NATS, OUTPUT, Output, OutputKind, Records, Require, Rotate, Route, Signing,
+    Spool, Sync, TlsFiles, WhenBehind,
 };
 use crate::args::StyleArg;
 use crate::exit::Failure;
@@ -467,7 +467,7 @@ impl Reading<'_, '_> {
             defaults: self.text_table(section, "defaults"),
             raw: section.flag(self.problems, "raw").unwrap_or(false),
         };
-        if let (Some(At { span, .. }), Err(error)) = (format, crate::serve::line_format(&built, false)) {
+        if let (Some(At { span, .. }), Err(error)) = (format, line_format(&built, false)) {
             self.problems.add(span, format!("{}", error.root_cause()));
         }
         built

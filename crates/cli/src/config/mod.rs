@@ -3,6 +3,7 @@
 mod check;
 mod engines;
 mod file;
+mod line_format;
 mod problems;
 mod section;
 
@@ -16,12 +17,15 @@ use logrecord::pickle::Globals;
 use logrecord::transport::Endpoint;
 
 pub(crate) use self::check::keys_in;
-#[cfg(not(feature = "nats"))]
-pub(crate) use self::engines::NO_NATS;
 pub(crate) use self::file::{ConfigFile, SAMPLE};
+pub(crate) use self::line_format::{doubts, line_format};
 use crate::args::{ServeArgs, StyleArg};
 use crate::exit::Failure;
 use crate::key;
+
+/// What a program is told that lacks the feature.
+pub(crate) const NO_NATS: &str =
+    "this program was built without NATS: build it with the cargo feature `nats`";
 
 /// Where `serve` listens when nothing is said.
 const DEFAULT_LISTENERS: [&str; 2] = ["tcp://127.0.0.1:9020", "udp://127.0.0.1:9021"];

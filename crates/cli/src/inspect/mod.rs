@@ -140,7 +140,7 @@ fn each_pickle(
         }
         let mut pickle = Vec::new();
         anyhow::ensure!(
-            read == input::Line::Whole && crate::decode::unhex(digits, &mut pickle),
+            read == input::Line::Whole && input::unhex(digits, &mut pickle),
             "{}: line {number} is not hexadecimal",
             path.display()
         );
@@ -168,7 +168,7 @@ mod archive {
     use std::fs::File;
     use std::io::Read;
 
-    use super::report::Report;
+    use crate::inspect::report::Report;
 
     const WHY: &str = "it holds other files, and this program was built without the feature `archives`";
 

@@ -3,7 +3,6 @@
 mod admin;
 mod append;
 mod dead_letter;
-mod format;
 mod hub;
 mod keys;
 mod listeners;
@@ -30,7 +29,6 @@ use logrecord_spool::{Spool, SyncRule};
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::dead_letter::DeadLetters;
-pub(crate) use self::format::line_format;
 use self::hub::{Failing, Hub, Parts};
 use self::keys::Keys;
 use self::listeners::Listeners;

@@ -11,10 +11,9 @@ use logrecord_pipeline::outputs::{
 use logrecord_pipeline::outputs::{NatsConfig, NatsEncoder, NatsOutput};
 use logrecord_pipeline::{Driver, Encoder, Logged, Settings};
 
-use super::format::{doubts, line_format};
 use super::hub::Hub;
 use super::receive::TRANSPORTS;
-use crate::config::{Output, OutputKind, Rotate};
+use crate::config::{Output, OutputKind, Rotate, doubts, line_format};
 use crate::exit::Failure;
 
 /// An open file, or an engine that is connected to with the first batch.

@@ -16,9 +16,10 @@ use hmac::Mac;
 
 use super::verify::ReadyKey;
 use super::{KeyId, Refusal, Stamp, StreamId, TAG_LEN, Verifier};
+use crate::decoder::FrameDecoder;
 use crate::encoder::prefix;
 use crate::error::{Error, ErrorKind};
-use crate::{FrameDecoder, PREFIX_LEN};
+use crate::limits::PREFIX_LEN;
 
 /// What an acknowledgement begins with.
 pub const ACK_MAGIC: [u8; 4] = [0xFF, b'L', b'A', 0x01];
@@ -31,9 +32,6 @@ pub const MAX_WAITING_ACKS: usize = 1024;
 
 /// The header without the key id.
 const FIXED_LEN: usize = 31;
-
-/// What the tag's input begins with, so that no tag of a message fits an acknowledgement.
-pub(super) const ACK_DOMAIN: &[u8; 17] = b"logrecord-ack-v1\0";
 
 /// What became of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -10,7 +10,6 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::{Sealer, StreamId};
 use crate::error::{Error, ErrorKind};
 
 /// HMAC-SHA256 with a secret taken in. The `zeroize` features of its crates wipe it on drop.
@@ -263,15 +262,6 @@ impl KeyRing {
     #[must_use]
     pub fn keys(&self) -> &[Key] {
         &self.keys
-    }
-
-    /// A sealer with the key that signs, or `None` in an empty ring.
-    ///
-    /// # Errors
-    ///
-    /// As [`Sealer::new`].
-    pub fn sealer(&self, audience: &[u8], stream_id: impl Into<StreamId>) -> Result<Option<Sealer>, Error> {
-        self.signing().map(|key| Sealer::new(key, audience, stream_id)).transpose()
     }
 }
 

@@ -6,10 +6,10 @@ use bytes::{Buf, BufMut};
 use hmac::Mac;
 
 use super::key::Prepared;
-use super::{ACK_WANTED, DOMAIN, FIXED_HEADER_LEN, Key, KeyId, MAGIC, StreamId, TAG_LEN};
-use crate::PREFIX_LEN;
+use super::{ACK_WANTED, DOMAIN, FIXED_HEADER_LEN, Key, KeyId, KeyRing, MAGIC, StreamId, TAG_LEN};
 use crate::encoder::prefix;
 use crate::error::{Error, ErrorKind};
+use crate::limits::PREFIX_LEN;
 
 /// Seals the messages of one stream and numbers them.
 ///
@@ -28,6 +28,17 @@ pub struct Sealer {
     algorithm: u8,
     /// The next number, or `None` when all are used up.
     next_seq: Option<u64>,
+}
+
+impl KeyRing {
+    /// A sealer with the key that signs, or `None` in an empty ring.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sealer::new`].
+    pub fn sealer(&self, audience: &[u8], stream_id: impl Into<StreamId>) -> Result<Option<Sealer>, Error> {
+        self.signing().map(|key| Sealer::new(key, audience, stream_id)).transpose()
+    }
 }
 
 impl Sealer {

@@ -6,11 +6,10 @@ use core::fmt;
 use bytes::{Buf, Bytes};
 use hmac::Mac;
 
-use super::ack::ACK_DOMAIN;
 use super::key::Prepared;
 use super::{
-    ACK_WANTED, DOMAIN, FIXED_HEADER_LEN, Key, KeyId, KeyRing, MAGIC, Refusal, Refused, Stamp, StreamId,
-    TAG_LEN,
+    ACK_DOMAIN, ACK_WANTED, DOMAIN, FIXED_HEADER_LEN, Key, KeyId, KeyRing, MAGIC, Refusal, Refused, Stamp,
+    StreamId, TAG_LEN,
 };
 use crate::error::Error;
 

@@ -46,6 +46,17 @@ pub struct AsyncReceiver {
     tasks: Vec<JoinHandle<Summary>>,
 }
 
+impl ReceiverBuilder {
+    /// Binds all sockets and receives on the tokio runtime that this is called in.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build); [`ErrorKind::Runtime`](crate::ErrorKind::Runtime) outside of a runtime.
+    pub fn build_async(self) -> Result<AsyncReceiver, Error> {
+        AsyncReceiver::start(self.parts()?)
+    }
+}
+
 impl AsyncReceiver {
     /// Receives at an endpoint such as `tcp://127.0.0.1:9020`, with all defaults. It must be called within a
     /// tokio runtime.
@@ -62,7 +73,7 @@ impl AsyncReceiver {
         ReceiverBuilder::new()
     }
 
-    pub(super) fn start(parts: Parts) -> Result<Self, Error> {
+    fn start(parts: Parts) -> Result<Self, Error> {
         let runtime =
             runtime::Handle::try_current().map_err(|error| Error::with(ErrorKind::Runtime, error))?;
         let Parts { listeners, endpoints, inlet, inbox, handle } = parts;

@@ -51,6 +51,19 @@ pub struct Receiver {
     thread: Option<JoinHandle<()>>,
 }
 
+impl ReceiverBuilder {
+    /// Binds all sockets and receives on a thread of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Transport`](crate::ErrorKind::Transport) if a socket cannot be bound,
+    /// [`ErrorKind::Envelope`](crate::ErrorKind::Envelope) for keys that do not go together, and
+    /// [`ErrorKind::Runtime`](crate::ErrorKind::Runtime) if no thread can be started.
+    pub fn build(self) -> Result<Receiver, Error> {
+        Receiver::start(self.parts()?)
+    }
+}
+
 impl Receiver {
     /// Receives at an endpoint such as `tcp://127.0.0.1:9020`, with all defaults.
     ///
@@ -66,7 +79,7 @@ impl Receiver {
         ReceiverBuilder::new()
     }
 
-    pub(super) fn start(parts: Parts) -> Result<Self, Error> {
+    fn start(parts: Parts) -> Result<Self, Error> {
         let Parts { listeners, endpoints, inlet, inbox, handle } = parts;
         let failed = |error| Error::with(ErrorKind::Runtime, error);
         let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;

@@ -12,10 +12,7 @@ use logrecord_transport::{
 use pickle_codec::DecodeOptions;
 use tokio::sync::{mpsc, watch};
 
-use super::{
-    AsyncReceiver, Receiver,
-    inbox::{Inbox, Inlet, ReceiverHandle, Shared},
-};
+use super::inbox::{Inbox, Inlet, ReceiverHandle, Shared};
 #[cfg(feature = "hmac")]
 use crate::error::ErrorKind;
 use crate::{
@@ -27,7 +24,7 @@ use crate::{
 /// socket gave, 64 KiB of frames or one longer frame.
 const BATCHES: usize = 64;
 
-/// Sets up a [`Receiver`] or an [`AsyncReceiver`].
+/// Sets up a [`Receiver`](super::Receiver) or an [`AsyncReceiver`](super::AsyncReceiver).
 ///
 /// # Examples
 ///
@@ -181,7 +178,7 @@ impl ReceiverBuilder {
         Ok(self.plain.take().map_or_else(Gate::open, Gate::plain))
     }
 
-    fn parts(self) -> Result<Parts, Error> {
+    pub(super) fn parts(self) -> Result<Parts, Error> {
         #[cfg(feature = "hmac")]
         let mut this = self;
         #[cfg(not(feature = "hmac"))]
@@ -213,26 +210,6 @@ impl ReceiverBuilder {
             },
             handle: ReceiverHandle { shared, stop: Arc::new(stop) },
         })
-    }
-
-    /// Binds all sockets and receives on a thread of its own.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Transport`](crate::ErrorKind::Transport) if a socket cannot be bound,
-    /// [`ErrorKind::Envelope`](crate::ErrorKind::Envelope) for keys that do not go together, and
-    /// [`ErrorKind::Runtime`](crate::ErrorKind::Runtime) if no thread can be started.
-    pub fn build(self) -> Result<Receiver, Error> {
-        Receiver::start(self.parts()?)
-    }
-
-    /// Binds all sockets and receives on the tokio runtime that this is called in.
-    ///
-    /// # Errors
-    ///
-    /// As [`build`](Self::build); [`ErrorKind::Runtime`](crate::ErrorKind::Runtime) outside of a runtime.
-    pub fn build_async(self) -> Result<AsyncReceiver, Error> {
-        AsyncReceiver::start(self.parts()?)
     }
 }
 

@@ -24,8 +24,9 @@ use tokio::{
 
 use super::{
     handler::{FrameHandler, Panicked, contain, contain_future},
+    lock::lock,
     replies::Replies,
-    shared::{Shared, Stop, Stopping, drained, lock, stopped},
+    shared::{Shared, Stop, Stopping, drained, stopped},
 };
 use crate::{
     fault::Fault,

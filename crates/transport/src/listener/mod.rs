@@ -45,6 +45,7 @@ mod config;
 mod datagram;
 mod flight;
 mod handler;
+mod lock;
 mod peers;
 mod replies;
 mod shared;

@@ -11,7 +11,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{config::ListenerConfig, flight::FlightLimits, shared::lock};
+use super::{config::ListenerConfig, flight::FlightLimits, lock::lock};
 use crate::{fault::Limit, source::Peer};
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

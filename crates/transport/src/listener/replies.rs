@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
 
-use super::shared::lock;
+use super::lock::lock;
 
 /// How many frames may wait to be written, of each kind. A peer that asks for answers and does not read
 /// them is closed when there are more.

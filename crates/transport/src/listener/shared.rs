@@ -1,7 +1,7 @@
 //! What the tasks of one listener share: the handler, limits, counts, the signal to stop.
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -100,9 +100,4 @@ pub(super) async fn stopped(stop: &mut Stop) -> Stopping {
 /// Waits until the handler's time is over.
 pub(super) async fn drained(stop: &mut Stop) {
     sleep_until(stopped(stop).await.drain_by).await;
-}
-
-/// Locks, and takes a lock that a panic left behind as it is: every state here is whole at every step.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,8 +5,8 @@ use logrecord::model::{Formatter, Style, UnknownName};
 use logrecord::pickle::Value;
 use logrecord_pipeline::outputs::LineFormat;
 
+use super::Format;
 use crate::args::StyleArg;
-use crate::config::Format;
 use crate::exit::Failure;
 
 /// The format of `--format text`, before what makes it safe.
