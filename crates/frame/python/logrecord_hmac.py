@@ -1,31 +1,17 @@
 # -*- coding: utf-8 -*-
 """Signed log records over the wire of SocketHandler and DatagramHandler.
 
-HMACSocketHandler and HMACDatagramHandler stand in for the handlers of the same
-name in logging.handlers. They put the pickled record into an envelope with an
-HMAC tag, so that a receiver can tell who sent it, that nobody changed it, and
-that it was not there before. The format is docs/wire-format.md of logrecord;
-section numbers in the comments are those of that document.
-
-    import logging
-    from logrecord_hmac import HMACSocketHandler
+HMACSocketHandler and HMACDatagramHandler stand in for the handlers of the same name in
+logging.handlers. They put the pickled record into an envelope with an HMAC tag, so that a receiver
+can tell who sent it, that nobody changed it, and that it was not there before. The format is
+docs/wire-format.md of logrecord; section numbers in the comments are those of that document.
 
     handler = HMACSocketHandler("127.0.0.1", 9020, key_id="app",
                                 key_file="/etc/app/log.key")
     logging.getLogger().addHandler(handler)
 
-With dictConfig:
-
-    "handlers": {
-        "central": {
-            "class": "logrecord_hmac.HMACSocketHandler",
-            "host": "127.0.0.1", "port": 9020,
-            "key_id": "app", "key_file": "/etc/app/log.key",
-            "audience": "central"
-        }
-    }
-
-One file, standard library only, Python 2.7 and 3.6 to 3.13.
+With dictConfig, "class" is "logrecord_hmac.HMACSocketHandler", and the arguments are keys beside
+it. One file, standard library only, Python 2.7 and 3.6 to 3.13.
 """
 
 import binascii
@@ -43,9 +29,8 @@ import sys
 import time
 import weakref
 
-__all__ = ["ACK_WANTED", "Ack", "HMACDatagramHandler", "HMACSocketHandler",
-           "Opened", "Refused", "Replay", "open_", "open_ack", "open_plain",
-           "read_key", "seal", "seal_ack", "seal_plain"]
+__all__ = ["ACK_WANTED", "Ack", "HMACDatagramHandler", "HMACSocketHandler", "Opened", "Refused",
+           "Replay", "open_", "open_ack", "open_plain", "read_key", "seal", "seal_ack", "seal_plain"]
 __version__ = "0.1.0"
 
 MAGIC = b"\xffLR\x01"
@@ -60,8 +45,7 @@ ACK_WANTED = 2          # the flag of a message whose sender waits for an ack
 MAX_KEY_FILE = 65536
 MAX_ACK_LEN = 95
 MAX_UNACKED_BYTES = 4 << 20
-ACK_STATUS = ("durable", "skew", "before_start", "too_old", "too_large",
-              "flags")
+REFUSALS = {1: "skew", 2: "before_start", 3: "too_old", 4: "too_large", 5: "flags"}
 
 
 class Refused(ValueError):
@@ -72,74 +56,48 @@ class Refused(ValueError):
         self.reason = reason
 
 
-Opened = collections.namedtuple(
-    "Opened", "payload flags key_id stream_id seq time_ns gap")
+Opened = collections.namedtuple("Opened", "payload flags key_id stream_id seq time_ns gap")
 
 Ack = collections.namedtuple("Ack", "status key_id stream_id seq")
 
 
 # ---- functions -------------------------------------------------------------
 
-def seal(key, key_id, payload, stream_id, seq, time_ns=None, audience=b"",
-         flags=0):
+def seal(key, key_id, payload, stream_id, seq, time_ns=None, audience=b"", flags=0):
     """The envelope of a payload (section 4), without the frame's prefix.
 
-    `key` is the secret, 32 bytes or more; `stream_id` is 16 random bytes of
-    this sender alone; `seq` goes up by one with each message of the stream.
+    `key` is the secret, 32 bytes or more; `stream_id` is 16 random bytes of this sender alone;
+    `seq` goes up by one with each message of the stream.
     """
     key_id, audience = _to_bytes(key_id), _to_bytes(audience)
     header = _header(key_id, stream_id, seq, _now_ns(time_ns), flags)
     mac = _begin(_check_key(key), DOMAIN, audience)
-    return _seal(mac, header, payload)
+    return header + payload + _over(mac, header, payload).digest()
 
 
 def open_(envelope, keys, audience=b"", now_ns=None, replay=None, acks=False):
     """The content of an envelope as `Opened`, or `Refused` is raised.
 
-    `keys` maps key ids to secrets. Give the same `Replay` with every call: it
-    remembers what was there before. Without one, replays are not noticed.
-    `acks` says that the sender will get the acknowledgement that it may ask
-    for; where it would not, what asks for one is refused.
+    `keys` maps key ids to secrets. Give the same `Replay` with every call: it remembers what was
+    there before. Without one, replays are not noticed. `acks` says that the sender will get the
+    acknowledgement that it may ask for; where it would not, what asks for one is refused.
     """
     now_ns = _now_ns(now_ns)
-    # 4.1: the magic, and no second form to fall back to.
-    if envelope[:4] != MAGIC:
-        if len(envelope) < 4 and envelope and MAGIC.startswith(envelope):
-            raise Refused("truncated")
-        known = envelope[:3] == MAGIC[:3]
-        raise Refused("version" if known else "unsigned")
-    # 4.2: all lengths, before a part is used.
-    if len(envelope) < 7:
-        raise Refused("truncated")
-    algorithm, flags, id_len = struct.unpack(">BBB", envelope[4:7])
-    if not 1 <= id_len <= 32:
-        raise Refused("malformed")
-    header_len = 39 + id_len
-    if len(envelope) < header_len + TAG_LEN:
-        raise Refused("truncated")
-    key_id = envelope[7:7 + id_len]
-    header = envelope[:header_len]
-    payload = envelope[header_len:-TAG_LEN]
-    tag = envelope[-TAG_LEN:]
+    algorithm, flags, key_id = _start(envelope, MAGIC, 39 + TAG_LEN)
+    header = envelope[:39 + len(key_id)]
+    payload = envelope[len(header):-TAG_LEN]
     # 4.3: the id finds the key; the algorithm is the key's.
-    secret = _find(keys, key_id)
+    mac = _begin(_find(keys, key_id), DOMAIN, _to_bytes(audience))
     if algorithm != ALGORITHM:
         raise Refused("algorithm")
-    # 4.4: the tag, in constant time.
-    mac = _begin(secret, DOMAIN, _to_bytes(audience))
-    mac.update(header)
-    mac.update(struct.pack(">L", len(payload)))
-    mac.update(payload)
-    if not hmac.compare_digest(mac.digest(), tag):
-        raise Refused("bad_mac")
+    _verify(_over(mac, header, payload), envelope)
     # 4.5: from here on the header is the sender's word.
     if flags & ~ACK_WANTED or flags and not acks:
         raise Refused("flags")
     stream_id, seq, time_ns = struct.unpack(">16sQq", header[-32:])
     gap = 0
     if replay is not None:
-        gap = replay.check(now_ns, key_id, stream_id, seq, time_ns,
-                           bool(flags))
+        gap = replay.check(now_ns, key_id, stream_id, seq, time_ns, bool(flags))
     return Opened(payload, flags, key_id, stream_id, seq, time_ns, gap)
 
 
@@ -152,19 +110,16 @@ def open_plain(sealed, key):
     """The body of a payload in the plain form, or `Refused` is raised."""
     if len(sealed) < TAG_LEN:
         raise Refused("truncated")
-    tag, body = sealed[:TAG_LEN], sealed[TAG_LEN:]
-    mac = hmac.new(_check_key(key), body, hashlib.sha256)
-    if not hmac.compare_digest(mac.digest(), tag):
-        raise Refused("bad_mac")
+    body = sealed[TAG_LEN:]
+    _verify(hmac.new(_check_key(key), body, hashlib.sha256), sealed[:TAG_LEN])
     return body
 
 
 def seal_ack(key, ack, audience=b""):
     """The payload of the frame that says what became of a message (10.2)."""
     key_id = _to_bytes(ack.key_id)
-    body = b"".join((ACK_MAGIC,
-                     struct.pack(">BBB", ALGORITHM, ack.status, len(key_id)),
-                     key_id, ack.stream_id, struct.pack(">Q", ack.seq)))
+    body = struct.pack(">4sBBB%ds16sQ" % len(key_id), ACK_MAGIC, ALGORITHM, ack.status,
+                       len(key_id), key_id, ack.stream_id, ack.seq)
     mac = _begin(_check_key(key), ACK_DOMAIN, _to_bytes(audience))
     mac.update(body)
     return body + mac.digest()
@@ -172,40 +127,22 @@ def seal_ack(key, ack, audience=b""):
 
 def open_ack(payload, keys, audience=b""):
     """The content of such a payload as `Ack`, or `Refused` is raised (10.2)."""
-    return _open_ack(payload, lambda key_id: _begin(
-        _find(keys, key_id), ACK_DOMAIN, _to_bytes(audience)))
-
-
-def _open_ack(payload, find_mac):
-    if payload[:4] != ACK_MAGIC:
-        if len(payload) < 4 and payload and ACK_MAGIC.startswith(payload):
-            raise Refused("truncated")
-        known = payload[:3] == ACK_MAGIC[:3]
-        raise Refused("version" if known else "unsigned")
-    if len(payload) < 7:
-        raise Refused("truncated")
-    algorithm, status, id_len = struct.unpack(">BBB", payload[4:7])
-    if not 1 <= id_len <= 32:
+    algorithm, status, key_id = _start(payload, ACK_MAGIC, 31 + TAG_LEN)
+    if len(payload) != 31 + len(key_id) + TAG_LEN:
         raise Refused("malformed")
-    if len(payload) != 63 + id_len:
-        raise Refused("truncated" if len(payload) < 63 + id_len
-                      else "malformed")
-    key_id = payload[7:7 + id_len]
-    mac = find_mac(key_id)
+    mac = _begin(_find(keys, key_id), ACK_DOMAIN, _to_bytes(audience))
     if algorithm != ALGORITHM:
         raise Refused("algorithm")
     mac.update(payload[:-TAG_LEN])
-    if not hmac.compare_digest(mac.digest(), payload[-TAG_LEN:]):
-        raise Refused("bad_mac")
-    stream_id, seq = struct.unpack(">16sQ", payload[7 + id_len:-TAG_LEN])
+    _verify(mac, payload)
+    stream_id, seq = struct.unpack(">16sQ", payload[-24 - TAG_LEN:-TAG_LEN])
     return Ack(status, key_id, stream_id, seq)
 
 
 def read_key(path):
     """The secret in a key file: one line of hexadecimal, for its owner alone.
 
-    Section 7: a regular file of mode 0600 at most, that belongs to this user
-    or to root.
+    Section 7: a regular file of mode 0600 at most, that belongs to this user or to root.
     """
     # A FIFO in its place must not keep the program from starting.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(
@@ -218,19 +155,16 @@ def read_key(path):
         if os.name == "posix":
             mode = stat.S_IMODE(status.st_mode)
             if mode & 0o177:
-                raise ValueError("key file %s has mode %04o, more than 0600"
-                                 % (path, mode))
+                raise ValueError("key file %s has mode %04o, more than 0600" % (path, mode))
             if status.st_uid not in (0, os.geteuid()):
-                raise ValueError("key file %s belongs to user %d"
-                                 % (path, status.st_uid))
+                raise ValueError("key file %s belongs to user %d" % (path, status.st_uid))
         line = b""
         while len(line) <= MAX_KEY_FILE:
             piece = os.read(fd, MAX_KEY_FILE + 1 - len(line))
             if not piece:
                 return _check_key(_from_hex(line))
             line += piece
-        raise ValueError("key file %s has more than %d bytes"
-                         % (path, MAX_KEY_FILE))
+        raise ValueError("key file %s has more than %d bytes" % (path, MAX_KEY_FILE))
     finally:
         os.close(fd)
 
@@ -238,8 +172,7 @@ def read_key(path):
 class Replay(object):
     """What a receiver remembers of the streams that it has seen (section 5)."""
 
-    def __init__(self, start_ns=None, max_skew=300, max_streams=65536,
-                 max_streams_per_key=4096):
+    def __init__(self, start_ns=None, max_skew=300, max_streams=65536, max_streams_per_key=4096):
         self.floor_ns = _now_ns(start_ns)      # of keys that are not in `keys`
         self.max_skew_ns = int(max_skew * 1000000000)
         self.max_streams = max_streams
@@ -248,9 +181,7 @@ class Replay(object):
 
     def check(self, now_ns, key_id, stream_id, seq, time_ns, wants_ack=False):
         """Accepts a message and gives the gap before it, or raises `Refused`."""
-        key = self.keys.get(key_id)
-        if key is None:
-            key = _Key(self.floor_ns)
+        key = self.keys.get(key_id) or _Key(self.floor_ns)
         stream = key.streams.get(stream_id)
         if stream is None:
             floor_ns = key.floor_ns
@@ -258,8 +189,7 @@ class Replay(object):
             self._make_room(now_ns, key)
             self.keys[key_id] = key
             stream = {"highest": seq, "first": seq, "seen": 0,
-                      "floor": floor_ns, "latest": time_ns,
-                      "believed": time_ns}
+                      "floor": floor_ns, "latest": time_ns, "believed": time_ns}
         else:
             below = stream["highest"] - seq
             if below >= WINDOW_LEN:
@@ -273,8 +203,8 @@ class Replay(object):
         step = seq - stream["highest"]
         gap = max(0, step - 1)
         if step > 0:
-            # Bit 0 is the highest number. A long jump must not make a long
-            # integer: nothing of the old window would be left anyway.
+            # Bit 0 is the highest number. A long jump must not make a long integer: nothing of the
+            # old window would be left anyway.
             shifted = stream["seen"] << step if step < WINDOW_LEN else 0
             stream["seen"] = shifted & ((1 << WINDOW_LEN) - 1)
             stream["highest"] = seq
@@ -288,8 +218,7 @@ class Replay(object):
         """5.4: a full key forgets one; a full table costs the largest key."""
         if len(key.streams) >= self.max_streams_per_key:
             key.forget(now_ns, self.max_skew_ns)
-        elif sum(len(one.streams) for one in self.keys.values()) >= \
-                self.max_streams:
+        elif sum(len(one.streams) for one in self.keys.values()) >= self.max_streams:
             largest = max((len(one.streams), one is key, key_id)
                           for key_id, one in self.keys.items())[-1]
             self.keys[largest].forget(now_ns, self.max_skew_ns)
@@ -311,14 +240,9 @@ class _Key(object):
 
     def forget(self, now_ns, max_skew_ns):
         """5.4: the longest quiet stream whose time is not ahead, or the first."""
-        quiet = next(iter(self.streams))
-        for name, stream in self.streams.items():
-            if stream["latest"] <= now_ns:
-                quiet = name
-                break
-        stream = self.streams.pop(quiet)
-        is_believed = stream["latest"] <= now_ns + max_skew_ns
-        shown = stream["latest" if is_believed else "believed"]
+        past = (name for name, one in self.streams.items() if one["latest"] <= now_ns)
+        stream = self.streams.pop(next(past, None) or next(iter(self.streams)))
+        shown = stream["latest" if stream["latest"] <= now_ns + max_skew_ns else "believed"]
         self.floor_ns = max(self.floor_ns, shown + 1)
 
 
@@ -336,31 +260,24 @@ class _Sealing(object):
     plain    -- True for the plain form: a tag before the pickle, nothing else
     """
 
-    def __init__(self, host, port, key_file=None, key=None, key_id=None,
-                 audience=b"", plain=False):
+    def __init__(self, host, port, key_file=None, key=None, key_id=None, audience=b"", plain=False):
         if (key is None) == (key_file is None):
             raise ValueError("give either key or key_file")
         secret = read_key(key_file) if key is None else _secret(key)
         _check_key(secret)
-        self._plain = bool(plain)
         self._flags = 0
-        self._ack_mac = None
-        self._stream_id = None
-        self._pid = None
-        self._seq = 0
-        if self._plain:
+        self._stream_id = self._pid = self._key_id = None
+        if plain:
             if key_id is not None or audience:
                 raise ValueError("the plain form has no key_id and no audience")
-            self._key_id = None
             self._mac = hmac.new(secret, b"", hashlib.sha256)
         else:
             if key_id is None:
                 raise ValueError("give a key_id, or plain=True")
-            self._key_id = _to_bytes(key_id)
-            if not 1 <= len(self._key_id) <= 32:
-                raise ValueError("a key_id has 1 to 32 bytes")
-            self._mac = _begin(secret, DOMAIN, _to_bytes(audience))
-            self._ack_mac = _begin(secret, ACK_DOMAIN, _to_bytes(audience))
+            self._key_id = _check_id(_to_bytes(key_id))
+            self._keys = {self._key_id: secret}
+            self._audience = _to_bytes(audience)
+            self._mac = _begin(secret, DOMAIN, self._audience)
         super(_Sealing, self).__init__(host, port)
         if not hasattr(self, "address"):                    # Python 2.7
             self.address = host if port is None else (host, port)
@@ -378,27 +295,17 @@ class _Sealing(object):
 
     def seal_payload(self, payload):
         """Seals a payload with the next number of the handler's stream."""
-        if self._plain:
-            self.acquire()
-            try:
-                self._after_fork()
-            finally:
-                self.release()
-            mac = self._mac.copy()
-            mac.update(payload)
-            return mac.digest() + payload
-        # The lock is held already when a record is being handled; it can be
-        # taken again, and so this is safe for other callers, too.
-        self.acquire()
-        try:
+        # The lock is held already when a record is being handled; it can be taken again, and so
+        # this is safe for other callers, too.
+        with self.lock:
             self._after_fork()
-            header = _header(self._key_id, self._stream_id, self._seq,
-                             _now_ns(None), self._flags)
-            sealed = _seal(self._mac.copy(), header, payload)
+            mac = self._mac.copy()
+            if self._key_id is None:
+                mac.update(payload)
+                return mac.digest() + payload
+            header = _header(self._key_id, self._stream_id, self._seq, _now_ns(None), self._flags)
             self._seq += 1
-            return sealed
-        finally:
-            self.release()
+            return header + payload + _over(mac, header, payload).digest()
 
     def _after_fork(self):
         """5.1: a process has a stream of its own, and a socket of its own."""
@@ -413,19 +320,22 @@ class _Sealing(object):
 
     def _leave_to_parent(self):
         """Lets go what a child has inherited and its parent goes on with."""
-        if self.sock is not None:
-            # Two processes that write to one connection cut each other's
-            # frames. Closing it here leaves the parent's end open.
-            sock, self.sock = self.sock, None
+        # Two processes that write to one connection cut each other's frames. Closing it here leaves
+        # the parent's end open.
+        self._drop_socket()
+        self.retryTime = None
+
+    def _drop_socket(self):
+        sock, self.sock = self.sock, None
+        if sock is not None:
             sock.close()
-            self.retryTime = None
 
 
 class HMACSocketHandler(_Sealing, logging.handlers.SocketHandler):
     """A SocketHandler whose records are sealed.
 
-    Takes `host` and `port` as SocketHandler does (a path and None for a Unix
-    socket), the arguments of `_Sealing` by name, and these:
+    Takes `host` and `port` as SocketHandler does (a path and None for a Unix socket), the
+    arguments of `_Sealing` by name, and these:
 
     ssl_context     -- an ssl.SSLContext: records go over TLS
     server_hostname -- the name in the receiver's certificate, if not `host`
@@ -433,28 +343,21 @@ class HMACSocketHandler(_Sealing, logging.handlers.SocketHandler):
     ack             -- True: the receiver says what it has stored
     window          -- with ack, how many records may wait for that, 1 to 1024
     max_age         -- with ack, how many seconds a record waits at most
-    flush_timeout   -- with ack, how long flush(), close() and the end of the
-                       program wait at most, in seconds
+    flush_timeout   -- with ack, how many seconds flush(), close() and the end of the program wait
 
-    Without `ack`, a connection that the receiver has closed is noticed before
-    a record is written to it, and a record whose write fails is sent once more
-    on a fresh connection. It keeps its number, so that a receiver that has it
-    already refuses the second one.
+    Without `ack`, a record whose write fails is sent once more, with the same number, on a fresh
+    connection.
 
-    With `ack` (section 10), every record is kept until the receiver has said
-    that it is durable, and all that are kept are sent again after a broken
-    connection. There is no thread: acknowledgements are read and records are
-    written when something is logged, and in flush() and close(). When `window`
-    records (or 4 MiB) wait, the next one waits up to `timeout` for room, and is
-    dropped if none comes; while the receiver is away, or has not answered since
-    the last such wait, it is dropped at once. What became of the records stands
-    in `acked`, `refused` and `dropped` (dicts of reasons) and `unacked`.
-    Records that wait when a process is killed are lost.
+    With `ack` (section 10), every record is kept until the receiver has said that it is durable,
+    and sent again after a broken connection. There is no thread: it is done when something is
+    logged, in flush() and in close(). When `window` records (or 4 MiB) wait, the next one waits up
+    to `timeout` for room, and is dropped if none comes; while the receiver is away, or has not
+    answered since the last such wait, it is dropped at once. `acked`, `refused` and `dropped`
+    (both by reason) and `unacked` add up to what was logged.
     """
 
-    def __init__(self, host, port, ssl_context=None, server_hostname=None,
-                 timeout=1.0, ack=False, window=1024, max_age=3600.0,
-                 flush_timeout=5.0, **sealing):
+    def __init__(self, host, port, ssl_context=None, server_hostname=None, timeout=1.0, ack=False,
+                 window=1024, max_age=3600.0, flush_timeout=5.0, **sealing):
         if ack and sealing.get("plain"):
             raise ValueError("the plain form has no acknowledgements")
         if not 1 <= window <= WINDOW_LEN:
@@ -466,56 +369,51 @@ class HMACSocketHandler(_Sealing, logging.handlers.SocketHandler):
         self.window = window
         self.max_age = max_age
         self.flush_timeout = flush_timeout
-        self.acked = 0
-        self.refused = {}
-        self.dropped = {}
         self.last_error = None
+        self._begin_empty()
+        super(HMACSocketHandler, self).__init__(host, port, **sealing)
+        if self.ack:
+            self._flags = ACK_WANTED
+
+    def _begin_empty(self):
+        self.acked = 0
+        self.refused = collections.Counter()
+        self.dropped = collections.Counter()
         self._unacked = collections.deque()     # (number, time, frame)
         self._unacked_bytes = 0
         self._highest = -1          # of the numbers that were ever written
         self._fruitless = 0         # connections in a row without an answer
         self._stalled = False       # the last wait for room was in vain
         self._connected(None)
-        super(HMACSocketHandler, self).__init__(host, port, **sealing)
-        if self.ack:
-            self._flags = ACK_WANTED
 
     def makeSocket(self, timeout=None):
         """A connection, over TLS if there is a context for it."""
         timeout = self.timeout if timeout is None else timeout
         by = _clock() + timeout
+        sock = None
         try:
             if self.port is None:
                 sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-                try:
-                    sock.settimeout(timeout)
-                    sock.connect(self.address)
-                except socket.error:
-                    sock.close()
-                    raise
+                sock.settimeout(timeout)
+                sock.connect(self.address)
             else:
                 sock = socket.create_connection(self.address, timeout)
-            if self.ssl_context is None:
-                return sock
-            try:
+            if self.ssl_context is not None:
                 sock.settimeout(max(by - _clock(), timeout / 4))
-                name = self.server_hostname
-                if name is None and self.port is not None:
-                    name = self.host
-                sealed = self.ssl_context.wrap_socket(
-                    sock, server_hostname=name)
-                sealed.settimeout(timeout)
-                return sealed
-            except ValueError as error:
+                name = self.server_hostname or (None if self.port is None else self.host)
+                sock = self.ssl_context.wrap_socket(sock, server_hostname=name)
+                sock.settimeout(timeout)
+            return sock
+        except (socket.error, ValueError) as error:
+            if sock is not None:
+                sock.close()
+            if isinstance(error, ValueError) and not isinstance(error, socket.error):
                 # A certificate of another name, before Python 3.7.
-                sock.close()
-                raise socket.error(errno.EPROTO, str(error))
-            except Exception:
-                sock.close()
-                raise
-        except socket.error as error:
-            self.last_error = error
-            raise
+                error = socket.error(errno.EPROTO, str(error))
+            before, self.last_error = self.last_error, error
+            if sock is not None and self.ssl_context and str(error) != str(before):
+                _say("no TLS with %s: %s" % (self.address, error))
+            raise error
 
     def send(self, s):
         """Sends a frame; without `ack`, again once if the connection breaks."""
@@ -551,16 +449,13 @@ class HMACSocketHandler(_Sealing, logging.handlers.SocketHandler):
         by = _clock() + (self.flush_timeout if timeout is None else timeout)
         self.retryTime = None       # try at once, even if the last try failed
         while True:
-            self.acquire()
-            try:
+            with self.lock:
                 self._after_fork()
                 if self._unacked:
                     self._step()
                 if not self._unacked:
                     return True
                 sock, writes = self.sock, self._has_to_write()
-            finally:
-                self.release()
             left = by - _clock()
             if left <= 0:
                 return False
@@ -571,13 +466,10 @@ class HMACSocketHandler(_Sealing, logging.handlers.SocketHandler):
         """Waits as `flush` does, and closes the connection."""
         if self.ack:
             self.flush()
-            self.acquire()
-            try:
+            with self.lock:
                 while self._unacked:
                     self._forget(0)
-                    _count(self.dropped, "closed")
-            finally:
-                self.release()
+                    self.dropped["closed"] += 1
         super(HMACSocketHandler, self).close()
 
     def _send_acked(self, frame):
@@ -597,7 +489,7 @@ class HMACSocketHandler(_Sealing, logging.handlers.SocketHandler):
             else:
                 break               # nobody is there to make room
         if self._is_full(frame):
-            _count(self.dropped, "full")
+            self.dropped["full"] += 1
             return
         seq = struct.unpack(">Q", frame[27 + len(self._key_id):][:8])[0]
         self._unacked.append((seq, _clock(), frame))
@@ -614,18 +506,15 @@ class HMACSocketHandler(_Sealing, logging.handlers.SocketHandler):
         return bool(self._out) or self._written < len(self._unacked)
 
     def _step(self):
-        """Reads and writes what goes without waiting, on a new connection if
-        it is time for one; whether there is a connection afterwards."""
+        """Reads and writes what goes without waiting; whether there is a connection afterwards."""
         oldest = _clock() - self.max_age
         while self._unacked and self._unacked[0][1] < oldest:
             self._forget(0)
-            _count(self.dropped, "unanswered")
-        if self.sock is None:
-            if not self._unacked:
-                return False
+            self.dropped["unanswered"] += 1
+        if self.sock is None and self._unacked:
             self.createSocket()
-            if self.sock is None:
-                return False
+        if self.sock is None:
+            return False
         if self.sock is not self._connection:
             self.sock.setblocking(False)
             self._connected(self.sock)
@@ -666,12 +555,7 @@ class HMACSocketHandler(_Sealing, logging.handlers.SocketHandler):
                 payload = self._inbox[4:4 + size]
                 self._inbox = self._inbox[4 + size:]
                 if payload:
-                    self._take(_open_ack(payload, self._find_mac))
-
-    def _find_mac(self, key_id):
-        if key_id != self._key_id:
-            raise Refused("unknown_key")
-        return self._ack_mac.copy()
+                    self._take(open_ack(payload, self._keys, self._audience))
 
     def _take(self, ack):
         """10.3: what one acknowledgement means to the records that wait."""
@@ -687,9 +571,7 @@ class HMACSocketHandler(_Sealing, logging.handlers.SocketHandler):
         for index, entry in enumerate(self._unacked):
             if entry[0] == ack.seq and ack.seq <= self._highest:
                 self._forget(index)
-                named = ack.status < len(ACK_STATUS)
-                _count(self.refused,
-                       ACK_STATUS[ack.status] if named else "other")
+                self.refused[REFUSALS.get(ack.status, "other")] += 1
                 self._progress()
                 return
 
@@ -724,36 +606,23 @@ class HMACSocketHandler(_Sealing, logging.handlers.SocketHandler):
         # Nobody gains from a connection that is closed as soon as it is made.
         self._fruitless += 1
         if self._fruitless >= 2:
-            period = self.retryStart * self.retryFactor ** min(
-                self._fruitless - 2, 10)
-            self.retryTime = time.time() + min(period, self.retryMax)
+            period = self.retryStart * self.retryFactor ** min(self._fruitless - 2, 10)
             self.retryPeriod = min(period, self.retryMax)
-        if self._fruitless == 5 and logging.raiseExceptions and sys.stderr:
-            sys.stderr.write(
-                "logrecord_hmac: %s closed five connections without an "
-                "acknowledgement: %s\n" % (self.address, self.last_error))
-
-    def _drop_socket(self):
-        sock, self.sock = self.sock, None
-        self._connected(None)
-        if sock is not None:
-            sock.close()
+            self.retryTime = time.time() + self.retryPeriod
+        if self._fruitless == 5:
+            _say("%s closed five connections without an acknowledgement: %s"
+                 % (self.address, self.last_error))
 
     def _leave_to_parent(self):
         super(HMACSocketHandler, self)._leave_to_parent()
-        self._connected(None)
-        self._unacked.clear()
-        self._unacked_bytes = 0
-        self._highest = -1
-        self._fruitless, self._stalled = 0, False
-        self.acked, self.refused, self.dropped = 0, {}, {}
+        self._begin_empty()
 
 
 class HMACDatagramHandler(_Sealing, logging.handlers.DatagramHandler):
     """A DatagramHandler whose records are sealed.
 
-    Takes `host` and `port` as DatagramHandler does (a path and None for a Unix
-    socket), and the arguments of `_Sealing` by name.
+    Takes `host` and `port` as DatagramHandler does (a path and None for a Unix socket), and the
+    arguments of `_Sealing` by name.
     """
 
     if str is bytes:                                        # Python 2.7
@@ -771,18 +640,17 @@ class HMACDatagramHandler(_Sealing, logging.handlers.DatagramHandler):
 # ---- private ---------------------------------------------------------------
 
 def _header(key_id, stream_id, seq, time_ns, flags):
-    if not 1 <= len(key_id) <= 32:
-        raise ValueError("a key id has 1 to 32 bytes")
+    _check_id(key_id)
     if len(stream_id) != 16:
         raise ValueError("a stream id has 16 bytes")
-    return b"".join((MAGIC, struct.pack(">BBB", ALGORITHM, flags, len(key_id)),
-                     key_id, stream_id, struct.pack(">Qq", seq, time_ns)))
+    return struct.pack(">4sBBB%ds16sQq" % len(key_id), MAGIC, ALGORITHM, flags, len(key_id),
+                       key_id, stream_id, seq, time_ns)
 
 
 def _find(keys, key_id):
-    for known_id in keys:
+    for known_id, secret in keys.items():
         if _to_bytes(known_id) == key_id:
-            return _check_key(keys[known_id])
+            return _check_key(secret)
     raise Refused("unknown_key")
 
 
@@ -793,17 +661,46 @@ def _begin(secret, domain, audience):
     return mac
 
 
-def _seal(mac, header, payload):
-    mac.update(header)
-    mac.update(struct.pack(">L", len(payload)))
+def _over(mac, header, payload):
+    """What a tag covers after its beginning: the header, then the payload."""
+    mac.update(header + struct.pack(">L", len(payload)))
     mac.update(payload)
-    return b"".join((header, payload, mac.digest()))
+    return mac
+
+
+def _verify(mac, sealed):
+    """4.4: the tag at the end, in constant time."""
+    if not hmac.compare_digest(mac.digest(), sealed[-TAG_LEN:]):
+        raise Refused("bad_mac")
+
+
+def _start(data, magic, length):
+    """The three fields behind the magic; `length` is without the key id."""
+    # 4.1: the magic, and no second form to fall back to.
+    if data[:4] != magic:
+        if len(data) < 4 and data and magic.startswith(data):
+            raise Refused("truncated")
+        raise Refused("version" if data[:3] == magic[:3] else "unsigned")
+    # 4.2: all lengths, before a part is used.
+    if len(data) < 7:
+        raise Refused("truncated")
+    algorithm, second, id_len = struct.unpack(">BBB", data[4:7])
+    if not 1 <= id_len <= 32:
+        raise Refused("malformed")
+    if len(data) < length + id_len:
+        raise Refused("truncated")
+    return algorithm, second, data[7:7 + id_len]
+
+
+def _check_id(key_id):
+    if not 1 <= len(key_id) <= 32:
+        raise ValueError("a key_id has 1 to 32 bytes")
+    return key_id
 
 
 def _check_key(secret):
     if len(secret) < MIN_KEY_LEN:
-        raise ValueError("a key has at least %d bytes, this one has %d"
-                         % (MIN_KEY_LEN, len(secret)))
+        raise ValueError("a key has at least %d bytes, this one has %d" % (MIN_KEY_LEN, len(secret)))
     return secret
 
 
@@ -835,11 +732,12 @@ def _to_bytes(name):
 
 
 def _now_ns(time_ns):
-    if time_ns is not None:
-        return time_ns
-    if hasattr(time, "time_ns"):
-        return time.time_ns()
-    return int(time.time() * 1000000000)
+    return _time_ns() if time_ns is None else time_ns
+
+
+def _say(text):
+    if logging.raiseExceptions and sys.stderr:
+        sys.stderr.write("logrecord_hmac: %s\n" % text)
 
 
 def _is_closed_by_peer(sock):
@@ -847,19 +745,15 @@ def _is_closed_by_peer(sock):
     try:
         if not _wait(sock, False, 0):
             return False
-        if not hasattr(sock, "pending"):
-            return not sock.recv(1, socket.MSG_PEEK)
         # Over TLS there may be something to read that says nothing.
         timeout = sock.gettimeout()
         sock.setblocking(False)
         try:
             return not sock.recv(1)
-        except socket.error as error:
-            return not _would_block(sock, error)
         finally:
             sock.settimeout(timeout)
-    except (socket.error, select.error, ValueError):
-        return True
+    except (socket.error, ValueError) as error:
+        return not _would_block(sock, error)
 
 
 def _wait(sock, writes, seconds):
@@ -888,15 +782,12 @@ def _would_block(sock, error):
         hasattr(sock, "pending") and code in (2, 3))
 
 
-def _count(counts, reason):
-    counts[reason] = counts.get(reason, 0) + 1
-
-
 _clock = getattr(time, "monotonic", time.time)
+_time_ns = getattr(time, "time_ns", lambda: int(time.time() * 1000000000))
 
 
-# Process numbers come again. Where Python can tell of a fork, a child is known
-# by that, and not only by its number.
+# Process numbers come again. Where Python can tell of a fork, a child is known by that, and not
+# only by its number.
 _handlers = weakref.WeakSet()
 
 

@@ -23,6 +23,11 @@ import threading
 import time
 import unittest
 
+try:
+    from StringIO import StringIO
+except ImportError:
+    from io import StringIO
+
 import logrecord_hmac
 from logrecord_hmac import (ACK_WANTED, Ack, HMACSocketHandler, Refused,
                             Replay, open_, seal_ack)
@@ -548,9 +553,19 @@ class TlsTest(AckTest):
         for arguments in (dict(ssl_context=ssl.create_default_context()),
                           dict(server_hostname="elsewhere")):
             handler = self.handler(receiver.address, **arguments)
-            self.log(handler, 1)
-            self.assertEqual(handler.unacked, 1)
+            stderr, sys.stderr = sys.stderr, StringIO()
+            try:
+                self.log(handler, 1)
+                handler.retryTime = None
+                self.log(handler, 1, 1)
+                said = sys.stderr.getvalue()
+            finally:
+                sys.stderr = stderr
+            self.assertEqual(handler.unacked, 2)
             self.assertIsInstance(handler.last_error, EnvironmentError)
+            # A reason is said once, and not for every try.
+            self.assertEqual(said.count("no TLS with"), 1, said)
+            self.assertIn(str(handler.last_error), said)
         self.assertEqual(receiver.frames, [])
 
 

@@ -1,7 +1,7 @@
 import logging.handlers
 import socket
 import ssl
-from typing import Any, Mapping, NamedTuple, Optional, Union
+from typing import Any, Counter, Mapping, NamedTuple, Optional, Union
 
 __all__: list[str]
 __version__: str
@@ -81,8 +81,8 @@ class HMACSocketHandler(_Sealing, logging.handlers.SocketHandler):
     max_age: float
     flush_timeout: float
     acked: int
-    refused: dict[str, int]
-    dropped: dict[str, int]
+    refused: Counter[str]
+    dropped: Counter[str]
     last_error: Optional[Exception]
     def __init__(
         self,
