@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use logrecord::model::Level;
 use logrecord::pickle;
 use logrecord::transport::{Endpoint, Error};
@@ -17,10 +18,50 @@ use crate::units::{self, Limit};
 /// Python's logging.handlers.SocketHandler and DatagramHandler send each record as a pickle. Pickles
 /// are programs; this one reads them as data and never runs them.
 #[derive(Debug, Parser)]
-#[command(name = "logrecord", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(name = "logrecord", version = VERSION, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "\
+Begin with `logrecord serve`; `logrecord serve --help` has the few lines of Python that send to it.
+
+Exit codes: 0 well; 1 some input was rejected; 2 usage; 69 an address, a file or an output cannot be
+opened; 78 configuration or key file. Each command's --help says which of them it has.")]
 pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) manners: Manners,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// The version, and the commit where it is known.
+pub(crate) const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("LOGRECORD_COMMIT"));
+
+/// How a command behaves towards whoever reads what it says.
+#[derive(Args, Clone, Copy, Debug)]
+#[command(next_help_heading = "General")]
+pub(crate) struct Manners {
+    /// Colours. auto: on a terminal, unless NO_COLOR is set; also elsewhere, if CLICOLOR_FORCE is
+    #[arg(
+        long,
+        value_name = "auto|always|never",
+        value_enum,
+        default_value = "auto",
+        hide_possible_values = true,
+        global = true
+    )]
+    pub(crate) color: Color,
+    /// Say on standard error only what is wrong, and of `serve` the counts
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Say more on standard error: of `serve`, what is in force, and every refusal instead of one a second
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+}
+
+/// When there are colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    Auto,
+    Always,
+    Never,
 }
 
 #[derive(Debug, Subcommand)]
@@ -41,6 +82,33 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: KeyCommand,
     },
+    Completions(CompletionsArgs),
+    Man(ManArgs),
+}
+
+/// Print a completion script for a shell.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+    source <(logrecord completions bash)
+    logrecord completions bash > ~/.local/share/bash-completion/completions/logrecord
+    logrecord completions zsh > ~/.zfunc/_logrecord    with fpath+=~/.zfunc before compinit in .zshrc
+    logrecord completions fish > ~/.config/fish/completions/logrecord.fish")]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: Shell,
+}
+
+/// Write a man page for each command into a folder.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Example:
+    logrecord man ~/.local/share/man/man1 && man logrecord-serve")]
+pub(crate) struct ManArgs {
+    /// The folder; it is made if it is not there
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]
@@ -102,8 +170,14 @@ impl Addresses {
 #[derive(Debug, Subcommand)]
 pub(crate) enum SpoolCommand {
     /// List segments, cursors and the checkpoint, without reading the records.
+    #[command(
+        after_help = "Exit codes: 0 well; 2 usage; 69 a program has the spool open, or it cannot be read."
+    )]
     Inspect(SpoolArgs),
     /// Read every record, and exit with 1 if anything is damaged.
+    #[command(after_help = "\
+Exit codes: 0 all of it is whole; 1 something is damaged; 2 usage; 69 a program has the spool open, or it
+cannot be read.")]
     Verify(SpoolArgs),
 }
 
@@ -130,12 +204,14 @@ Examples:
     logrecord serve --tcp 0.0.0.0:9020 --hmac-key web=/etc/logrecord/web.key
 
 Signals: SIGINT and SIGTERM drain and exit 0, a second one exits at once; SIGHUP reopens the output
-and the dead-letter file and reads the keys and the configuration again (with a fault in them the old ones
-stay); SIGUSR1 prints the counts.
-At the end a line of counts is printed: received = written + filtered + rejected + dropped, always. With
---spool, what was found at the start is resumed, and what stays there at the end is buffered.
+and the dead-letter file and reads the keys and the configuration again (with a fault in them the
+old ones stay); SIGUSR1 prints the counts.
 
-Exit codes: 0 well; 2 usage; 69 an address or output cannot be opened; 78 configuration or key file.";
+At the end a line of counts is printed: received = written + filtered + rejected + dropped, always.
+With --spool, what was found at the start is resumed, and what stays there at the end is buffered.
+
+Exit codes: 0 well; 2 usage; 69 an address or output cannot be opened, or the reader of the output
+is gone; 78 configuration or key file.";
 
 /// Receive records from Python programs and write one line for each.
 ///
@@ -143,9 +219,10 @@ Exit codes: 0 well; 2 usage; 69 an address or output cannot be opened; 78 config
 /// counted, and kept in the dead-letter file if there is one.
 #[derive(Args, Debug)]
 #[command(after_help = SERVE_EXAMPLES)]
+#[command(mut_args(|arg| if arg.get_id() == "config" { arg } else { arg.conflicts_with("config") }))]
 pub(crate) struct ServeArgs {
     /// Take everything from this file instead of options; see `logrecord validate --print-sample`
-    #[arg(long, value_name = "FILE", exclusive = true)]
+    #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) addresses: Addresses,
@@ -257,8 +334,8 @@ pub(crate) struct ServeArgs {
 /// Check a configuration file for `serve --config`, and tell everything that is wrong with it.
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Each fault begins with FILE: line N, column M. Keys, certificates and credentials are opened, and the names
-of hosts are resolved; nothing is bound and nothing is connected to.
+Each fault begins with FILE: line N, column M. Keys, certificates and credentials are opened, and
+the names of hosts are resolved; nothing is bound and nothing is connected to.
 
 Examples:
     logrecord validate --print-sample > logrecord.toml
@@ -279,9 +356,9 @@ pub(crate) struct ValidateArgs {
 
 const SEND_EXAMPLES: &str = "\
 Each line of standard input becomes one record: a JSON object in the schema of `serve --format json`
-is sent as that record, any other line as a message with --name and --level. Objects of other programs
-count, too: message or msg, level or levelname, logger or name, time, ts or timestamp are understood, what
-is missing comes from the options, and all else is in extra.
+is sent as that record, any other line as a message with --name and --level. Objects of other
+programs count, too: message or msg, level or levelname, logger or name, time, ts or timestamp are
+understood, what is missing comes from the options, and all else is in extra.
 
 Examples:
     echo 'disk is full' | logrecord send --tcp 127.0.0.1:9020 --level ERROR --name backup
@@ -337,7 +414,7 @@ key, such as {\"$bytes\":\"...\"} or {\"$tuple\":[...]}. A pickle that is reject
 {\"$error\":{\"kind\":...,\"offset\":...,\"opcode\":...,\"global\":...}} on its line.
 
 Examples:
-    python3 -c 'import pickle,sys; sys.stdout.buffer.write(pickle.dumps({1: b\"x\"}))' | logrecord decode
+    python3 -c 'import pickle, sys; pickle.dump({1: 2.5}, sys.stdout.buffer)' | logrecord decode
     echo 8004950800000000000000288c0161944b0174942e | logrecord decode --input hex
     logrecord decode --globals describe model.pkl
 
@@ -399,24 +476,24 @@ pub(crate) struct EncodeArgs {
 /// Look into pickles without running them: files, folders, archives.
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Of one bare pickle it prints what python3 -m pickletools prints, and on the last line the verdict; otherwise a line
-for each pickle, such as model.pt!archive/data.pkl: data only, and a summary:
+Of one bare pickle it prints what python3 -m pickletools prints, and on the last line the verdict;
+otherwise a line for each pickle, such as model.pt!archive/data.pkl: data only, and a summary:
 
-    data only                             nothing is named or called
-    names or calls: os.system at 12       every global that the pickle names, and where; a name that the pickle
-                                          computes is an `unknown name`
-    not a pickle: ...                     no unpickler gets to its end, and why
+    data only                          nothing is named or called
+    names or calls: os.system at 12    every global that the pickle names, and where; a name that
+                                       the pickle computes is an `unknown name`
+    not a pickle: ...                  no unpickler gets to its end, and why
 
-Zip archives (.pt, .npz), tar, gzip, zlib, bzip2, xz and .npy files are looked into, archives in archives as well.
-What a name can do is said on standard error, and in --json.
+Zip archives (.pt, .npz), tar, gzip, zlib, bzip2, xz and .npy files are looked into, archives in
+archives as well. What a name can do is said on standard error, and in --json.
 
 Examples:
     logrecord inspect model.pkl
     logrecord inspect --fail-on calls --allow mypkg.Model models/
     curl ... | logrecord inspect --json -
 
-Exit codes: 0 well; 1 something is as bad as --fail-on says, or a path that was named is not a pickle; 2 usage;
-69 a path cannot be read.")]
+Exit codes: 0 well; 1 something is as bad as --fail-on says, or a path that was named is not a
+pickle; 2 usage; 69 a path cannot be read.")]
 pub(crate) struct InspectArgs {
     /// Write one JSON object for each pickle
     #[arg(long)]
@@ -453,6 +530,12 @@ pub(crate) enum FailOn {
 
 /// Write a fresh 32-byte key to a new file, in hexadecimal, mode 0600.
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+    logrecord key new web.key
+    logrecord serve --tcp 0.0.0.0:9020 --hmac-key web=web.key
+
+Exit codes: 0 well; 2 usage; 69 the file is there already, or cannot be made.")]
 pub(crate) struct KeyNewArgs {
     /// The file to make; it must not exist
     #[arg(value_name = "FILE")]

@@ -11,7 +11,7 @@ use logrecord::frame::envelope::{Key, KeyId, PlainKey};
 
 use crate::args::KeyNewArgs;
 use crate::exit::Failure;
-use crate::stderr::say;
+use crate::stderr::note;
 
 /// Makes a new key file.
 pub(crate) fn new(args: &KeyNewArgs) -> anyhow::Result<ExitCode> {
@@ -32,7 +32,7 @@ pub(crate) fn new(args: &KeyNewArgs) -> anyhow::Result<ExitCode> {
         .and_then(|mut file| file.write_all(line.as_bytes()).and_then(|()| file.sync_all()))
         .with_context(place)
         .context(Failure::unavailable("cannot make the key file"))?;
-    say(format_args!(
+    note(format_args!(
         "{}: a new key, mode 0600. Give it to both sides: --hmac-key ID={0}",
         args.file.display()
     ));

@@ -14,19 +14,20 @@ mod inspect;
 mod key;
 mod send;
 mod serve;
+mod shell;
 mod spool;
 mod stderr;
+mod terminal;
 mod units;
 mod validate;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
-use crate::args::{Cli, Command, KeyCommand};
+use crate::args::{Command, KeyCommand};
 
 fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
+    let cli = terminal::parse();
+    let outcome = match cli.command {
         Command::Serve(args) => serve::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Send(args) => send::run(&args),
@@ -35,6 +36,8 @@ fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(&args),
         Command::Spool { command } => spool::run(&command),
         Command::Key { command: KeyCommand::New(args) } => key::new(&args),
+        Command::Completions(args) => shell::completions(&args),
+        Command::Man(args) => shell::man(&args),
     };
     match outcome {
         Ok(code) => code,

@@ -18,6 +18,7 @@ use crate::exit::{Failure, REJECTED, UNAVAILABLE};
 use crate::input::{self, Line};
 use crate::key;
 use crate::stderr::say;
+use crate::terminal;
 
 /// How long the queue may stay full, and how long the end may take: as long as a receiver takes to restart.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -326,7 +327,7 @@ struct Progress {
 
 impl Progress {
     fn new() -> Self {
-        let terminal = io::stderr().is_terminal() && !io::stdin().is_terminal();
+        let terminal = io::stderr().is_terminal() && !io::stdin().is_terminal() && !terminal::is_quiet();
         Self { terminal, next: Instant::now() + PROGRESS, shown: false }
     }
 

@@ -10,6 +10,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::terminal;
+
 /// Lines that wait for standard error; what does not fit is counted.
 const MAX_LINES: usize = 1_024;
 
@@ -19,6 +21,13 @@ const MAX_BYTES: usize = 256 << 10;
 /// Writes a line that begins with the program's name. A standard error that takes nothing is no fault.
 pub(crate) fn say(text: fmt::Arguments<'_>) {
     line(&format!("logrecord: {text}\n"));
+}
+
+/// The same for what is no fault, unless `--quiet` asks for faults alone.
+pub(crate) fn note(text: fmt::Arguments<'_>) {
+    if !terminal::is_quiet() {
+        say(text);
+    }
 }
 
 /// Writes lines that have a place of their own to name.

@@ -467,7 +467,7 @@ impl Reading<'_, '_> {
             defaults: self.text_table(section, "defaults"),
             raw: section.flag(self.problems, "raw").unwrap_or(false),
         };
-        if let (Some(At { span, .. }), Err(error)) = (format, line_format(&built, false)) {
+        if let (Some(At { span, .. }), Err(error)) = (format, line_format(&built, false, false)) {
             self.problems.add(span, format!("{}", error.root_cause()));
         }
         built

@@ -13,7 +13,7 @@ use crate::exit::Failure;
 const TEXT: &str = "%(asctime)s %(levelname)-8s %(name)s %(message)s";
 
 /// Reads a format. Where none is given, a terminal gets text and everything else JSON.
-pub(crate) fn line_format(told: &Format, terminal: bool) -> anyhow::Result<LineFormat> {
+pub(crate) fn line_format(told: &Format, terminal: bool, colour: bool) -> anyhow::Result<LineFormat> {
     let format = match told.format.as_deref() {
         Some(format) => format,
         None if terminal => "text",
@@ -24,7 +24,7 @@ pub(crate) fn line_format(told: &Format, terminal: bool) -> anyhow::Result<LineF
     }
     let mut builder = Formatter::builder().safe(!told.raw).lenient(true);
     builder = if format == "text" {
-        builder.format(TEXT).colour(terminal && !told.raw)
+        builder.format(TEXT).colour(colour && !told.raw)
     } else {
         builder.format(format).style(match told.style {
             StyleArg::Percent => Style::Percent,

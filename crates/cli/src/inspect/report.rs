@@ -13,6 +13,7 @@ use super::magic;
 use crate::args::{FailOn, InspectArgs};
 use crate::exit::{Failure, REJECTED};
 use crate::stderr;
+use crate::terminal;
 
 /// How often a terminal shows how far it is.
 const PROGRESS: Duration = Duration::from_millis(200);
@@ -50,7 +51,7 @@ impl<'a> Report<'a> {
             failed: false,
             in_folder: false,
             said: BTreeSet::new(),
-            shown: io::stderr().is_terminal().then(Instant::now),
+            shown: (io::stderr().is_terminal() && !terminal::is_quiet()).then(Instant::now),
         }
     }
 
@@ -250,7 +251,7 @@ impl<'a> Report<'a> {
                 if let Meaning::RunsCode(why) = meaning {
                     runs = true;
                     if self.said.len() < 1_000 && self.said.insert(name.name.clone()) {
-                        stderr::say(format_args!("{}: {why}", shown(&name.name)));
+                        stderr::note(format_args!("{}: {why}", shown(&name.name)));
                     }
                 }
             }

@@ -123,7 +123,7 @@ impl Listeners {
             let address = listener.local_endpoint().to_string();
             // It counts as bound before anybody is told, so that whoever has read the line finds the program ready.
             let inlet = Arc::new(Inlet::new(Arc::clone(hub), gate, hub.listener(&address)));
-            hub.report.line(format_args!("listening on {address}"));
+            hub.report.note(format_args!("listening on {address}"));
             let (stop, mut stopped) = watch::channel(false);
             self.running.push(Running { listen, inlet: Arc::clone(&inlet), stop });
             let served = listener.serve(inlet, async move {

@@ -3,6 +3,7 @@
 mod admin;
 mod append;
 mod dead_letter;
+mod force;
 mod hub;
 mod keys;
 mod listeners;
@@ -40,6 +41,7 @@ use crate::args::ServeArgs;
 use crate::config::{Config, ConfigFile, Records, Sync, WhenBehind};
 use crate::exit::{CONFIG, Failure, UNAVAILABLE};
 use crate::stderr;
+use crate::terminal;
 
 /// How often held-back reports are said and the replay state is stored.
 const TICK: Duration = Duration::from_secs(1);
@@ -102,6 +104,11 @@ async fn serve(config: Config, hash: Option<String>, file: Option<PathBuf>) -> a
     for doubt in ready.iter().flat_map(outputs::Ready::doubts) {
         report.line(format_args!("logrecord: {doubt}"));
     }
+    if terminal::is_verbose() {
+        for line in force::lines(&config, file.as_deref()) {
+            report.line(format_args!("logrecord: {line}"));
+        }
+    }
     let mut outputs = Outputs::default();
     outputs.start(ready, &hub, &config)?;
 
@@ -111,7 +118,7 @@ async fn serve(config: Config, hash: Option<String>, file: Option<PathBuf>) -> a
     let mut hangup = signal(SignalKind::hangup()).context(cannot_catch)?;
     let mut user = signal(SignalKind::user_defined1()).context(cannot_catch)?;
     if let Some(admin) = admin {
-        report.line(format_args!("admin on {}", admin.link()));
+        report.note(format_args!("admin on {}", admin.link()));
         tokio::spawn(admin.serve(Arc::clone(&hub)));
     }
     listeners.serve(bound, &hub);
@@ -339,7 +346,7 @@ fn reload(
     match reloaded(hub, listeners, outputs, letters_end, config, file) {
         Ok(()) => {
             hub.reloads.fetch_add(1, Ordering::Relaxed);
-            hub.report.line(format_args!("logrecord: reloaded"));
+            hub.report.note(format_args!("logrecord: reloaded"));
         }
         Err(error) => {
             hub.failed_reloads.fetch_add(1, Ordering::Relaxed);

@@ -10,6 +10,7 @@ use anyhow::Context as _;
 
 use crate::exit::Failure;
 use crate::stderr::Stderr;
+use crate::terminal;
 
 /// How long a reason is silent after a line.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -41,12 +42,21 @@ impl Report {
         self.stderr.line(text.to_string());
     }
 
-    /// Says something now, or holds it back and counts it.
+    /// Says a whole line that is no fault, unless `--quiet` asks for faults alone.
+    pub(crate) fn note(&self, text: fmt::Arguments<'_>) {
+        if !terminal::is_quiet() {
+            self.line(text);
+        }
+    }
+
+    /// Says something now, or holds it back and counts it. With `--verbose` nothing is held back.
     pub(crate) fn say(&self, reason: &str, text: fmt::Arguments<'_>) {
         let now = Instant::now();
         let mut reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
         match reasons.get_mut(reason) {
-            Some(entry) if now.saturating_duration_since(entry.last) < INTERVAL => {
+            Some(entry)
+                if now.saturating_duration_since(entry.last) < INTERVAL && !terminal::is_verbose() =>
+            {
                 entry.held += 1;
                 if entry.held == 1 {
                     entry.text = clean(text);

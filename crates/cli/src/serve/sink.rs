@@ -15,6 +15,7 @@ use super::hub::Hub;
 use super::receive::TRANSPORTS;
 use crate::config::{Output, OutputKind, Rotate, doubts, line_format};
 use crate::exit::Failure;
+use crate::terminal;
 
 /// An open file, or an engine that is connected to with the first batch.
 pub(crate) enum Sink {
@@ -36,12 +37,13 @@ impl Sink {
         let unusable = || format!("output {}", told.name);
         match &told.kind {
             OutputKind::Stdout { format } => {
-                let format = line_format(format, io::stdout().is_terminal())?;
+                let terminal = io::stdout().is_terminal();
+                let format = line_format(format, terminal, terminal::colour(terminal))?;
                 let file = stdout().context(Failure::unavailable("cannot open the output"))?;
                 Ok(Self::Lines { format, file })
             }
             OutputKind::File { path, format, rotate } => {
-                let format = line_format(format, false)?;
+                let format = line_format(format, false, false)?;
                 let file = FileOutput::open(path, rotate.as_ref().map_or_else(Rotation::default, rotation))
                     .with_context(|| format!("{}", path.display()))
                     .context(Failure::unavailable("cannot open the output"))?;
