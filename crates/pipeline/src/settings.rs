@@ -102,6 +102,11 @@ impl Shared {
         &self.ledger
     }
 
+    /// The engine by which payloads become records.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     /// Other routes from the next batch on.
     pub fn set_routes(&self, routes: Routes) {
         *self.routes.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(routes);

@@ -37,6 +37,11 @@ struct State {
     /// What the sealed segments cost.
     bytes: usize,
     cursors: BTreeMap<String, u64>,
+    /// Every cursor has passed this record.
+    delivered: u64,
+    /// How many of the sealed segments, the oldest ones, every cursor has passed, and what they cost.
+    kept: usize,
+    kept_bytes: usize,
     idle: Vec<Vec<u8>>,
 }
 
@@ -61,26 +66,39 @@ impl State {
         self.sealed.push_back(Arc::new(segment));
     }
 
-    /// Lets go of what every cursor has passed.
-    fn trim(&mut self) -> bool {
-        let least = self.cursors.values().copied().min().unwrap_or(self.last);
-        let mut trimmed = false;
-        while let Some(segment) = self.sealed.front() {
-            if segment.first + segment.records - 1 > least {
+    /// Lets go of what every cursor has passed, but for the newest `retain` bytes of it; says whether there is more room.
+    fn trim(&mut self, retain: usize) -> bool {
+        self.delivered = self.cursors.values().copied().min().unwrap_or(self.last).max(self.delivered);
+        let mut passed = false;
+        while let Some(segment) = self.sealed.get(self.kept) {
+            if segment.first + segment.records - 1 > self.delivered {
                 break;
             }
-            trimmed = true;
-            let Some(segment) = self.sealed.pop_front() else { break };
-            self.bytes -= segment.cost();
-            if let Ok(Segment { mut bytes, .. }) = Arc::try_unwrap(segment)
-                && self.idle.len() < 2
-                && (SEGMENT / 2..=SEGMENT + SEGMENT / 4).contains(&bytes.capacity())
-            {
-                bytes.clear();
-                self.idle.push(bytes);
-            }
+            passed = true;
+            self.kept += 1;
+            self.kept_bytes += segment.cost();
         }
-        trimmed
+        while self.kept_bytes > retain && self.drop_oldest() {}
+        passed
+    }
+
+    /// Lets go of the oldest segment, if every cursor has passed it.
+    fn drop_oldest(&mut self) -> bool {
+        if self.kept == 0 {
+            return false;
+        }
+        let Some(segment) = self.sealed.pop_front() else { return false };
+        self.kept -= 1;
+        self.kept_bytes -= segment.cost();
+        self.bytes -= segment.cost();
+        if let Ok(Segment { mut bytes, .. }) = Arc::try_unwrap(segment)
+            && self.idle.len() < 2
+            && (SEGMENT / 2..=SEGMENT + SEGMENT / 4).contains(&bytes.capacity())
+        {
+            bytes.clear();
+            self.idle.push(bytes);
+        }
+        true
     }
 
     fn oldest(&self) -> u64 {
@@ -92,6 +110,7 @@ impl State {
 pub(super) struct MemoryLog {
     state: Arc<Mutex<State>>,
     max_bytes: usize,
+    retain: usize,
 }
 
 impl fmt::Debug for MemoryLog {
@@ -101,8 +120,9 @@ impl fmt::Debug for MemoryLog {
 }
 
 impl MemoryLog {
-    pub(super) fn new(max_bytes: usize) -> Self {
-        Self { state: Arc::default(), max_bytes }
+    /// At most `max_bytes`, of which what every cursor has passed may take `retain`, as long as nobody else needs it.
+    pub(super) fn new(max_bytes: usize, retain: usize) -> Self {
+        Self { state: Arc::default(), max_bytes, retain }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -126,10 +146,10 @@ impl MemoryLog {
         (state.bytes + state.open.len()) as u64
     }
 
-    /// A new cursor begins with what is still there.
+    /// A new cursor begins with what nobody has had.
     pub(super) fn open_cursor(&self, name: &str) -> u64 {
         let mut state = self.state();
-        let start = if state.cursors.is_empty() { state.oldest() - 1 } else { state.last };
+        let start = if state.cursors.is_empty() { state.delivered } else { state.last };
         *state.cursors.entry(name.to_owned()).or_insert(start)
     }
 
@@ -138,13 +158,13 @@ impl MemoryLog {
         if let Some(cursor) = state.cursors.get_mut(name) {
             *cursor = done.max(*cursor);
         }
-        state.trim()
+        state.trim(self.retain)
     }
 
     pub(super) fn remove_cursor(&self, name: &str) -> u64 {
         let mut state = self.state();
         let done = state.cursors.remove(name);
-        state.trim();
+        state.trim(self.retain);
         done.map_or(0, |done| state.last.saturating_sub(done))
     }
 
@@ -165,8 +185,11 @@ impl Appender<'_> {
         if len > self.max_bytes.max(1) / 2 {
             return Err(Full::TooLarge);
         }
-        if state.bytes + state.open.len() + OVERHEAD + len > self.max_bytes {
-            return Err(Full::Spool);
+        while state.bytes + state.open.len() + OVERHEAD + len > self.max_bytes {
+            // What is kept for nobody in particular holds nobody up.
+            if !state.drop_oldest() {
+                return Err(Full::Spool);
+            }
         }
         if state.open_records > 0 && state.open.len() + len > SEGMENT {
             state.seal();
@@ -231,7 +254,7 @@ impl MemoryReader {
         let place = state.sealed.partition_point(|segment| segment.first + segment.records <= wanted);
         let segment = Arc::clone(state.sealed.get(place)?);
         drop(state);
-        // Readers with a cursor never find that something is gone.
+        // Readers with a cursor never find that something is gone; others see it by the index.
         self.done = wanted.max(segment.first) - 1;
         self.at = 0;
         for _ in segment.first..=self.done {
@@ -253,7 +276,7 @@ mod tests {
 
     #[test]
     fn every_reader_gets_every_record_in_order() {
-        let log = MemoryLog::new(8 << 20);
+        let log = MemoryLog::new(8 << 20, 0);
         log.open_cursor("a");
         let (mut early, mut often) = (log.reader(0), log.reader(0));
         for number in 0..5_000_u64 {
@@ -272,7 +295,7 @@ mod tests {
     #[test]
     fn it_is_bounded_by_what_it_really_holds() {
         for size in [1, 100, 5_000, 200_000] {
-            let log = MemoryLog::new(4 << 20);
+            let log = MemoryLog::new(4 << 20, 0);
             log.open_cursor("a");
             let mut often = log.reader(0);
             let mut taken = 0;
@@ -291,18 +314,50 @@ mod tests {
             assert!(append(&log, &vec![7; size]).is_ok());
             assert_eq!(often.read().unwrap().index, taken as u64 + 1);
         }
-        let log = MemoryLog::new(1000);
+        let log = MemoryLog::new(1000, 0);
         assert_eq!(append(&log, &[0; 600]), Err(Full::TooLarge));
     }
 
     #[test]
     fn without_a_cursor_nothing_is_held_and_a_new_one_begins_at_the_end_if_there_are_others() {
-        let log = MemoryLog::new(1 << 20);
+        let log = MemoryLog::new(1 << 20, 0);
         append(&log, b"x").unwrap();
         assert_eq!(log.open_cursor("first"), 0);
         append(&log, b"x").unwrap();
         assert_eq!(log.open_cursor("second"), 2);
         assert_eq!(log.open_cursor("first"), 0);
         assert_eq!((log.remove_cursor("first"), log.remove_cursor("none")), (2, 0));
+    }
+
+    #[test]
+    fn what_is_delivered_is_kept_for_readers_without_a_cursor_as_long_as_there_is_room() {
+        const RETAIN: usize = 1 << 20;
+        let log = MemoryLog::new(4 << 20, RETAIN);
+        log.open_cursor("a");
+        let mut often = log.reader(0);
+        for _ in 0..20_000 {
+            let index = append(&log, &[7; 600]).unwrap();
+            while often.read().is_some() {}
+            log.move_cursor("a", index);
+        }
+        let kept = log.bytes() as usize;
+        assert!(kept <= RETAIN && kept > RETAIN / 2, "{kept}");
+        let mut late = log.reader(0);
+        assert_eq!(late.read().unwrap().index, log.oldest());
+        let mut read = 1;
+        while late.read().is_some() {
+            read += 1;
+        }
+        assert_eq!(read, 20_001 - log.oldest());
+        // Whoever comes first once all cursors are gone is given nothing that was delivered.
+        log.remove_cursor("a");
+        assert_eq!(log.open_cursor("b"), 20_000);
+        // The log takes as much as it would without what is kept.
+        let mut taken = 0;
+        while append(&log, &[7; 600]).is_ok() {
+            taken += 1;
+        }
+        assert!(taken * 600 > 3 << 20, "{taken}");
+        assert_eq!(log.oldest(), 20_001);
     }
 }

@@ -33,9 +33,15 @@ enum Store {
 impl Log {
     /// A log in memory of at most so many bytes.
     pub fn memory(max_bytes: usize) -> Self {
+        Self::memory_retaining(max_bytes, 0)
+    }
+
+    /// A log in memory that keeps the newest `retain` bytes of what is delivered, for readers without a cursor. They
+    /// are part of `max_bytes`, and give way to what is not delivered yet.
+    pub fn memory_retaining(max_bytes: usize, retain: usize) -> Self {
         Self {
             inner: Arc::new(Inner {
-                store: Store::Memory(MemoryLog::new(max_bytes)),
+                store: Store::Memory(MemoryLog::new(max_bytes, retain)),
                 changed: Arc::default(),
             }),
         }
@@ -109,6 +115,14 @@ impl Log {
         match &self.inner.store {
             Store::Memory(log) => log.last(),
             Store::Spool(spool) => spool.durable(),
+        }
+    }
+
+    /// The oldest record that is there; one more than the last one if there is none.
+    pub fn oldest(&self) -> u64 {
+        match &self.inner.store {
+            Store::Memory(log) => log.oldest(),
+            Store::Spool(spool) => spool.status().oldest,
         }
     }
 
