@@ -35,6 +35,7 @@ fn health_is_for_all_and_status_for_those_with_the_token() {
     // It is told before the listeners are.
     assert!(server.seen()[0].starts_with("admin on "), "{:?}", server.seen());
     let host = format!("Host: {address}\r\n");
+    let cookie = format!("logrecord_token_{}", address.rsplit_once(':').unwrap().1);
     let get = |path: &str, headers: &str| ask(TcpStream::connect(&address).unwrap(), "GET", path, headers);
     let rows: &[(&str, String, u16)] = &[
         ("/health", host.clone(), 200),
@@ -46,8 +47,16 @@ fn health_is_for_all_and_status_for_those_with_the_token() {
         ("/status", format!("{host}Authorization: Bearer {token}\r\n"), 200),
         ("/status", format!("{host}Authorization: Bearer {token}x\r\n"), 401),
         ("/status", format!("{host}Authorization: Bearer \r\n"), 401),
-        ("/status", format!("{host}Cookie: a=b; logrecord_token={token}\r\n"), 200),
-        ("/status", format!("{host}Cookie: logrecord_token=\r\n"), 401),
+        ("/status", format!("{host}Cookie: a=b; {cookie}={token}\r\n"), 200),
+        ("/status", format!("{host}Cookie: {cookie}=\r\n"), 401),
+        ("/status", format!("{host}Cookie: logrecord_token_1={token}\r\n"), 401),
+        ("/events", host.clone(), 401),
+        ("/events?q=level:loud", format!("{host}Authorization: Bearer {token}\r\n"), 400),
+        ("/", format!("{host}Authorization: Bearer {token}\r\n"), 200),
+        ("/icon.svg", host.clone(), 200),
+        ("/events", format!("{host}Cookie: {cookie}={token}\r\nSec-Fetch-Site: same-site\r\n"), 403),
+        ("/status", format!("{host}Cookie: {cookie}={token}\r\nSec-Fetch-Site: cross-site\r\n"), 403),
+        ("/status", format!("{host}Cookie: {cookie}={token}\r\nSec-Fetch-Site: same-origin\r\n"), 200),
         ("/?token=wrong", host.clone(), 401),
         ("/health", "Host: evil.example\r\n".to_owned(), 421),
         ("/health", String::new(), 421),
@@ -63,7 +72,7 @@ fn health_is_for_all_and_status_for_those_with_the_token() {
     let head = head.to_lowercase();
     assert!(head.contains("location: /\r\n"), "{head}");
     assert!(
-        head.contains("set-cookie: logrecord_token=") && head.contains("; httponly; samesite=strict"),
+        head.contains(&format!("set-cookie: {cookie}=")) && head.contains("; httponly; samesite=strict"),
         "{head}"
     );
     let (status, _, _) = ask(TcpStream::connect(&address).unwrap(), "POST", "/health", &host);

@@ -1,8 +1,8 @@
-//! The admin server: health, readiness, metrics and status over HTTP.
+//! The admin server: health, readiness, metrics, status and the live view over HTTP.
 //!
 //! A browser on this machine can be made to ask anything of `127.0.0.1` by any page it shows. So the `Host` must be
-//! the address that was bound, nothing may be embedded or read from elsewhere, and what says more than that the
-//! program lives needs the token.
+//! the address that was bound, nothing may be embedded or read from elsewhere, what says more than that the
+//! program lives needs the token, and what asks for it must not be another page.
 
 use std::convert::Infallible;
 use std::fs;
@@ -15,16 +15,17 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::header::{self, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use super::hub::Hub;
 use super::metrics;
+use super::view::{Feed, ICON, MAX_VIEWERS, PAGE, Refusal, Viewers};
 use crate::config::{Admin, AdminAddress};
 use crate::exit::Failure;
 
@@ -37,12 +38,15 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an `accept` that failed is left alone.
 const RETRY: Duration = Duration::from_secs(1);
 
+const EVENTS: &str = "text/event-stream";
+
+const NEEDS_TOKEN: &str = "This needs the token. Open the link that `logrecord serve` prints on standard error when it \
+starts, or /?token= and the content of its token_file; programs send it as Authorization: Bearer TOKEN.\n";
+
 /// The longest token of a file.
 const MAX_TOKEN: u64 = 4_096;
 
-const COOKIE: &str = "logrecord_token";
-
-type Reply = Response<Full<Bytes>>;
+type Reply = Response<Either<Full<Bytes>, Feed>>;
 
 enum Socket {
     Tcp(tokio::net::TcpListener, SocketAddr),
@@ -62,6 +66,7 @@ impl Drop for SocketFile {
 pub(crate) struct AdminServer {
     socket: Socket,
     guard: Arc<Guard>,
+    viewers: Arc<Viewers>,
     /// The token was made here, so that somebody has to be told.
     tells_token: bool,
 }
@@ -69,6 +74,8 @@ pub(crate) struct AdminServer {
 /// Who may ask what.
 struct Guard {
     token: String,
+    /// The name of the cookie. Browsers do not tell the ports of a host apart, so that it has the port in it.
+    cookie: String,
     /// Hosts that a request may name; everything where there is no browser to be deceived.
     hosts: Option<Vec<String>>,
 }
@@ -83,7 +90,7 @@ pub(crate) fn bind(admin: &Admin) -> anyhow::Result<AdminServer> {
         return Err(anyhow!("others could reach it; put a proxy with TLS in front of a loopback address")
             .context(Failure::config("the admin server listens on loopback or a Unix socket only")));
     }
-    let (socket, hosts) = match &admin.address {
+    let (socket, hosts, cookie) = match &admin.address {
         AdminAddress::Tcp(address) => {
             let bound = std::net::TcpListener::bind(address).and_then(|socket| {
                 socket.set_nonblocking(true)?;
@@ -95,18 +102,19 @@ pub(crate) fn bind(admin: &Admin) -> anyhow::Result<AdminServer> {
                 .context(Failure::unavailable("cannot listen for --admin"))?;
             let port = address.port();
             let hosts = vec![address.to_string(), format!("localhost:{port}")];
-            (Socket::Tcp(socket, address), Some(hosts))
+            (Socket::Tcp(socket, address), Some(hosts), format!("logrecord_token_{port}"))
         }
         AdminAddress::Unix(path) => {
             let socket = bind_unix(path)
                 .with_context(|| format!("{}", path.display()))
                 .context(Failure::unavailable("cannot listen for --admin"))?;
-            (Socket::Unix(socket, SocketFile(path.clone())), None)
+            (Socket::Unix(socket, SocketFile(path.clone())), None, "logrecord_token".to_owned())
         }
     };
     Ok(AdminServer {
         socket,
-        guard: Arc::new(Guard { token, hosts }),
+        guard: Arc::new(Guard { token, cookie, hosts }),
+        viewers: Arc::new(Viewers::new(random()?)),
         tells_token: admin.token_file.is_none(),
     })
 }
@@ -130,12 +138,16 @@ fn bind_unix(path: &Path) -> io::Result<tokio::net::UnixListener> {
     tokio::net::UnixListener::from_std(socket)
 }
 
-fn random_token() -> anyhow::Result<String> {
-    let mut random = [0_u8; 16];
+fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
+    let mut random = [0; N];
     getrandom::fill(&mut random)
         .map_err(|error| anyhow!("{error}"))
         .context(Failure::unavailable("no randomness"))?;
-    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(random)
+}
+
+fn random_token() -> anyhow::Result<String> {
+    Ok(random::<16>()?.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 fn read_token(path: &Path) -> anyhow::Result<String> {
@@ -173,17 +185,21 @@ impl AdminServer {
         loop {
             // The semaphore is never closed.
             let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
-            let (hub, guard) = (Arc::clone(&hub), Arc::clone(&self.guard));
+            let asked = Asked {
+                hub: Arc::clone(&hub),
+                guard: Arc::clone(&self.guard),
+                viewers: Arc::clone(&self.viewers),
+            };
             let accepted = match &self.socket {
                 Socket::Tcp(socket, _) => socket.accept().await.map(|(stream, _)| {
                     tokio::spawn(async move {
-                        converse(stream, hub, guard).await;
+                        converse(stream, asked).await;
                         drop(permit);
                     });
                 }),
                 Socket::Unix(socket, _) => socket.accept().await.map(|(stream, _)| {
                     tokio::spawn(async move {
-                        converse(stream, hub, guard).await;
+                        converse(stream, asked).await;
                         drop(permit);
                     });
                 }),
@@ -195,23 +211,34 @@ impl AdminServer {
     }
 }
 
-async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, hub: Arc<Hub>, guard: Arc<Guard>) {
+/// What a connection asks.
+struct Asked {
+    hub: Arc<Hub>,
+    guard: Arc<Guard>,
+    viewers: Arc<Viewers>,
+}
+
+async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, asked: Asked) {
+    let cut = Arc::new(Notify::new());
     let answer = service_fn(|request| {
-        let reply = reply(&request, &hub, &guard);
+        let reply = reply(&request, &asked, &cut);
         async move { Ok::<_, Infallible>(reply) }
     });
-    // A peer that breaks off is its own affair.
-    hyper::server::conn::http1::Builder::new()
+    let conversation = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(16 << 10)
-        .serve_connection(TokioIo::new(stream), answer)
-        .await
-        .ok();
+        .serve_connection(TokioIo::new(stream), answer);
+    tokio::select! {
+        // A peer that breaks off is its own affair.
+        _ = conversation => {}
+        // One that takes nothing for long loses its connection.
+        () = cut.notified() => {}
+    }
 }
 
-fn reply<B>(request: &Request<B>, hub: &Hub, guard: &Guard) -> Reply {
-    let mut reply = route(request, hub, guard);
+fn reply<B>(request: &Request<B>, asked: &Asked, cut: &Arc<Notify>) -> Reply {
+    let mut reply = route(request, asked, cut);
     let fixed = [
         (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -222,12 +249,13 @@ fn reply<B>(request: &Request<B>, hub: &Hub, guard: &Guard) -> Reply {
         reply.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     if request.method() == Method::HEAD {
-        *reply.body_mut() = Full::default();
+        *reply.body_mut() = Either::Left(Full::default());
     }
     reply
 }
 
-fn route<B>(request: &Request<B>, hub: &Hub, guard: &Guard) -> Reply {
+fn route<B>(request: &Request<B>, asked: &Asked, cut: &Arc<Notify>) -> Reply {
+    let Asked { hub, guard, .. } = asked;
     if !guard.knows_host(request) {
         return text(StatusCode::MISDIRECTED_REQUEST, "this is not the host that was asked for\n");
     }
@@ -251,12 +279,53 @@ fn route<B>(request: &Request<B>, hub: &Hub, guard: &Guard) -> Reply {
             typed(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", metrics::metrics(hub).into())
         }
         "/" if request.uri().query().is_some_and(|query| query.starts_with("token=")) => guard.admit(request),
-        "/" | "/status" if !guard.allows(request) => {
-            text(StatusCode::UNAUTHORIZED, "give the token: its link, or Authorization: Bearer\n")
+        "/icon.svg" => typed(StatusCode::OK, "image/svg+xml", ICON.into()),
+        "/" | "/status" | "/events" if !guard.allows(request) => {
+            let mut reply = text(StatusCode::UNAUTHORIZED, NEEDS_TOKEN);
+            reply.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            reply
         }
-        "/" => text(StatusCode::OK, "/health\n/ready\n/metrics\n/status\n"),
+        "/status" | "/events" if is_of_another_page(request) => {
+            text(StatusCode::FORBIDDEN, "another page must not ask this\n")
+        }
+        "/" => {
+            let mut reply = typed(StatusCode::OK, "text/html; charset=utf-8", PAGE.html.as_str().into());
+            if let Ok(policy) = HeaderValue::from_str(&PAGE.policy) {
+                reply.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+            }
+            reply
+        }
+        "/events" if request.method() == Method::HEAD => typed(StatusCode::OK, EVENTS, Bytes::new()),
+        "/events" => events(request, asked, cut),
         "/status" => json(StatusCode::OK, &metrics::status(hub)),
         _ => text(StatusCode::NOT_FOUND, "there is nothing here\n"),
+    }
+}
+
+/// Whether a browser says that a page of another origin asks, such as one of another port of this host.
+fn is_of_another_page<B>(request: &Request<B>) -> bool {
+    let site = request.headers().get("sec-fetch-site");
+    site.is_some_and(|site| site != "same-origin" && site != "none")
+}
+
+fn events<B>(request: &Request<B>, asked: &Asked, cut: &Arc<Notify>) -> Reply {
+    let last_event = request.headers().get("last-event-id").and_then(|id| id.to_str().ok());
+    let query = request.uri().query().unwrap_or_default();
+    match asked.viewers.open(&asked.hub, query, last_event, Arc::clone(cut)) {
+        Ok(feed) => {
+            let mut reply = Response::new(Either::Right(feed));
+            reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(EVENTS));
+            reply
+        }
+        Err(Refusal::Malformed(why)) => {
+            typed(StatusCode::BAD_REQUEST, "text/plain; charset=utf-8", format!("{why}\n").into())
+        }
+        Err(Refusal::Full) => typed(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "text/plain; charset=utf-8",
+            format!("{MAX_VIEWERS} viewers are looking already\n").into(),
+        ),
+        Err(Refusal::NoThread) => text(StatusCode::SERVICE_UNAVAILABLE, "no thread can be started\n"),
     }
 }
 
@@ -275,7 +344,7 @@ impl Guard {
         }
         let mut reply = text(StatusCode::FOUND, "");
         reply.headers_mut().insert(header::LOCATION, HeaderValue::from_static("/"));
-        let cookie = format!("{COOKIE}={}; HttpOnly; SameSite=Strict; Path=/", self.token);
+        let cookie = format!("{}={}; HttpOnly; SameSite=Strict; Path=/", self.cookie, self.token);
         if let Ok(cookie) = HeaderValue::from_str(&cookie) {
             reply.headers_mut().insert(header::SET_COOKIE, cookie);
         }
@@ -289,7 +358,7 @@ impl Guard {
         let mut cookies = text(header::COOKIE)
             .flat_map(|value| value.split(';'))
             .filter_map(|pair| pair.trim().split_once('='))
-            .filter_map(|(name, value)| (name == COOKIE).then_some(value));
+            .filter_map(|(name, value)| (name == self.cookie).then_some(value));
         bearers.any(|token| self.is_token(token)) || cookies.any(|token| self.is_token(token))
     }
 
@@ -302,7 +371,7 @@ impl Guard {
 }
 
 fn typed(status: StatusCode, kind: &'static str, body: Bytes) -> Reply {
-    let mut reply = Response::new(Full::new(body));
+    let mut reply = Response::new(Either::Left(Full::new(body)));
     *reply.status_mut() = status;
     reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     reply

@@ -13,6 +13,7 @@ mod outputs;
 mod receive;
 mod report;
 mod sink;
+mod view;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -54,6 +55,9 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// How long a stream whose records may be given up waits for room: less than a stock sender waits.
 const PATIENCE: Duration = Duration::from_millis(200);
+
+/// Delivered records that stay in a log in memory for the view, as long as there is room.
+const VIEW_BYTES: usize = 16 << 20;
 
 /// Letters of a refused record's message in a report.
 const MAX_MESSAGE: usize = 200;
@@ -118,7 +122,7 @@ async fn serve(config: Config, hash: Option<String>, file: Option<PathBuf>) -> a
     let mut hangup = signal(SignalKind::hangup()).context(cannot_catch)?;
     let mut user = signal(SignalKind::user_defined1()).context(cannot_catch)?;
     if let Some(admin) = admin {
-        report.note(format_args!("admin on {}", admin.link()));
+        report.secret(format_args!("admin on {}", admin.link()));
         tokio::spawn(admin.serve(Arc::clone(&hub)));
     }
     listeners.serve(bound, &hub);
@@ -194,7 +198,8 @@ async fn serve(config: Config, hash: Option<String>, file: Option<PathBuf>) -> a
 /// Records that wait: in memory, or on the disk.
 fn open_log(config: &Config, report: &Report) -> anyhow::Result<Log> {
     let Some(told) = &config.spool else {
-        return Ok(Log::memory(usize::try_from(config.log_bytes).unwrap_or(usize::MAX)));
+        let retain = if config.admin.is_some() { VIEW_BYTES } else { 0 };
+        return Ok(Log::memory_retaining(usize::try_from(config.log_bytes).unwrap_or(usize::MAX), retain));
     };
     let sync = match told.sync {
         Sync::Ack => SyncRule::Ack,
