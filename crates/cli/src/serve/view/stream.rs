@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::io::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -19,8 +19,8 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc};
 
 use super::filter::Filter;
+use super::request::{Place, Request};
 use super::tally::Tally;
-use super::{MAX_VIEWERS, Place, Request, Seat};
 use crate::clock::now_ns;
 use crate::serve::hub::Hub;
 use crate::serve::metrics;
@@ -72,6 +72,16 @@ enum Why {
 }
 
 const WORDS: [&str; 5] = ["rate", "slow", "busy", "gone", "history"];
+
+/// The place of one viewer, which is free again when its thread ends.
+#[derive(Debug)]
+pub(super) struct Seat(pub(super) Arc<AtomicUsize>);
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 /// The viewer is gone.
 struct Ended;
@@ -308,7 +318,7 @@ impl Stream {
         if reader.done() >= durable {
             return;
         }
-        let viewers = u32::try_from(self.seat.0.load(Ordering::Relaxed).clamp(1, MAX_VIEWERS)).unwrap_or(1);
+        let viewers = u32::try_from(self.seat.0.load(Ordering::Relaxed)).unwrap_or(1).max(1);
         let end = Instant::now() + TICK / SHARE / viewers;
         let mut decoder = hub.shared.engine().decoder();
         for step in 1_u64.. {
