@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use logrecord_spool::{Entry, Full};
+use logrecord_spool::Full;
 use tokio::time::Instant;
 
 use crate::ledger::Receipt;
 use crate::log::Log;
+use crate::offers::Offers;
 
 /// Puts what the gate let through into the log.
 #[derive(Clone, Debug)]
@@ -30,73 +31,70 @@ impl Intake {
         Self { log, wait }
     }
 
-    /// Logs entries, waiting for room, and settles them. Gives the index of the last one that was logged.
+    /// The log.
+    pub const fn target(&self) -> &Log {
+        &self.log
+    }
+
+    /// Logs records, waiting for room, and settles those that are logged or dropped.
     ///
     /// If the future is dropped, what is not logged yet is still to be settled.
-    pub async fn log(&self, receipt: &mut Receipt, entries: &[Entry<'_>]) -> Option<u64> {
-        self.run(receipt, entries, self.wait.map(|wait| Instant::now() + wait), true).await
-    }
-
-    /// Logs what there is room for at once, and gives up the rest: for datagrams, which nobody can hold back.
-    pub fn offer(&self, receipt: &mut Receipt, entries: &[Entry<'_>]) -> Option<u64> {
-        let mut rest = entries;
-        let mut logged = None;
-        while !rest.is_empty() {
-            let (taken, last, full) = self.log.append(rest.iter().copied());
-            rest = self.settle(receipt, rest, taken, &mut logged, last);
-            if let (Some(full), [_, more @ ..]) = (full, rest) {
-                receipt.dropped(reason(full), 1);
-                rest = more;
-            }
-        }
-        logged
-    }
-
-    fn settle<'r, 'e>(
-        &self,
-        receipt: &mut Receipt,
-        entries: &'r [Entry<'e>],
-        taken: u64,
-        logged: &mut Option<u64>,
-        last: u64,
-    ) -> &'r [Entry<'e>] {
-        if taken > 0 {
-            receipt.logged(taken);
-            *logged = Some(last);
-        }
-        entries.get(usize::try_from(taken).unwrap_or(usize::MAX)..).unwrap_or_default()
-    }
-
-    async fn run(
-        &self,
-        receipt: &mut Receipt,
-        entries: &[Entry<'_>],
-        deadline: Option<Instant>,
-        mut waiting: bool,
-    ) -> Option<u64> {
-        let mut rest = entries;
-        let mut logged = None;
-        while !rest.is_empty() {
+    pub async fn log(&self, receipt: &mut Receipt, offers: &mut impl Offers) {
+        let deadline = self.wait.map(|wait| Instant::now() + wait);
+        // Once a record was waited for in vain, those behind it are not waited for.
+        let mut waits = true;
+        let mut place = 0;
+        loop {
             // Asked before looking, so that room that is made in between is not missed.
             let changed = self.log.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            let (taken, last, full) = self.log.append(rest.iter().copied());
-            rest = self.settle(receipt, rest, taken, &mut logged, last);
-            let (Some(full), [_, more @ ..]) = (full, rest) else { continue };
-            if waiting && matches!(full, Full::Queue | Full::Spool) {
-                waiting = match deadline {
-                    None => {
-                        changed.await;
-                        true
-                    }
-                    Some(deadline) => tokio::time::timeout_at(deadline, changed).await.is_ok(),
-                };
-                continue;
+            let Some(full) = self.take(receipt, offers, &mut place) else { return };
+            if matches!(full, Full::Queue | Full::Spool) {
+                if offers.is_patient(place) {
+                    changed.await;
+                    continue;
+                }
+                if waits {
+                    waits = match deadline {
+                        None => {
+                            changed.await;
+                            true
+                        }
+                        Some(deadline) => tokio::time::timeout_at(deadline, changed).await.is_ok(),
+                    };
+                    continue;
+                }
             }
-            receipt.dropped(reason(full), 1);
-            rest = more;
+            self.give_up(receipt, offers, &mut place, full);
         }
-        logged
+    }
+
+    /// Logs what there is room for at once, and gives up the rest: for datagrams, which nobody can hold back.
+    pub fn offer(&self, receipt: &mut Receipt, offers: &mut impl Offers) {
+        let mut place = 0;
+        while let Some(full) = self.take(receipt, offers, &mut place) {
+            self.give_up(receipt, offers, &mut place, full);
+        }
+    }
+
+    /// Logs what there is room for; gives why there is none for the rest, if there is a rest.
+    fn take(&self, receipt: &mut Receipt, offers: &mut impl Offers, place: &mut usize) -> Option<Full> {
+        let taken = self.log.take(offers, *place);
+        receipt.logged(taken.logged);
+        if taken.until > *place {
+            *place = taken.until;
+            offers.settled(*place, taken.last);
+        }
+        taken.full
+    }
+
+    fn give_up(&self, receipt: &mut Receipt, offers: &mut impl Offers, place: &mut usize, full: Full) {
+        let reason = reason(full);
+        if offers.give_up(*place, reason) {
+            receipt.dropped(reason, 1);
+        }
+        *place += 1;
+        offers.settled(*place, self.log.last());
     }
 }

@@ -20,6 +20,7 @@ mod driver;
 mod intake;
 mod ledger;
 mod log;
+mod offers;
 mod output;
 pub mod outputs;
 mod route;
@@ -30,6 +31,7 @@ pub use crate::{
     intake::Intake,
     ledger::{IntakeCounts, Ledger, OutputCounts, OutputLedger, Reasons, Receipt, Run},
     log::{Log, LogCursor, LogReader},
+    offers::Offers,
     output::{Batch, Delivery, Encoder, Logged, Output, Place},
     route::{Route, Routes},
     settings::{OnReject, Say, Settings, Shared, WhenBehind},

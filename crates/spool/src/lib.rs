@@ -50,7 +50,7 @@ pub use crate::{
     recover::Recovery,
     report::{Report, SegmentReport, inspect, verify},
     shared::Full,
-    spool::{Appender, Cursor, Spool, Start, Status},
+    spool::{Appender, Cursor, Room, Spool, Start, Status},
 };
 
 /// The README's examples are compiled and run.

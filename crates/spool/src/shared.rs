@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::config::Config;
 use crate::disk::Disk;
 use crate::entry::Entry;
-use crate::format::{MAX_BODY, put_record, record_len};
+use crate::format::{MAX_BODY, RECORD_HEADER, put_record, record_len};
 
 /// How much one write takes.
 pub(crate) const BATCH: usize = 1024 * 1024;
@@ -208,11 +208,17 @@ impl Shared {
 
     /// Appends to the queue, if there is room.
     pub(crate) fn push(&self, queue: &mut Queue, entry: &Entry<'_>) -> Result<u64, Full> {
-        let len = record_len(entry);
+        self.room(queue, entry.encoded_len())?;
+        Ok(Self::put(queue, entry))
+    }
+
+    /// Whether there is room for an entry of this length.
+    pub(crate) fn room(&self, queue: &mut Queue, encoded_len: usize) -> Result<(), Full> {
+        let len = RECORD_HEADER.saturating_add(encoded_len);
         if queue.closing {
             return Err(Full::Closed);
         }
-        if entry.encoded_len() > MAX_BODY || len as u64 > self.config.max_bytes / 2 {
+        if encoded_len > MAX_BODY || len as u64 > self.config.max_bytes / 2 {
             return Err(Full::TooLarge);
         }
         if self.disk_bytes().saturating_add((queue.bytes + len) as u64) > self.config.max_bytes {
@@ -226,6 +232,12 @@ impl Shared {
         if queue.bytes > 0 && queue.bytes + len > self.config.queue_bytes {
             return Err(Full::Queue);
         }
+        Ok(())
+    }
+
+    /// Appends to the queue, in which there is room.
+    pub(crate) fn put(queue: &mut Queue, entry: &Entry<'_>) -> u64 {
+        let len = record_len(entry);
         queue.last += 1;
         queue.bytes += len;
         let index = queue.last;
@@ -240,7 +252,7 @@ impl Shared {
                 queue.chunks.push_back(Chunk { bytes, first: index, last: index });
             }
         }
-        Ok(index)
+        index
     }
 
     /// Wakes the writer, who may have something to do.

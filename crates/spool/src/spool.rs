@@ -334,6 +334,42 @@ impl Appender<'_> {
         self.appended = true;
         Ok(index)
     }
+
+    /// Makes room for an entry of this [length](Entry::encoded_len), for a caller who may only then decide whether
+    /// there is an entry at all.
+    ///
+    /// # Errors
+    ///
+    /// As [`Spool::try_append`].
+    pub fn reserve(&mut self, encoded_len: usize) -> Result<Room<'_>, Full> {
+        self.shared.room(&mut self.queue, encoded_len)?;
+        Ok(Room { queue: &mut self.queue, appended: &mut self.appended })
+    }
+
+    /// The last index that was given away.
+    pub fn last(&self) -> u64 {
+        self.queue.last()
+    }
+}
+
+/// Room for one entry; see [`Appender::reserve`].
+pub struct Room<'a> {
+    queue: &'a mut Queue,
+    appended: &'a mut bool,
+}
+
+impl Room<'_> {
+    /// Takes the entry, and gives its index.
+    pub fn append(self, entry: &Entry<'_>) -> u64 {
+        *self.appended = true;
+        Shared::put(self.queue, entry)
+    }
+}
+
+impl fmt::Debug for Room<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Room").finish_non_exhaustive()
+    }
 }
 
 impl Drop for Appender<'_> {

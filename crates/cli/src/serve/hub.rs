@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use logrecord_pipeline::{Intake, OutputCounts, Shared};
 
+use super::acks::Acks;
 use super::dead_letter::DeadLetters;
 use super::keys::Keys;
 use super::notes::Notes;
@@ -57,6 +58,7 @@ pub(crate) struct Hub {
     pub(crate) shared: Shared,
     pub(crate) intake: Intake,
     pub(crate) keys: Keys,
+    pub(crate) acks: Arc<Acks>,
     pub(crate) notes: Arc<Notes>,
     pub(crate) report: Arc<Report>,
     pub(crate) dead_letters: Arc<Mutex<Arc<DeadLetters>>>,
@@ -77,6 +79,7 @@ pub(crate) struct Parts {
     pub(crate) shared: Shared,
     pub(crate) intake: Intake,
     pub(crate) keys: Keys,
+    pub(crate) acks: Arc<Acks>,
     pub(crate) notes: Arc<Notes>,
     pub(crate) report: Arc<Report>,
     pub(crate) dead_letters: Arc<Mutex<Arc<DeadLetters>>>,
@@ -89,11 +92,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Hub {
     pub(crate) fn new(parts: Parts, hash: Option<String>) -> Self {
-        let Parts { shared, intake, keys, notes, report, dead_letters, failing } = parts;
+        let Parts { shared, intake, keys, acks, notes, report, dead_letters, failing } = parts;
         Self {
             shared,
             intake,
             keys,
+            acks,
             notes,
             report,
             dead_letters,

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
-use logrecord::frame::envelope::{KeyId, KeyRing, Opener, Policy, Replay, Snapshot};
+use logrecord::frame::envelope::{KeyId, KeyRing, Opener, Policy, Replay, Snapshot, Verifier};
 use logrecord::intake::Gate;
 use logrecord_pipeline::Log;
 use logrecord_spool::Spool;
@@ -93,6 +93,11 @@ impl Keys {
         Ok(())
     }
 
+    /// The keys as they are now, to sign acknowledgements with.
+    pub(crate) fn verifier(&self) -> Arc<Verifier> {
+        self.opener.verifier()
+    }
+
     fn sum(&self, of: impl Fn(&Gate) -> u64) -> u64 {
         let gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
         gates.iter().fold(0, |sum: u64, (_, gate)| sum.saturating_add(of(gate)))
@@ -149,7 +154,8 @@ impl Keys {
         if snapshot == Snapshot::Running && recent {
             return Ok(());
         }
-        // What comes into the log meanwhile is in the state as well, and is looked at again after a restart.
+        // What comes into the log meanwhile is in the state as well, and is looked at again after a restart. Nothing
+        // is in the state that is not in the log by the time that its last index is asked for.
         let covered = log.last();
         let state = self.opener.export(Snapshot::Final);
         if !spool.wait_durable(log.last(), DURABLE) {

@@ -108,6 +108,12 @@ pub(crate) fn metrics(hub: &Hub) -> String {
     page.metric("logrecord_unformatted_total", Counter, help, noted("unformatted"));
     let help = "Numbers of signed streams that were skipped and did not come late.";
     page.metric("logrecord_missing_total", Counter, help, one(hub.keys.missing()));
+    let said = [
+        (label("status", "durable"), load(&hub.acks.durable)),
+        (label("status", "refused"), load(&hub.acks.refused)),
+    ];
+    let help = "Acknowledgements that were sent, one for each stream and sync, and refusals, one for each record.";
+    page.metric("logrecord_acks_total", Counter, help, said);
     let each = |of: &dyn Fn(&Lag) -> u64| {
         outputs.iter().map(|(name, lag)| (label("output", name), of(lag))).collect::<Vec<_>>()
     };
@@ -210,6 +216,7 @@ pub(crate) fn status(hub: &Hub) -> Value {
         "dropped": by(&intake.dropped),
         "noted": noted.collect::<Map<_, _>>(),
         "missing": hub.keys.missing(),
+        "acks": { "durable": load(&hub.acks.durable), "refused": load(&hub.acks.refused) },
         "log_bytes": hub.shared.log().bytes(),
         "dead_letters_lost": hub.dead_letters().lost(),
         "reloads": { "ok": load(&hub.reloads), "failed": load(&hub.failed_reloads) },

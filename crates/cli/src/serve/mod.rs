@@ -1,5 +1,6 @@
 //! `logrecord serve`: listeners in, a log, outputs out.
 
+mod acks;
 mod admin;
 mod append;
 mod dead_letter;
@@ -30,6 +31,7 @@ use logrecord_pipeline::{Intake, Log, Logged, OnReject, Say, Shared};
 use logrecord_spool::{Spool, SyncRule};
 use tokio::signal::unix::{SignalKind, signal};
 
+use self::acks::Acks;
 use self::dead_letter::DeadLetters;
 use self::hub::{Failing, Hub, Parts};
 use self::keys::Keys;
@@ -115,6 +117,8 @@ async fn serve(config: Config, hash: Option<String>, file: Option<PathBuf>) -> a
     }
     let mut outputs = Outputs::default();
     outputs.start(ready, &hub, &config)?;
+    let acks = Arc::clone(&hub);
+    tokio::spawn(async move { acks.acks.run(acks.shared.log(), &acks.keys).await });
 
     // Signals are caught before anybody is told that the program is ready.
     let cannot_catch = Failure::unavailable("cannot catch signals");
@@ -224,6 +228,11 @@ fn open_log(config: &Config, report: &Report) -> anyhow::Result<Log> {
     Ok(Log::spool(spool))
 }
 
+/// Whether what the log has is kept through the end of the program, so that it may be acknowledged.
+fn keeps(config: &Config) -> bool {
+    config.spool.as_ref().is_some_and(|spool| spool.sync != Sync::Never)
+}
+
 /// How long a stream waits for room in the log before its newest record is given up; for ever if that is not wanted.
 fn patience(config: &Config) -> Option<Duration> {
     let gives_up = |output: &crate::config::Output| output.when_behind == Some(WhenBehind::DropNewest);
@@ -278,6 +287,7 @@ fn hub(
         intake: Intake::new(log, patience(config)),
         shared,
         keys,
+        acks: Arc::new(Acks::new(keeps(config))),
         notes,
         report: Arc::clone(report),
         dead_letters,

@@ -4,13 +4,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
+use logrecord::frame::envelope::{AckStatus, Refusal, Stamp};
 use logrecord::frame::{Oversized, prefix};
-use logrecord::intake::{Gate, Rejection, Session, Verified};
+use logrecord::intake::{Authentic, Gate, Rejection, Session, Verified};
 use logrecord::transport::listener::{FrameHandler, Replies, Verdict};
 use logrecord::transport::{Fault, Source, Transport};
-use logrecord_pipeline::Receipt;
+use logrecord_pipeline::{Offers, Receipt};
 use logrecord_spool::Entry;
 
+use super::acks::AckLine;
 use super::hub::{Hub, ListenerCounts};
 use crate::clock::now_ns;
 
@@ -84,70 +86,255 @@ impl Drop for InHand<'_> {
     }
 }
 
-impl FrameHandler for Inlet {
-    type Connection = Session;
+/// What is kept of one connection.
+pub(crate) struct Connection {
+    session: Session,
+    /// The way back, where there is one.
+    line: Option<AckLine>,
+}
 
-    fn connected(&self, _source: &Source, _replies: Replies) -> Session {
-        self.counts.connections.fetch_add(1, Ordering::Relaxed);
-        self.counts.connected.fetch_add(1, Ordering::Relaxed);
-        self.gate().session()
+impl Connection {
+    /// Tells the sender that a message is refused for good, if it has asked and there is a word for that. Gives
+    /// whether it was told.
+    fn tell(&self, hub: &Hub, stamp: Option<&Stamp>, status: Option<AckStatus>) -> bool {
+        let (Some(line), Some(stamp), Some(status)) = (&self.line, stamp, status) else { return false };
+        if stamp.wants_ack {
+            line.refuse(&hub.keys, stamp, status);
+        }
+        stamp.wants_ack
+    }
+}
+
+/// A frame that bears the right signature, and what became of it.
+struct Item {
+    frame: Bytes,
+    authentic: Authentic,
+    outcome: Outcome,
+}
+
+enum Outcome {
+    Waits,
+    Logged(Verified),
+    Rejected(Rejection),
+    GivenUp(&'static str),
+}
+
+impl Item {
+    /// Whose it is, if the sender is to hear of it.
+    fn asking(&self) -> Option<Stamp> {
+        self.authentic.stamp().copied().filter(|stamp| stamp.wants_ack)
+    }
+}
+
+/// The frames of a batch on their way into the log.
+struct Offered<'a> {
+    hub: &'a Hub,
+    gate: &'a Gate,
+    connection: &'a mut Connection,
+    peer: String,
+    received: i64,
+    listener: u16,
+    items: Vec<Item>,
+    /// The sender has heard, or is to hear, of everything before this place.
+    told: usize,
+    /// Numbers that were skipped.
+    missing: u64,
+    verdict: Verdict,
+}
+
+impl Offered<'_> {
+    fn admit_item(&mut self, place: usize) {
+        let Some(item) = self.items.get_mut(place) else { return };
+        item.outcome = match self.gate.admit(&mut self.connection.session, item.authentic.clone()) {
+            Ok(verified) => {
+                self.missing = self.missing.saturating_add(verified.missing);
+                Outcome::Logged(verified)
+            }
+            Err(rejection) => Outcome::Rejected(rejection),
+        };
+    }
+}
+
+impl Offers for Offered<'_> {
+    fn encoded_len(&self, place: usize) -> Option<usize> {
+        let item = self.items.get(place)?;
+        let stamp = item.authentic.stamp();
+        let entry = Entry {
+            peer: self.peer.as_bytes(),
+            key_id: stamp.map_or(&[], |stamp| stamp.key_id.as_bytes()),
+            stream: stamp.map_or(&[], |stamp| stamp.stream_id.as_bytes()),
+            ..Entry::default()
+        };
+        Some(entry.encoded_len() + item.authentic.payload_len())
     }
 
-    async fn frames(&self, session: &mut Session, source: &Source, frames: &mut Vec<Bytes>) -> Verdict {
+    fn is_patient(&self, place: usize) -> bool {
+        self.items.get(place).is_some_and(|item| item.authentic.wants_ack())
+    }
+
+    fn admit(&mut self, place: usize) -> Option<Entry<'_>> {
+        self.admit_item(place);
+        let Outcome::Logged(verified) = &self.items.get(place)?.outcome else { return None };
+        Some(Entry {
+            kind: 0,
+            received: self.received,
+            listener: self.listener,
+            peer: self.peer.as_bytes(),
+            key_id: verified.key_id.as_deref().unwrap_or_default().as_bytes(),
+            stream: verified.stream_id.as_ref().map_or(&[][..], |id| id),
+            number: verified.number,
+            time: verified.sealed_ns,
+            payload: &verified.payload,
+        })
+    }
+
+    fn give_up(&mut self, place: usize, reason: &'static str) -> bool {
+        let Some(item) = self.items.get_mut(place) else { return false };
+        if item.authentic.wants_ack() {
+            // It is not remembered, so that its sender can bring it again.
+            item.outcome = Outcome::GivenUp(reason);
+            return true;
+        }
+        self.admit_item(place);
+        self.items.get(place).is_some_and(|item| matches!(item.outcome, Outcome::Logged(_)))
+    }
+
+    fn settled(&mut self, until: usize, last: u64) {
+        let mut owed: Vec<Stamp> = Vec::new();
+        for item in self.items.get(self.told..until).unwrap_or_default() {
+            let Some(stamp) = item.asking() else { continue };
+            match &item.outcome {
+                Outcome::Logged(_) => {}
+                Outcome::Rejected(rejection) if is_duplicate(rejection) => {}
+                // Refusals go first, so that none is covered before it is told.
+                Outcome::Rejected(rejection) => {
+                    let status = rejection.refusal().and_then(AckStatus::of);
+                    self.connection.tell(self.hub, Some(&stamp), status);
+                    continue;
+                }
+                Outcome::GivenUp("too_large") => {
+                    self.connection.tell(self.hub, Some(&stamp), Some(AckStatus::TooLarge));
+                    continue;
+                }
+                // The log takes nothing any more. Whatever comes behind this on the connection must not cover it.
+                Outcome::GivenUp(_) | Outcome::Waits => {
+                    self.verdict = Verdict::Close;
+                    break;
+                }
+            }
+            let known = owed.iter_mut().find(|owed| {
+                (owed.key_id, owed.stream_id) == (stamp.key_id, stamp.stream_id)
+            });
+            match known {
+                Some(known) => known.seq = known.seq.max(stamp.seq),
+                None => owed.push(stamp),
+            }
+        }
+        self.told = until;
+        if self.verdict == Verdict::Close {
+            return;
+        }
+        if let Some(line) = &self.connection.line
+            && !line.owe(&owed, last, self.hub.shared.log())
+        {
+            self.hub.report.say("too many streams", format_args!("wait for acknowledgements on one connection"));
+            self.verdict = Verdict::Close;
+        }
+    }
+}
+
+/// Whether a message is the second one that its sender has sent, because it has heard nothing of the first.
+fn is_duplicate(rejection: &Rejection) -> bool {
+    rejection.refusal() == Some(Refusal::Replay) && rejection.stamp().is_some_and(|stamp| stamp.wants_ack)
+}
+
+impl FrameHandler for Inlet {
+    type Connection = Connection;
+
+    fn connected(&self, _source: &Source, replies: Replies) -> Connection {
+        self.counts.connections.fetch_add(1, Ordering::Relaxed);
+        self.counts.connected.fetch_add(1, Ordering::Relaxed);
+        let line = replies.is_open().then(|| self.hub.acks.line(replies));
+        Connection { session: self.gate().session(), line }
+    }
+
+    async fn frames(
+        &self,
+        connection: &mut Connection,
+        source: &Source,
+        frames: &mut Vec<Bytes>,
+    ) -> Verdict {
         let gate = self.gate();
         let count = frames.len() as u64;
         let mut hand = InHand { inlet: self, receipt: self.receive(count), frames: count };
-        let mut verified: Vec<Verified> = Vec::with_capacity(frames.len());
+        let mut items = Vec::with_capacity(frames.len());
         let mut verdict = Verdict::Continue;
-        for frame in frames.drain(..) {
-            match gate.verify(session, frame.clone()) {
-                Ok(payload) => {
-                    if payload.missing > 0 {
-                        let missing = payload.missing;
-                        self.hub
-                            .report
-                            .say("missing", format_args!("from {source}: {missing} records never arrived"));
-                    }
-                    verified.push(payload);
-                }
+        connection.session.give_acks(connection.line.is_some() && self.hub.acks.are_given());
+        let mut rest = frames.drain(..);
+        for frame in rest.by_ref() {
+            match gate.authenticate(&connection.session, frame.clone()) {
+                Ok(authentic) => items.push(Item { frame, authentic, outcome: Outcome::Waits }),
                 Err(rejection) => {
                     self.reject(&mut hand.receipt, source, &rejection, &frame);
-                    if rejection.ends_connection() {
+                    let status = rejection.refusal().and_then(AckStatus::of);
+                    let is_told = connection.tell(&self.hub, rejection.stamp(), status);
+                    if rejection.ends_connection() && !is_told {
                         verdict = Verdict::Close;
+                        break;
                     }
                 }
             }
         }
-        let peer = source.peer().to_string();
-        let (received, listener) = (now_ns(), transport_number(source.transport()));
-        let entries: Vec<Entry<'_>> = verified
-            .iter()
-            .map(|verified| Entry {
-                kind: 0,
-                received,
-                listener,
-                peer: peer.as_bytes(),
-                key_id: verified.key_id.as_deref().unwrap_or_default().as_bytes(),
-                stream: verified.stream_id.as_ref().map_or(&[][..], |id| id),
-                number: verified.number,
-                time: verified.sealed_ns,
-                payload: &verified.payload,
-            })
-            .collect();
+        // What stands behind the end of a connection is not looked at: nothing that came before it may be covered.
+        hand.receipt.dropped("closed", rest.len() as u64);
+        drop(rest);
+        let mut offered = Offered {
+            hub: &self.hub,
+            gate: &gate,
+            connection,
+            peer: source.peer().to_string(),
+            received: now_ns(),
+            listener: transport_number(source.transport()),
+            items,
+            told: 0,
+            missing: 0,
+            verdict,
+        };
         if source.transport().is_datagram() {
-            self.hub.intake.offer(&mut hand.receipt, &entries);
+            self.hub.intake.offer(&mut hand.receipt, &mut offered);
         } else {
-            self.hub.intake.log(&mut hand.receipt, &entries).await;
+            self.hub.intake.log(&mut hand.receipt, &mut offered).await;
+        }
+        let Offered { items, missing, verdict, .. } = offered;
+        if missing > 0 {
+            self.hub.report.say("missing", format_args!("from {source}: {missing} records never arrived"));
+        }
+        for item in items {
+            match item.outcome {
+                Outcome::Rejected(rejection) if is_duplicate(&rejection) => {
+                    hand.receipt.rejected("duplicate", 1);
+                }
+                Outcome::Rejected(rejection) => {
+                    self.reject(&mut hand.receipt, source, &rejection, &item.frame);
+                }
+                _ => {}
+            }
         }
         verdict
     }
 
-    fn oversized(&self, session: &mut Session, _source: &Source, oversized: &Oversized) -> Verdict {
-        if self.gate().may_skip(session, oversized.payload()) { Verdict::Continue } else { Verdict::Close }
+    fn oversized(
+        &self,
+        connection: &mut Connection,
+        _source: &Source,
+        oversized: &Oversized,
+    ) -> Verdict {
+        let may_skip = self.gate().may_skip(&connection.session, oversized.payload());
+        if may_skip { Verdict::Continue } else { Verdict::Close }
     }
 
-    fn is_authenticated(&self, session: &Session) -> bool {
-        session.is_authenticated()
+    fn is_authenticated(&self, connection: &Connection) -> bool {
+        connection.session.is_authenticated()
     }
 
     fn fault(&self, source: &Source, fault: Fault) {
@@ -192,7 +379,7 @@ impl FrameHandler for Inlet {
         }
     }
 
-    fn disconnected(&self, _source: &Source, _session: Session) {
+    fn disconnected(&self, _source: &Source, _connection: Connection) {
         self.counts.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -193,6 +193,18 @@ impl Verified {
     pub const fn wants_ack(&self) -> bool {
         self.stamp.wants_ack
     }
+
+    /// How long the payload is, so that room can be made for it before anything is remembered of the message.
+    #[must_use]
+    pub const fn payload_len(&self) -> usize {
+        self.payload.len()
+    }
+
+    /// Refuses the message for a reason that the receiver has found itself, and says whose it was.
+    #[must_use]
+    pub const fn refuse(&self, refusal: Refusal) -> Refused {
+        Refused::stamped(refusal, self.stamp)
+    }
 }
 
 impl fmt::Debug for Verified {

@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 #[cfg(feature = "hmac")]
-use logrecord_frame::envelope::{KeyId, Opened, Opener, PlainKey, Refusal, TAG_LEN};
+use logrecord_frame::envelope::{self, KeyId, Opened, Opener, PlainKey, Refusal, Stamp, TAG_LEN};
 
 use super::Rejection;
 
@@ -41,6 +41,8 @@ enum Lock {
 #[derive(Debug)]
 pub struct Session {
     authenticated: bool,
+    /// Whether acknowledgements are given on this connection.
+    gives_acks: bool,
     /// The last key, and its name for the records.
     #[cfg(feature = "hmac")]
     key: Option<(KeyId, Arc<str>)>,
@@ -50,6 +52,56 @@ impl Session {
     /// Whether a frame of this connection has been accepted, or none has to be signed.
     pub const fn is_authenticated(&self) -> bool {
         self.authenticated
+    }
+
+    /// Says whether acknowledgements are given on this connection. Where they are not, as at first, a message that
+    /// asks for one is refused.
+    pub const fn give_acks(&mut self, give: bool) {
+        self.gives_acks = give;
+    }
+}
+
+/// A frame that bears the signature that is asked for, if one is, and that may still be a replay.
+///
+/// Nothing is remembered of it before it is [admitted](Gate::admit).
+#[derive(Clone, Debug)]
+pub struct Authentic {
+    frame: Checked,
+}
+
+#[derive(Clone, Debug)]
+enum Checked {
+    Payload(Bytes),
+    #[cfg(feature = "hmac")]
+    Envelope(envelope::Verified),
+}
+
+impl Authentic {
+    /// How long its payload is.
+    pub const fn payload_len(&self) -> usize {
+        match &self.frame {
+            Checked::Payload(payload) => payload.len(),
+            #[cfg(feature = "hmac")]
+            Checked::Envelope(verified) => verified.payload_len(),
+        }
+    }
+
+    /// Whether its sender waits for an acknowledgement.
+    pub const fn wants_ack(&self) -> bool {
+        match &self.frame {
+            Checked::Payload(_) => false,
+            #[cfg(feature = "hmac")]
+            Checked::Envelope(verified) => verified.wants_ack(),
+        }
+    }
+
+    /// Whose message it is, where the signature says so.
+    #[cfg(feature = "hmac")]
+    pub const fn stamp(&self) -> Option<&Stamp> {
+        match &self.frame {
+            Checked::Payload(_) => None,
+            Checked::Envelope(verified) => Some(verified.stamp()),
+        }
     }
 }
 
@@ -69,11 +121,13 @@ pub struct Verified {
     pub sealed_ns: i64,
     /// How many numbers of the stream were skipped right before this one.
     pub missing: u64,
+    /// Whether the sender waits for an acknowledgement.
+    pub wants_ack: bool,
 }
 
 impl Verified {
     const fn unsigned(payload: Bytes) -> Self {
-        Self { payload, key_id: None, stream_id: None, number: 0, sealed_ns: 0, missing: 0 }
+        Self { payload, key_id: None, stream_id: None, number: 0, sealed_ns: 0, missing: 0, wants_ack: false }
     }
 }
 
@@ -101,7 +155,7 @@ impl Gate {
     }
 
     /// Of the opener's keys, lets only these through, or all if there are none. Another key's message is refused
-    /// as [`UnknownKey`](Refusal::UnknownKey), and its number is used up all the same.
+    /// as [`UnknownKey`](Refusal::UnknownKey).
     #[cfg(feature = "hmac")]
     #[must_use]
     pub fn only(mut self, keys: Vec<KeyId>) -> Self {
@@ -132,6 +186,7 @@ impl Gate {
     pub const fn session(&self) -> Session {
         Session {
             authenticated: !self.requires_key(),
+            gives_acks: false,
             #[cfg(feature = "hmac")]
             key: None,
         }
@@ -143,24 +198,63 @@ impl Gate {
     ///
     /// Why it must not be decoded: [`Rejection::Refused`], or [`Rejection::Signed`] at an open gate.
     pub fn verify(&self, session: &mut Session, frame: Bytes) -> Result<Verified, Rejection> {
-        let verified = match &self.lock {
+        let authentic = self.authenticate(session, frame)?;
+        self.admit(session, authentic)
+    }
+
+    /// The first half of [`verify`](Self::verify), which remembers nothing: for a receiver that has to make room
+    /// before it admits a message, because what it has admitted it must store.
+    ///
+    /// # Errors
+    ///
+    /// As [`verify`](Self::verify), but for what only the windows know.
+    pub fn authenticate(&self, session: &Session, frame: Bytes) -> Result<Authentic, Rejection> {
+        let frame = match &self.lock {
             // No pickle begins like an envelope.
             Lock::Open if frame.starts_with(ENVELOPE_START) => return Err(Rejection::Signed),
-            Lock::Open => Verified::unsigned(frame),
+            Lock::Open => Checked::Payload(frame),
             #[cfg(feature = "hmac")]
             Lock::Plain(key) => {
                 let key = Arc::clone(&key.read().unwrap_or_else(PoisonError::into_inner));
-                Verified::unsigned(key.open(frame).map_err(Rejection::Refused)?)
+                let payload = key.open(frame).map_err(|refusal| Rejection::Refused(refusal.into()))?;
+                Checked::Payload(payload)
             }
             #[cfg(feature = "hmac")]
             Lock::Signed(opener) => {
-                let opened = opener.open(now_ns(), frame).map_err(Rejection::Refused)?;
-                if !self.only.is_empty() && !self.only.contains(&opened.key_id) {
-                    return Err(Rejection::Refused(Refusal::UnknownKey));
+                let verified = opener.verifier().verify(now_ns(), frame).map_err(Rejection::Refused)?;
+                if !self.only.is_empty() && !self.only.contains(&verified.key_id()) {
+                    return Err(Rejection::Refused(Refusal::UnknownKey.into()));
                 }
+                if verified.wants_ack() && !session.gives_acks {
+                    return Err(Rejection::Refused(verified.refuse(Refusal::Flags)));
+                }
+                Checked::Envelope(verified)
+            }
+        };
+        Ok(Authentic { frame })
+    }
+
+    /// The second half: looks whether the message was here before, and remembers it.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::Refused`] for what the windows refuse; nothing is remembered of it then.
+    pub fn admit(&self, session: &mut Session, authentic: Authentic) -> Result<Verified, Rejection> {
+        let verified = match (authentic.frame, &self.lock) {
+            (Checked::Payload(payload), _) => Verified::unsigned(payload),
+            #[cfg(feature = "hmac")]
+            (Checked::Envelope(verified), Lock::Signed(opener)) => {
+                let opened = opener
+                    .with_replay_state(|replay| replay.check(now_ns(), verified))
+                    .map_err(Rejection::Refused)?;
                 add(&self.gaps, opened.gap);
                 add(&self.late, u64::from(opened.fills_gap));
                 signed(session, opened)
+            }
+            // It was authenticated by another gate.
+            #[cfg(feature = "hmac")]
+            (Checked::Envelope(verified), _) => {
+                return Err(Rejection::Refused(verified.refuse(Refusal::UnknownKey)));
             }
         };
         session.authenticated = true;
@@ -213,6 +307,7 @@ fn signed(session: &mut Session, opened: Opened) -> Verified {
         number: opened.seq,
         sealed_ns: opened.time_ns,
         missing: opened.gap,
+        wants_ack: opened.wants_ack,
     }
 }
 

@@ -32,6 +32,6 @@ mod rejection;
 
 pub use self::{
     engine::{Decoder, Engine},
-    gate::{Gate, Session, Verified},
+    gate::{Authentic, Gate, Session, Verified},
     rejection::Rejection,
 };

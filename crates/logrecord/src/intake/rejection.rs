@@ -3,7 +3,7 @@ use std::{error, fmt};
 
 use logrecord_frame::Stranger;
 #[cfg(feature = "hmac")]
-use logrecord_frame::envelope::Refusal;
+use logrecord_frame::envelope::{Refusal, Refused, Stamp};
 
 /// Why a frame was refused, by the gate or by the decoder.
 #[derive(Clone, Debug)]
@@ -11,7 +11,7 @@ use logrecord_frame::envelope::Refusal;
 pub enum Rejection {
     /// The gate refused its envelope, or that it has none.
     #[cfg(feature = "hmac")]
-    Refused(Refusal),
+    Refused(Refused),
     /// It is an envelope, and nobody here has a key.
     Signed,
     /// Its payload is no record.
@@ -33,7 +33,7 @@ impl Rejection {
     pub fn reason(&self) -> &'static str {
         match self {
             #[cfg(feature = "hmac")]
-            Self::Refused(refusal) => refusal.as_str(),
+            Self::Refused(refused) => refused.refusal().as_str(),
             Self::Signed => "signed",
             Self::NoRecord { error, .. } => error.pickle().map_or("payload", |error| error.kind().as_str()),
         }
@@ -50,7 +50,10 @@ impl Rejection {
         match self {
             #[cfg(feature = "hmac")]
             // Who asks for what is not given must not wait for it.
-            Self::Refused(refusal) => !refusal.is_authentic() || matches!(refusal, Refusal::Flags),
+            Self::Refused(refused) => {
+                let refusal = refused.refusal();
+                !refusal.is_authentic() || matches!(refusal, Refusal::Flags)
+            }
             _ => false,
         }
     }
@@ -59,7 +62,16 @@ impl Rejection {
     #[cfg(feature = "hmac")]
     pub const fn refusal(&self) -> Option<Refusal> {
         match self {
-            Self::Refused(refusal) => Some(*refusal),
+            Self::Refused(refused) => Some(refused.refusal()),
+            _ => None,
+        }
+    }
+
+    /// Whose message was refused, where that is proven and there is a number to speak of.
+    #[cfg(feature = "hmac")]
+    pub const fn stamp(&self) -> Option<&Stamp> {
+        match self {
+            Self::Refused(refused) => refused.stamp(),
             _ => None,
         }
     }
@@ -77,7 +89,7 @@ impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             #[cfg(feature = "hmac")]
-            Self::Refused(refusal) => refusal.fmt(f),
+            Self::Refused(refused) => refused.fmt(f),
             Self::Signed => f.write_str("a signed frame on a listener without a key"),
             Self::NoRecord { error, stranger } => {
                 // The pickle's own error is the one that names the opcode and the global.

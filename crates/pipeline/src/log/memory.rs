@@ -179,10 +179,15 @@ pub(super) struct Appender<'a> {
 }
 
 impl Appender<'_> {
-    pub(super) fn append(&mut self, entry: &Entry<'_>) -> Result<u64, Full> {
+    pub(super) fn last(&self) -> u64 {
+        self.state.last
+    }
+
+    /// Makes room for an entry of this length.
+    pub(super) fn reserve(&mut self, encoded_len: usize) -> Result<Room<'_>, Full> {
         let state = &mut *self.state;
-        let len = 4 + entry.encoded_len();
-        if len > self.max_bytes.max(1) / 2 {
+        let len = encoded_len.saturating_add(4);
+        if len > self.max_bytes.max(1) / 2 || u32::try_from(encoded_len).is_err() {
             return Err(Full::TooLarge);
         }
         while state.bytes + state.open.len() + OVERHEAD + len > self.max_bytes {
@@ -194,12 +199,25 @@ impl Appender<'_> {
         if state.open_records > 0 && state.open.len() + len > SEGMENT {
             state.seal();
         }
-        let Ok(prefix) = u32::try_from(len - 4) else { return Err(Full::TooLarge) };
+        Ok(Room { state })
+    }
+}
+
+/// Room for one entry.
+pub(super) struct Room<'a> {
+    state: &'a mut State,
+}
+
+impl Room<'_> {
+    /// Takes the entry, and gives its index.
+    pub(super) fn append(self, entry: &Entry<'_>) -> u64 {
+        let Self { state } = self;
+        let prefix = u32::try_from(entry.encoded_len()).unwrap_or(u32::MAX);
         state.open.extend_from_slice(&prefix.to_le_bytes());
         entry.encode(&mut state.open);
         state.open_records += 1;
         state.last += 1;
-        Ok(state.last)
+        state.last
     }
 }
 
@@ -271,7 +289,8 @@ mod tests {
     use super::*;
 
     fn append(log: &MemoryLog, payload: &[u8]) -> Result<u64, Full> {
-        log.appender().append(&Entry { payload, ..Entry::default() })
+        let entry = Entry { payload, ..Entry::default() };
+        Ok(log.appender().reserve(entry.encoded_len())?.append(&entry))
     }
 
     #[test]

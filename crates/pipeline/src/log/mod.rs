@@ -6,10 +6,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use logrecord_spool::{CursorState, Entry, Full, Spool, Start};
+use logrecord_spool::{CursorState, Full, Spool, Start};
 use tokio::sync::Notify;
 
 use self::memory::{MemoryLog, MemoryReader};
+use crate::offers::Offers;
 use crate::output::Logged;
 
 /// A log that several tasks share.
@@ -63,41 +64,29 @@ impl Log {
         }
     }
 
-    /// Appends entries until one does not fit, and says how many fitted, the index of the last one, and why not more.
-    pub fn append<'e>(&self, entries: impl IntoIterator<Item = Entry<'e>>) -> (u64, u64, Option<Full>) {
-        let mut taken = 0;
-        let mut last = 0;
-        let mut full = None;
+    /// Takes what is offered, from a place on, until there is no room for one.
+    pub(crate) fn take(&self, offers: &mut impl Offers, from: usize) -> Taken {
         match &self.inner.store {
             Store::Memory(log) => {
                 let mut appender = log.appender();
-                for entry in entries {
-                    match appender.append(&entry) {
-                        Ok(index) => (taken, last) = (taken + 1, index),
-                        Err(why) => {
-                            full = Some(why);
-                            break;
-                        }
-                    }
+                let taken = fill(offers, from, appender.last(), |len, offers, place| {
+                    let room = appender.reserve(len)?;
+                    Ok(offers.admit(place).map(|entry| room.append(&entry)))
+                });
+                drop(appender);
+                if taken.logged > 0 {
+                    self.inner.changed.notify_waiters();
                 }
+                taken
             }
             Store::Spool(spool) => {
                 let mut appender = spool.appender();
-                for entry in entries {
-                    match appender.append(&entry) {
-                        Ok(index) => (taken, last) = (taken + 1, index),
-                        Err(why) => {
-                            full = Some(why);
-                            break;
-                        }
-                    }
-                }
+                fill(offers, from, appender.last(), |len, offers, place| {
+                    let room = appender.reserve(len)?;
+                    Ok(offers.admit(place).map(|entry| room.append(&entry)))
+                })
             }
         }
-        if taken > 0 && matches!(self.inner.store, Store::Memory(_)) {
-            self.inner.changed.notify_waiters();
-        }
-        (taken, last, full)
     }
 
     /// Completes when records have become readable or room has been made since the future was first polled.
@@ -105,8 +94,9 @@ impl Log {
         self.inner.changed.notified().await;
     }
 
-    /// To be enabled before one looks, so that no change in between is missed.
-    pub(crate) fn notified(&self) -> tokio::sync::futures::Notified<'_> {
+    /// As [`changed`](Self::changed), as a future that can be
+    /// [enabled](tokio::sync::futures::Notified::enable) before one looks, so that no change in between is missed.
+    pub fn notified(&self) -> tokio::sync::futures::Notified<'_> {
         self.inner.changed.notified()
     }
 
@@ -214,6 +204,40 @@ impl Log {
             Store::Spool(spool) => spool.close(timeout),
         }
     }
+}
+
+/// What became of what was offered.
+pub(crate) struct Taken {
+    /// Everything before this place is settled.
+    pub(crate) until: usize,
+    /// How many of them are in the log.
+    pub(crate) logged: u64,
+    /// The last record of the log, whoever's it is.
+    pub(crate) last: u64,
+    /// Why there is no room for the one at `until`.
+    pub(crate) full: Option<Full>,
+}
+
+/// Goes through what is offered; `append` makes room, asks for the entry, and gives its index.
+fn fill<O: Offers>(
+    offers: &mut O,
+    from: usize,
+    last: u64,
+    mut append: impl FnMut(usize, &mut O, usize) -> Result<Option<u64>, Full>,
+) -> Taken {
+    let mut taken = Taken { until: from, logged: 0, last, full: None };
+    while let Some(len) = offers.encoded_len(taken.until) {
+        match append(len, offers, taken.until) {
+            Ok(Some(index)) => (taken.logged, taken.last) = (taken.logged + 1, index),
+            Ok(None) => {}
+            Err(full) => {
+                taken.full = Some(full);
+                break;
+            }
+        }
+        taken.until += 1;
+    }
+    taken
 }
 
 /// How far an output has come.

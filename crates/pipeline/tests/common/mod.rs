@@ -74,7 +74,7 @@ impl Pipeline {
         let entries: Vec<Entry<'_>> =
             payloads.iter().map(|payload| Entry { payload, ..Entry::default() }).collect();
         let mut receipt = self.shared.ledger().receive(entries.len() as u64);
-        self.intake.log(&mut receipt, &entries).await;
+        self.intake.log(&mut receipt, &mut entries.as_slice()).await;
     }
 
     /// Receives so many records whose messages are numbers, from one on.
