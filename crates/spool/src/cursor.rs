@@ -103,6 +103,11 @@ impl CursorFile {
         Ok(Self { disk, name: file_name(name)?, generation, file: None })
     }
 
+    /// How many states were stored so far.
+    pub(crate) const fn generation(&self) -> u64 {
+        self.generation
+    }
+
     /// Stores and syncs a state. A failed sync is never tried again on the same file: the next store makes a new one.
     pub(crate) fn store(&mut self, state: &CursorState) -> io::Result<()> {
         self.generation += 1;

@@ -61,10 +61,13 @@ pub struct Spool {
     writer: Mutex<Option<JoinHandle<()>>>,
     recovery: Recovery,
     checkpoint: Mutex<Option<Checkpoint>>,
-    cursors: Mutex<BTreeMap<String, (u64, CursorState)>>,
+    cursors: Arc<Mutex<Cursors>>,
     /// There was a cursor when the spool was opened.
     had_cursors: bool,
 }
+
+/// What is stored of each cursor, with its generation.
+type Cursors = BTreeMap<String, (u64, CursorState)>;
 
 /// Where a name begins that has no cursor yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,7 +135,7 @@ impl Spool {
             recovery: found.recovery,
             checkpoint: Mutex::new(found.checkpoint),
             had_cursors: !found.cursors.is_empty(),
-            cursors: Mutex::new(found.cursors),
+            cursors: Arc::new(Mutex::new(found.cursors)),
         })
     }
 
@@ -218,10 +221,10 @@ impl Spool {
             (0, CursorState { done, ..CursorState::default() })
         });
         let file = CursorFile::new(Arc::clone(&self.shared.disk), name, generation)?;
-        let mut cursor = Cursor { shared: Arc::clone(&self.shared), name: name.to_owned(), file, state };
+        let (shared, stored) = (Arc::clone(&self.shared), Arc::clone(&self.cursors));
+        let mut cursor = Cursor { shared, stored, name: name.to_owned(), file, state };
         if known.is_none() {
             cursor.store(state)?;
-            lock(&self.cursors).insert(name.to_owned(), (1, state));
         }
         Ok(cursor)
     }
@@ -390,6 +393,7 @@ impl fmt::Debug for Appender<'_> {
 #[derive(Debug)]
 pub struct Cursor {
     shared: Arc<Shared>,
+    stored: Arc<Mutex<Cursors>>,
     name: String,
     file: CursorFile,
     state: CursorState,
@@ -409,6 +413,8 @@ impl Cursor {
     pub fn store(&mut self, state: CursorState) -> io::Result<()> {
         self.file.store(&state)?;
         self.state = state;
+        // Whoever opens it next goes on from here.
+        lock(&self.stored).insert(self.name.clone(), (self.file.generation(), state));
         let moved = lock(&self.shared.pins).cursors.insert(self.name.clone(), state.done) != Some(state.done);
         if moved {
             self.shared.ask_purge();

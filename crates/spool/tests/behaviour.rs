@@ -44,6 +44,38 @@ fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 #[test]
+fn a_cursor_that_is_opened_again_goes_on_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = Spool::open(folder.path(), Config::new()).unwrap();
+    let mut cursor = spool.cursor("output", Start::Oldest).unwrap();
+    put(&spool, b"x");
+    let last = put(&spool, b"y");
+    cursor.store(CursorState { done: last, ..CursorState::default() }).unwrap();
+    drop(cursor);
+    let mut again = spool.cursor("output", Start::Oldest).unwrap();
+    assert_eq!(again.state().done, last);
+    again.store(CursorState { done: last, rejected: 1, ..CursorState::default() }).unwrap();
+    drop((again, spool));
+    let spool = Spool::open(folder.path(), Config::new()).unwrap();
+    assert_eq!(spool.cursor("output", Start::Oldest).unwrap().state().rejected, 1);
+}
+
+#[test]
+fn room_is_made_before_there_is_an_entry() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = Spool::open(folder.path(), Config::new().max_bytes(64 * 1024)).unwrap();
+    let mut appender = spool.appender();
+    let first = entry(b"x");
+    assert_eq!(appender.reserve(40 * 1024).err(), Some(Full::TooLarge));
+    assert!(appender.reserve(first.encoded_len()).is_ok());
+    assert_eq!(appender.last(), 0);
+    assert_eq!(appender.reserve(first.encoded_len()).unwrap().append(&first), 1);
+    assert_eq!(appender.last(), 1);
+    drop(appender);
+    assert!(spool.wait_durable(1, WAIT));
+}
+
+#[test]
 fn one_owner_at_a_time() {
     let folder = tempfile::tempdir().unwrap();
     let directory = folder.path().join("deep/spool");

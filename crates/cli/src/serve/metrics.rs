@@ -112,7 +112,8 @@ pub(crate) fn metrics(hub: &Hub) -> String {
         (label("status", "durable"), load(&hub.acks.durable)),
         (label("status", "refused"), load(&hub.acks.refused)),
     ];
-    let help = "Acknowledgements that were sent, one for each stream and sync, and refusals, one for each record.";
+    let help =
+        "Acknowledgements that were sent, one for each stream and sync, and refusals, one for each record.";
     page.metric("logrecord_acks_total", Counter, help, said);
     let each = |of: &dyn Fn(&Lag) -> u64| {
         outputs.iter().map(|(name, lag)| (label("output", name), of(lag))).collect::<Vec<_>>()

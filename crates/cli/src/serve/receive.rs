@@ -91,6 +91,8 @@ pub(crate) struct Connection {
     session: Session,
     /// The way back, where there is one.
     line: Option<AckLine>,
+    /// Whether the peer has asked for an acknowledgement.
+    asks: bool,
 }
 
 impl Connection {
@@ -222,9 +224,8 @@ impl Offers for Offered<'_> {
                     break;
                 }
             }
-            let known = owed.iter_mut().find(|owed| {
-                (owed.key_id, owed.stream_id) == (stamp.key_id, stamp.stream_id)
-            });
+            let known =
+                owed.iter_mut().find(|owed| (owed.key_id, owed.stream_id) == (stamp.key_id, stamp.stream_id));
             match known {
                 Some(known) => known.seq = known.seq.max(stamp.seq),
                 None => owed.push(stamp),
@@ -237,7 +238,9 @@ impl Offers for Offered<'_> {
         if let Some(line) = &self.connection.line
             && !line.owe(&owed, last, self.hub.shared.log())
         {
-            self.hub.report.say("too many streams", format_args!("wait for acknowledgements on one connection"));
+            self.hub
+                .report
+                .say("too many streams", format_args!("wait for acknowledgements on one connection"));
             self.verdict = Verdict::Close;
         }
     }
@@ -255,15 +258,10 @@ impl FrameHandler for Inlet {
         self.counts.connections.fetch_add(1, Ordering::Relaxed);
         self.counts.connected.fetch_add(1, Ordering::Relaxed);
         let line = replies.is_open().then(|| self.hub.acks.line(replies));
-        Connection { session: self.gate().session(), line }
+        Connection { session: self.gate().session(), line, asks: false }
     }
 
-    async fn frames(
-        &self,
-        connection: &mut Connection,
-        source: &Source,
-        frames: &mut Vec<Bytes>,
-    ) -> Verdict {
+    async fn frames(&self, connection: &mut Connection, source: &Source, frames: &mut Vec<Bytes>) -> Verdict {
         let gate = self.gate();
         let count = frames.len() as u64;
         let mut hand = InHand { inlet: self, receipt: self.receive(count), frames: count };
@@ -273,7 +271,10 @@ impl FrameHandler for Inlet {
         let mut rest = frames.drain(..);
         for frame in rest.by_ref() {
             match gate.authenticate(&connection.session, frame.clone()) {
-                Ok(authentic) => items.push(Item { frame, authentic, outcome: Outcome::Waits }),
+                Ok(authentic) => {
+                    connection.asks |= authentic.wants_ack();
+                    items.push(Item { frame, authentic, outcome: Outcome::Waits });
+                }
                 Err(rejection) => {
                     self.reject(&mut hand.receipt, source, &rejection, &frame);
                     let status = rejection.refusal().and_then(AckStatus::of);
@@ -323,13 +324,10 @@ impl FrameHandler for Inlet {
         verdict
     }
 
-    fn oversized(
-        &self,
-        connection: &mut Connection,
-        _source: &Source,
-        oversized: &Oversized,
-    ) -> Verdict {
-        let may_skip = self.gate().may_skip(&connection.session, oversized.payload());
+    fn oversized(&self, connection: &mut Connection, _source: &Source, oversized: &Oversized) -> Verdict {
+        // Nothing may be acknowledged behind what nobody has verified; byte 5 of an envelope has the flags.
+        let asks = connection.asks || oversized.payload().get(5).is_some_and(|flags| flags & 2 != 0);
+        let may_skip = !asks && self.gate().may_skip(&connection.session, oversized.payload());
         if may_skip { Verdict::Continue } else { Verdict::Close }
     }
 

@@ -216,17 +216,17 @@ impl Gate {
             #[cfg(feature = "hmac")]
             Lock::Plain(key) => {
                 let key = Arc::clone(&key.read().unwrap_or_else(PoisonError::into_inner));
-                let payload = key.open(frame).map_err(|refusal| Rejection::Refused(refusal.into()))?;
+                let payload = key.open(frame).map_err(Rejection::refused)?;
                 Checked::Payload(payload)
             }
             #[cfg(feature = "hmac")]
             Lock::Signed(opener) => {
-                let verified = opener.verifier().verify(now_ns(), frame).map_err(Rejection::Refused)?;
+                let verified = opener.verifier().verify(now_ns(), frame).map_err(Rejection::refused)?;
                 if !self.only.is_empty() && !self.only.contains(&verified.key_id()) {
-                    return Err(Rejection::Refused(Refusal::UnknownKey.into()));
+                    return Err(Rejection::refused(Refusal::UnknownKey));
                 }
                 if verified.wants_ack() && !session.gives_acks {
-                    return Err(Rejection::Refused(verified.refuse(Refusal::Flags)));
+                    return Err(Rejection::refused(verified.refuse(Refusal::Flags)));
                 }
                 Checked::Envelope(verified)
             }
@@ -239,6 +239,10 @@ impl Gate {
     /// # Errors
     ///
     /// [`Rejection::Refused`] for what the windows refuse; nothing is remembered of it then.
+    #[cfg_attr(
+        feature = "hmac",
+        allow(clippy::result_large_err, reason = "what is opened is larger still, and it goes no further")
+    )]
     pub fn admit(&self, session: &mut Session, authentic: Authentic) -> Result<Verified, Rejection> {
         let verified = match (authentic.frame, &self.lock) {
             (Checked::Payload(payload), _) => Verified::unsigned(payload),
@@ -246,7 +250,7 @@ impl Gate {
             (Checked::Envelope(verified), Lock::Signed(opener)) => {
                 let opened = opener
                     .with_replay_state(|replay| replay.check(now_ns(), verified))
-                    .map_err(Rejection::Refused)?;
+                    .map_err(Rejection::refused)?;
                 add(&self.gaps, opened.gap);
                 add(&self.late, u64::from(opened.fills_gap));
                 signed(session, opened)
@@ -254,7 +258,7 @@ impl Gate {
             // It was authenticated by another gate.
             #[cfg(feature = "hmac")]
             (Checked::Envelope(verified), _) => {
-                return Err(Rejection::Refused(verified.refuse(Refusal::UnknownKey)));
+                return Err(Rejection::refused(verified.refuse(Refusal::UnknownKey)));
             }
         };
         session.authenticated = true;
@@ -380,8 +384,7 @@ mod tests {
         assert!(session.is_authenticated());
         assert_eq!((gate.missing(), gate.accepted()), (1, 2));
         // The process after this one knows the windows and not the counts.
-        let replay =
-            logrecord_frame::envelope::Replay::import(Policy::new(), &opener.export(Snapshot::Final), 0);
+        let replay = envelope::Replay::import(Policy::new(), &opener.export(Snapshot::Final), 0);
         let opener = Opener::with_replay(&ring, b"", replay.unwrap()).unwrap();
         let gate = Gate::signed(Arc::new(opener));
         gate.verify(&mut gate.session(), messages[1].clone()).unwrap();

@@ -11,7 +11,7 @@ use logrecord_frame::envelope::{Refusal, Refused, Stamp};
 pub enum Rejection {
     /// The gate refused its envelope, or that it has none.
     #[cfg(feature = "hmac")]
-    Refused(Refused),
+    Refused(Box<Refused>),
     /// It is an envelope, and nobody here has a key.
     Signed,
     /// Its payload is no record.
@@ -24,6 +24,13 @@ pub enum Rejection {
 }
 
 impl Rejection {
+    /// Boxed, because what is right is the rule.
+    #[cfg(feature = "hmac")]
+    #[cold]
+    pub(super) fn refused(refused: impl Into<Refused>) -> Self {
+        Self::Refused(Box::new(refused.into()))
+    }
+
     #[cold]
     pub(super) fn no_record(error: logrecord_model::Error, payload: &[u8]) -> Self {
         Self::NoRecord { error, stranger: Stranger::identify_payload(payload) }
