@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use logrecord_spool::{CursorState, Full, Spool, Start};
+use logrecord_spool::{CursorState, Entry, Full, Spool, Start};
 use tokio::sync::Notify;
 
 use self::memory::{MemoryLog, MemoryReader};
@@ -62,6 +62,13 @@ impl Log {
             Store::Spool(spool) => Some(spool),
             Store::Memory(_) => None,
         }
+    }
+
+    /// Appends entries until one does not fit, and says how many fitted, the index of the last one, and why not more.
+    pub fn append<'e>(&self, entries: impl IntoIterator<Item = Entry<'e>>) -> (u64, u64, Option<Full>) {
+        let entries: Vec<_> = entries.into_iter().collect();
+        let Taken { logged, last, full, .. } = self.take(&mut entries.as_slice(), 0);
+        (logged, last, full)
     }
 
     /// Takes what is offered, from a place on, until there is no room for one.
