@@ -1,0 +1,1 @@
+../../../../frame/python/logrecord_hmac-stubs/__init__.pyi

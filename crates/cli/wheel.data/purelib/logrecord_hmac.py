@@ -1,0 +1,1 @@
+../../../frame/python/logrecord_hmac.py
