@@ -77,7 +77,8 @@ pub(crate) fn run(args: &SendArgs) -> anyhow::Result<ExitCode> {
             }
         ));
         if let Some(error) = outlet.last_error() {
-            say(format_args!("{error}"));
+            let error = format!("{:#}", anyhow::Error::new(error));
+            say(format_args!("{error}{}", way_out(&error)));
         }
     }
     Ok(match (lost, rejected) {
@@ -316,6 +317,19 @@ fn set_up<H>(builder: HandlerBuilder<H>, args: &SendArgs) -> anyhow::Result<Hand
         Some(argument) => builder.hmac(key::read(argument)?, args.audience.as_bytes()),
         None => builder,
     })
+}
+
+/// What to do about the faults of TLS whose words do not tell it.
+fn way_out(error: &str) -> &'static str {
+    let rows = [
+        (
+            "CaUsedAsEndEntity",
+            "; the server shows the certificate of an authority: make it with basicConstraints=CA:FALSE",
+        ),
+        ("UnknownIssuer", "; the file of --tls-ca has nobody who signed the server's certificate"),
+        ("NotValidForName", "; the server's certificate is for another name than the one of --tls"),
+    ];
+    rows.iter().find(|(word, _)| error.contains(word)).map_or("", |(_, way)| way)
 }
 
 /// A line on a terminal that says how far it is; nothing where standard error is a file.

@@ -29,6 +29,7 @@ use logrecord::model::LogRecord;
 use logrecord::pickle::{DecodeOptions, Globals};
 use logrecord_pipeline::{Intake, Log, Logged, OnReject, Say, Shared};
 use logrecord_spool::{Spool, SyncRule};
+use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::acks::Acks;
@@ -130,6 +131,7 @@ async fn serve(config: Config, hash: Option<String>, file: Option<PathBuf>) -> a
         tokio::spawn(admin.serve(Arc::clone(&hub)));
     }
     listeners.serve(bound, &hub);
+    notify(&NotifyState::Ready);
 
     let mut config = config;
     let mut code = ExitCode::SUCCESS;
@@ -162,6 +164,7 @@ async fn serve(config: Config, hash: Option<String>, file: Option<PathBuf>) -> a
             }
         }
     }
+    notify(&NotifyState::Stopping);
     let has_spool = hub.shared.log().as_spool().is_some();
     let drain = config.listen.first().map_or(GRACE, |listen| listen.limits.drain_timeout);
     let end = async {
@@ -426,6 +429,12 @@ fn reloaded(
     hub.set_hash(Some(file.hash()));
     *config = fresh;
     Ok(())
+}
+
+/// Tells systemd, if it waits to be told (`Type=notify`).
+fn notify(state: &NotifyState<'_>) {
+    // Whoever does not listen any more has no use for it either.
+    sd_notify::notify(std::slice::from_ref(state)).ok();
 }
 
 struct Signals {
