@@ -2,7 +2,6 @@
 
 use pickle_codec::{DecodeOptions, Globals, from_slice_with};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 /// Two pictures of three bytes each, in the form of the dataset's `data_batch_1`.
 const BATCH: &[u8] =
@@ -21,14 +20,14 @@ struct Batch {
     filenames: Vec<String>,
 }
 
-/// The state of a numpy array of `uint8`, in the order in which numpy pickles it.
+/// An array by the names that `numpy.ndarray` has for its parts.
 #[derive(Debug, Deserialize)]
 struct Array {
-    _version: u8,
     shape: (usize, usize),
-    _dtype: IgnoredAny,
-    is_fortran: bool,
+    dtype: String,
+    #[serde(rename = "buffer", with = "serde_bytes")]
     data: Vec<u8>,
+    order: char,
 }
 
 pub(crate) fn main() -> Result<(), pickle_codec::Error> {
@@ -41,8 +40,8 @@ pub(crate) fn main() -> Result<(), pickle_codec::Error> {
     assert_eq!(batch.batch_label, "training batch 1 of 5");
     assert_eq!(batch.labels, [6, 9]);
     assert_eq!(batch.filenames[1], "camion_s_000148.png");
-    let Array { shape: (pictures, size), is_fortran, data, .. } = &batch.data;
-    assert_eq!((*pictures, *size, *is_fortran), (2, 3, false));
+    let Array { shape: (pictures, size), dtype, data, order } = &batch.data;
+    assert_eq!((*pictures, *size, dtype.as_str(), *order), (2, 3, "|u1", 'C'));
     let second = data.chunks(*size).nth(1);
     assert_eq!(second, Some(&[154, 126, 105][..]));
     Ok(())

@@ -5,6 +5,7 @@ use pickle_codec::{
     DecodeOptions, Decoder, Document, ErrorKind, Globals, Node, NodeRef, Value, decode, decode_value,
 };
 use proptest::prelude::*;
+use std::time::{Duration, Instant};
 
 fn document(input: &[u8]) -> Document<'_> {
     let options = DecodeOptions::new().globals(Globals::Inert);
@@ -193,4 +194,41 @@ fn no_prefix_makes_all_keys_collide() {
             }
         }
     }
+}
+
+#[test]
+fn look_ups_in_a_large_dict_take_the_time_of_a_hash() {
+    const LEN: usize = 200_000;
+    let mut pickle = b"}(".to_vec();
+    for number in 0..LEN {
+        let key = format!("key {number:06}");
+        pickle.extend([b'X', u8::try_from(key.len()).unwrap(), 0, 0, 0]);
+        pickle.extend(key.as_bytes());
+        pickle.extend([b'J']);
+        pickle.extend(i32::try_from(number).unwrap().to_le_bytes());
+    }
+    pickle.extend(b"u.");
+    let document = decode(&pickle).unwrap();
+    let value = document.to_value().unwrap();
+    let Node::Dict(pairs) = document.root().view() else { panic!("not a dict") };
+    let keys: Vec<String> =
+        (0..1_000).map(|number| format!("key {:06}", number * 7_919 % (2 * LEN))).collect();
+    let start = Instant::now();
+    let in_document: Vec<_> = keys.iter().map(|key| pairs.get(key)).collect();
+    let in_value: Vec<_> =
+        value.key_index().map(|index| keys.iter().map(|key| index.get(key)).collect()).unwrap();
+    // One by one it is a second even when optimised, and many without.
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    for ((key, node), value) in keys.iter().zip(in_document).zip::<Vec<_>>(in_value) {
+        let expected = key[4..].parse::<i64>().ok().filter(|&number| number < 200_000);
+        assert_eq!(value.and_then(Value::as_i64), expected);
+        assert_eq!(
+            node.map(|node| node.id()),
+            expected.and_then(|place| { Some(pairs.get_index(usize::try_from(place).ok()?)?.1.id()) })
+        );
+    }
+    assert_eq!(document.clone(), document);
+    let owned = document.into_owned().unwrap();
+    let Node::Dict(pairs) = owned.root().view() else { panic!("not a dict") };
+    assert!(matches!(pairs.get("key 199999").unwrap().view(), Node::Int(199_999)));
 }

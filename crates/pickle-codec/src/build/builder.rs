@@ -372,17 +372,7 @@ impl<'a> DocumentBuilder<'a> {
         if class.kind() != Kind::Object {
             return Err(Error::plain(ErrorKind::Call));
         }
-        let mut instance = Instance {
-            class,
-            construct,
-            known: None,
-            args: self.tuple(args)?,
-            kwargs,
-            state: NodeId::ABSENT,
-            items: NodeId::ABSENT,
-            pairs: NodeId::ABSENT,
-            meta: 0,
-        };
+        let mut instance = Instance::new(class, construct, self.tuple(args)?, kwargs);
         if let Some(ObjectRepr::Global { known: Some(known), .. }) =
             self.builder.document.objects.get(class.index()).copied()
             && let Constructed::Node(id) = plain(construct::call(&mut self.builder, known, &mut instance))?

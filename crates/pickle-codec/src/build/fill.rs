@@ -3,11 +3,9 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use super::keys::{self, KeyIndex, Work};
+use super::keys::{self, Work};
 use super::meter::Meter;
-use crate::document::{BytesRepr, Document, Seq, TextRepr};
-use crate::document::{Instance, ObjectRepr};
-use crate::document::{Kind, NodeId};
+use crate::document::{BytesRepr, Document, Instance, KeyIndex, Kind, NodeId, ObjectRepr, Seq, TextRepr};
 use crate::limits::{Limits, ValueLimits};
 use crate::wire::error::ErrorKind;
 use crate::wire::number;

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use crate::document::lookup::Lookups;
 use crate::document::{Document, Root};
 
 /// An empty vector with the memory of another one whose items have the same layout.
@@ -34,6 +35,7 @@ pub(crate) fn recycle<'a>(old: Document<'_>) -> Document<'a> {
         root: _,
         input_len: _,
         limits,
+        lookups: _,
     } = old;
     pool.clear();
     ints.clear();
@@ -68,6 +70,7 @@ pub(crate) fn recycle<'a>(old: Document<'_>) -> Document<'a> {
         owned_bytes,
         input_len: 0,
         limits,
+        lookups: Lookups::default(),
     }
 }
 

@@ -34,13 +34,17 @@ impl<'a> Machine<'_, 'a> {
         if line.is_ascii() && !line.contains(&b'\\') {
             return self.builder.str(core::str::from_utf8(line).map_err(|_| ErrorKind::Utf8)?);
         }
-        let bytes = raw_unicode_escape(line)?;
-        Ok(match core::str::from_utf8(&bytes) {
+        self.owned_text(&raw_unicode_escape(line)?)
+    }
+
+    /// Text that does not stand in the input, from WTF-8.
+    pub(super) fn owned_text(&mut self, bytes: &[u8]) -> Step<NodeId> {
+        Ok(match core::str::from_utf8(bytes) {
             Ok(text) => self.builder.owned_str(text)?,
             Err(_) => match self.options.surrogates {
                 Surrogates::Strict => return Err(ErrorKind::Utf8),
-                Surrogates::Replace => self.builder.owned_str(&replace_surrogates(&bytes))?,
-                Surrogates::Keep => self.builder.owned_wtf8(&bytes)?,
+                Surrogates::Replace => self.builder.owned_str(&replace_surrogates(bytes))?,
+                Surrogates::Keep => self.builder.owned_wtf8(bytes)?,
             },
         })
     }

@@ -4,12 +4,13 @@
 //! reaches below the last one (the "fence" of the C unpickler). Where CPython's own implementations
 //! or versions disagree about an input, it is refused.
 
-use alloc::boxed::Box;
 mod literal;
 mod memo;
 mod naming;
+mod numpy;
 pub(crate) mod push;
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cell::Cell;
 

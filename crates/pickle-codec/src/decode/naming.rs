@@ -4,7 +4,7 @@ use super::{Machine, Step};
 use crate::build::construct::{self, Constructed, read_state};
 use crate::document::{Construct, Instance, KnownClass, ObjectRepr};
 use crate::document::{Kind, NodeId};
-use crate::known::{self, NumpyScalar};
+use crate::known;
 use crate::options::Globals;
 use crate::wire::error::ErrorKind;
 use crate::wire::opcode::Opcode;
@@ -217,17 +217,7 @@ impl<'a> Machine<'_, 'a> {
             return Err(ErrorKind::Call);
         }
         let strict = self.options.globals == Globals::Known;
-        let mut instance = Instance {
-            class,
-            construct,
-            known: None,
-            args,
-            kwargs,
-            state: NodeId::ABSENT,
-            items: NodeId::ABSENT,
-            pairs: NodeId::ABSENT,
-            meta: 0,
-        };
+        let mut instance = Instance::new(class, construct, args, kwargs);
         match self.builder.document.objects.get(class.index()).copied() {
             Some(ObjectRepr::Global { module, name, known: Some(KnownClass::GetAttr) })
                 if construct == Construct::Call =>
@@ -238,6 +228,12 @@ impl<'a> Machine<'_, 'a> {
                     None => {}
                 }
             }
+            Some(ObjectRepr::Global { known: None | Some(KnownClass::Allowed), .. })
+                if construct == Construct::Call
+                    && let Some(id) = self.numpy_call(class, args)? =>
+            {
+                return Ok(id);
+            }
             Some(ObjectRepr::Global { module, name, known: Some(known) }) => {
                 match construct::call(&mut self.builder, known, &mut instance)? {
                     Constructed::Node(id) => return Ok(id),
@@ -247,11 +243,7 @@ impl<'a> Machine<'_, 'a> {
                 }
             }
             // Any name under `Inert`.
-            Some(ObjectRepr::Global { module, name, .. }) => {
-                if let Some(id) = self.numpy_scalar(module, name, args)? {
-                    return Ok(id);
-                }
-            }
+            Some(ObjectRepr::Global { .. }) => {}
             // The result of a call is called, as by `getattr(a, "b")()`.
             _ if strict => return Err(ErrorKind::Call),
             _ => {}
@@ -264,36 +256,6 @@ impl<'a> Machine<'_, 'a> {
         let document = &self.builder.document;
         let text = |id| document.text(id).and_then(|text| text.as_str()).unwrap_or_default();
         self.refuse(ErrorKind::Call, text(module), text(name))
-    }
-
-    /// A numpy scalar, which is pickled as `scalar(dtype, bytes)`: the number that it is.
-    fn numpy_scalar(&mut self, module: NodeId, name: NodeId, args: NodeId) -> Step<Option<NodeId>> {
-        let document = &self.builder.document;
-        let text = |id| document.text(id).and_then(|text| text.as_str());
-        let is_scalar = matches!(text(module), Some("numpy.core.multiarray" | "numpy._core.multiarray"))
-            && text(name) == Some("scalar");
-        let &[dtype, bytes] = document.items(args) else { return Ok(None) };
-        let Some(number) = is_scalar.then(|| known::numpy_scalar(document, dtype, bytes)).flatten() else {
-            return Ok(None);
-        };
-        Ok(Some(match number {
-            NumpyScalar::Bool(true) => NodeId::TRUE,
-            NumpyScalar::Bool(false) => NodeId::FALSE,
-            NumpyScalar::Int(value) => self.builder.int(value)?,
-            NumpyScalar::Uint(value) => self.integer_of(value)?,
-            NumpyScalar::Float(value) => self.builder.float(value)?,
-        }))
-    }
-
-    fn integer_of(&mut self, value: u64) -> Step<NodeId> {
-        match i64::try_from(value) {
-            Ok(value) => self.builder.int(value),
-            Err(_) => {
-                let mut bytes = [0; 9];
-                bytes[..8].copy_from_slice(&value.to_le_bytes());
-                self.builder.int_owned(&bytes)
-            }
-        }
     }
 
     /// POP of what a call gave: pickles call a state setter with an object and its state, and drop what
@@ -334,6 +296,9 @@ impl<'a> Machine<'_, 'a> {
         // A second state would hide the first.
         if instance.state != NodeId::ABSENT {
             return Err(ErrorKind::Call);
+        }
+        if self.numpy_state(target, &instance, state)? {
+            return Ok(());
         }
         let reading = read_state(&mut self.builder, &instance, state)?;
         if reading.is_none() && instance.known.is_some() && strict {

@@ -5,6 +5,7 @@
 use core::fmt;
 
 use super::id::{Kind, NodeId};
+use super::lookup::Lookups;
 use super::tables::{BytesRepr, Construct, Document, Instance, ObjectRepr};
 use crate::wire::text::Str;
 
@@ -72,7 +73,7 @@ impl<'d, 'a> NodeRef<'d, 'a> {
                 .map_or(Node::None, |repr| Node::ByteArray(document.bytes_of(*repr))),
             Kind::List => Node::List(seq()),
             Kind::Tuple => Node::Tuple(seq()),
-            Kind::Dict => Node::Dict(Pairs { document, ids: document.items(self.id) }),
+            Kind::Dict => Node::Dict(Pairs::of(document, self.id)),
             Kind::Set => Node::Set(seq()),
             Kind::FrozenSet => Node::FrozenSet(seq()),
             Kind::Object => match document.objects.get(index) {
@@ -222,10 +223,17 @@ impl fmt::Debug for Items<'_, '_> {
 #[derive(Clone, Copy)]
 pub struct Pairs<'d, 'a> {
     pub(crate) document: &'d Document<'a>,
+    dict: NodeId,
     pub(crate) ids: &'d [NodeId],
 }
 
 impl<'d, 'a> Pairs<'d, 'a> {
+    /// The pairs of a dict; none if it is no dict.
+    #[inline]
+    pub(crate) fn of(document: &'d Document<'a>, dict: NodeId) -> Self {
+        Self { document, dict, ids: document.items(dict) }
+    }
+
     /// How many pairs there are.
     #[must_use]
     pub const fn len(self) -> usize {
@@ -244,12 +252,20 @@ impl<'d, 'a> Pairs<'d, 'a> {
         self.iter().nth(index)
     }
 
-    /// The value of a text key; a linear search.
+    /// The value of a text key. In a dict of more than 64 pairs the first look-up makes an index, which is
+    /// kept with the document, so that every further one takes the time of a hash.
+    ///
+    /// ```
+    /// let document = pickle_codec::decode(b"}X\x02\0\0\0idK\x07s.")?;
+    /// let pickle_codec::Node::Dict(pairs) = document.root().view() else { panic!("not a dict") };
+    /// assert!(matches!(pairs.get("id").unwrap().view(), pickle_codec::Node::Int(7)));
+    /// assert!(pairs.get("name").is_none());
+    /// # Ok::<(), pickle_codec::Error>(())
+    /// ```
     #[must_use]
     pub fn get(self, key: &str) -> Option<NodeRef<'d, 'a>> {
-        self.iter()
-            .find(|(name, _)| self.document.text(name.id).and_then(Str::as_str) == Some(key))
-            .map(|(_, value)| value)
+        let place = Lookups::find(self.document, self.dict, key)?;
+        self.get_index(place).map(|(_, value)| value)
     }
 }
 
@@ -343,7 +359,7 @@ impl<'d, 'a> Object<'d, 'a> {
     }
 
     fn pairs_of(self, id: NodeId) -> Option<Pairs<'d, 'a>> {
-        (id != NodeId::ABSENT).then(|| Pairs { document: self.document, ids: self.document.items(id) })
+        (id != NodeId::ABSENT).then(|| Pairs::of(self.document, id))
     }
 }
 

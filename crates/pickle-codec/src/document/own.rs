@@ -55,6 +55,7 @@ impl Document<'_> {
             mut owned_bytes,
             input_len,
             limits,
+            lookups,
         } = self;
         // Text and bytes in the input are nodes of kinds of their own, so that their ids change.
         let (first_text, first_blob) = (texts.len(), blobs.len());
@@ -136,6 +137,7 @@ impl Document<'_> {
             owned_bytes,
             input_len,
             limits,
+            lookups,
         })
     }
 }

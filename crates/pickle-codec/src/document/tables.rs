@@ -9,6 +9,7 @@ use core::fmt;
 
 use super::class::KnownClass;
 use super::id::{Kind, NodeId};
+use super::lookup::Lookups;
 use crate::limits::ValueLimits;
 use crate::wire::text::Str;
 
@@ -100,6 +101,21 @@ pub enum Construct {
 }
 
 impl Instance {
+    /// A call that has no reading, and an object that nothing was given to yet.
+    pub(crate) const fn new(class: NodeId, construct: Construct, args: NodeId, kwargs: NodeId) -> Self {
+        Self {
+            class,
+            construct,
+            known: None,
+            args,
+            kwargs,
+            state: NodeId::ABSENT,
+            items: NodeId::ABSENT,
+            pairs: NodeId::ABSENT,
+            meta: 0,
+        }
+    }
+
     pub(crate) const fn children(&self) -> [NodeId; 6] {
         [self.class, self.args, self.kwargs, self.state, self.items, self.pairs]
     }
@@ -139,6 +155,8 @@ pub struct Document<'a> {
     pub(crate) input_len: usize,
     /// The limits of its decode, for what is made from it.
     pub(crate) limits: ValueLimits,
+    /// Where keys are in large dicts, as far as somebody asked.
+    pub(crate) lookups: Lookups,
 }
 
 /// The root id; `None` until a decode has finished.

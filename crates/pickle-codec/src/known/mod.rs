@@ -18,9 +18,9 @@ pub use calendar::{Date, Time, TimeDelta, UtcOffset, Zone};
 #[cfg(feature = "json")]
 pub(crate) use names::member;
 pub(crate) use names::{canonical, lookup, names_outer, owns_module_text, shown};
-pub(crate) use numpy::{NumpyScalar, numpy_scalar};
+pub(crate) use numpy::{Dtype, NumpyScalar};
 pub use reading::Known;
-#[cfg(feature = "json")]
-pub(crate) use reading::global_name;
-pub(crate) use reading::{equality_parts, is_global, is_int, reading_of, role, small_int, uuid_int, word};
+pub(crate) use reading::{
+    equality_parts, global_name, is_global, is_int, reading_of, role, small_int, uuid_int, word,
+};
 pub(crate) use shape::{Args, allowed_reading, is_sound, takes_items, takes_pairs};

@@ -97,7 +97,7 @@ impl<'d, 'a> Object<'d, 'a> {
         let ids = document.items(instance.args);
         let arg = |place: usize| ids.get(place).copied();
         let three = || Some([0, 1, 2].map(|place| document.node(arg(place).unwrap_or(NodeId::NONE))));
-        let pairs = || Pairs { document, ids: document.items(instance.pairs) };
+        let pairs = || Pairs::of(document, instance.pairs);
         Some(match instance.known? {
             KnownClass::Complex => Known::Complex(float(document, arg(0)?)?, float(document, arg(1)?)?),
             KnownClass::OrderedDict => Known::OrderedDict(pairs()),

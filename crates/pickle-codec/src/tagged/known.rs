@@ -167,20 +167,6 @@ fn split(whole: &str, fits: impl Fn(KnownClass) -> bool) -> Option<(&str, &str, 
     })
 }
 
-const fn described(class: NodeId, construct: Construct, args: NodeId) -> Instance {
-    Instance {
-        class,
-        construct,
-        known: None,
-        args,
-        kwargs: NodeId::ABSENT,
-        state: NodeId::ABSENT,
-        items: NodeId::ABSENT,
-        pairs: NodeId::ABSENT,
-        meta: 0,
-    }
-}
-
 /// Makes known values out of nodes.
 pub(super) struct Maker<'m, 'a> {
     pub(super) builder: &'m mut Builder<'a>,
@@ -192,7 +178,7 @@ impl Maker<'_, '_> {
     pub(super) fn open(&mut self, tag: Tag) -> Result<Option<NodeId>, ErrorKind> {
         let Some((name, known)) = tag.open_class() else { return Ok(None) };
         let class = self.classes.global(self.builder, "collections", name, Some(known))?;
-        let mut instance = described(class, Construct::Call, NodeId::EMPTY_TUPLE);
+        let mut instance = Instance::new(class, Construct::Call, NodeId::EMPTY_TUPLE, NodeId::ABSENT);
         instance.known = Some(known);
         self.builder.instance(instance).map(Some)
     }
@@ -319,7 +305,7 @@ impl Maker<'_, '_> {
     /// A call as a decoder reads it.
     fn call_of(&mut self, class: NodeId, args: &[NodeId]) -> Made {
         let args = self.builder.tuple(args)?;
-        let mut instance = described(class, Construct::Call, args);
+        let mut instance = Instance::new(class, Construct::Call, args, NodeId::ABSENT);
         let known = known::role(&self.builder.document, class).ok_or(Fault::Unfit)?;
         match construct::call(self.builder, known, &mut instance)? {
             Constructed::Node(id) => Ok(id),
@@ -396,7 +382,7 @@ impl Maker<'_, '_> {
         let number = self.integer(&BigInt::from(number.ok_or(Fault::Unfit)?))?;
         let known = Some(KnownClass::Uuid);
         let class = self.classes.global(self.builder, "uuid", "UUID", known)?;
-        let mut instance = described(class, Construct::New, NodeId::EMPTY_TUPLE);
+        let mut instance = Instance::new(class, Construct::New, NodeId::EMPTY_TUPLE, NodeId::ABSENT);
         instance.known = known;
         let object = self.builder.instance(instance)?;
         let state = self.builder.empty_dict()?;
@@ -475,7 +461,7 @@ impl Maker<'_, '_> {
                 }
             }
         }
-        let mut call = described(instance.class, Construct::Call, instance.args);
+        let mut call = Instance::new(instance.class, Construct::Call, instance.args, NodeId::ABSENT);
         match construct::call(self.builder, known, &mut call)? {
             Constructed::Instance => {}
             _ => return Err(Fault::Unfit),

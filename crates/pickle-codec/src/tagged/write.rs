@@ -726,7 +726,7 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
             && !plain.contains(&name)
         {
             self.put(",\"class\":");
-            // Where a module keeps its classes inside is not their name.
+            // CPython 3.13 pickles a module of `pathlib`'s own; the class is `pathlib`'s to everybody else.
             self.name((Str::Utf8(module.strip_suffix("._local").unwrap_or(module)), Str::Utf8(name)))?;
         }
         self.put("}");

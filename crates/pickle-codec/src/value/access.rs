@@ -151,7 +151,8 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The value of a text key in a dict, or the item at a place of a list or tuple.
+    /// The value of a text key in a dict, or the item at a place of a list or tuple. A dict is searched key by
+    /// key; [`key_index`](Self::key_index) is for many look-ups in a large one.
     ///
     /// ```
     /// use pickle_codec::Value;

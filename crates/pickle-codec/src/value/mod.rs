@@ -5,6 +5,7 @@ mod change;
 mod equality;
 pub(crate) mod from_document;
 mod from_rust;
+mod index;
 mod primitive;
 pub(crate) mod to_document;
 
@@ -18,6 +19,7 @@ use num_bigint::BigInt;
 use crate::wire::number::MAX_DECIMAL_BITS;
 
 pub use access::ValueIndex;
+pub use index::DictIndex;
 
 /// A Python value.
 ///

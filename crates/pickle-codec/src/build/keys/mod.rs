@@ -1,11 +1,10 @@
-//! Dict keys and set members: hashability, Python's equality, and an index that finds duplicates.
+//! Dict keys and set members: hashability, hashes, and Python's equality.
 //!
 //! Time is linear in the input: every byte that is hashed or compared is charged to a budget of
 //! work, hashing is seeded, and a table whose probes grow long gives up with `budget`.
 
 mod equality;
 mod hash;
-mod index;
 mod number;
 mod work;
 
@@ -14,7 +13,6 @@ use crate::document::{Kind, NodeId};
 
 pub(crate) use equality::equal;
 pub(crate) use hash::hash;
-pub(crate) use index::KeyIndex;
 pub(crate) use work::Work;
 
 /// What costs this much to look at is remembered, so that it may be a key again and again.

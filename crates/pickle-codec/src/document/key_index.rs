@@ -23,6 +23,11 @@ impl KeyIndex {
         self.used = 0;
     }
 
+    /// An empty table with room for so many keys.
+    pub(crate) fn with_room(keys: usize) -> Self {
+        Self { slots: alloc::vec![(0, 0); keys.saturating_mul(2).next_power_of_two().max(32)], used: 0 }
+    }
+
     fn first_len(keys: usize) -> usize {
         (keys.min(128) * 2).next_power_of_two().max(32)
     }
@@ -72,6 +77,21 @@ impl KeyIndex {
             slot = (slot + 1) & mask;
         }
         Err(ErrorKind::Budget)
+    }
+
+    /// The place of an equal key.
+    pub(crate) fn find(&self, hash: u64, mut is_equal: impl FnMut(u32) -> bool) -> Option<u32> {
+        let short = (hash >> 32) as u32;
+        let mask = self.slots.len().checked_sub(1)?;
+        let mut slot = short as usize & mask;
+        for _ in 0..MAX_PROBES {
+            match *self.slots.get(slot)? {
+                (_, 0) => return None,
+                (found, place) if found == short && is_equal(place - 1) => return Some(place - 1),
+                _ => slot = (slot + 1) & mask,
+            }
+        }
+        None
     }
 
     /// Makes the table twice as large; for a moment both are there.
