@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use num_bigint::BigInt;
 
-use super::construct::{self, Constructed, read_state};
+use super::construct::{self, Constructed};
 use super::fill::{Builder, Keys};
 use crate::document::hash::seed;
 use crate::document::{Construct, Instance, ObjectRepr};
@@ -373,8 +373,7 @@ impl<'a> DocumentBuilder<'a> {
             return Err(Error::plain(ErrorKind::Call));
         }
         let mut instance = Instance::new(class, construct, self.tuple(args)?, kwargs);
-        if let Some(ObjectRepr::Global { known: Some(known), .. }) =
-            self.builder.document.objects.get(class.index()).copied()
+        if let Some(known) = known::role(&self.builder.document, class)
             && let Constructed::Node(id) = plain(construct::call(&mut self.builder, known, &mut instance))?
         {
             return Ok(id);
@@ -394,7 +393,7 @@ impl<'a> DocumentBuilder<'a> {
         if instance.state != NodeId::ABSENT {
             return Err(Error::plain(ErrorKind::Call));
         }
-        let reading = plain(read_state(&mut self.builder, &instance, state))?;
+        let reading = known::with_state(&self.builder.document, &instance, state);
         if let Some(place) = self.builder.instance_mut(object) {
             place.state = state;
             place.known = reading;

@@ -1,10 +1,8 @@
 //! Reading a call of a known class: what it builds, and what of it is noted on the instance.
 
 use super::fill::Builder;
-use crate::document::{BytesRepr, Construct, Document, Instance, Kind, KnownClass, NodeId, ObjectRepr};
-use crate::known::{
-    Args, allowed_reading, is_global, is_int, is_sound, reading_of, role, small_int, uuid_int, word,
-};
+use crate::document::{BytesRepr, Construct, Document, Instance, Kind, KnownClass, NodeId};
+use crate::known::{Args, allowed_reading, is_global, is_int, is_sound, reading_of, role, small_int, word};
 use crate::wire::error::ErrorKind;
 use crate::wire::text::Str;
 
@@ -109,12 +107,8 @@ fn plain_type(
     args: Args,
 ) -> Result<Constructed, ErrorKind> {
     let document = &builder.document;
-    let name = match document.objects.get(instance.class.index()) {
-        Some(ObjectRepr::Global { name, .. }) => {
-            document.text(*name).and_then(Str::as_str).unwrap_or_default()
-        }
-        _ => "",
-    };
+    let name = document.global(instance.class).and_then(|([_, name], _)| document.text(name)?.as_str());
+    let name = name.unwrap_or_default();
     let kind = args.first.kind();
     let is_bool = matches!(args.first, NodeId::TRUE | NodeId::FALSE);
     Ok(match (name, args.len) {
@@ -337,10 +331,8 @@ fn reconstruct(
         return Ok(Constructed::Unknown);
     }
     let class = role(document, args.first);
-    let base = match document.objects.get(args.second.index()) {
-        Some(ObjectRepr::Global { name, known: Some(_), .. }) if args.second.kind() == Kind::Object => {
-            document.text(*name).and_then(Str::as_str).unwrap_or_default()
-        }
+    let base = match document.global(args.second) {
+        Some(([_, name], Some(_))) => document.text(name).and_then(Str::as_str).unwrap_or_default(),
         _ => return Ok(Constructed::Unknown),
     };
     let value = args.third.kind();
@@ -379,26 +371,4 @@ fn reconstruct(
         instance.known = Some(KnownClass::Instance);
     }
     Ok(Constructed::Instance)
-}
-
-/// Reads the state that BUILD gives an object; gives the object's reading after it.
-pub(crate) fn read_state(
-    builder: &mut Builder<'_>,
-    instance: &Instance,
-    state: NodeId,
-) -> Result<Option<KnownClass>, ErrorKind> {
-    let document = &builder.document;
-    let sound = match instance.known {
-        Some(KnownClass::Uuid) => uuid_int(document, state).is_some(),
-        Some(KnownClass::Exception | KnownClass::Enum)
-            if role(document, instance.class).is_none_or(|role| role == KnownClass::Allowed) =>
-        {
-            true
-        }
-        Some(KnownClass::Exception) => state.kind() == Kind::Dict || state == NodeId::NONE,
-        Some(KnownClass::OrderedDict) => state.kind() == Kind::Dict,
-        Some(KnownClass::Instance) => true,
-        _ => false,
-    };
-    Ok(instance.known.filter(|_| sound))
 }

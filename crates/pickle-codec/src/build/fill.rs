@@ -1,10 +1,10 @@
 //! Makes the nodes of a document, within the budgets. The decoder and the known types build through it.
 
 use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
 
 use super::keys::{self, Work};
 use super::meter::Meter;
+use crate::document::walk::{self, DepthFirst, Layout, Met};
 use crate::document::{BytesRepr, Document, Instance, KeyIndex, Kind, NodeId, ObjectRepr, Seq, TextRepr};
 use crate::limits::{Limits, ValueLimits};
 use crate::wire::error::ErrorKind;
@@ -681,54 +681,31 @@ impl<'a> Builder<'a> {
     /// The exact depth check for documents in which a held container grew deeper.
     ///
     /// A walk over every container once, children first; a reference back to a container that is
-    /// still open closes a cycle and adds no depth.
+    /// still open closes a cycle and adds no depth: its own is still 0 then.
     pub(crate) fn measure_depth(&mut self, root: NodeId) -> Result<(), ErrorKind> {
         if !self.late {
             return Ok(());
         }
         let document = &self.document;
-        let mut measured: BTreeMap<NodeId, u32> = BTreeMap::new();
-        let mut open: Vec<(NodeId, u32, u32)> = Vec::new();
-        const OPEN: u32 = u32::MAX;
-        if root.is_container() {
-            measured.insert(root, OPEN);
-            open.push((root, 0, 0));
-        }
-        while let Some((id, next, deepest)) = open.last_mut() {
-            let place = *next as usize;
-            *next += 1;
-            let child = match document.objects.get(id.index()) {
-                Some(ObjectRepr::Instance(instance)) if id.kind() == Kind::Object => {
-                    instance.children().get(place).copied()
-                }
-                Some(ObjectRepr::PersistentId { value, .. }) if id.kind() == Kind::Object => {
-                    [*value].get(place).copied()
-                }
-                _ => document.items(*id).get(place).copied(),
-            };
-            let Some(child) = child else {
-                let depth = *deepest + 1;
+        let layout = Layout::of(document);
+        // A depth, a place on the stack of the walk and two bits for each container.
+        self.meter.charge(layout.containers().saturating_mul(24))?;
+        let mut depths = alloc::vec![0_u32; layout.containers()];
+        let mut walk = DepthFirst::new(document, root);
+        while let Some(met) = walk.next() {
+            // The containers that are open hold one another, so that the outermost is at least as deep.
+            if walk.depth() > self.max_depth as usize {
+                return Err(ErrorKind::Depth);
+            }
+            if let Met::Leave(id) = met {
+                let depth_of = |id| layout.container(id).and_then(|place| depths.get(place)).copied();
+                let parts = (0..).map_while(|place| walk::child(document, id, place));
+                let depth = parts.filter_map(depth_of).max().unwrap_or(0) + 1;
                 if depth > self.max_depth {
                     return Err(ErrorKind::Depth);
                 }
-                measured.insert(*id, depth);
-                open.pop();
-                if let Some((_, _, deepest)) = open.last_mut() {
-                    *deepest = (*deepest).max(depth);
-                }
-                continue;
-            };
-            if !child.is_container() || child == NodeId::ABSENT {
-                continue;
-            }
-            match measured.get(&child) {
-                Some(&OPEN) => {}
-                Some(&depth) => *deepest = (*deepest).max(depth),
-                None => {
-                    // Every container costs a tree entry and, on the way down, a place here.
-                    self.meter.charge(48)?;
-                    measured.insert(child, OPEN);
-                    open.push((child, 0, 0));
+                if let Some(slot) = layout.container(id).and_then(|place| depths.get_mut(place)) {
+                    *slot = depth;
                 }
             }
         }

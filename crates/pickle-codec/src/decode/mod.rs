@@ -47,11 +47,11 @@ const HIGHEST_PROTOCOL: u8 = 5;
 #[derive(Debug)]
 pub struct Decoder {
     options: DecodeOptions,
-    scratch: Scratch,
+    scratch: DecodeScratch,
 }
 
 #[derive(Debug, Default)]
-struct Scratch {
+struct DecodeScratch {
     document: Document<'static>,
     stack: Vec<NodeId>,
     marks: Vec<u32>,
@@ -61,7 +61,7 @@ struct Scratch {
     recent: usize,
 }
 
-impl Scratch {
+impl DecodeScratch {
     /// Lets go of memory that is more than what inputs of late could fill, so that one large document
     /// does not stay for ever.
     fn keep_within(&mut self, len: usize, limits: &Limits) {
@@ -100,7 +100,7 @@ impl Decoder {
     /// A decoder with these options.
     #[must_use]
     pub fn with_options(options: DecodeOptions) -> Self {
-        Self { options, scratch: Scratch { keys: Keys::new(seed()), ..Scratch::default() } }
+        Self { options, scratch: DecodeScratch { keys: Keys::new(seed()), ..DecodeScratch::default() } }
     }
 
     /// The options it decodes with.

@@ -1,7 +1,7 @@
 //! The opcodes that name or call things, under the policy. Nothing is looked up and nothing is run.
 
 use super::{Machine, Step};
-use crate::build::construct::{self, Constructed, read_state};
+use crate::build::construct::{self, Constructed};
 use crate::document::{Construct, Instance, KnownClass, ObjectRepr};
 use crate::document::{Kind, NodeId};
 use crate::known;
@@ -180,11 +180,7 @@ impl<'a> Machine<'_, 'a> {
     fn attribute(&mut self, args: NodeId) -> Step<Option<NodeId>> {
         let document = &self.builder.document;
         let &[parent, attribute] = document.items(args) else { return Ok(None) };
-        let Some(ObjectRepr::Global { module, name, .. }) =
-            document.objects.get(parent.index()).copied().filter(|_| parent.kind() == Kind::Object)
-        else {
-            return Ok(None);
-        };
+        let Some(([module, name], _)) = document.global(parent) else { return Ok(None) };
         let text = |id| document.text(id).and_then(|text| text.as_str());
         let (Some(module_text), Some(name_text), Some(attribute)) =
             (text(module), text(name), text(attribute))
@@ -218,41 +214,37 @@ impl<'a> Machine<'_, 'a> {
         }
         let strict = self.options.globals == Globals::Known;
         let mut instance = Instance::new(class, construct, args, kwargs);
-        match self.builder.document.objects.get(class.index()).copied() {
-            Some(ObjectRepr::Global { module, name, known: Some(KnownClass::GetAttr) })
-                if construct == Construct::Call =>
-            {
+        match self.builder.document.global(class) {
+            Some((names, Some(KnownClass::GetAttr))) if construct == Construct::Call => {
                 match self.attribute(args)? {
                     Some(id) => return Ok(id),
-                    None if strict => return Err(self.refused_call(module, name)),
+                    None if strict => return Err(self.refused_call(names)),
                     None => {}
                 }
             }
-            Some(ObjectRepr::Global { known: None | Some(KnownClass::Allowed), .. })
+            Some((_, None | Some(KnownClass::Allowed)))
                 if construct == Construct::Call
                     && let Some(id) = self.numpy_call(class, args)? =>
             {
                 return Ok(id);
             }
-            Some(ObjectRepr::Global { module, name, known: Some(known) }) => {
-                match construct::call(&mut self.builder, known, &mut instance)? {
-                    Constructed::Node(id) => return Ok(id),
-                    Constructed::Instance => {}
-                    Constructed::Unknown if strict => return Err(self.refused_call(module, name)),
-                    Constructed::Unknown => {}
-                }
-            }
+            Some((names, Some(known))) => match construct::call(&mut self.builder, known, &mut instance)? {
+                Constructed::Node(id) => return Ok(id),
+                Constructed::Instance => {}
+                Constructed::Unknown if strict => return Err(self.refused_call(names)),
+                Constructed::Unknown => {}
+            },
             // Any name under `Inert`.
-            Some(ObjectRepr::Global { .. }) => {}
+            Some(_) => {}
             // The result of a call is called, as by `getattr(a, "b")()`.
-            _ if strict => return Err(ErrorKind::Call),
-            _ => {}
+            None if strict => return Err(ErrorKind::Call),
+            None => {}
         }
         self.builder.instance(instance)
     }
 
     #[cold]
-    fn refused_call(&self, module: NodeId, name: NodeId) -> ErrorKind {
+    fn refused_call(&self, [module, name]: [NodeId; 2]) -> ErrorKind {
         let document = &self.builder.document;
         let text = |id| document.text(id).and_then(|text| text.as_str()).unwrap_or_default();
         self.refuse(ErrorKind::Call, text(module), text(name))
@@ -268,11 +260,7 @@ impl<'a> Machine<'_, 'a> {
         }
         let Some(setter) = self.builder.instance_mut(call).map(|instance| *instance) else { return Ok(()) };
         let &[target, state] = self.builder.document.items(setter.args) else { return Ok(()) };
-        let class = self.builder.document.objects.get(setter.class.index()).copied();
-        let known = match class.filter(|_| setter.class.kind() == Kind::Object) {
-            Some(ObjectRepr::Global { known, .. }) => known,
-            _ => None,
-        };
+        let known = known::role(&self.builder.document, setter.class);
         if setter.construct != Construct::Call || known.is_some_and(|known| known != KnownClass::Allowed) {
             return Ok(());
         }
@@ -300,7 +288,7 @@ impl<'a> Machine<'_, 'a> {
         if self.numpy_state(target, &instance, state)? {
             return Ok(());
         }
-        let reading = read_state(&mut self.builder, &instance, state)?;
+        let reading = known::with_state(&self.builder.document, &instance, state);
         if reading.is_none() && instance.known.is_some() && strict {
             return Err(ErrorKind::Call);
         }

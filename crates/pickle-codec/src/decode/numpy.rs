@@ -36,20 +36,12 @@ impl<'a> Machine<'_, 'a> {
 
     /// The name of a function in one of numpy's modules that its pickles call.
     fn numpy_function(&self, class: NodeId) -> Option<&str> {
+        const MODULES: [&str; 4] =
+            ["numpy.core.multiarray", "numpy._core.multiarray", "numpy.core.numeric", "numpy._core.numeric"];
         let document = &self.builder.document;
-        match document.objects.get(class.index()) {
-            Some(ObjectRepr::Global { module, name, .. }) if class.kind() == Kind::Object => {
-                let modules = [
-                    "numpy.core.multiarray",
-                    "numpy._core.multiarray",
-                    "numpy.core.numeric",
-                    "numpy._core.numeric",
-                ];
-                let module = document.text(*module)?.as_str()?;
-                modules.contains(&module).then(|| document.text(*name).and_then(Str::as_str)).flatten()
-            }
-            _ => None,
-        }
+        let ([module, name], _) = document.global(class)?;
+        let is_numpy = MODULES.contains(&document.text(module)?.as_str()?);
+        if is_numpy { document.text(name)?.as_str() } else { None }
     }
 
     /// The state of an array that `_reconstruct` began: version, shape, type, whether it is in Fortran's
@@ -94,8 +86,7 @@ impl<'a> Machine<'_, 'a> {
         let Some(dtype) = Dtype::read(document, dtype) else { return Ok(None) };
         let Some(len) = dtype.array_len(document, shape) else { return Ok(None) };
         let text = dtype.text();
-        let is_out_of_band = buffer.kind() == Kind::Object
-            && matches!(document.objects.get(buffer.index()), Some(ObjectRepr::Buffer(..)));
+        let is_out_of_band = matches!(document.object(buffer), Some(ObjectRepr::Buffer(..)));
         let found = match buffer.kind() {
             Kind::ByteArray => {
                 document.bytearrays.get(buffer.index()).map(|&repr| document.bytes_of(repr).len())

@@ -12,7 +12,7 @@ use super::hash::{K0, K1, fold, hash_bytes};
 use super::id::{Kind, NodeId};
 use super::node::NodeRef;
 use super::tables::{Document, ObjectRepr};
-use super::walk::{self, Layout};
+use super::walk::{self, DepthFirst, Layout, Met};
 
 /// Equal as values: see [`NodeRef::eq_value`].
 impl PartialEq for Document<'_> {
@@ -90,7 +90,7 @@ fn leaf<'d>(document: &'d Document<'_>, id: NodeId) -> Option<Leaf<'d>> {
         Kind::ByteArray => {
             Leaf::ByteArray(document.bytearrays.get(id.index()).map_or(&[], |&repr| document.bytes_of(repr)))
         }
-        Kind::Object => match document.objects.get(id.index()) {
+        Kind::Object => match document.object(id) {
             Some(ObjectRepr::Extension(code)) => Leaf::Extension(*code),
             Some(ObjectRepr::Buffer(index, read_only)) => Leaf::Buffer(*index, *read_only),
             _ => return None,
@@ -113,7 +113,7 @@ fn shape(document: &Document<'_>, id: NodeId) -> NodeShape {
         Kind::Dict => 3,
         Kind::Set => 4,
         Kind::FrozenSet => 5,
-        Kind::Object => match document.objects.get(id.index()) {
+        Kind::Object => match document.object(id) {
             Some(ObjectRepr::Global { .. }) => 6,
             Some(ObjectRepr::Instance(instance)) => 7 + u8::from(instance.construct == crate::Construct::New),
             _ => 9,
@@ -356,13 +356,13 @@ struct Hashes<'d, 'a> {
     layout: Layout,
     seed: u64,
     hashes: Vec<u64>,
-    states: Vec<State>,
+    states: Vec<Hashed>,
     /// The nodes that reach a cycle.
     endless: Vec<NodeId>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum State {
+enum Hashed {
     Unseen,
     Open,
     Done,
@@ -390,11 +390,11 @@ impl<'d, 'a> Hashes<'d, 'a> {
         }
     }
 
-    fn state(&self, id: NodeId) -> State {
-        self.layout.place(id).and_then(|place| self.states.get(place)).map_or(State::Unseen, |state| *state)
+    fn state(&self, id: NodeId) -> Hashed {
+        self.layout.place(id).and_then(|place| self.states.get(place)).map_or(Hashed::Unseen, |state| *state)
     }
 
-    fn set(&mut self, id: NodeId, state: State, hash: u64) {
+    fn set(&mut self, id: NodeId, state: Hashed, hash: u64) {
         let Some(place) = self.layout.place(id) else { return };
         if let (Some(slot), Some(old)) = (self.hashes.get_mut(place), self.states.get_mut(place)) {
             *slot = hash;
@@ -407,33 +407,21 @@ impl<'d, 'a> Hashes<'d, 'a> {
             return;
         }
         self.hashes.resize(self.layout.len(), 0);
-        self.states.resize(self.layout.len(), State::Unseen);
-        let mut open: Vec<(NodeId, u32)> = Vec::new();
-        self.set(root, State::Open, 0);
-        open.push((root, 0));
-        while let Some((id, next)) = open.last_mut() {
-            let (id, place) = (*id, *next);
-            *next += 1;
-            match walk::child(self.document, id, usize::try_from(place).unwrap_or(usize::MAX)) {
-                Some(child) if child.is_container() => {
-                    if self.state(child) == State::Unseen {
-                        self.set(child, State::Open, 0);
-                        open.push((child, 0));
-                    }
+        self.states.resize(self.layout.len(), Hashed::Unseen);
+        for met in DepthFirst::new(self.document, root) {
+            match met {
+                Met::Enter(id) => self.set(id, Hashed::Open, 0),
+                Met::Leave(id) if self.is_endless(id) => {
+                    let shape = shape(self.document, id);
+                    let hash = mix(mix(self.seed, u64::from(shape.kind) | 1 << 32), shape.len as u64);
+                    self.set(id, Hashed::Endless, hash);
+                    self.endless.push(id);
                 }
-                Some(_) => {}
-                None => {
-                    open.pop();
-                    if self.is_endless(id) {
-                        let shape = shape(self.document, id);
-                        let hash = mix(mix(self.seed, u64::from(shape.kind) | 1 << 32), shape.len as u64);
-                        self.set(id, State::Endless, hash);
-                        self.endless.push(id);
-                    } else {
-                        let hash = self.combine(id);
-                        self.set(id, State::Done, hash);
-                    }
+                Met::Leave(id) => {
+                    let hash = self.combine(id);
+                    self.set(id, Hashed::Done, hash);
                 }
+                Met::Again(..) => {}
             }
         }
         self.refine(ROUNDS);
@@ -449,7 +437,7 @@ impl<'d, 'a> Hashes<'d, 'a> {
                 fresh.push(self.combine(id));
             }
             for (&id, &hash) in endless.iter().zip(&fresh) {
-                self.set(id, State::Endless, hash);
+                self.set(id, Hashed::Endless, hash);
             }
         }
         self.endless = endless;
@@ -474,7 +462,7 @@ impl<'d, 'a> Hashes<'d, 'a> {
     fn is_endless(&self, id: NodeId) -> bool {
         (0..)
             .map_while(|place| walk::child(self.document, id, place))
-            .any(|child| matches!(self.state(child), State::Open | State::Endless))
+            .any(|child| matches!(self.state(child), Hashed::Open | Hashed::Endless))
     }
 
     fn combine(&mut self, id: NodeId) -> u64 {
@@ -505,7 +493,7 @@ impl<'d, 'a> Hashes<'d, 'a> {
     }
 
     fn hash_of(&mut self, id: NodeId) -> u64 {
-        if matches!(self.state(id), State::Done | State::Endless) {
+        if matches!(self.state(id), Hashed::Done | Hashed::Endless) {
             let place = self.layout.place(id).unwrap_or(usize::MAX);
             return self.hashes.get(place).copied().unwrap_or_default();
         }
@@ -513,7 +501,7 @@ impl<'d, 'a> Hashes<'d, 'a> {
             return mix(mix(self.seed ^ K1, 2), 0);
         };
         let hash = self.hash_leaf(&leaf);
-        self.set(id, State::Done, hash);
+        self.set(id, Hashed::Done, hash);
         hash
     }
 

@@ -12,10 +12,7 @@ use alloc::vec::Vec;
 use once_cell::race::OnceBox;
 
 use super::hash::{hash_bytes, seed};
-use super::id::{Kind, NodeId};
 use super::key_index::KeyIndex;
-use super::tables::Document;
-use crate::wire::text::Str;
 
 /// Dicts of up to this many keys are searched one by one.
 const FEW: usize = 64;
@@ -62,23 +59,28 @@ type LargeDict = (usize, OnceBox<Option<TextIndex>>);
 pub(crate) struct Lookups(OnceBox<Vec<LargeDict>>);
 
 impl Lookups {
-    /// The place of a text key among the pairs of a dict.
-    pub(crate) fn find(document: &Document<'_>, dict: NodeId, text: &str) -> Option<usize> {
-        let (pairs, _) = document.items(dict).as_chunks::<2>();
-        let key = |place: usize| document.text(pairs.get(place)?[0]).map(Str::as_bytes);
-        let search = || (0..pairs.len()).find(|&place| key(place) == Some(text.as_bytes()));
-        if pairs.len() <= FEW || dict.kind() != Kind::Dict {
+    /// The place of a text key in a dict with so many keys, which stands at this place of the table. The
+    /// sizes are those of all dicts in the table.
+    pub(crate) fn find<'k>(
+        &self,
+        dict: usize,
+        sizes: impl Iterator<Item = usize>,
+        len: usize,
+        key: impl Fn(usize) -> Option<&'k [u8]>,
+        text: &[u8],
+    ) -> Option<usize> {
+        let search = || (0..len).find(|&place| key(place) == Some(text));
+        if len <= FEW {
             return search();
         }
-        let large = document.lookups.0.get_or_init(|| {
-            let len = |seq: &super::tables::Seq| usize::try_from(seq.len / 2).unwrap_or_default();
-            let large = document.dicts.iter().enumerate().filter(|(_, seq)| len(seq) > FEW);
+        let large = self.0.get_or_init(|| {
+            let large = sizes.enumerate().filter(|(_, len)| *len > FEW);
             Box::new(large.map(|(place, _)| (place, OnceBox::new())).collect())
         });
-        let found = large.binary_search_by_key(&dict.index(), |(place, _)| *place).ok()?;
+        let found = large.binary_search_by_key(&dict, |(place, _)| *place).ok()?;
         let (_, index) = large.get(found)?;
-        match index.get_or_init(|| Box::new(TextIndex::new(pairs.len(), key))) {
-            Some(index) => index.find(text.as_bytes(), key),
+        match index.get_or_init(|| Box::new(TextIndex::new(len, &key))) {
+            Some(index) => index.find(text, key),
             None => search(),
         }
     }

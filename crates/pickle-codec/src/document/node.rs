@@ -5,7 +5,6 @@
 use core::fmt;
 
 use super::id::{Kind, NodeId};
-use super::lookup::Lookups;
 use super::tables::{BytesRepr, Construct, Document, Instance, ObjectRepr};
 use crate::wire::text::Str;
 
@@ -264,7 +263,12 @@ impl<'d, 'a> Pairs<'d, 'a> {
     /// ```
     #[must_use]
     pub fn get(self, key: &str) -> Option<NodeRef<'d, 'a>> {
-        let place = Lookups::find(self.document, self.dict, key)?;
+        let document = self.document;
+        let (pairs, _) = self.ids.as_chunks::<2>();
+        let text_at = |place: usize| document.text(pairs.get(place)?[0]).map(Str::as_bytes);
+        let sizes = document.dicts.iter().map(|&seq| document.run(seq).len() / 2);
+        let dict = self.dict.index();
+        let place = document.lookups.find(dict, sizes, pairs.len(), text_at, key.as_bytes())?;
         self.get_index(place).map(|(_, value)| value)
     }
 }

@@ -197,6 +197,30 @@ impl<'a> Document<'a> {
         })
     }
 
+    /// What the object table has for a node; `None` for nodes of every other kind.
+    #[inline]
+    pub(crate) fn object(&self, id: NodeId) -> Option<&ObjectRepr> {
+        if id.kind() == Kind::Object { self.objects.get(id.index()) } else { None }
+    }
+
+    /// The object that a call made.
+    #[inline]
+    pub(crate) fn instance(&self, id: NodeId) -> Option<&Instance> {
+        match self.object(id)? {
+            ObjectRepr::Instance(instance) => Some(instance),
+            _ => None,
+        }
+    }
+
+    /// The ids of a global's module and name, and what the name stands for.
+    #[inline]
+    pub(crate) fn global(&self, id: NodeId) -> Option<([NodeId; 2], Option<KnownClass>)> {
+        match *self.object(id)? {
+            ObjectRepr::Global { module, name, known } => Some(([module, name], known)),
+            _ => None,
+        }
+    }
+
     #[inline]
     #[allow(clippy::as_conversions, reason = "u32 fits usize on every supported target")]
     pub(crate) fn run(&self, seq: Seq) -> &[NodeId] {

@@ -2,7 +2,6 @@
 
 use alloc::vec::Vec;
 
-use super::class::KnownClass;
 use super::id::{Kind, NodeId};
 use super::node::NodeRef;
 use super::tables::{Document, ObjectRepr, TextRepr};
@@ -15,7 +14,7 @@ pub(crate) fn child(document: &Document<'_>, id: NodeId, place: usize) -> Option
     if id.kind() != Kind::Object {
         return document.items(id).get(place).copied();
     }
-    match document.objects.get(id.index())? {
+    match document.object(id)? {
         ObjectRepr::Global { module, name, .. } => [*module, *name].get(place).copied(),
         ObjectRepr::Instance(instance) => instance.children().get(place).copied(),
         ObjectRepr::PersistentId { value, .. } => [*value].get(place).copied(),
@@ -25,18 +24,7 @@ pub(crate) fn child(document: &Document<'_>, id: NodeId, place: usize) -> Option
 
 /// The ids of the module and the name of a global.
 pub(crate) fn global_names(node: NodeRef<'_, '_>) -> [NodeId; 2] {
-    match node.document.objects.get(node.id.index()) {
-        Some(ObjectRepr::Global { module, name, .. }) if node.id.kind() == Kind::Object => [*module, *name],
-        _ => [NodeId::NONE; 2],
-    }
-}
-
-/// What a global's name stands for.
-pub(crate) fn global_class(document: &Document<'_>, id: NodeId) -> Option<KnownClass> {
-    match document.objects.get(id.index()) {
-        Some(ObjectRepr::Global { known, .. }) if id.kind() == Kind::Object => *known,
-        _ => None,
-    }
+    node.document.global(node.id).map_or([NodeId::NONE; 2], |(names, _)| names)
 }
 
 /// Text with lone surrogates that stands in the input.
@@ -166,35 +154,81 @@ impl NodeSet {
     }
 }
 
-/// Whether a node contains itself, or holds one that does. Linear, and without recursion.
-pub(crate) fn reaches_cycle(node: NodeRef<'_, '_>) -> bool {
-    let document = node.document;
-    if !node.id.is_container() {
-        return false;
+/// What a walk in depth meets: containers alone, and each of them is entered and left once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Met {
+    /// For the first time. Its parts come next.
+    Enter(NodeId),
+    /// All of its parts have been left, or were met before.
+    Leave(NodeId),
+    /// A part that was entered earlier, and whether it is still open, which closes a cycle.
+    Again(NodeId, bool),
+}
+
+/// A walk through all containers that a node holds, in depth, children before parents.
+///
+/// It does not recurse: the containers that are open are on a stack of its own, each with the place of its
+/// next part. Every part is looked at once, so that the time is linear in the size of the graph.
+pub(crate) struct DepthFirst<'d, 'a> {
+    document: &'d Document<'a>,
+    root: Option<NodeId>,
+    stack: Vec<(NodeId, u32)>,
+    seen: NodeSet,
+    open: NodeSet,
+}
+
+impl<'d, 'a> DepthFirst<'d, 'a> {
+    pub(crate) fn new(document: &'d Document<'a>, root: NodeId) -> Self {
+        let root = Some(root).filter(|root| root.is_container());
+        // What holds nothing is not worth the sets.
+        let nothing = Document::default();
+        let sized = if root.is_some() { document } else { &nothing };
+        Self { document, root, stack: Vec::new(), seen: NodeSet::new(sized), open: NodeSet::new(sized) }
     }
-    let (mut seen, mut open_ones) = (NodeSet::new(document), NodeSet::new(document));
-    let mut open: Vec<(NodeId, u32)> = Vec::new();
-    seen.insert(node.id);
-    open_ones.insert(node.id);
-    open.push((node.id, 0));
-    while let Some((id, next)) = open.last_mut() {
-        let place = *next;
-        *next += 1;
-        match child(document, *id, usize::try_from(place).unwrap_or(usize::MAX)) {
-            Some(child) if !child.is_container() => {}
-            Some(child) if seen.insert(child) => {
-                open_ones.insert(child);
-                open.push((child, 0));
-            }
-            Some(child) if open_ones.contains(child) => return true,
-            Some(_) => {}
-            None => {
-                open_ones.remove(*id);
-                open.pop();
+
+    /// The containers that are open: how deep the walk is.
+    pub(crate) fn depth(&self) -> usize {
+        self.stack.len()
+    }
+
+    fn enter(&mut self, id: NodeId) -> Met {
+        self.seen.insert(id);
+        self.open.insert(id);
+        self.stack.push((id, 0));
+        Met::Enter(id)
+    }
+}
+
+impl Iterator for DepthFirst<'_, '_> {
+    type Item = Met;
+
+    fn next(&mut self) -> Option<Met> {
+        if let Some(root) = self.root.take() {
+            return Some(self.enter(root));
+        }
+        while let Some((id, next)) = self.stack.last_mut() {
+            let (id, place) = (*id, *next);
+            *next += 1;
+            match child(self.document, id, usize::try_from(place).unwrap_or(usize::MAX)) {
+                Some(child) if !child.is_container() => {}
+                Some(child) if self.seen.contains(child) => {
+                    return Some(Met::Again(child, self.open.contains(child)));
+                }
+                Some(child) => return Some(self.enter(child)),
+                None => {
+                    self.open.remove(id);
+                    self.stack.pop();
+                    return Some(Met::Leave(id));
+                }
             }
         }
+        None
     }
-    false
+}
+
+/// Whether a node contains itself, or holds one that does. Linear, and without recursion.
+pub(crate) fn reaches_cycle(node: NodeRef<'_, '_>) -> bool {
+    DepthFirst::new(node.document, node.id).any(|met| matches!(met, Met::Again(_, true)))
 }
 
 /// Writing out a cycle ends at one limit or the other; the cause is the cycle.

@@ -4,7 +4,7 @@
 pub(crate) const BATCH: u32 = 1_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shape {
+pub(crate) enum Holder {
     /// Around everything: holds one value.
     Root,
     List,
@@ -42,7 +42,7 @@ pub(crate) struct Open {
     pub(crate) run: u32,
     /// Memo index of the container, or `NO_MEMO`.
     pub(crate) memo: u32,
-    pub(crate) shape: Shape,
+    pub(crate) shape: Holder,
     pub(crate) batch: Batch,
     /// A batch has been opened before.
     pub(crate) begun: bool,
@@ -58,7 +58,7 @@ pub(crate) struct Open {
 pub(crate) const NO_MEMO: u32 = u32::MAX;
 
 impl Open {
-    pub(crate) const fn new(shape: Shape, left: u64, memo: u32) -> Self {
+    pub(crate) const fn new(shape: Holder, left: u64, memo: u32) -> Self {
         Self {
             left,
             run: 0,
@@ -73,11 +73,11 @@ impl Open {
     }
 
     pub(crate) const fn root() -> Self {
-        Self::new(Shape::Root, 1, NO_MEMO)
+        Self::new(Holder::Root, 1, NO_MEMO)
     }
 
     pub(crate) const fn parts() -> Self {
-        let mut open = Self::new(Shape::Parts, 0, NO_MEMO);
+        let mut open = Self::new(Holder::Parts, 0, NO_MEMO);
         open.run = u32::MAX;
         open
     }

@@ -9,12 +9,12 @@ use alloc::vec::Vec;
 pub(crate) struct Single(u16);
 
 const FIXED: u16 = 2 * 257;
-const SLOTS: usize = FIXED as usize + Name::COUNT;
+const SLOTS: usize = FIXED as usize + OwnName::COUNT;
 
 /// What the encoder names on its own account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
-pub(crate) enum Name {
+pub(crate) enum OwnName {
     Latin1,
     Encode,
     Bytes,
@@ -35,7 +35,7 @@ pub(crate) enum Name {
     GetAttr,
 }
 
-impl Name {
+impl OwnName {
     const COUNT: usize = 18;
 }
 
@@ -62,7 +62,7 @@ impl Single {
         }
     }
 
-    pub(crate) const fn name(name: Name) -> Self {
+    pub(crate) const fn name(name: OwnName) -> Self {
         Self(FIXED + name as u16)
     }
 }

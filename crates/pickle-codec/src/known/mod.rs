@@ -21,6 +21,6 @@ pub(crate) use names::{canonical, lookup, names_outer, owns_module_text, shown};
 pub(crate) use numpy::{Dtype, NumpyScalar};
 pub use reading::Known;
 pub(crate) use reading::{
-    equality_parts, global_name, is_global, is_int, reading_of, role, small_int, uuid_int, word,
+    equality_parts, global_name, is_global, is_int, reading_of, role, small_int, with_state, word,
 };
 pub(crate) use shape::{Args, allowed_reading, is_sound, takes_items, takes_pairs};

@@ -9,7 +9,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::reading::{global_name, small_int, word};
-use crate::document::{Document, Kind, NodeId, ObjectRepr};
+use crate::document::{Document, Kind, NodeId};
 use crate::wire::text::{Str, push_code_point};
 
 /// The longest code of a type, such as `U4096`. Looking at a longer one would cost its length at each array.
@@ -55,11 +55,7 @@ fn short_word<'d>(document: &'d Document<'_>, id: NodeId) -> Option<&'d str> {
 impl<'d> Dtype<'d> {
     /// Reads the object that describes a type.
     pub(crate) fn read(document: &'d Document<'_>, id: NodeId) -> Option<Self> {
-        let Some(ObjectRepr::Instance(instance)) =
-            document.objects.get(id.index()).filter(|_| id.kind() == Kind::Object)
-        else {
-            return None;
-        };
+        let instance = document.instance(id)?;
         if global_name(document, instance.class) != Some((Str::Utf8("numpy"), Str::Utf8("dtype"))) {
             return None;
         }

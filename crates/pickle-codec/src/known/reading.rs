@@ -8,9 +8,7 @@ use num_bigint::BigInt;
 
 use super::calendar::{Date, Time, TimeDelta, UtcOffset, Zone};
 use super::{names, path};
-use crate::document::{
-    Document, Instance, Items, Kind, KnownClass, NodeId, NodeRef, Object, ObjectRepr, Pairs,
-};
+use crate::document::{Document, Instance, Items, Kind, KnownClass, NodeId, NodeRef, Object, Pairs};
 use crate::limits::MAX_INT_DIGITS;
 use crate::wire::text::Str;
 
@@ -180,12 +178,8 @@ impl<'d, 'a> Object<'d, 'a> {
 
 /// The name of a global, as Python 3 has it if it is known.
 pub(crate) fn global_name<'d>(document: &'d Document<'_>, id: NodeId) -> Option<(Str<'d>, Str<'d>)> {
-    match document.objects.get(id.index()) {
-        Some(ObjectRepr::Global { module, name, known }) if id.kind() == Kind::Object => {
-            Some(names::shown(*known, document.text(*module)?, document.text(*name)?))
-        }
-        _ => None,
-    }
+    let ([module, name], known) = document.global(id)?;
+    Some(names::shown(known, document.text(module)?, document.text(name)?))
 }
 
 fn float(document: &Document<'_>, id: NodeId) -> Option<f64> {
@@ -233,27 +227,14 @@ pub(super) fn timedelta(document: &Document<'_>, instance: &Instance) -> Option<
 /// The offset of a `datetime.timezone`.
 pub(super) fn offset(document: &Document<'_>, instance: &Instance) -> Option<UtcOffset> {
     let delta = *document.items(instance.args).first()?;
-    match document.objects.get(delta.index()) {
-        Some(ObjectRepr::Instance(delta_instance))
-            if delta.kind() == Kind::Object && delta_instance.known == Some(KnownClass::TimeDelta) =>
-        {
-            timedelta(document, delta_instance)?.to_utc_offset()
-        }
-        _ => None,
-    }
+    let delta = document.instance(delta).filter(|delta| delta.known == Some(KnownClass::TimeDelta))?;
+    timedelta(document, delta)?.to_utc_offset()
 }
 
 fn zone<'d, 'a>(document: &'d Document<'a>, id: Option<NodeId>) -> Option<Zone<'d, 'a>> {
     let id = id.filter(|&id| id != NodeId::NONE)?;
-    let fixed = match document.objects.get(id.index()) {
-        Some(ObjectRepr::Instance(instance))
-            if id.kind() == Kind::Object && instance.known == Some(KnownClass::TimeZone) =>
-        {
-            offset(document, instance)
-        }
-        _ => None,
-    };
-    Some(match fixed {
+    let fixed = document.instance(id).filter(|zone| zone.known == Some(KnownClass::TimeZone));
+    Some(match fixed.and_then(|zone| offset(document, zone)) {
         Some(offset) => Zone::Fixed(offset),
         None => Zone::Other(document.node(id)),
     })
@@ -359,14 +340,11 @@ pub(super) fn ip(document: &Document<'_>, class: KnownClass, id: NodeId) -> Opti
 
 /// The class of the global that was called.
 pub(crate) fn role(document: &Document<'_>, class: NodeId) -> Option<KnownClass> {
-    match document.objects.get(class.index()) {
-        Some(ObjectRepr::Global { known, .. }) if class.kind() == Kind::Object => *known,
-        _ => None,
-    }
+    document.global(class)?.1
 }
 
 pub(crate) fn is_global(document: &Document<'_>, id: NodeId) -> bool {
-    id.kind() == Kind::Object && matches!(document.objects.get(id.index()), Some(ObjectRepr::Global { .. }))
+    document.global(id).is_some()
 }
 
 pub(crate) fn is_scalar(id: NodeId) -> bool {
@@ -440,10 +418,7 @@ pub(crate) fn uuid_int(document: &Document<'_>, state: NodeId) -> Option<NodeId>
 
 /// What an object was read as.
 pub(crate) fn reading_of(document: &Document<'_>, id: NodeId) -> Option<KnownClass> {
-    match document.objects.get(id.index()) {
-        Some(ObjectRepr::Instance(instance)) if id.kind() == Kind::Object => instance.known,
-        _ => None,
-    }
+    document.instance(id)?.known
 }
 
 /// What makes an object equal to another one of its class, or `None` if only being the same object does.
@@ -454,4 +429,20 @@ pub(crate) fn equality_parts(document: &Document<'_>, instance: &Instance) -> Op
         _ if instance.state != NodeId::ABSENT => None,
         _ => Some(instance.args),
     }
+}
+
+/// What an object is read as once BUILD has given it this state; `None` if it is then only described.
+pub(crate) fn with_state(document: &Document<'_>, instance: &Instance, state: NodeId) -> Option<KnownClass> {
+    instance.known.filter(|known| match known {
+        KnownClass::Uuid => uuid_int(document, state).is_some(),
+        KnownClass::Exception | KnownClass::Enum
+            if role(document, instance.class).is_none_or(|role| role == KnownClass::Allowed) =>
+        {
+            true
+        }
+        KnownClass::Exception => state.kind() == Kind::Dict || state == NodeId::NONE,
+        KnownClass::OrderedDict => state.kind() == Kind::Dict,
+        KnownClass::Instance => true,
+        _ => false,
+    })
 }

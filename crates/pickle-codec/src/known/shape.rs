@@ -3,8 +3,7 @@
 use super::calendar::Date;
 use super::names;
 use super::reading::{self, is_global, is_int, is_scalar, packed, role, small_int, word};
-use crate::document::{Document, Instance, Kind, KnownClass, NodeId, ObjectRepr};
-use crate::wire::text::Str;
+use crate::document::{Document, Instance, Kind, KnownClass, NodeId};
 
 /// The longest path that is read, because a shared part makes a long path of a short pickle.
 const MAX_PATH: usize = 1 << 20;
@@ -32,10 +31,8 @@ pub(crate) fn allowed_reading(
     instance: &Instance,
     args: Args,
 ) -> Option<KnownClass> {
-    let name = match document.objects.get(instance.class.index()) {
-        Some(ObjectRepr::Global { name, .. }) => document.text(*name).and_then(Str::as_str)?,
-        _ => return None,
-    };
+    let ([_, name], _) = document.global(instance.class)?;
+    let name = document.text(name)?.as_str()?;
     if names::names_an_exception(name) {
         return Some(KnownClass::Exception);
     }
@@ -120,18 +117,13 @@ fn is_zone(document: &Document<'_>, id: NodeId) -> bool {
     if id == NodeId::NONE {
         return true;
     }
-    match document.objects.get(id.index()) {
-        // A class that the caller allowed, or any under `Globals::Inert`, may be a `tzinfo`.
-        Some(ObjectRepr::Instance(instance)) if id.kind() == Kind::Object => {
-            matches!(
-                instance.known,
-                None | Some(
-                    KnownClass::TimeZone | KnownClass::ZoneInfo | KnownClass::Enum | KnownClass::Allowed
-                )
-            )
-        }
-        _ => false,
-    }
+    // A class that the caller allowed, or any under `Globals::Inert`, may be a `tzinfo`.
+    document.instance(id).is_some_and(|zone| {
+        matches!(
+            zone.known,
+            None | Some(KnownClass::TimeZone | KnownClass::ZoneInfo | KnownClass::Enum | KnownClass::Allowed)
+        )
+    })
 }
 
 /// Whether a text can be the key of a zone: a path below the folder of zones.

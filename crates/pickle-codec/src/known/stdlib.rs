@@ -449,10 +449,10 @@ pub(super) const RENAMED_MODULES: &[(&str, &str)] = &[
 ];
 
 /// Module and name.
-type Name = (&'static str, &'static str);
+type Dotted = (&'static str, &'static str);
 
 /// Single names that Python 3 moved, from `NAME_MAPPING` in `Lib/_compat_pickle.py`; sorted.
-pub(super) const MOVED_NAMES: &[(Name, Name)] = &[
+pub(super) const MOVED_NAMES: &[(Dotted, Dotted)] = &[
     (("UserDict", "IterableUserDict"), ("collections", "UserDict")),
     (("UserDict", "UserDict"), ("collections", "UserDict")),
     (("UserList", "UserList"), ("collections", "UserList")),

@@ -215,7 +215,7 @@ fn form<'d>(document: &'d Document<'_>, id: NodeId, head: bool) -> Form<'d> {
         Node::FrozenSet(items) => Form::Items(Delimiters::FROZENSET, items.len()),
         Node::Dict(pairs) => Form::Items(Delimiters::DICT, pairs.len() * 2),
         Node::Global(module, name) => {
-            Form::Word(Cow::Owned(global_text(walk::global_class(document, id), module, name)))
+            Form::Word(Cow::Owned(global_text(crate::known::role(document, id), module, name)))
         }
         Node::Object(object) => {
             if let Some(form) = known::repr(object) {

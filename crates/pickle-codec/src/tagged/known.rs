@@ -10,7 +10,7 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 
 use num_bigint::BigInt;
 
-use crate::build::construct::{self, Constructed, read_state};
+use crate::build::construct::{self, Constructed};
 use crate::build::fill::Builder;
 use crate::document::{Construct, Instance, Kind, KnownClass, NodeId, ObjectRepr};
 use crate::known;
@@ -316,7 +316,7 @@ impl Maker<'_, '_> {
 
     fn give_state(&mut self, object: NodeId, state: NodeId) -> Result<(), Fault> {
         let Some(instance) = self.builder.instance_mut(object).copied() else { return Err(Fault::Unfit) };
-        let known = read_state(self.builder, &instance, state)?;
+        let known = known::with_state(&self.builder.document, &instance, state);
         if known.is_none() {
             return Err(Fault::Unfit);
         }

@@ -31,9 +31,9 @@ pub(super) fn write(node: NodeRef<'_, '_>, refs: bool, budget: &mut Budget, out:
     outcome.map_err(|stop| {
         out.truncate(start);
         Error::plain(match stop {
-            Stop::Kind(kind) if !refs => limit_or_cycle(kind, node),
-            Stop::Kind(kind) => kind,
-            Stop::Full => ErrorKind::Budget,
+            Halt::Kind(kind) if !refs => limit_or_cycle(kind, node),
+            Halt::Kind(kind) => kind,
+            Halt::Full => ErrorKind::Budget,
         })
     })
 }
@@ -55,12 +55,12 @@ impl Pass<'_, '_> {
         }
         let start = out.len();
         match self.over(out, AT_ONCE) {
-            Err(Stop::Full) => out.truncate(start),
+            Err(Halt::Full) => out.truncate(start),
             done => return done,
         }
         let mut count = Count::default();
         self.over(&mut count, usize::MAX)?;
-        out.try_reserve_exact(count.len()).map_err(|_| Stop::Full)?;
+        out.try_reserve_exact(count.len()).map_err(|_| Halt::Full)?;
         self.over(out, usize::MAX)
     }
 
@@ -77,19 +77,19 @@ impl Pass<'_, '_> {
 }
 
 /// Why a writer ended early.
-enum Stop {
+enum Halt {
     Kind(ErrorKind),
     /// More than what is written without counting first.
     Full,
 }
 
-impl From<ErrorKind> for Stop {
+impl From<ErrorKind> for Halt {
     fn from(kind: ErrorKind) -> Self {
         Self::Kind(kind)
     }
 }
 
-type Written = core::result::Result<(), Stop>;
+type Written = core::result::Result<(), Halt>;
 
 /// Which objects are met again, and the numbers they have been given.
 #[derive(Default)]
@@ -221,9 +221,9 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
     fn charge(&self, more: usize) -> Written {
         let produced = self.sink.len().saturating_add(more);
         if produced > self.limit || self.work > self.limit {
-            return Err(Stop::Kind(ErrorKind::Budget));
+            return Err(Halt::Kind(ErrorKind::Budget));
         }
-        if produced > self.at_once { Err(Stop::Full) } else { Ok(()) }
+        if produced > self.at_once { Err(Halt::Full) } else { Ok(()) }
     }
 
     fn items(&mut self, ids: &'d [NodeId], from: usize) -> Written {
@@ -275,7 +275,7 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
         if !id.is_container() {
             return self.scalar(id);
         }
-        if let Some(ObjectRepr::Global { .. }) = self.object_repr(id) {
+        if let Some(ObjectRepr::Global { .. }) = self.document.object(id) {
             // A name is no container: it is the same wherever it stands.
             return self.global(id);
         }
@@ -288,7 +288,7 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
         }
         if !self.open.insert(id) {
             // An empty tuple has one id wherever it stands, so it is never open.
-            return Err(Stop::Kind(ErrorKind::Recursive));
+            return Err(Halt::Kind(ErrorKind::Recursive));
         }
         let ids = self.document.items(id);
         match id.kind() {
@@ -300,11 +300,6 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
             _ => return self.object(id),
         }
         Ok(())
-    }
-
-    fn object_repr(&self, id: NodeId) -> Option<&'d ObjectRepr> {
-        let document = self.document;
-        document.objects.get(id.index()).filter(|_| id.kind() == Kind::Object)
     }
 
     fn container(&mut self, id: NodeId, open: &str, ids: &'d [NodeId], close: &'static str) {
@@ -484,11 +479,7 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
     }
 
     fn global(&mut self, id: NodeId) -> Written {
-        let known = match self.object_repr(id) {
-            Some(ObjectRepr::Global { known, .. }) => *known,
-            _ => None,
-        };
-        if known == Some(KnownClass::Member)
+        if known::role(self.document, id) == Some(KnownClass::Member)
             && let Some((Str::Utf8(module), Str::Utf8(name))) = global_name(self.document, id)
             && let Some((class, member)) = known::member(module, name)
         {
@@ -527,7 +518,7 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
 
     fn object(&mut self, id: NodeId) -> Written {
         self.tasks.push(Task::Close(id, ""));
-        match self.object_repr(id) {
+        match self.document.object(id) {
             Some(ObjectRepr::Instance(instance)) => {
                 self.work = self.work.saturating_add(self.document.items(instance.args).len());
                 self.charge(0)?;

@@ -33,9 +33,9 @@ pub(crate) fn string_literal(line: &[u8]) -> Result<Vec<u8>, ErrorKind> {
         if !rest.is_empty() {
             let (tail, escaped) = c_escape(rest).map_err(|_| ErrorKind::Escape)?;
             match escaped {
-                Escaped::Nothing => {}
-                Escaped::Byte(byte) => out.push(byte),
-                Escaped::Unknown(byte) => out.extend_from_slice(&[b'\\', byte]),
+                EscapedUnit::Nothing => {}
+                EscapedUnit::Byte(byte) => out.push(byte),
+                EscapedUnit::Unknown(byte) => out.extend_from_slice(&[b'\\', byte]),
             }
             rest = tail;
         }
@@ -74,7 +74,7 @@ fn until_backslash(input: &[u8]) -> Result<(&[u8], &[u8]), ErrorKind> {
 
 /// What an escape of a STRING stands for.
 #[derive(Clone, Copy)]
-enum Escaped {
+enum EscapedUnit {
     /// A line feed behind a backslash is no part of the text.
     Nothing,
     Byte(u8),
@@ -83,25 +83,25 @@ enum Escaped {
 }
 
 /// One escape of a STRING, from its backslash on.
-fn c_escape(input: &[u8]) -> Parsed<'_, Escaped> {
+fn c_escape(input: &[u8]) -> Parsed<'_, EscapedUnit> {
     preceded(
         tag("\\"),
         alt((
             octal,
             // What `\x` begins has to be whole; no other reading is tried.
             preceded(tag("x"), cut(map_opt(|input| hex(2, input), |value| u8::try_from(value).ok())))
-                .map(Escaped::Byte),
+                .map(EscapedUnit::Byte),
             map(take(1_usize), |byte: &[u8]| match byte {
-                b"\n" => Escaped::Nothing,
-                b"b" => Escaped::Byte(0x08),
-                b"f" => Escaped::Byte(0x0c),
-                b"t" => Escaped::Byte(b'\t'),
-                b"n" => Escaped::Byte(b'\n'),
-                b"r" => Escaped::Byte(b'\r'),
-                b"v" => Escaped::Byte(0x0b),
-                b"a" => Escaped::Byte(0x07),
-                &[quoted @ (b'\\' | b'\'' | b'"')] => Escaped::Byte(quoted),
-                other => other.first().map_or(Escaped::Nothing, |&byte| Escaped::Unknown(byte)),
+                b"\n" => EscapedUnit::Nothing,
+                b"b" => EscapedUnit::Byte(0x08),
+                b"f" => EscapedUnit::Byte(0x0c),
+                b"t" => EscapedUnit::Byte(b'\t'),
+                b"n" => EscapedUnit::Byte(b'\n'),
+                b"r" => EscapedUnit::Byte(b'\r'),
+                b"v" => EscapedUnit::Byte(0x0b),
+                b"a" => EscapedUnit::Byte(0x07),
+                &[quoted @ (b'\\' | b'\'' | b'"')] => EscapedUnit::Byte(quoted),
+                other => other.first().map_or(EscapedUnit::Nothing, |&byte| EscapedUnit::Unknown(byte)),
             }),
         )),
     )
@@ -109,11 +109,11 @@ fn c_escape(input: &[u8]) -> Parsed<'_, Escaped> {
 }
 
 /// One to three octal digits; `\777` wraps to 0xff as in CPython.
-fn octal(input: &[u8]) -> Parsed<'_, Escaped> {
+fn octal(input: &[u8]) -> Parsed<'_, EscapedUnit> {
     map(take_while_m_n(1, 3, |byte| matches!(byte, b'0'..=b'7')), |digits: &[u8]| {
         let value = digits.iter().fold(0_u16, |value, digit| (value << 3) | u16::from(digit - b'0'));
         let [low, _] = value.to_le_bytes();
-        Escaped::Byte(low)
+        EscapedUnit::Byte(low)
     })
     .parse(input)
 }

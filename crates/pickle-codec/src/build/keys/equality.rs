@@ -126,7 +126,7 @@ fn compare(
             true
         }
         (Kind::Object, Kind::Object) => {
-            match (document.objects.get(left.index()), document.objects.get(right.index())) {
+            match (document.object(left), document.object(right)) {
                 (Some(ObjectRepr::Instance(left)), Some(ObjectRepr::Instance(right))) => {
                     let parts = |instance| known::equality_parts(document, instance);
                     match (parts(left), parts(right)) {

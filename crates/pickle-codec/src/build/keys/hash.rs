@@ -94,7 +94,7 @@ fn part(document: &Document<'_>, id: NodeId, place: u32) -> Option<NodeId> {
     if id.kind() != Kind::Object {
         return document.items(id).get(place).copied();
     }
-    match document.objects.get(id.index()) {
+    match document.object(id) {
         Some(ObjectRepr::Instance(instance)) if place == 0 => known::equality_parts(document, instance),
         Some(ObjectRepr::Global { module, name, .. }) => [*module, *name].get(place).copied(),
         _ => None,
@@ -135,8 +135,7 @@ fn hash_or_open(
         Kind::FrozenSet => 0,
         Kind::List | Kind::Dict | Kind::Set | Kind::ByteArray => return Err(ErrorKind::Hash),
         Kind::Object => {
-            if let Some(ObjectRepr::Instance(instance)) = document.objects.get(id.index())
-                && instance.known.is_some_and(|known| !known.is_hashable())
+            if document.instance(id).is_some_and(|made| made.known.is_some_and(|known| !known.is_hashable()))
             {
                 return Err(ErrorKind::Hash);
             }

@@ -10,9 +10,9 @@ use bytes::BufMut;
 
 use self::sharing::Wanted;
 use self::target::{CopyingTo, Sharing, Target};
-use super::open::{NO_MEMO, Open, Shape};
+use super::open::{Holder, NO_MEMO, Open};
 use super::options::EncodeOptions;
-use super::singles::Name;
+use super::singles::OwnName;
 #[cfg(feature = "std")]
 use super::sink::Calling;
 use super::sink::{Copying, Scratch, Sink};
@@ -22,7 +22,7 @@ use crate::document::walk::Layout;
 use crate::document::{BytesRepr, Document, TextRepr};
 use crate::document::{Construct, Instance, ObjectRepr};
 use crate::document::{Kind, NodeId};
-use crate::known::owns_module_text;
+use crate::known::{owns_module_text, role};
 use crate::wire::error::{Error, ErrorKind, Result};
 use crate::wire::protocol::Protocol;
 use crate::wire::text::Str;
@@ -360,7 +360,7 @@ impl<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>> Walk<'v, 'x, '_, S, T> {
     }
 
     fn visit_object(&mut self, id: NodeId) -> Result<()> {
-        match self.document.objects.get(id.index()).copied() {
+        match self.document.object(id).copied() {
             None => self.writer.none(),
             Some(ObjectRepr::Global { module, name, .. }) => self.global(id, module, name),
             Some(ObjectRepr::Extension(code)) => self.extension(code),
@@ -381,10 +381,7 @@ impl<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>> Walk<'v, 'x, '_, S, T> {
     fn global(&mut self, id: NodeId, module: NodeId, name: NodeId) -> Result<()> {
         let (module_text, name_text) = (self.text_of(module), self.text_of(name));
         // `complex` is the one class that the encoder writes by itself, so each protocol has its spelling.
-        let is_complex = matches!(
-            self.document.objects.get(id.index()),
-            Some(ObjectRepr::Global { known: Some(KnownClass::Complex), .. })
-        );
+        let is_complex = role(self.document, id) == Some(KnownClass::Complex);
         if let Some(name) = name_text.as_str()
             && self.writer.takes_getattr(name)
         {
@@ -395,7 +392,7 @@ impl<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>> Walk<'v, 'x, '_, S, T> {
         let spelt_anew = self.writer.protocol() < Protocol::V4 || module_text != Str::Utf8("builtins");
         if is_complex && spelt_anew {
             self.writer.item()?;
-            self.writer.name(Name::Complex)?;
+            self.writer.name(OwnName::Complex)?;
         } else if self.writer.protocol() < Protocol::V4 {
             self.writer.global(module_text, name_text)?;
         } else {
@@ -479,13 +476,6 @@ impl<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>> Walk<'v, 'x, '_, S, T> {
         self.visit(value)
     }
 
-    fn instance(&self, id: NodeId) -> Option<Instance> {
-        match self.document.objects.get(id.index()) {
-            Some(ObjectRepr::Instance(instance)) if id.kind() == Kind::Object => Some(*instance),
-            _ => None,
-        }
-    }
-
     /// The next part of the object on top.
     fn step_object(&mut self) -> Result<()> {
         let Some(top) = self.open.last_mut() else { return Ok(()) };
@@ -497,7 +487,7 @@ impl<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>> Walk<'v, 'x, '_, S, T> {
             self.writer.last = NO_MEMO;
             return Ok(());
         }
-        let Some(instance) = self.instance(id) else {
+        let Some(instance) = self.document.instance(id).copied() else {
             self.leave();
             return Ok(());
         };
@@ -517,7 +507,7 @@ impl<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>> Walk<'v, 'x, '_, S, T> {
                 };
                 self.set_stage(Stage::Rebuilt);
                 self.writer.item()?;
-                self.writer.name(Name::Reconstructor)?;
+                self.writer.name(OwnName::Reconstructor)?;
                 self.writer.begin_tuple(3)?;
                 self.visit(instance.class)?;
                 self.choose(instance.class);
@@ -532,7 +522,7 @@ impl<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>> Walk<'v, 'x, '_, S, T> {
             Stage::Class if spelled => {
                 self.set_stage(Stage::NewArgs);
                 self.writer.item()?;
-                self.writer.name(if lacks_kwargs { Name::NewObj } else { Name::NewObjEx })?;
+                self.writer.name(if lacks_kwargs { OwnName::NewObj } else { OwnName::NewObjEx })?;
                 let len = if lacks_kwargs { 1 + self.document.items(instance.args).len() } else { 3 };
                 self.writer.begin_tuple(len)?;
                 self.visit(instance.class)
@@ -629,9 +619,9 @@ impl<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>> Walk<'v, 'x, '_, S, T> {
         let items = self.document.items(list);
         let mut start = 0;
         if place == 0
-            && let Some(instance) = self.open.last().and_then(|top| self.instance(top.id))
+            && let Some(instance) = self.open.last().and_then(|top| self.document.instance(top.id))
         {
-            start = self.in_args(&instance, items);
+            start = self.in_args(instance, items);
         }
         let place = place.max(start);
         let Some(&child) = items.get(place) else {
@@ -644,9 +634,9 @@ impl<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>> Walk<'v, 'x, '_, S, T> {
         if !self.writer.is_given() {
             let left = items.len() - start;
             if after == Stage::State {
-                self.writer.begin_given(Shape::Pairs, left / 2);
+                self.writer.begin_given(Holder::Pairs, left / 2);
             } else {
-                self.writer.begin_given(Shape::Items, left);
+                self.writer.begin_given(Holder::Items, left);
             }
         }
         if let Some(top) = self.open.last_mut() {
@@ -673,23 +663,23 @@ impl<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>> Walk<'v, 'x, '_, S, T> {
 }
 
 /// The built-in type that an instance of a subclass is made from.
-fn base_of(value: NodeId) -> Name {
+fn base_of(value: NodeId) -> OwnName {
     match value.kind() {
         Kind::Constant => match value {
-            NodeId::EMPTY_TUPLE => Name::Tuple,
-            NodeId::NONE => Name::Object,
-            _ => Name::Int,
+            NodeId::EMPTY_TUPLE => OwnName::Tuple,
+            NodeId::NONE => OwnName::Object,
+            _ => OwnName::Int,
         },
-        Kind::Small | Kind::Int | Kind::Big => Name::Int,
-        Kind::Float => Name::Float,
-        Kind::Str | Kind::Text => Name::Str,
-        Kind::Bytes | Kind::Blob => Name::Bytes,
-        Kind::ByteArray => Name::ByteArray,
-        Kind::List => Name::List,
-        Kind::Tuple => Name::Tuple,
-        Kind::Dict => Name::Dict,
-        Kind::Set => Name::Set,
-        Kind::FrozenSet => Name::FrozenSet,
-        Kind::Object => Name::Complex,
+        Kind::Small | Kind::Int | Kind::Big => OwnName::Int,
+        Kind::Float => OwnName::Float,
+        Kind::Str | Kind::Text => OwnName::Str,
+        Kind::Bytes | Kind::Blob => OwnName::Bytes,
+        Kind::ByteArray => OwnName::ByteArray,
+        Kind::List => OwnName::List,
+        Kind::Tuple => OwnName::Tuple,
+        Kind::Dict => OwnName::Dict,
+        Kind::Set => OwnName::Set,
+        Kind::FrozenSet => OwnName::FrozenSet,
+        Kind::Object => OwnName::Complex,
     }
 }

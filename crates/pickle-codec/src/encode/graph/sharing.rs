@@ -37,8 +37,7 @@ impl Wanted {
                 let once = *visits & !Self::OPEN == 1;
                 *visits = 2 | (*visits & Self::OPEN);
                 // It has no place in the memo and is written at each place, so that its value is met again.
-                if let Some(ObjectRepr::PersistentId { value, .. }) = document.objects.get(id.index())
-                    && id.kind() == Kind::Object
+                if let Some(ObjectRepr::PersistentId { value, .. }) = document.object(id)
                     && once
                 {
                     open.push((*value, false));
@@ -52,16 +51,16 @@ impl Wanted {
             *visits |= Self::OPEN;
             open.push((id, true));
             let mut add = |ids: &[NodeId]| open.extend(ids.iter().map(|&id| (id, false)));
-            match document.objects.get(id.index()) {
-                Some(ObjectRepr::Instance(instance)) if id.kind() == Kind::Object => {
+            match document.object(id) {
+                Some(ObjectRepr::Instance(instance)) => {
                     add(&[instance.class, instance.args, instance.kwargs, instance.state]);
                     add(document.items(instance.items));
                     add(document.items(instance.pairs));
                 }
-                Some(ObjectRepr::Global { module, name, .. }) if id.kind() == Kind::Object => {
+                Some(ObjectRepr::Global { module, name, .. }) => {
                     add(&[*module, *name]);
                 }
-                Some(ObjectRepr::PersistentId { value, .. }) if id.kind() == Kind::Object => add(&[*value]),
+                Some(ObjectRepr::PersistentId { value, .. }) => add(&[*value]),
                 _ => add(document.items(id)),
             }
         }

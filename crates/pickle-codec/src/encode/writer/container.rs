@@ -1,8 +1,8 @@
 //! Containers: how they begin and end.
 
 use super::{Style, Writer, misuse};
-use crate::encode::open::{NO_MEMO, Open, Shape};
-use crate::encode::singles::Name;
+use crate::encode::open::{Holder, NO_MEMO, Open};
+use crate::encode::singles::OwnName;
 use crate::encode::sink::Sink;
 use crate::wire::error::{Error, ErrorKind, Result};
 use crate::wire::protocol::Protocol;
@@ -13,8 +13,8 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
     const fn is_hashed(&self) -> bool {
         match self.top.shape {
             // Keys and values take turns, and no batch ends between the two.
-            Shape::Dict => self.top.run.is_multiple_of(2),
-            Shape::Set | Shape::FrozenSet | Shape::CalledSet | Shape::CalledFrozenSet => true,
+            Holder::Dict => self.top.run.is_multiple_of(2),
+            Holder::Set | Holder::FrozenSet | Holder::CalledSet | Holder::CalledFrozenSet => true,
             _ => self.top.hashed,
         }
     }
@@ -26,8 +26,8 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
     }
 
     #[inline]
-    fn begin(&mut self, shape: Shape, len: usize, unit: u64) -> Result<Open> {
-        if matches!(shape, Shape::List | Shape::Dict | Shape::Set) {
+    fn begin(&mut self, shape: Holder, len: usize, unit: u64) -> Result<Open> {
+        if matches!(shape, Holder::List | Holder::Dict | Holder::Set) {
             self.check_hashable()?;
         }
         let hashed = self.is_hashed();
@@ -40,7 +40,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
 
     #[inline]
     pub(crate) fn begin_list(&mut self, len: usize) -> Result<()> {
-        let mut open = self.begin(Shape::List, len, 1)?;
+        let mut open = self.begin(Holder::List, len, 1)?;
         self.empty_list();
         open.memo = self.last;
         self.push(open);
@@ -58,7 +58,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
 
     #[inline]
     pub(crate) fn begin_dict(&mut self, len: usize) -> Result<()> {
-        let mut open = self.begin(Shape::Dict, len, 2)?;
+        let mut open = self.begin(Holder::Dict, len, 2)?;
         if self.style == Style::Text {
             self.emit(*b"(d");
         } else {
@@ -71,7 +71,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
     }
 
     pub(crate) fn begin_tuple(&mut self, len: usize) -> Result<()> {
-        let mut open = self.begin(Shape::Tuple, len, 1)?;
+        let mut open = self.begin(Holder::Tuple, len, 1)?;
         open.arity = u8::try_from(len).unwrap_or(4).min(4);
         match open.arity {
             0 => self.empty_tuple_opcode(),
@@ -84,14 +84,14 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
     }
 
     pub(crate) fn begin_set(&mut self, len: usize) -> Result<()> {
-        self.begin_any_set(len, Shape::Set, Shape::CalledSet, Name::Set)
+        self.begin_any_set(len, Holder::Set, Holder::CalledSet, OwnName::Set)
     }
 
     pub(crate) fn begin_frozenset(&mut self, len: usize) -> Result<()> {
-        self.begin_any_set(len, Shape::FrozenSet, Shape::CalledFrozenSet, Name::FrozenSet)
+        self.begin_any_set(len, Holder::FrozenSet, Holder::CalledFrozenSet, OwnName::FrozenSet)
     }
 
-    fn begin_any_set(&mut self, len: usize, own: Shape, called: Shape, name: Name) -> Result<()> {
+    fn begin_any_set(&mut self, len: usize, own: Holder, called: Holder, name: OwnName) -> Result<()> {
         let mut open = self.begin(own, len, 1)?;
         self.last = NO_MEMO;
         if self.style != Style::Framed {
@@ -103,7 +103,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
             }
             self.empty_list();
             self.last = NO_MEMO;
-        } else if own == Shape::Set {
+        } else if own == Holder::Set {
             self.emit([0x8f]);
             self.put();
             open.memo = self.last;
@@ -118,7 +118,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
     pub(crate) fn complex(&mut self, real: f64, imaginary: f64) -> Result<()> {
         self.item()?;
         self.push(Open::parts());
-        self.name(Name::Complex)?;
+        self.name(OwnName::Complex)?;
         self.item()?;
         if self.protocol < Protocol::V2 {
             self.emit(*b"(");
@@ -140,20 +140,20 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
     /// The end of a container which may have got into the memo while its items were written: then
     /// they are taken back, as `Modules/_pickle.c` does for tuples that contain themselves.
     pub(crate) fn end_as(&mut self, known: Option<u32>) -> Result<()> {
-        if self.top.run != 0 || self.top.left != 0 || self.top.shape == Shape::Parts {
+        if self.top.run != 0 || self.top.left != 0 || self.top.shape == Holder::Parts {
             return Err(misuse("fewer items than were announced"));
         }
-        if self.top.shape == Shape::Root {
+        if self.top.shape == Holder::Root {
             return Err(misuse("an end without a beginning"));
         }
         self.close_batch();
         let done = self.pop();
         self.last = done.memo;
         match (done.shape, known) {
-            (Shape::Dict, _) if done.full => self.emit(*b"(u"),
-            (Shape::Set, _) if done.full => self.emit([b'(', 0x90]),
-            (Shape::Tuple, _) if done.arity == 0 => {}
-            (Shape::Tuple, Some(index)) => {
+            (Holder::Dict, _) if done.full => self.emit(*b"(u"),
+            (Holder::Set, _) if done.full => self.emit([b'(', 0x90]),
+            (Holder::Tuple, _) if done.arity == 0 => {}
+            (Holder::Tuple, Some(index)) => {
                 if done.arity < 4 && self.protocol >= Protocol::V2 {
                     for _ in 0..done.arity {
                         self.emit(*b"0");
@@ -165,16 +165,16 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
                 }
                 self.get_opcode(index);
             }
-            (Shape::Tuple, None) => self.close_tuple(done.arity),
-            (Shape::FrozenSet, Some(index)) => {
+            (Holder::Tuple, None) => self.close_tuple(done.arity),
+            (Holder::FrozenSet, Some(index)) => {
                 self.emit(*b"1");
                 self.get_opcode(index);
             }
-            (Shape::FrozenSet, None) => {
+            (Holder::FrozenSet, None) => {
                 self.emit([0x91]);
                 self.put();
             }
-            (Shape::CalledSet | Shape::CalledFrozenSet, known) => {
+            (Holder::CalledSet | Holder::CalledFrozenSet, known) => {
                 self.close_tuple(1);
                 self.emit(*b"R");
                 self.end_call(known);
@@ -230,12 +230,12 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
 
     /// Whether the innermost container is what an object is given.
     pub(crate) fn is_given(&self) -> bool {
-        matches!(self.top.shape, Shape::Items | Shape::Pairs)
+        matches!(self.top.shape, Holder::Items | Holder::Pairs)
     }
 
     /// What an object gets by APPENDS or SETITEMS; not an item of its own, ended by `end`.
-    pub(crate) fn begin_given(&mut self, shape: Shape, len: usize) {
-        let unit = if shape == Shape::Pairs { 2 } else { 1 };
+    pub(crate) fn begin_given(&mut self, shape: Holder, len: usize) {
+        let unit = if shape == Holder::Pairs { 2 } else { 1 };
         self.push(Open::new(shape, (len as u64).saturating_mul(unit), NO_MEMO));
     }
 }

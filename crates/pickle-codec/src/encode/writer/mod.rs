@@ -11,7 +11,7 @@ mod scalar;
 use alloc::vec::Vec;
 
 use super::literal::Decimal;
-use super::open::{BATCH, Batch, NO_MEMO, Open, Shape};
+use super::open::{BATCH, Batch, Holder, NO_MEMO, Open};
 use super::singles::{Single, Singles};
 use super::sink::{Nowhere, Scratch, Sink};
 use crate::wire::error::{Error, ErrorKind, Result};
@@ -113,7 +113,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
 
     /// Writes STOP and hands everything on.
     pub(crate) fn finish(mut self) -> Result<(S, Scratch)> {
-        if self.top.shape != Shape::Root || self.top.left != 0 {
+        if self.top.shape != Holder::Root || self.top.left != 0 {
             return Err(misuse("the pickle is not complete: a value or an end is missing"));
         }
         self.emit(*b".");
@@ -217,7 +217,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
     #[inline(never)]
     fn turn(&mut self) -> Result<()> {
         if self.top.left == 0 {
-            return Err(if self.top.shape == Shape::Root {
+            return Err(if self.top.shape == Holder::Root {
                 misuse("the pickle has its value already")
             } else {
                 misuse("more items than were announced")
@@ -225,15 +225,15 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         }
         self.close_batch();
         let (unit, iterated) = match self.top.shape {
-            Shape::List | Shape::CalledSet | Shape::CalledFrozenSet => (1, false),
-            Shape::Items => (1, true),
-            Shape::Dict => (2, false),
-            Shape::Pairs => (2, true),
-            Shape::Set => {
+            Holder::List | Holder::CalledSet | Holder::CalledFrozenSet => (1, false),
+            Holder::Items => (1, true),
+            Holder::Dict => (2, false),
+            Holder::Pairs => (2, true),
+            Holder::Set => {
                 self.open_batch(1);
                 return Ok(());
             }
-            Shape::Root | Shape::FrozenSet | Shape::Tuple | Shape::Parts => {
+            Holder::Root | Holder::FrozenSet | Holder::Tuple | Holder::Parts => {
                 let run = u32::try_from(self.top.left).unwrap_or(u32::MAX);
                 self.top.run = run;
                 self.top.left -= u64::from(run);
@@ -268,9 +268,9 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         let batch = core::mem::replace(&mut self.top.batch, Batch::None);
         let code = match (self.top.shape, batch) {
             (_, Batch::None) => return,
-            (Shape::Dict | Shape::Pairs, Batch::Single) => b's',
-            (Shape::Dict | Shape::Pairs, Batch::Many) => b'u',
-            (Shape::Set, _) => 0x90,
+            (Holder::Dict | Holder::Pairs, Batch::Single) => b's',
+            (Holder::Dict | Holder::Pairs, Batch::Many) => b'u',
+            (Holder::Set, _) => 0x90,
             (_, Batch::Single) => b'a',
             (_, Batch::Many) => b'e',
         };

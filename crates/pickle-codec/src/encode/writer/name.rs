@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::{FRAME_TARGET, Style, Writer, misuse};
 use crate::encode::open::{NO_MEMO, Open};
-use crate::encode::singles::{Name, Single};
+use crate::encode::singles::{OwnName, Single};
 use crate::encode::sink::Sink;
 use crate::known::owns_module_text;
 use crate::wire::error::Result;
@@ -13,7 +13,7 @@ use crate::wire::text::Str;
 
 impl<'v, S: Sink<'v>> Writer<'v, S> {
     /// A global that the encoder names on its own account, as a part of a call.
-    pub(crate) fn name(&mut self, name: Name) -> Result<()> {
+    pub(crate) fn name(&mut self, name: OwnName) -> Result<()> {
         if self.pos + self.hole_bytes >= FRAME_TARGET {
             self.flush()?;
         }
@@ -23,31 +23,31 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         }
         let old = self.protocol < Protocol::V3;
         let name_text = match name {
-            Name::Encode | Name::Latin1 => "encode",
-            Name::Bytes => "bytes",
-            Name::ByteArray => "bytearray",
-            Name::Set => "set",
-            Name::FrozenSet => "frozenset",
-            Name::Complex => "complex",
-            Name::NewObj => "__newobj__",
-            Name::NewObjEx => "__newobj_ex__",
-            Name::Reconstructor => "_reconstructor",
-            Name::Object => "object",
+            OwnName::Encode | OwnName::Latin1 => "encode",
+            OwnName::Bytes => "bytes",
+            OwnName::ByteArray => "bytearray",
+            OwnName::Set => "set",
+            OwnName::FrozenSet => "frozenset",
+            OwnName::Complex => "complex",
+            OwnName::NewObj => "__newobj__",
+            OwnName::NewObjEx => "__newobj_ex__",
+            OwnName::Reconstructor => "_reconstructor",
+            OwnName::Object => "object",
             // Python 2's names of these types: `REVERSE_NAME_MAPPING` in `Lib/_compat_pickle.py`.
-            Name::Int if old => "long",
-            Name::Int => "int",
-            Name::Float => "float",
-            Name::Str if old => "unicode",
-            Name::Str => "str",
-            Name::List => "list",
-            Name::Tuple => "tuple",
-            Name::Dict => "dict",
-            Name::GetAttr => "getattr",
+            OwnName::Int if old => "long",
+            OwnName::Int => "int",
+            OwnName::Float => "float",
+            OwnName::Str if old => "unicode",
+            OwnName::Str => "str",
+            OwnName::List => "list",
+            OwnName::Tuple => "tuple",
+            OwnName::Dict => "dict",
+            OwnName::GetAttr => "getattr",
         };
         let module = match name {
-            Name::Encode | Name::Latin1 => "_codecs",
-            Name::NewObj | Name::NewObjEx | Name::Reconstructor if old => "copy_reg",
-            Name::NewObj | Name::NewObjEx | Name::Reconstructor => "copyreg",
+            OwnName::Encode | OwnName::Latin1 => "_codecs",
+            OwnName::NewObj | OwnName::NewObjEx | OwnName::Reconstructor if old => "copy_reg",
+            OwnName::NewObj | OwnName::NewObjEx | OwnName::Reconstructor => "copyreg",
             _ if old => "__builtin__",
             _ => "builtins",
         };
@@ -77,7 +77,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         self.push(Open::parts());
         if let Some((outer, method)) = name.rsplit_once('.').filter(|(_, method)| *method == "_unpickle") {
             self.item()?;
-            self.name(Name::GetAttr)?;
+            self.name(OwnName::GetAttr)?;
             self.begin_tuple(2)?;
             if self.takes_getattr(outer) {
                 self.attribute(module, outer)?;
@@ -92,7 +92,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
             let outer = parts.next().unwrap_or_default();
             for _ in parts.clone() {
                 self.item()?;
-                self.name(Name::GetAttr)?;
+                self.name(OwnName::GetAttr)?;
                 if self.protocol < Protocol::V2 {
                     self.emit(*b"(");
                 }
@@ -131,26 +131,26 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
     /// The single that a global's names mean, if the encoder writes it by itself, too.
     fn named(module: Str<'_>, name: Str<'_>) -> Option<Single> {
         let name = match (module.as_str()?, name.as_str()?) {
-            ("_codecs", "encode") => Name::Encode,
+            ("_codecs", "encode") => OwnName::Encode,
             ("builtins" | "__builtin__", name) => match name {
-                "bytes" => Name::Bytes,
-                "bytearray" => Name::ByteArray,
-                "set" => Name::Set,
-                "frozenset" => Name::FrozenSet,
-                "complex" => Name::Complex,
-                "object" => Name::Object,
-                "int" | "long" => Name::Int,
-                "float" => Name::Float,
-                "str" | "unicode" => Name::Str,
-                "list" => Name::List,
-                "tuple" => Name::Tuple,
-                "dict" => Name::Dict,
-                "getattr" => Name::GetAttr,
+                "bytes" => OwnName::Bytes,
+                "bytearray" => OwnName::ByteArray,
+                "set" => OwnName::Set,
+                "frozenset" => OwnName::FrozenSet,
+                "complex" => OwnName::Complex,
+                "object" => OwnName::Object,
+                "int" | "long" => OwnName::Int,
+                "float" => OwnName::Float,
+                "str" | "unicode" => OwnName::Str,
+                "list" => OwnName::List,
+                "tuple" => OwnName::Tuple,
+                "dict" => OwnName::Dict,
+                "getattr" => OwnName::GetAttr,
                 _ => return None,
             },
-            ("copyreg" | "copy_reg", "_reconstructor") => Name::Reconstructor,
-            ("copyreg" | "copy_reg", "__newobj__") => Name::NewObj,
-            ("copyreg" | "copy_reg", "__newobj_ex__") => Name::NewObjEx,
+            ("copyreg" | "copy_reg", "_reconstructor") => OwnName::Reconstructor,
+            ("copyreg" | "copy_reg", "__newobj__") => OwnName::NewObj,
+            ("copyreg" | "copy_reg", "__newobj_ex__") => OwnName::NewObjEx,
             _ => return None,
         };
         Some(Single::name(name))

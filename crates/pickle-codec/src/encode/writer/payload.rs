@@ -3,7 +3,7 @@
 use super::{FRAME_TARGET, Style, Writer, misuse};
 use crate::encode::literal;
 use crate::encode::open::{NO_MEMO, Open};
-use crate::encode::singles::{Name, Single};
+use crate::encode::singles::{OwnName, Single};
 use crate::encode::sink::Sink;
 use crate::wire::error::{Error, Result};
 use crate::wire::protocol::Protocol;
@@ -178,10 +178,10 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         }
         // Below protocol 3 they are text of the same code points, encoded by a call.
         if bytes.is_empty() {
-            self.name(Name::Bytes)?;
+            self.name(OwnName::Bytes)?;
             self.empty_tuple_opcode();
         } else {
-            self.name(Name::Encode)?;
+            self.name(OwnName::Encode)?;
             if self.protocol < Protocol::V2 {
                 self.emit(*b"(");
             }
@@ -234,7 +234,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
 
     /// CPython's interned `'latin1'`.
     fn latin1_name(&mut self) {
-        let single = Some(Single::name(Name::Latin1));
+        let single = Some(Single::name(OwnName::Latin1));
         if !self.get_single(single) {
             if self.style == Style::Text {
                 self.emit(*b"Vlatin1\n");
@@ -264,7 +264,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
             return Ok(());
         }
         self.push(Open::parts());
-        self.name(Name::ByteArray)?;
+        self.name(OwnName::ByteArray)?;
         if bytes.is_empty() {
             self.item()?;
             self.empty_tuple_opcode();
