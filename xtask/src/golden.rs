@@ -3,7 +3,7 @@
 //! Each interpreter runs `python/golden.py` into a folder of its own. What several of them wrote alike becomes
 //! one file under `testdata/`, named after the newest: `pickles/<case>.<version>.p<N>.pickle` beside
 //! `pickles/<case>.json`, its value in tagged JSON; `frames/<case>.<version>.frames` beside a `.jsonl`, in which
-//! each line is what that Python's own `pickle.loads` makes of one frame.
+//! each line is what that Python's own `pickle.loads` makes of one frame. The tables of [`rows`] come along.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::manifest::{Entry, FOLDERS, Files, Manifest, sha256};
 use testkit::python::{Python, Version};
 use testkit::{process, python};
 
-use crate::seeds;
+use crate::{rows, seeds};
 
 /// Options of `cargo xtask golden`.
 #[derive(Debug, Args)]
@@ -62,9 +62,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     std::fs::write(testdata.join("MANIFEST"), manifest.write())?;
     let seeds = write_seeds(&files)?;
+    let rows = rows::write(&pythons)?;
     let bytes: usize = files.values().map(Vec::len).sum();
     println!(
-        "golden: {} files, {} KiB, from {}; {seeds} seeds for the fuzz targets",
+        "golden: {} files, {} KiB, from {}; {rows} rows, {seeds} seeds for the fuzz targets",
         files.len(),
         bytes / 1024,
         names(&pythons)
@@ -109,6 +110,7 @@ pub(crate) fn check() -> Result<()> {
             }
         }
     }
+    differences.extend(rows::differences(&pythons)?);
     for line in differences.iter().take(20) {
         println!("  {line}");
     }

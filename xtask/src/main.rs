@@ -16,6 +16,7 @@ mod fuzz;
 mod golden;
 mod long;
 mod manifest;
+mod rows;
 mod seeds;
 mod tidy;
 

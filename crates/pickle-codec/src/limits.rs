@@ -1,4 +1,16 @@
 //! How far a decoder, and what is made from its documents, may go: [`Limits`].
+//!
+//! A pickle of n bytes can ask for far more than n bytes of memory, work and output. Each way to do so has one
+//! budget, and every place that spends from it charges before it works:
+//!
+//! | way | example | budget |
+//! |---|---|---|
+//! | many small objects | `]]]]`: a list a byte | memory: 64 KiB + 32 x n, counted by every table as it grows |
+//! | a large number that promises data | `B\xff\xff\xff\x7f` | none needed: a length is checked against what is left |
+//! | sharing, written out | `h\0h\0\x86` doubles with 5 bytes | expansion: 64 MiB or 64 x n, in bytes of what is produced |
+//! | sharing, looked at | one long key a thousand times | work on keys and on copies: as much as the expansion |
+//! | nesting | `((((` | depth: 1,000 in a document, 128 where Rust code recurses |
+//! | digits | `I999...` | 4,300 digits, because the conversion takes quadratic time |
 
 /// Most digits that CPython reads and prints of an integer in decimal, and this crate by default:
 /// `sys.int_info.default_max_str_digits`. The conversion takes quadratic time.

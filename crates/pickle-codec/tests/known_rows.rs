@@ -5,7 +5,7 @@
 use pickle_codec::tagged::{self, TaggedOptions};
 use pickle_codec::{DecodeOptions, Decoder, ErrorKind, Globals, Protocol, Py2Str};
 
-/// Made by `known_rows.py`: tagged JSON, CPython version and protocol, the pickle in hexadecimal.
+/// Made by `cargo xtask golden`: tagged JSON, CPython version and protocol, the pickle in hexadecimal.
 const ROWS: &str = include_str!("known_rows.tsv");
 
 fn unhex(text: &str) -> Vec<u8> {
@@ -97,7 +97,7 @@ fn names_inside_of_classes_are_written_as_cpython_writes_them() {
     assert!(written > 10, "{written}");
 }
 
-/// Made by `stdlib_rows.py`: what it is, module and name of the class, CPython version and protocol, the
+/// Made by `cargo xtask golden`: what it is, module and name of the class, CPython version and protocol, the
 /// pickle in hexadecimal.
 const STDLIB_ROWS: &str = include_str!("stdlib_rows.tsv");
 

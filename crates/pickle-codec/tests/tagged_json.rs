@@ -156,7 +156,7 @@ fn integers_that_cpython_does_not_print_are_hexadecimal() {
             assert_eq!(read(&text).as_deref(), Ok(text.as_str()));
             let value = pickle_codec::decode_value(&pickle).unwrap();
             assert_eq!(format!("{value:?}").contains("0x"), !is_decimal, "{len}");
-            assert!(start.elapsed() < Duration::from_secs(5), "{len}");
+            assert!(start.elapsed() < Duration::from_secs(30), "{len}");
         }
     }
     for (text, expected) in [("0x10", "16"), ("-0x10", "-16"), ("0x0", "0")] {

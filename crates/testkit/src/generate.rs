@@ -141,7 +141,67 @@ pub fn stream(random: &mut Random) -> Vec<u8> {
     for _ in 0..1 + random.below(24) {
         step(random, &mut out, &mut stack, &mut puts);
     }
-    // What is left is gathered into one value, which is how most streams end well.
+    finish(random, &mut out, &mut stack);
+    out
+}
+
+/// A stream from the grammar that also names classes of the standard library and calls them, with arguments that
+/// they take now and then.
+pub fn calls(random: &mut Random) -> Vec<u8> {
+    const NAMES: [&[u8]; 11] = [
+        b"builtins\nset\n",
+        b"_codecs\nencode\n",
+        b"collections\nOrderedDict\n",
+        b"collections\ndeque\n",
+        b"datetime\ndatetime\n",
+        b"datetime\ndate\n",
+        b"decimal\nDecimal\n",
+        b"builtins\nValueError\n",
+        b"copyreg\n_reconstructor\n",
+        b"http\nHTTPStatus\n",
+        b"mypkg\nThing\n",
+    ];
+    const ARGUMENTS: [&[u8]; 9] = [
+        b"N",
+        b"K\x05",
+        b"X\x01\0\0\x007",
+        b"X\x06\0\0\0latin1",
+        b"C\x04\x07\xea\x01\x02",
+        b"C\x0a\x07\xea\x01\x02\x03\x04\x05\0\0\x06",
+        b"]",
+        b")",
+        b"}",
+    ];
+    let (mut out, mut stack, mut puts) = (Vec::new(), Vec::new(), 0);
+    for _ in 0..1 + random.below(24) {
+        if !random.one_in(4) {
+            step(random, &mut out, &mut stack, &mut puts);
+            continue;
+        }
+        out.push(b'c');
+        out.extend(random.pick(&NAMES).unwrap_or_default());
+        stack.push(Kind::Hashable);
+        if random.one_in(8) {
+            continue;
+        }
+        out.push(b'(');
+        for _ in 0..random.below(4) {
+            out.extend(random.pick(&ARGUMENTS).unwrap_or_default());
+        }
+        out.extend(b"tR");
+        match random.below(8) {
+            0 => out.extend(b"}b"),
+            1 => out.extend(b"K\x01a"),
+            2 => out.extend(b"K\x01Ns"),
+            _ => {}
+        }
+    }
+    finish(random, &mut out, &mut stack);
+    out
+}
+
+/// Gathers what is left into one value, which is how most streams end well, and stops.
+fn finish(random: &mut Random, out: &mut Vec<u8>, stack: &mut Vec<Kind>) {
     while stack.len() > 1 {
         let last_mark = stack.iter().rposition(|kind| *kind == Kind::Mark);
         match last_mark {
@@ -163,9 +223,8 @@ pub fn stream(random: &mut Random) -> Vec<u8> {
         out.push(b'.');
     }
     if random.one_in(8) {
-        frame(random, &mut out);
+        frame(random, out);
     }
-    out
 }
 
 /// Puts what follows PROTO into a pickle FRAME of about the right length.

@@ -1,4 +1,17 @@
 //! Reading a call of a known class: what it builds, and what of it is noted on the instance.
+//!
+//! Nothing is called. A call whose class and arguments have a shape that CPython writes comes to one of three
+//! things:
+//!
+//! - a node of another kind, where the call only spells one: `set([1])` below protocol 4, bytes below
+//!   protocol 3 as `_codecs.encode("...", "latin1")`, `list([1, 2])`;
+//! - the object as it stands, with its class noted as its reading ([`Known`](crate::Known)), which is computed
+//!   from the arguments when somebody asks;
+//! - nothing that is known. Under [`Globals::Known`](crate::Globals::Known) that is refused, and under `Inert`
+//!   described.
+//!
+//! An argument can be shared by many calls, so that looking at it is charged to the budget of work each time,
+//! and what is copied out of it is charged by item.
 
 use super::fill::Builder;
 use crate::document::{BytesRepr, Construct, Document, Instance, Kind, KnownClass, NodeId};
@@ -321,6 +334,10 @@ fn deque(builder: &mut Builder<'_>, instance: &mut Instance, args: Args) -> Resu
 
 /// `copyreg._reconstructor(class, base, value)`: an instance of a subclass of a built-in type, or of
 /// a plain class, which protocol 2 would make with NEWOBJ.
+///
+/// The object becomes what NEWOBJ would make of it (`class` with `value` as its argument), so that one object
+/// reads the same at every protocol. The value has to be one that the base takes: `int` with text is a call
+/// that parses, and no pickler writes it.
 fn reconstruct(
     builder: &mut Builder<'_>,
     instance: &mut Instance,

@@ -1,4 +1,32 @@
 //! Makes the nodes of a document, within the budgets. The decoder and the known types build through it.
+//!
+//! # Where items are
+//!
+//! All containers keep their items in one pool; a container is a run of it ([`Seq`]: start and length). That
+//! is one allocation for a whole document instead of one for each list, and it holds because of how pickles
+//! are written: the items of a list mostly come in one APPENDS, right after the items inside of them.
+//!
+//! ```text
+//! pool   | 1 2 | a b c | x y . . |
+//!          ^list ^tuple  ^ a list that has moved here, with room up to the next power of two (ROOMY)
+//! ```
+//!
+//! A run at the end of the pool grows in place. Any other one moves to the end when it grows, and takes room
+//! for as much again with it, so that n appends of one item copy at most 2n items.
+//!
+//! # Depth
+//!
+//! A container's depth is one more than that of its deepest item, known when the items are put in, because
+//! they mostly are complete then. If a container grows deeper that another one already holds (HELD), the
+//! holder's depth is too small, and to correct it would have no end where there are cycles. The document is then
+//! marked `late`, and [`Builder::measure_depth`] measures all depths at the end, once.
+//!
+//! # Duplicate keys
+//!
+//! A dict of up to [`SCAN_KEYS`] keys is searched one by one, which beats hashing. A larger one gets an index
+//! ([`KeyIndex`]). There is one index, for the container at hand, whose memory is used again for the next: a
+//! pickle fills one container after the other. A container that is left and reopened (SETITEMS in turns to two
+//! dicts) has its index kept, so that alternating between them does not build it anew each time.
 
 use alloc::collections::BTreeMap;
 
@@ -22,8 +50,9 @@ pub(crate) struct Builder<'a> {
     pub(crate) document: Document<'a>,
     pub(crate) meter: Meter,
     pub(crate) work: Work,
+    /// `Limits::max_depth`, as far as `Seq::meta` can count.
     max_depth: u32,
-    /// A container that others already hold has grown deeper, so the depths are upper bounds only.
+    /// A container that others already hold has grown deeper, so that their depths are not exact.
     late: bool,
     pub(crate) keys: Keys,
     /// Where in the pool the pairs of the last small dict began, and how many they are: their keys are
@@ -446,7 +475,11 @@ impl<'a> Builder<'a> {
         if depth > self.max_depth && !self.late { Err(ErrorKind::Depth) } else { Ok(()) }
     }
 
-    /// Stores pairs in a dict: a duplicate key keeps the first key and place and takes the last value.
+    /// Stores pairs in a dict: a duplicate key keeps the first key and place and takes the last value, as
+    /// `PyDict_SetItem` does.
+    ///
+    /// The common case is the first batch of an empty dict without duplicates. It goes to the pool in one
+    /// piece, and its keys are not compared at all if they are the very nodes that the last small dict had.
     pub(crate) fn set_items(&mut self, id: NodeId, pairs: &[NodeId]) -> Result<(), ErrorKind> {
         let (pairs, _) = pairs.as_chunks::<2>();
         let mut depth = 0;
@@ -596,6 +629,9 @@ impl<'a> Builder<'a> {
 
     /// Prepares the index if the container may outgrow a scan or a key is not to be compared with
     /// every other; tells whether it is used.
+    ///
+    /// The index may be that of the last call (nothing to do), one that was kept for this container, or a new
+    /// one into which the keys so far are put first.
     #[inline]
     fn open_index(
         &mut self,

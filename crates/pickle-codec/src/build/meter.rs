@@ -10,6 +10,10 @@ use crate::wire::error::ErrorKind;
 /// entry to a table), then they jump to the whole. So the old and the new block together never
 /// pass 1.5 x the final size, which is what lets a table that is full be within 32 bytes an input
 /// byte. Both blocks are counted while both are there.
+///
+/// The worst input for a table is the one whose every byte fills it: n bytes of `]` make n lists. With plain
+/// doubling an n just above a power of two would end with a block of 2n items while that of n is still there;
+/// with the jump it is n items beside n/2, whatever n is.
 #[derive(Clone, Debug)]
 pub(crate) struct Meter {
     limit: usize,

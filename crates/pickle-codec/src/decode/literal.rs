@@ -1,6 +1,6 @@
 //! Numbers and text that are not in the pickle as they are: escapes, surrogates, Python 2's `str`.
 
-use super::{Machine, Step};
+use super::machine::{StackMachine, Step};
 use crate::document::NodeId;
 use crate::options::{Py2Str, Surrogates};
 use crate::wire::error::ErrorKind;
@@ -8,7 +8,7 @@ use crate::wire::escape::{raw_unicode_escape, string_literal};
 use crate::wire::number::Integer;
 use crate::wire::text::{is_wtf8, latin1, replace_surrogates};
 
-impl<'a> Machine<'_, 'a> {
+impl<'a> StackMachine<'_, 'a> {
     pub(super) fn integer(&mut self, integer: Integer) -> Step<NodeId> {
         Ok(match integer {
             Integer::Bool(true) => NodeId::TRUE,

@@ -1,4 +1,9 @@
 //! The memo: what PUT stored, by index. An index is a key, never a size.
+//!
+//! CPython's unpickler grows an array to the index that PUT names, so that `r\xff\xff\xff\x7f` once took gigabytes
+//! (CVE-2018-20406). Here there are two parts. Picklers count their indexes up from 0 (1 in Python 2's cPickle),
+//! with small gaps where unused PUTs were dropped: those are dense. Any index that is far beyond the dense part
+//! goes into a map, whose entry is charged.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;

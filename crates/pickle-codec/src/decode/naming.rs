@@ -1,6 +1,6 @@
 //! The opcodes that name or call things, under the policy. Nothing is looked up and nothing is run.
 
-use super::{Machine, Step};
+use super::machine::{StackMachine, Step};
 use crate::build::construct::{self, Constructed};
 use crate::document::{Construct, Instance, KnownClass, ObjectRepr};
 use crate::document::{Kind, NodeId};
@@ -13,7 +13,7 @@ use crate::wire::reader::{uint1, uint2, uint4};
 /// The longest name of an inner class, in bytes.
 const MAX_ATTRIBUTE: usize = 1_000;
 
-impl<'a> Machine<'_, 'a> {
+impl<'a> StackMachine<'_, 'a> {
     /// The opcodes that name or call things, under the policy.
     pub(super) fn naming_step(&mut self, opcode: Opcode) -> Step<Option<NodeId>> {
         let policy = self.options.globals;

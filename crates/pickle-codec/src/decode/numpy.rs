@@ -7,13 +7,13 @@
 
 use alloc::vec::Vec;
 
-use super::{Machine, Step};
+use super::machine::{StackMachine, Step};
 use crate::build::keys::Work;
 use crate::document::{Construct, Document, Instance, Kind, KnownClass, NodeId, ObjectRepr};
 use crate::known::{Dtype, NumpyScalar, global_name};
 use crate::wire::text::Str;
 
-impl<'a> Machine<'_, 'a> {
+impl<'a> StackMachine<'_, 'a> {
     /// A call of a function of numpy's, where it makes a scalar or an array that can be said.
     pub(super) fn numpy_call(&mut self, class: NodeId, args: NodeId) -> Step<Option<NodeId>> {
         let document = &self.builder.document;

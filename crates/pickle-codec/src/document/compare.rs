@@ -1,9 +1,26 @@
 //! Equality and hashes of documents, as graphs: linear, without recursion, cycles included.
 //!
-//! Two nodes are equal if no walk from both, step by step, finds a difference. Pairs that were met
-//! before are taken as equal (a union-find over the nodes of both documents), so shared objects
-//! cost one visit and a cycle ends. Dicts and sets ignore order: where keys do not stand in the
-//! same order, both sides are sorted by a seeded hash of the whole key.
+//! # Equality
+//!
+//! Two nodes are equal if no walk from both, step by step, finds a difference: a bisimulation, as of finite
+//! automata (Hopcroft and Karp). [`Comparison`] has a stack of pairs that have to be equal, and a union-find
+//! over the nodes of both documents. A pair that is in one class already is taken as equal; any other pair is
+//! united, its own contents are compared, and its parts are pushed. Each union makes the number of classes
+//! smaller, so that there are fewer unions than nodes: shared objects cost one visit, and a cycle ends.
+//!
+//! # Dicts and sets
+//!
+//! Their order does not matter. If the keys on both sides stand in the same order (which is so for most that
+//! are equal), they are paired as they stand. Else both sides are sorted by a hash of all that is in a key, and
+//! members of equal hashes are paired. The hash takes in 64 bits of everything below, under a seed that no
+//! sender knows.
+//!
+//! # Hashes of cyclic keys
+//!
+//! A node that reaches no cycle is hashed bottom-up, with everything in it. One that does has no bottom. It
+//! starts as its kind and length, and in each round takes in the hashes of its parts (the refinement of Moore,
+//! or "colour refinement"). After r rounds two such nodes differ in hash if walks of r steps find a difference,
+//! and [`refine_both`] goes on until another round tells no more of them apart.
 
 use alloc::vec::Vec;
 use core::hash::{Hash, Hasher};

@@ -101,7 +101,8 @@ impl NodeId {
         (self.0 & INDEX_MASK) as i64 - SMALL_BIAS as i64
     }
 
-    /// Whether the node can hold other nodes, so that depth and cycles matter.
+    /// Whether the node can hold other nodes, so that depth and cycles matter. The kinds are in this order
+    /// for that: all scalars come before [`Kind::List`], so that one comparison tells.
     #[inline]
     pub(crate) const fn is_container(self) -> bool {
         self.0 >= (10 << INDEX_BITS)

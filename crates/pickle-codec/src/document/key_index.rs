@@ -5,6 +5,10 @@ use alloc::vec::Vec;
 use crate::wire::error::ErrorKind;
 
 /// An open-addressing table from hash to place, for containers with more than a few keys.
+///
+/// It does not hold the keys, only where they are: 8 bytes a slot, at most half of which are used. A probe
+/// compares 32 bits of the hash first, so that a key is looked at only if it is most likely the one, and looks
+/// at neighbouring slots in turn, which lie in one cache line.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct KeyIndex {
     /// Hash and place + 1; 0 is free. The length is a power of two, at most half of it is used.

@@ -112,6 +112,28 @@ impl fmt::Debug for NodeRef<'_, '_> {
 }
 
 /// What a node is: Python's types, with children as further [`NodeRef`]s.
+///
+/// Code that walks a document need not recurse: children are cheap to copy, and a stack of them will do.
+/// A document can be cyclic, so that such a walk has to remember the ids it has seen.
+///
+/// ```
+/// use pickle_codec::{Node, decode};
+/// // l = [1, [2]]; l.append(l)
+/// let document = decode(b"]q\x00(K\x01]K\x02ah\x00e.")?;
+/// let (mut sum, mut seen, mut open) = (0, Vec::new(), vec![document.root()]);
+/// while let Some(node) = open.pop() {
+///     match node.view() {
+///         Node::Int(value) => sum += value,
+///         Node::List(items) if !seen.contains(&node.id()) => {
+///             seen.push(node.id());
+///             open.extend(items);
+///         }
+///         _ => {}
+///     }
+/// }
+/// assert_eq!((sum, seen.len()), (3, 2));
+/// # Ok::<(), pickle_codec::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Node<'d, 'a> {
@@ -295,6 +317,24 @@ impl ObjectRepr {
 }
 
 /// An object that the pickle describes: its class, and what the class would have been given.
+///
+/// The parts are those of `__reduce__` (PEP 307): the callable, its arguments, the state, and the items and
+/// pairs that are appended. A dataclass has a dict as its state (a list, if it is frozen and has slots), a named
+/// tuple its fields as arguments, a subclass of dict its pairs beside its state.
+///
+/// ```
+/// use pickle_codec::{DecodeOptions, Decoder, Globals, Node, Str};
+/// let mut decoder = Decoder::with_options(DecodeOptions::new().globals(Globals::Inert));
+/// // @dataclass class Point: x: int
+/// let document = decoder.decode(b"\x80\x02cgeo\nPoint\n)\x81}X\x01\0\0\0xK\x07sb.")?;
+/// let Node::Object(point) = document.root().view() else { panic!("not an object") };
+/// assert_eq!(point.class_name(), Some((Str::Utf8("geo"), Str::Utf8("Point"))));
+/// assert!(point.args().is_empty() && point.items().is_none());
+/// let Some(Node::Dict(state)) = point.state().map(|state| state.view()) else { panic!("no state") };
+/// assert!(matches!(state.get("x").unwrap().view(), Node::Int(7)));
+/// assert_eq!(document.to_string(), "Point(x=7)");
+/// # Ok::<(), pickle_codec::Error>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct Object<'d, 'a> {
     pub(crate) document: &'d Document<'a>,
@@ -336,27 +376,27 @@ impl<'d, 'a> Object<'d, 'a> {
         Items { document: self.document, ids: self.document.items(self.instance.args) }
     }
 
-    /// The keyword arguments of NEWOBJ_EX.
+    /// The keyword arguments of NEWOBJ_EX; `None` if it was made in another way.
     #[must_use]
     pub fn kwargs(self) -> Option<Pairs<'d, 'a>> {
         self.pairs_of(self.instance.kwargs)
     }
 
-    /// The state that BUILD gave it.
+    /// The state that BUILD gave it, or a state setter whose result the pickle drops; `None` without any.
     #[must_use]
     pub fn state(self) -> Option<NodeRef<'d, 'a>> {
         (self.instance.state != NodeId::ABSENT)
             .then_some(NodeRef { document: self.document, id: self.instance.state })
     }
 
-    /// The items that APPEND, APPENDS or ADDITEMS gave it.
+    /// The items that APPEND, APPENDS or ADDITEMS gave it; `None` if it was given none.
     #[must_use]
     pub fn items(self) -> Option<Items<'d, 'a>> {
         (self.instance.items != NodeId::ABSENT)
             .then(|| Items { document: self.document, ids: self.document.items(self.instance.items) })
     }
 
-    /// The pairs that SETITEM or SETITEMS gave it.
+    /// The pairs that SETITEM or SETITEMS gave it; `None` if it was given none.
     #[must_use]
     pub fn pairs(self) -> Option<Pairs<'d, 'a>> {
         self.pairs_of(self.instance.pairs)

@@ -1,4 +1,12 @@
 //! Memo entries of the objects that CPython has once: short text and bytes, classes, interned names.
+//!
+//! CPython memoizes by identity, and here every value counts as an object of its own, with these exceptions:
+//! `''`, text of one Latin-1 character, `b''` and single bytes exist once in a process
+//! (`Objects/unicodeobject.c`, `Objects/bytesobject.c`), and so do the names and classes that a pickler writes
+//! on its own account. The second time they are a GET, which changes every byte that follows.
+//!
+//! A table with a slot for each of the 514 short ones and the names finds the memo index without hashing. Most
+//! pickles use none or a few, so it is made when the first is written, and cleared slot by slot.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;

@@ -1,4 +1,9 @@
 //! The names of the known types, as both Pythons spell them.
+//!
+//! A name goes through up to three tables: that of [`lookup_spelled`] for the types that have a reading of their
+//! own, then (under the name that Python 3 has for it) the exceptions of the standard library and its enums.
+//! None of them decides by a pattern alone what a name is: a module's attribute that looks like an exception
+//! but is not in the table is refused, because `mypkg.Error(1)` and `os.system("id")` look alike.
 
 use super::stdlib::{EXCEPTIONS as STDLIB_EXCEPTIONS, MOVED_NAMES, RENAMED_MODULES};
 use crate::document::KnownClass;
@@ -276,7 +281,8 @@ fn enumeration(module: &str, name: &str) -> Option<KnownClass> {
     member.then_some(KnownClass::Member)
 }
 
-/// Whether a class that a caller allowed looks like an exception: PEP 8 asks for these endings.
+/// Whether a class that a caller allowed looks like an exception: PEP 8 asks for these endings. It decides how
+/// the call is shown, never whether it may stand.
 pub(crate) fn names_an_exception(name: &str) -> bool {
     ["Error", "Exception", "Warning"].iter().any(|ending| name.ends_with(ending))
 }

@@ -15,6 +15,22 @@ use crate::wire::text::Str;
 /// What a known object is, in Rust's terms. Made by [`Object::known`].
 ///
 /// Class names are `(module, name)` as Python 3 has them.
+///
+/// A reading is computed when it is asked for, from arguments that were checked in the decode, and borrows
+/// from the document. Nothing is normalised: a deque that holds more than its `maxlen` shows what Python
+/// would keep, and that is the one exception.
+///
+/// ```
+/// use pickle_codec::{DecodeOptions, Decoder, Globals, Known, Node};
+/// let mut decoder = Decoder::with_options(DecodeOptions::new().globals(Globals::Known));
+/// // pickle.dumps(collections.deque([1, 2], 5), 2)
+/// let pickle = b"\x80\x02ccollections\ndeque\nq\x00)K\x05\x86q\x01Rq\x02(K\x01K\x02e.";
+/// let document = decoder.decode(pickle)?;
+/// let Node::Object(object) = document.root().view() else { panic!("not an object") };
+/// let Some(Known::Deque(items, maxlen)) = object.known() else { panic!("not a deque") };
+/// assert_eq!((items.len(), maxlen), (2, Some(5)));
+/// # Ok::<(), pickle_codec::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Known<'d, 'a> {
@@ -26,21 +42,23 @@ pub enum Known<'d, 'a> {
     DefaultDict(Option<NodeRef<'d, 'a>>, Pairs<'d, 'a>),
     /// `collections.Counter`.
     Counter(Pairs<'d, 'a>),
-    /// `collections.deque`: the items, and the most that it holds.
+    /// `collections.deque`: the items, and the most that it holds. What is too much has fallen off at the left.
     Deque(Items<'d, 'a>, Option<u64>),
     /// `datetime.date`.
     Date(Date),
-    /// `datetime.time`.
+    /// `datetime.time`, and its zone if it is aware. The fold is in the [`Time`].
     Time(Time, Option<Zone<'d, 'a>>),
-    /// `datetime.datetime`.
+    /// `datetime.datetime`, and its zone if it is aware. A zone that is not an offset is kept as it is:
+    /// this crate has no zone data and resolves none.
     DateTime(Date, Time, Option<Zone<'d, 'a>>),
     /// `datetime.timedelta`.
     TimeDelta(TimeDelta),
     /// `datetime.timezone`: the offset, and the name if it was given one.
     TimeZone(UtcOffset, Option<NodeRef<'d, 'a>>),
-    /// `decimal.Decimal`: the number as Python writes it.
+    /// `decimal.Decimal`: the number as Python writes it, such as `1.10`, `-1E+400`, `NaN` or `sNaN12`.
     Decimal(&'d str),
-    /// `fractions.Fraction`: numerator and denominator.
+    /// `fractions.Fraction`: numerator and denominator, which have no common divisor; the denominator is
+    /// above zero.
     Fraction(BigInt, BigInt),
     /// `uuid.UUID`: its number.
     Uuid(u128),
@@ -48,7 +66,7 @@ pub enum Known<'d, 'a> {
     ZoneInfo(&'d str),
     /// A path of `pathlib`: its text, as WTF-8 because file names need not be Unicode.
     Path(Vec<u8>),
-    /// An address, network or interface of `ipaddress`: its text.
+    /// An address, network or interface of `ipaddress`: its text. The class says which of them it is.
     Ip(String),
     /// `range`: start, stop and step.
     Range([NodeRef<'d, 'a>; 3]),
@@ -57,6 +75,7 @@ pub enum Known<'d, 'a> {
     /// A built-in exception, or one whose class the caller allowed: class, arguments and state.
     Exception((Str<'d>, Str<'d>), Items<'d, 'a>, Option<NodeRef<'d, 'a>>),
     /// A member of an enum of the standard library, or of a class that the caller allowed: class and value.
+    /// Whether the enum has such a member is not known here.
     Enum((Str<'d>, Str<'d>), NodeRef<'d, 'a>),
     /// An instance of a subclass of a built-in type: class, value and state.
     Instance((Str<'d>, Str<'d>), NodeRef<'d, 'a>, Option<NodeRef<'d, 'a>>),
@@ -288,7 +307,8 @@ fn are_coprime(numerator: &BigInt, denominator: &BigInt) -> bool {
     left == 1_u8.into()
 }
 
-/// The text of an address, network or interface.
+/// The text of an address, network or interface; `None` if `ipaddress` would raise for it: a number too
+/// large, a prefix beyond the bits that there are, host bits in a network, an empty scope.
 pub(super) fn ip(document: &Document<'_>, class: KnownClass, id: NodeId) -> Option<String> {
     let is_v4 =
         matches!(class, KnownClass::Ipv4Address | KnownClass::Ipv4Network | KnownClass::Ipv4Interface);
@@ -390,6 +410,9 @@ pub(crate) fn unsigned(document: &Document<'_>, id: NodeId) -> Option<u128> {
 }
 
 /// The packed bytes of a date or time: bytes, or the text that Python 2's `str` became.
+///
+/// Python 2 pickles them as `str`, which is text or bytes by [`Py2Str`](crate::Py2Str). All three readings of the
+/// same pickle give the same date.
 pub(crate) fn packed<const N: usize>(document: &Document<'_>, id: NodeId) -> Option<[u8; N]> {
     let Some(text) = document.text(id) else { return document.byte_string(id)?.try_into().ok() };
     // Python 2's `str` was read as UTF-8 if its bytes allowed it, or as Latin-1; the length tells which.
@@ -421,7 +444,9 @@ pub(crate) fn reading_of(document: &Document<'_>, id: NodeId) -> Option<KnownCla
     document.instance(id)?.known
 }
 
-/// What makes an object equal to another one of its class, or `None` if only being the same object does.
+/// What makes an object equal to another one of its class, or `None` if only being the same object does: a
+/// UUID's number, the arguments of a date. Exceptions and what is only described are compared by identity, as
+/// Python does where a class has no `__eq__`.
 pub(crate) fn equality_parts(document: &Document<'_>, instance: &Instance) -> Option<NodeId> {
     match instance.known? {
         KnownClass::Uuid => uuid_int(document, instance.state),

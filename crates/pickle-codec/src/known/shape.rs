@@ -1,4 +1,28 @@
 //! Which arguments CPython writes for an object of a known class: any other call has no reading.
+//!
+//! The forms, as CPython 2.7 and 3.6 to 3.13 write them (`__reduce__` and `__reduce_ex__` of each class, in the
+//! file named):
+//!
+//! | class | call | source |
+//! |---|---|---|
+//! | complex | `complex(1.5, -0.0)` | `copyreg.pickle_complex` |
+//! | date | `date(b"\x07\xea\x01\x02")`: year big-endian, month, day | `Lib/_pydatetime.py` |
+//! | time | `time(6 bytes)`, `time(6 bytes, zone)`; the fold is the hour's high bit, protocol 4 and up | the same |
+//! | datetime | `datetime(10 bytes)`, with a zone behind; the fold is the month's high bit | the same |
+//! | timedelta, timezone | `timedelta(days, seconds, microseconds)`, `timezone(delta)`, `timezone(delta, name)` | the same |
+//! | ZoneInfo | `getattr(ZoneInfo, "_unpickle")(key, from_cache)`, `ZoneInfo._unpickle` | `Lib/zoneinfo/_zoneinfo.py` |
+//! | Decimal | `Decimal("1.10")` | `Lib/_pydecimal.py` |
+//! | Fraction | `Fraction("1/3")`; since 3.12 `Fraction(1, 3)` | `Lib/fractions.py` |
+//! | UUID | `UUID.__new__()` with the state `{"int": 5}`, and `"is_safe"` where it is known | `Lib/uuid.py` |
+//! | paths | `PosixPath("/", "a")`: parsed parts; since 3.12 the strings that the path was made of | `Lib/pathlib.py` |
+//! | addresses | `IPv4Address(167772161)`; networks and interfaces by text | `Lib/ipaddress.py` |
+//! | range, slice | `range(0, 5, 1)`, `slice(None, 5, None)` | `Objects/rangeobject.c`, `Objects/sliceobject.c` |
+//! | OrderedDict | `OrderedDict()` and SETITEMS; in 2.7 `OrderedDict([[key, value], ...])` | `Objects/odictobject.c` |
+//! | defaultdict, Counter | `defaultdict(factory)` and SETITEMS, `Counter({...})` | `Modules/_collectionsmodule.c` |
+//! | deque | `deque((), maxlen)` and APPENDS; in 2.7 `deque([...], maxlen)` | the same |
+//! | exceptions | `ValueError(*args)`, with the attributes as state | `Objects/exceptions.c` |
+//! | enums | `HTTPStatus(404)`; in 3.6 to 3.10 also a bare name, in 3.11 `getattr(HTTPStatus, "OK")` | `Lib/enum.py` |
+//! | instances | `copyreg._reconstructor(class, base, value)`, protocols 0 and 1 | `Lib/copyreg.py` |
 
 use super::calendar::Date;
 use super::names;
@@ -25,7 +49,8 @@ impl Args {
     }
 }
 
-/// What a call of a class that the caller allowed looks like.
+/// What a call of a class that the caller allowed looks like: an exception by its name, a member of an enum by
+/// its one scalar argument. Any other call is a description.
 pub(crate) fn allowed_reading(
     document: &Document<'_>,
     instance: &Instance,
@@ -39,7 +64,9 @@ pub(crate) fn allowed_reading(
     (args.len == 1 && is_scalar(args.first)).then_some(KnownClass::Enum)
 }
 
-/// Whether the arguments of a call are what CPython writes for the class.
+/// Whether the arguments of a call are what CPython writes for the class, in kind and in value: a date is a
+/// date that exists, a network has no host bits, a fraction is reduced. So a reading that is computed later
+/// from the same arguments cannot fail.
 pub(crate) fn is_sound(document: &Document<'_>, class: KnownClass, instance: &Instance, args: Args) -> bool {
     let items = document.items(instance.args);
     match class {

@@ -1,6 +1,6 @@
 //! The exceptions of the standard library outside of `builtins`, and modules that Python 3 renamed.
 //!
-//! Made from what CPython 2.7 and 3.6 to 3.13 pickle, by `tests/stdlib_rows.py`; a test holds this table against
+//! Made from what CPython 2.7 and 3.6 to 3.13 pickle, by `xtask/python/stdlib_rows.py`; a test holds this table against
 //! the pickles, in `tests/stdlib_rows.tsv`.
 
 /// Exceptions by module, under Python 3's names; sorted.

@@ -1,4 +1,8 @@
 //! The walk over a document that prints it.
+//!
+//! [`form`] says how one node is printed, without its parts: a word, a number, text, delimiters around items,
+//! or a head, some parts and a tail. [`print_repr`] goes from node to node with a stack of its own, and asks
+//! for the form again at each step, which is cheap beside the text that is written and keeps the stack small.
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;

@@ -2,6 +2,16 @@
 //!
 //! What a tag says is made into the arguments of the call, and the call is then read as a decoder reads
 //! it, so that nothing is encoded that would not be read again.
+//!
+//! ```text
+//! {"$date":"2026-01-02"}          date(b"\x07\xea\x01\x02")
+//! {"$decimal":"1.10"}             Decimal("1.10")
+//! {"$uuid":"...-000000000005"}    UUID.__new__(), state {"int": 5}
+//! {"$deque":[1],"maxlen":5}       deque((), 5), items [1]
+//! ```
+//!
+//! Dicts and deques can hold themselves, so that [`Maker::open`] makes the object before its contents are read;
+//! all others are made by [`Maker::close`] from contents that are complete.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;

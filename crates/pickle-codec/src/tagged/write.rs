@@ -1,4 +1,18 @@
 //! The writer of tagged JSON: a stack of tasks instead of recursion, and a budget for what it writes.
+//!
+//! A container pushes what is to be written of it in reverse: its end, then the items from a place on. The
+//! task of the items writes scalars until it meets a container, pushes itself again for the place behind that,
+//! and goes down. So the stack is as high as the nesting is deep, whatever the number of items.
+//!
+//! # Passes
+//!
+//! The text may be 64 times as long as the pickle, and whether it fits the budget is known at its end only.
+//! Up to [`AT_ONCE`] bytes are written on trial and cut off again if they do not fit. A longer text is counted
+//! first, by the same code over a sink that only counts, and then written into room that is reserved at once.
+//! With `--refs` one more counting pass comes before, which finds the objects that are met again.
+//!
+//! Work that shows in no byte of output (the arguments of an exception that prints none of them) counts
+//! against the same limit, because a shared object can be visited without end.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;

@@ -1,7 +1,18 @@
 //! Numbers in text: the arguments of INT, LONG, FLOAT, GET and PUT.
 //!
 //! CPython's C and Python unpicklers and its versions read these lines in different ways
-//! (gh-126992, gh-126996, gh-135241). What they all agree on is read; the rest is refused.
+//! (gh-126992, gh-126996, gh-135241). What they all agree on is read; the rest is refused:
+//!
+//! | line | who reads what |
+//! |---|---|
+//! | `I010` | 8 (base 0, Python 2) or 10 (base 10) or an error |
+//! | `I+1` | a bool where the length alone decides, else 1 |
+//! | `L1_000L` | 1,000 since Python 3.6, an error before |
+//! | `I1\0` | the C unpickler ends at the NUL, the other does not |
+//! | `F1e400` | infinity or an error |
+//!
+//! Decimal digits take quadratic time to convert, so that there is a limit of 4,300, which is CPython's own
+//! (`sys.int_info.default_max_str_digits`).
 
 use alloc::vec::Vec;
 

@@ -43,6 +43,12 @@ pub(crate) fn equal(
 
 /// Compares part by part. Nodes whose comparison takes long are joined, so that no two are compared
 /// again, however often they stand in what is compared.
+///
+/// Two keys of n bytes can unfold to 2^n parts, because `h\0h\0\x86` doubles what it shares. A pair that is
+/// already joined is not opened again, and a pair is joined at the latest after [`HEAVY`] units of work since
+/// the last one; so the work is at most that of the pairs of nodes, times a constant. To join before the
+/// comparison is done is sound as in any bisimulation: if the whole turns out equal, all that was assumed on
+/// the way holds; if not, [`Work::part`] forgets all of it.
 fn equal_parts(
     document: &Document<'_>,
     pair: (NodeId, NodeId),
@@ -82,7 +88,8 @@ fn equal_parts(
     Ok(true)
 }
 
-/// Compares two nodes and pushes those parts of them that have to be equal.
+/// Compares two nodes and pushes those parts of them that have to be equal. What is not pushed has been
+/// compared here: an answer of `true` means "equal if what was pushed is".
 fn compare(
     document: &Document<'_>,
     left: NodeId,
@@ -163,6 +170,9 @@ fn compare(
 }
 
 /// Pairs the members of two frozensets by their hashes and pushes the pairs.
+///
+/// Equal members have equal hashes, so the sorted hashes of both sides have to be the same, and members whose
+/// hash stands alone have one candidate. Members that share a hash by chance are tried with each other.
 fn pair_members(
     document: &Document<'_>,
     left: NodeId,

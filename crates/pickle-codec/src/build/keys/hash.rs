@@ -43,6 +43,12 @@ struct OpenKey {
     left: usize,
 }
 
+/// The hash of a key of any kind, without recursion: the parts of a tuple, frozenset or object are hashed one
+/// by one, and what is open waits on a stack.
+///
+/// The cost of a part is what it took of the work. A part that cost [`HEAVY`] or more is remembered, and its
+/// parent counts only what it cost beside that, so that one entry is made for every so many bytes of work and
+/// not one for each level of nesting.
 fn hash_slow(document: &Document<'_>, id: NodeId, seed: u64, work: &mut Work) -> Result<u64, ErrorKind> {
     let mut open: Vec<OpenKey> = Vec::new();
     let mut sets = 0;

@@ -1,4 +1,9 @@
 //! The budget of work on keys, and what is remembered of that work.
+//!
+//! What is remembered takes memory, which is charged to the [`Meter`] of the decode. The meter belongs to the
+//! builder and cannot be borrowed while keys are compared, so that [`Work::open`] takes note of how many entries
+//! there is room for, and [`Work::settle`] pays for those that were made. Without room nothing is remembered:
+//! the work is then done again, and charged again.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;

@@ -1,4 +1,59 @@
 //! Documents to pickles: the graph is walked without recursion, and identity decides what is shared.
+//!
+//! # The plain algorithm
+//!
+//! `save` in `Modules/_pickle.c` recurses; here the nodes whose parts are being written are on a stack of
+//! [`Visit`]s, and [`Walk::run`] takes one step of the topmost at a time:
+//!
+//! 1. [`Walk::visit`] meets a node. If the memo has it, a GET is all that is written. A scalar is written.
+//!    A container is begun (`]`, `}`, `(`) and put on the stack.
+//! 2. The topmost container gives its next part, which is visited in turn.
+//! 3. A container without further parts is ended (APPENDS, SETITEMS, TUPLE) and taken from the stack.
+//!
+//! The order of opcodes inside of a container (marks, batches of 1,000, memo opcodes, pickle FRAMEs) is the
+//! [`Writer`]'s business, which knows no graph. Here it is decided what is visited when, and which node a memo
+//! entry belongs to.
+//!
+//! # Identity
+//!
+//! The memo is a table from nodes to memo indexes, dense because nodes are numbered densely ([`Layout`]).
+//! Numbers, `None` and `()` have no slot: CPython writes them again at each place. By the option of a lean
+//! pickle only what is met twice gets a memo opcode; [`Wanted`] counts that in a walk of its own before.
+//!
+//! # What holds itself
+//!
+//! A list, a dict and a set of protocol 4 are empty objects first, which get into the memo, and are filled
+//! then. One that holds itself is met again while it is open, is found in the memo, and becomes a GET.
+//!
+//! A tuple, a frozenset, and a call with its arguments get into the memo only when they are complete. A tuple
+//! that holds a list that holds the tuple is therefore met again while it is still open:
+//!
+//! ```text
+//! l = []; t = (l,); l.append(t)          pickle.dumps(t, 2), memo opcodes left out but for the list's
+//!
+//! visit t     t is not in the memo: open it
+//!   visit l   ]  q0                      l is in the memo from here on
+//!     visit t        t is not in the memo yet: open it once more
+//!       visit l      h0                  found
+//!     end t          85 q1               the inner visit has completed t
+//!   end l     a
+//! end t       0 h1                       t is in the memo meanwhile: POP what was built, GET the one there is
+//! ```
+//!
+//! So [`Walk::end`] looks into the memo again, and if the node has got there meanwhile, what was written for
+//! it is popped and the first one is fetched (`save_tuple`, "recursive tuple"). That comes to an end because a
+//! list lay on the way round. A tuple that reaches itself through tuples alone would never end; no Python
+//! program can make one, but a document can hold it, and [`Walk::enter`] has the condition that tells.
+//!
+//! # Objects
+//!
+//! An object is written in the order of `save_reduce`; each stage writes one part and names the next:
+//!
+//! ```text
+//! Class -> Args [-> Kwargs] -> Made (REDUCE, NEWOBJ, NEWOBJ_EX; memo) -> GivenItems -> GivenPairs -> State -> Built
+//! Class -> NewArgs -> (as from Made)     below the protocol of NEWOBJ or NEWOBJ_EX: copyreg.__newobj__(class, *args)
+//! Class -> Rebuilt -> (as from Made)     protocols 0 and 1: copyreg._reconstructor(class, base, value)
+//! ```
 
 mod sharing;
 mod target;
@@ -135,6 +190,7 @@ fn walk<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>>(
 /// A node whose parts are being written.
 struct Visit {
     id: NodeId,
+    /// The place of the next part within the stage.
     next: u32,
     stage: Stage,
     /// Whether it is in the memo while its parts are written.
@@ -143,6 +199,7 @@ struct Visit {
     before: u32,
 }
 
+/// What of a node comes next; the diagram at the top of this file has the order.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     /// The items of a container.
@@ -150,13 +207,21 @@ enum Stage {
     /// The value of a persistent id.
     Pid,
     // The parts of an object, in `save_reduce`'s order.
+    /// What is called.
     Class,
+    /// The arguments, a tuple.
     Args,
+    /// The keyword arguments of NEWOBJ_EX, a dict.
     Kwargs,
+    /// The call itself; the object is in the memo from here on.
     Made,
+    /// What APPENDS gave it.
     GivenItems,
+    /// What SETITEMS gave it.
     GivenPairs,
+    /// What BUILD is going to give it.
     State,
+    /// BUILD, if there is a state, and the end.
     Built,
     /// A spelled-out call of `copyreg.__newobj__`: the class and the arguments as one tuple.
     NewArgs,
@@ -230,8 +295,14 @@ impl<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>> Walk<'v, 'x, '_, S, T> {
     /// it is open, and is then written once more, as CPython does. That ends if a list, a dict or an
     /// object lies on the way round, because those are in the memo by the second round; if none does,
     /// no round would be the last. So a node that is entered again needs a larger number of open
-    /// nodes in the memo than at its last entry. Each further round is charged, because many lists
-    /// in one tuple mean many rounds.
+    /// nodes in the memo than at its last entry: `early` counts those, and `entered` keeps the count of
+    /// the last entry of each container. Between two entries of one node the stack has only grown, and
+    /// only nodes outside of the memo can be entered twice, so an equal count means that nothing on the
+    /// way round is in the memo, and that the next round would be the same again: `recursive`.
+    ///
+    /// The number of rounds is bounded by the number of such lists, but each round writes the whole tuple
+    /// once more, and n lists in one tuple of n parts would be n^2 bytes. Each further round is charged to
+    /// `repeats`, four times the document or a million parts, whichever is more.
     fn enter(&mut self, id: NodeId, stage: Stage) -> Result<()> {
         let early = self.known(id).is_some();
         let mut before = 0;
@@ -338,7 +409,8 @@ impl<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>> Walk<'v, 'x, '_, S, T> {
         }
     }
 
-    /// Closes a container, which may have met itself on the way.
+    /// Closes a container, which may have met itself on the way: then it is in the memo by now, and what
+    /// was written for it is popped in favour of that one.
     fn end(&mut self, id: NodeId) -> Result<()> {
         self.leave();
         self.choose(id);
@@ -476,7 +548,7 @@ impl<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>> Walk<'v, 'x, '_, S, T> {
         self.visit(value)
     }
 
-    /// The next part of the object on top.
+    /// The next part of the object on top: one arm for each stage, in their order.
     fn step_object(&mut self) -> Result<()> {
         let Some(top) = self.open.last_mut() else { return Ok(()) };
         let (id, stage, place) = (top.id, top.stage, top.next as usize);
@@ -593,8 +665,8 @@ impl<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>> Walk<'v, 'x, '_, S, T> {
         }
     }
 
-    /// The call itself. An object that has met itself in its arguments is taken from the memo, and
-    /// has got the rest there.
+    /// The call itself. An object that holds itself in its arguments was written completely, with items and
+    /// state, when it was met there; so it is fetched from the memo, and this visit is over.
     fn made(&mut self, id: NodeId, opcode: u8) -> Result<()> {
         self.writer.emit([opcode]);
         self.choose(id);
@@ -645,8 +717,8 @@ impl<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>> Walk<'v, 'x, '_, S, T> {
         self.visit(child)
     }
 
-    /// How many of the items or pairs stand in the arguments, from where the reading of a known
-    /// class has taken them.
+    /// How many of the items or pairs stand in the arguments already, as in Python 2's
+    /// `OrderedDict([["a", 1]])`: reading the call copied them, and they are not written twice.
     fn in_args(&self, instance: &Instance, items: &[NodeId]) -> usize {
         let document = self.document;
         let Some(&first) = document.items(instance.args).first() else { return 0 };

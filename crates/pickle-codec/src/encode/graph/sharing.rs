@@ -1,4 +1,13 @@
-//! Which nodes of a document are met more than once.
+//! Which nodes of a document are met more than once, and so need a place in the memo of a lean pickle.
+//!
+//! One walk over the graph counts the visits of each node up to two. It has to meet exactly what the writing
+//! walk meets: the names of a global, the value of a persistent id at every place where that stands (ids have
+//! no place in the memo), but not the lists in which an object keeps its items and pairs, which are written as
+//! part of the object.
+//!
+//! There is one case in which more is needed. What is complete only after its parts is written twice where it
+//! holds itself, and that walk ends by a list or dict being fetched from the memo. Which of them it will be
+//! depends on the way there. Such graphs are rare, and all their containers get a memo opcode.
 
 use alloc::vec::Vec;
 
@@ -9,12 +18,10 @@ use crate::document::{Kind, NodeId};
 
 /// Which nodes are met more than once.
 pub(super) struct Wanted {
-    /// By slot: how often a node is met, and whether it is an ancestor of the one at hand.
+    /// By slot: how often a node is met (0, 1, or 2 for more), and in the high bit whether it is an ancestor
+    /// of the node at hand.
     visits: Vec<u8>,
-    /// An object that contains itself and is memoized only after its parts, such as a tuple. When the
-    /// walk reaches it again inside itself it is not in the memo yet, so it is written a second time,
-    /// and so on, until a container on the way is fetched from the memo. Every container is memoized
-    /// then, which is what makes that walk end.
+    /// Something that is complete only after its parts contains itself.
     late_cycle: bool,
 }
 
@@ -67,6 +74,7 @@ impl Wanted {
         wanted
     }
 
+    /// Whether this node gets a memo opcode.
     pub(super) fn has(&self, id: NodeId, slot: usize) -> bool {
         (self.late_cycle && id.is_container())
             || self.visits.get(slot).is_some_and(|visits| visits & !Self::OPEN > 1)

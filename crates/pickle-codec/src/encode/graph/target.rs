@@ -1,4 +1,8 @@
 //! Where a document's pickle goes: text and bytes are copied there, or shared with it.
+//!
+//! A document that is a whole pickle lives as long as the segments that are made of it, so that its text can be
+//! shared. One that is a part of a larger pickle (an object inside of a [`Value`](crate::Value)) was made for
+//! the moment, and is copied. The walk is the same; the lifetimes are not, which is why this is a trait.
 
 use core::ops::{Deref, DerefMut};
 

@@ -2,6 +2,32 @@
 //!
 //! Everything goes to a stage first. From protocol 4 on, the stage is the pickle FRAME at hand;
 //! below, it is a buffer that is handed on at the same size.
+//!
+//! ```text
+//! item()              an item of the container on top begins: a batch is opened or closed if it is time
+//! begin_*, end        a container, with its number of items; end checks that they have come
+//! put()               the memo opcode behind what was written last; `last` is its index
+//! flush()             the stage goes to the sink, behind a FRAME header where there is one
+//! ```
+//!
+//! # Frames
+//!
+//! As `_Pickler_OpcodeBoundary` has it, a frame is closed before an object is saved when it has reached
+//! [`FRAME_TARGET`] bytes, and before text or bytes that are as large by themselves, which go to the sink
+//! without a frame. The length of a frame stands in front of it, so that it is staged as a whole.
+//!
+//! # Shared payloads
+//!
+//! A sink that keeps slices ([`Segments`](crate::Segments)) takes large text and bytes where they are. They
+//! lie in the middle of a frame, though, whose header has to count them: the stage has a hole at that place
+//! (`holes`), and `hole_bytes` counts as part of the frame.
+//!
+//! # Batches
+//!
+//! [`Open`] follows one container: the items that are left, those left in the batch at hand, and how it was
+//! opened. `Modules/_pickle.c` writes a list of one item with APPEND, any other in batches of 1,000 with a
+//! mark each, and ends a dict or set of a multiple of 1,000 by an empty batch; `batch_list` and `batch_dict`
+//! are followed to the byte.
 
 mod container;
 mod name;

@@ -1,4 +1,18 @@
 //! The reader of tagged JSON: strict, without recursion, into a document that can be encoded.
+//!
+//! Two stacks: `frames` has the containers that are open, `values` the nodes of those values that are complete
+//! and wait for their container, which takes them when it closes. A tag decides what a frame becomes:
+//!
+//! ```text
+//! {"$tuple":[1,[2]]}     frames: Tuple            values: 1
+//!                        frames: Tuple List       values: 1 2
+//!                        frames: Tuple            values: 1 [2]
+//!                        frames:                  values: (1,[2])
+//! ```
+//!
+//! Known types are read last: what their tag holds is a value like any other, and [`Maker`] turns it into the
+//! call that CPython pickles when the object closes. Lists, dicts and sets exist from their first byte on, so
+//! that `{"$ref":n}` inside of `{"$def":[n,...]}` can name them; a tuple gets its id early only there.
 
 mod string;
 

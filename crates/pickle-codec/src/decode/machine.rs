@@ -1,0 +1,521 @@
+//! The decoder: a stack machine over the opcodes, with `Modules/_pickle.c`'s rules and no recursion.
+//!
+//! The stack holds node ids; marks are heights of the stack on a stack of their own, and no opcode
+//! reaches below the last one (the "fence" of the C unpickler). Where CPython's own implementations
+//! or versions disagree about an input, it is refused.
+//!
+//! ```text
+//! opcodes        stack (a mark is written as |)     what the builder makes
+//! ]  q0          list                               an empty list; memo[0] is its id
+//! (              list |
+//! K 1            list | 1                           small integers are their own ids
+//! h0             list | 1 list                      the same id again: sharing costs nothing
+//! e              list                               APPENDS: two ids into the list's run
+//! .                                                 the root is the list, which holds itself
+//! ```
+//!
+//! # Three tiers
+//!
+//! [`StackMachine::step`] has the opcodes that most pickles consist of, in one `match` that stays in registers;
+//! `rare_step` has the other ones that build data; `naming_step` (in `naming.rs`) those that name or call,
+//! under the policy. An error inside of them is a kind alone; [`StackMachine::run`] adds offset, opcode and name.
+//!
+//! # Bounds
+//!
+//! Nothing is sized by a number of the input: a length is checked against what is left, a memo index is a key,
+//! and every table grows through the [`Meter`](crate::build::meter::Meter), so that the peak of memory is at
+//! most 64 KiB + 32 bytes for each byte of input. Each opcode adds at most one node and one memo entry; those
+//! that can do more (a call that copies a list, a key that is compared) are charged to the budget of work.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::cell::Cell;
+
+use super::memo::Memo;
+use crate::build::fill::Builder;
+use crate::document::{Kind, NodeId};
+use crate::known;
+use crate::options::DecodeOptions;
+use crate::wire::error::{Error, ErrorKind, Result, shortened};
+use crate::wire::number;
+use crate::wire::opcode::Opcode;
+use crate::wire::reader::{Reader, float8, int4, uint1, uint2, uint4, uint8};
+
+/// The highest protocol that is read.
+const HIGHEST_PROTOCOL: u8 = 5;
+
+/// What an opcode's handler gives. An error is a kind alone, so that it fits a register; the name that
+/// was refused waits in the machine.
+pub(super) type Step<T = ()> = core::result::Result<T, ErrorKind>;
+
+pub(super) struct StackMachine<'m, 'a> {
+    pub(super) options: &'m DecodeOptions,
+    pub(super) reader: Reader<'a>,
+    pub(super) builder: Builder<'a>,
+    pub(super) stack: &'m mut Vec<NodeId>,
+    pub(super) marks: &'m mut Vec<u32>,
+    pub(super) memo: &'m mut Memo,
+    /// Height of the stack at the last mark: nothing below it may be taken.
+    pub(super) fence: usize,
+    /// Out-of-band buffers met so far.
+    pub(super) buffers: u32,
+    /// The global that an error is about.
+    pub(super) refused: Cell<Option<Box<str>>>,
+}
+
+impl<'a> StackMachine<'_, 'a> {
+    #[inline(never)]
+    pub(super) fn run(&mut self) -> Result<NodeId> {
+        loop {
+            let offset = self.reader.offset();
+            let Some(byte) = self.reader.opcode_byte() else {
+                return Err(Error::new(ErrorKind::Eof, offset, None).cut(true));
+            };
+            let Some(opcode) = Opcode::from_byte(byte) else {
+                return Err(Error::new(ErrorKind::Opcode, offset, None));
+            };
+            match self.step(opcode) {
+                Ok(None) => {}
+                Ok(Some(root)) => {
+                    return match self.builder.measure_depth(root) {
+                        Ok(()) => Ok(root),
+                        Err(kind) => Err(Error::new(kind, offset, Some(opcode))),
+                    };
+                }
+                Err(kind) => return Err(self.error(kind, offset, opcode)),
+            }
+        }
+    }
+
+    #[cold]
+    pub(super) fn error(&self, kind: ErrorKind, offset: usize, opcode: Opcode) -> Error {
+        let is_cut = self.reader.is_cut(kind, self.options.limits.max_input_len);
+        let error = Error::new(kind, offset, Some(opcode)).cut(is_cut);
+        match self.refused.take() {
+            Some(name) => error.with_global(&name),
+            None => error,
+        }
+    }
+
+    /// Notes the name that an error is about.
+    #[cold]
+    pub(super) fn refuse(&self, kind: ErrorKind, module: &str, name: &str) -> ErrorKind {
+        // No more of either is copied than is shown.
+        let shown = shortened(module);
+        self.refused.set(Some(if shown.len() < module.len() {
+            shown.into()
+        } else {
+            shortened(&alloc::format!("{module}.{}", shortened(name))).into()
+        }));
+        kind
+    }
+
+    /// Carries out one opcode; gives the root at STOP.
+    #[inline]
+    pub(super) fn step(&mut self, opcode: Opcode) -> Step<Option<NodeId>> {
+        let id = match opcode {
+            Opcode::Binunicode => {
+                let len = self.reader.argument(uint4)?;
+                let id = self.utf8(u64::from(len))?;
+                self.builder.meter.push(self.stack, id)?;
+                self.put_at_once(id);
+                return Ok(None);
+            }
+            Opcode::Binput => {
+                let index = self.reader.argument(uint1)?;
+                self.put(u64::from(index))?;
+                return Ok(None);
+            }
+            Opcode::LongBinput => {
+                let index = self.reader.argument(uint4)?;
+                self.put(u64::from(index))?;
+                return Ok(None);
+            }
+            Opcode::Memoize => {
+                self.put(self.memo.entries() as u64)?;
+                return Ok(None);
+            }
+            Opcode::ShortBinunicode => {
+                let len = self.reader.argument(uint1)?;
+                let id = self.utf8(u64::from(len))?;
+                self.builder.meter.push(self.stack, id)?;
+                self.put_at_once(id);
+                return Ok(None);
+            }
+            Opcode::ShortBinstring => {
+                let len = self.reader.argument(uint1)?;
+                let id = self.short_py2_str(len)?;
+                self.builder.meter.push(self.stack, id)?;
+                self.put_at_once(id);
+                return Ok(None);
+            }
+            Opcode::Binunicode8 => {
+                let len = self.reader.argument(uint8)?;
+                self.utf8(len)?
+            }
+            Opcode::Binint1 => {
+                let value = self.reader.argument(uint1)?;
+                self.builder.int(i64::from(value))?
+            }
+            Opcode::Binint2 => {
+                let value = self.reader.argument(uint2)?;
+                self.builder.int(i64::from(value))?
+            }
+            Opcode::Binint => {
+                let value = self.reader.argument(int4)?;
+                self.builder.int(i64::from(value))?
+            }
+            Opcode::Binfloat => {
+                let value = self.reader.argument(float8)?;
+                self.builder.float(value)?
+            }
+            Opcode::None => NodeId::NONE,
+            Opcode::Newtrue => NodeId::TRUE,
+            Opcode::Newfalse => NodeId::FALSE,
+            Opcode::Binget => {
+                let index = self.reader.argument(uint1)?;
+                self.get(u64::from(index))?
+            }
+            Opcode::LongBinget => {
+                let index = self.reader.argument(uint4)?;
+                self.get(u64::from(index))?
+            }
+            Opcode::Mark => {
+                let height = u32::try_from(self.stack.len()).map_err(|_| ErrorKind::Budget)?;
+                self.builder.meter.push(self.marks, height)?;
+                self.fence = self.stack.len();
+                return Ok(None);
+            }
+            Opcode::EmptyDict => self.builder.empty_dict()?,
+            Opcode::EmptyList => self.builder.empty_list()?,
+            Opcode::EmptyTuple => NodeId::EMPTY_TUPLE,
+            Opcode::EmptySet => self.builder.empty_set()?,
+            Opcode::Setitems => {
+                let mark = self.pop_mark()?;
+                self.set_items(mark)?;
+                return Ok(None);
+            }
+            Opcode::Appends => {
+                let mark = self.pop_mark()?;
+                self.append(mark)?;
+                return Ok(None);
+            }
+            Opcode::Setitem => {
+                self.set_items(self.stack.len().checked_sub(2).ok_or(ErrorKind::Stack)?)?;
+                return Ok(None);
+            }
+            Opcode::Append => {
+                self.append(self.stack.len().checked_sub(1).ok_or(ErrorKind::Stack)?)?;
+                return Ok(None);
+            }
+            Opcode::Additems => {
+                let mark = self.pop_mark()?;
+                self.add_items(mark)?;
+                return Ok(None);
+            }
+            Opcode::Tuple1 => self.tuple(1)?,
+            Opcode::Tuple2 => self.tuple(2)?,
+            Opcode::Tuple3 => self.tuple(3)?,
+            Opcode::Tuple => {
+                let mark = self.pop_mark()?;
+                let id = self.builder.tuple(self.stack.get(mark..).unwrap_or_default())?;
+                self.stack.truncate(mark);
+                id
+            }
+            Opcode::List => {
+                let mark = self.pop_mark()?;
+                let id = self.builder.list(self.stack.get(mark..).unwrap_or_default())?;
+                self.stack.truncate(mark);
+                id
+            }
+            Opcode::Dict => {
+                let mark = self.pop_mark()?;
+                if !(self.stack.len() - mark).is_multiple_of(2) {
+                    return Err(ErrorKind::Odd);
+                }
+                let id = self.builder.empty_dict()?;
+                self.builder.set_items(id, self.stack.get(mark..).unwrap_or_default())?;
+                self.stack.truncate(mark);
+                id
+            }
+            Opcode::Frozenset => {
+                let mark = self.pop_mark()?;
+                let id = self.builder.frozenset(self.stack.get(mark..).unwrap_or_default())?;
+                self.stack.truncate(mark);
+                id
+            }
+            Opcode::Long1 => {
+                let len = self.reader.argument(uint1)?;
+                let bytes = self.reader.counted(u64::from(len))?;
+                self.builder.int_bytes(bytes)?
+            }
+            Opcode::Long4 => {
+                let len = self.reader.argument(int4)?;
+                // A negative count is a length that no input holds.
+                let len = u64::try_from(len).map_err(|_| ErrorKind::Length)?;
+                let bytes = self.reader.counted(len)?;
+                self.builder.int_bytes(bytes)?
+            }
+            Opcode::ShortBinbytes => {
+                let len = self.reader.argument(uint1)?;
+                let bytes = self.reader.counted(u64::from(len))?;
+                self.builder.bytes(bytes)?
+            }
+            Opcode::Binbytes => {
+                let len = self.reader.argument(uint4)?;
+                let bytes = self.reader.counted(u64::from(len))?;
+                self.builder.bytes(bytes)?
+            }
+            Opcode::Binbytes8 => {
+                let len = self.reader.argument(uint8)?;
+                let bytes = self.reader.counted(len)?;
+                self.builder.bytes(bytes)?
+            }
+            Opcode::Bytearray8 => {
+                let len = self.reader.argument(uint8)?;
+                let bytes = self.reader.counted(len)?;
+                self.builder.bytearray(bytes)?
+            }
+            Opcode::Stop => {
+                let root = self.pop()?;
+                return Ok(Some(root));
+            }
+            Opcode::Proto => {
+                if self.reader.argument(uint1)? > HIGHEST_PROTOCOL {
+                    return Err(ErrorKind::Proto);
+                }
+                return Ok(None);
+            }
+            Opcode::Frame => {
+                let len = self.reader.argument(uint8)?;
+                self.reader.enter_frame(len)?;
+                return Ok(None);
+            }
+            _ => match self.rare_step(opcode)? {
+                Some(id) => id,
+                None => return Ok(None),
+            },
+        };
+        self.builder.meter.push(self.stack, id)?;
+        Ok(None)
+    }
+
+    /// The opcodes that no hot path meets: text of protocol 0, Python 2's strings, stack
+    /// shuffling, and everything that names or calls. Gives what is to be pushed.
+    #[inline(never)]
+    pub(super) fn rare_step(&mut self, opcode: Opcode) -> Step<Option<NodeId>> {
+        let max_digits = self.options.limits.max_int_digits;
+        Ok(Some(match opcode {
+            Opcode::Int => {
+                let line = self.reader.line()?;
+                self.integer(number::int_line(line, max_digits)?)?
+            }
+            Opcode::Long => {
+                let line = self.reader.line()?;
+                self.integer(number::long_line(line, max_digits)?)?
+            }
+            Opcode::Float => {
+                let line = self.reader.line()?;
+                self.builder.float(number::float_line(line)?)?
+            }
+            Opcode::Unicode => {
+                let line = self.reader.line()?;
+                self.unicode_line(line)?
+            }
+            Opcode::String => {
+                let line = self.reader.line()?;
+                self.string_line(line)?
+            }
+            Opcode::Binstring => {
+                let len = self.reader.argument(int4)?;
+                let len = u64::try_from(len).map_err(|_| ErrorKind::Length)?;
+                let bytes = self.reader.counted(len)?;
+                self.py2_str(bytes)?
+            }
+            Opcode::Get => {
+                let line = self.reader.line()?;
+                self.get(number::index_line(line, max_digits)?)?
+            }
+            Opcode::Put => {
+                let line = self.reader.line()?;
+                self.put(number::index_line(line, max_digits)?)?;
+                return Ok(None);
+            }
+            Opcode::Pop => {
+                // A mark on top of the stack is what POP takes.
+                if !self.marks.is_empty() && self.fence == self.stack.len() {
+                    self.pop_mark()?;
+                } else {
+                    self.keep_popped_state()?;
+                    self.pop()?;
+                }
+                return Ok(None);
+            }
+            Opcode::PopMark => {
+                let mark = self.pop_mark()?;
+                self.stack.truncate(mark);
+                return Ok(None);
+            }
+            Opcode::Dup => self.top()?,
+            _ => return self.naming_step(opcode),
+        }))
+    }
+
+    #[inline]
+    pub(super) fn put(&mut self, index: u64) -> Step {
+        let id = self.top()?;
+        self.memo.put(index, id, &mut self.builder.meter)?;
+        Ok(())
+    }
+
+    /// Carries out the PUT that picklers write behind every text, where it is a plain one; whatever
+    /// could fail is left to the opcode itself.
+    #[inline]
+    pub(super) fn put_at_once(&mut self, id: NodeId) {
+        match *self.reader.window() {
+            [b'q', index, ..] if self.memo.put_next(usize::from(index), id) => self.reader.skip(2),
+            [b'\x94', ..] if self.memo.put_next(self.memo.entries(), id) => self.reader.skip(1),
+            _ => {}
+        }
+    }
+
+    #[inline]
+    pub(super) fn get(&self, index: u64) -> Step<NodeId> {
+        self.memo.get(index).ok_or(ErrorKind::Memo)
+    }
+
+    #[inline]
+    pub(super) fn top(&self) -> Step<NodeId> {
+        match self.stack.last() {
+            Some(&id) if self.stack.len() > self.fence => Ok(id),
+            _ => Err(ErrorKind::Stack),
+        }
+    }
+
+    #[inline]
+    pub(super) fn pop(&mut self) -> Step<NodeId> {
+        let id = self.top()?;
+        self.stack.pop();
+        Ok(id)
+    }
+
+    /// Takes the last mark and gives the height of the stack at it.
+    #[inline]
+    pub(super) fn pop_mark(&mut self) -> Step<usize> {
+        let mark = self.marks.pop().ok_or(ErrorKind::Mark)?;
+        self.fence = self.marks.last().map_or(0, |&mark| mark as usize);
+        Ok(mark as usize)
+    }
+
+    #[inline]
+    pub(super) fn tuple(&mut self, len: usize) -> Step<NodeId> {
+        let start =
+            self.stack.len().checked_sub(len).filter(|&start| start >= self.fence).ok_or(ErrorKind::Stack)?;
+        let id = self.builder.tuple(self.stack.get(start..).unwrap_or_default())?;
+        self.stack.truncate(start);
+        Ok(id)
+    }
+
+    /// The container below `start`, where `start` is not below the fence.
+    #[inline]
+    pub(super) fn target(&self, start: usize) -> Step<NodeId> {
+        match start.checked_sub(1).and_then(|place| self.stack.get(place)) {
+            Some(&id) if start > self.fence => Ok(id),
+            _ => Err(ErrorKind::Stack),
+        }
+    }
+
+    #[inline]
+    pub(super) fn append(&mut self, start: usize) -> Step {
+        let target = self.target(start)?;
+        let list = match target.kind() {
+            Kind::List => target,
+            _ => self.object_items(target)?,
+        };
+        self.builder.extend(list, self.stack.get(start..).unwrap_or_default())?;
+        self.stack.truncate(start);
+        if list != target {
+            self.builder.deepen(target, list)?;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    pub(super) fn set_items(&mut self, start: usize) -> Step {
+        let target = self.target(start)?;
+        if !(self.stack.len() - start).is_multiple_of(2) {
+            return Err(ErrorKind::Odd);
+        }
+        if start == self.stack.len() {
+            // No unpickler looks at what would get no items.
+            return Ok(());
+        }
+        let dict = match target.kind() {
+            Kind::Dict => target,
+            _ => self.object_pairs(target)?,
+        };
+        self.builder.set_items(dict, self.stack.get(start..).unwrap_or_default())?;
+        self.stack.truncate(start);
+        if dict != target {
+            self.builder.deepen(target, dict)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn add_items(&mut self, start: usize) -> Step {
+        let target = self.target(start)?;
+        if target.kind() == Kind::Set {
+            self.builder.add(target, self.stack.get(start..).unwrap_or_default())?;
+        } else {
+            let list = self.object_items(target)?;
+            self.builder.extend(list, self.stack.get(start..).unwrap_or_default())?;
+            self.builder.deepen(target, list)?;
+        }
+        self.stack.truncate(start);
+        Ok(())
+    }
+
+    /// The list in which an object keeps what it was given by APPENDS.
+    pub(super) fn object_items(&mut self, target: NodeId) -> Step<NodeId> {
+        let Some(instance) = self.builder.instance_mut(target).copied() else {
+            return Err(ErrorKind::Type);
+        };
+        if !known::takes_items(&self.builder.document, &instance) {
+            return Err(ErrorKind::Type);
+        }
+        if instance.items != NodeId::ABSENT {
+            return Ok(instance.items);
+        }
+        let list = self.builder.empty_list()?;
+        if let Some(instance) = self.builder.instance_mut(target) {
+            instance.items = list;
+        }
+        Ok(list)
+    }
+
+    /// The dict in which an object keeps what it was given by SETITEMS.
+    pub(super) fn object_pairs(&mut self, target: NodeId) -> Step<NodeId> {
+        let Some(instance) = self.builder.instance_mut(target).copied() else {
+            return Err(ErrorKind::Type);
+        };
+        if !known::takes_pairs(&self.builder.document, &instance) {
+            return Err(ErrorKind::Type);
+        }
+        if instance.pairs != NodeId::ABSENT {
+            return Ok(instance.pairs);
+        }
+        let dict = self.builder.empty_dict()?;
+        if let Some(instance) = self.builder.instance_mut(target) {
+            instance.pairs = dict;
+        }
+        Ok(dict)
+    }
+
+    #[inline(always)]
+    pub(super) fn utf8(&mut self, len: u64) -> Step<NodeId> {
+        match self.reader.text(len)? {
+            Ok(text) => self.builder.str(text),
+            Err(bytes) => self.surrogates(bytes),
+        }
+    }
+}
