@@ -1,8 +1,12 @@
 //! What is found in a pickle: names, and where unpicklers stop.
 
+use alloc::borrow::Cow;
 use alloc::collections::BTreeSet;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+
+use crate::wire::error::start;
 
 /// What stands for a name that the pickle computes.
 pub const UNKNOWN_NAME: &str = "unknown name";
@@ -17,6 +21,9 @@ pub const MAX_NAME_LEN: usize = 200;
 /// An unpickler that reads from a file drops the rest of a pickle FRAME that ends inside of an argument, others read
 /// on in it. Each such place doubles the ways.
 pub const MAX_READINGS: usize = 32;
+
+/// How many names of one pickle are listed; behind them stands one [`UNKNOWN_NAME`] for all further ones.
+pub const MAX_NAMES: usize = 1 << 18;
 
 /// Something that a pickle names or calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +58,17 @@ pub(super) fn to_u64(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
 }
 
+/// An offset as a place in memory.
+pub(super) fn to_usize(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// A text that is cut where it is too long for a name.
+pub(super) fn shortened(text: &str) -> Cow<'_, str> {
+    let shown = start(text, MAX_NAME_LEN);
+    if shown.len() < text.len() { Cow::Owned(format!("{shown}...")) } else { Cow::Borrowed(text) }
+}
+
 /// The names of one pickle.
 #[derive(Debug, Default)]
 pub(super) struct Names {
@@ -60,18 +78,30 @@ pub(super) struct Names {
 }
 
 impl Names {
-    pub(super) fn add(&mut self, name: String, offset: u64) {
-        let known = match name == UNKNOWN_NAME {
+    pub(super) fn add(&mut self, name: &str, offset: u64) {
+        let is_known = match name == UNKNOWN_NAME {
             true => self
                 .listed
                 .iter()
                 .rev()
                 .take(MAX_READINGS)
                 .any(|known| known.offset == offset && known.name == name),
-            false => !self.seen.insert(name.clone()),
+            false => self.seen.contains(name),
         };
-        if !known {
-            self.listed.push(Name { name, offset });
+        if is_known || self.listed.len() > MAX_NAMES {
+            return;
+        }
+        let name = if self.listed.len() == MAX_NAMES { UNKNOWN_NAME } else { name };
+        if name != UNKNOWN_NAME {
+            self.seen.insert(String::from(name));
+        }
+        self.listed.push(Name { name: String::from(name), offset });
+    }
+
+    /// Takes the names of another reading.
+    pub(super) fn add_all(&mut self, other: Self) {
+        for Name { name, offset } in other.listed {
+            self.add(&name, offset);
         }
     }
 

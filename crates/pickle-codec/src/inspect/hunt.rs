@@ -3,12 +3,16 @@
 //! joblib writes an array's bytes into the middle of a pickle and goes on behind them; others write tables behind
 //! their pickles. Where reading ends without STOP, or something stands behind it, names are looked for as they are
 //! spelled: GLOBAL and INST with two lines, and STACK_GLOBAL behind two texts, with or without memo opcodes. Both
-//! parts must be what Python names things, and of two characters at least, or any image would be full of names.
+//! parts must be what Python names things, of two characters at least and of six together, or any gigabyte of numbers
+//! would have names in it.
 
 use alloc::format;
 use alloc::string::String;
 
 use super::finding::{MAX_NAME_LEN, Names, to_u64};
+
+/// The least characters of a module and a name: `io.open`.
+const MIN_CHARACTERS: usize = 6;
 
 /// The longest spelling: two names, and a few bytes about each.
 const MAX_SPELLING: usize = 2 * MAX_NAME_LEN + 32;
@@ -48,7 +52,7 @@ impl Hunt {
                     _ => global(rest).map(|name| (name, 0)),
                 };
                 if let Some((name, behind)) = found {
-                    names.add(name, self.position + to_u64(at + behind));
+                    names.add(&name, self.position + to_u64(at + behind));
                 }
             }
         }
@@ -65,14 +69,18 @@ fn global(bytes: &[u8]) -> Option<String> {
     };
     let (module, len) = line(bytes.get(1..)?)?;
     let (name, _) = line(bytes.get(1 + len..)?)?;
-    Some(format!("{module}.{name}"))
+    full_name(&module, &name)
+}
+
+fn full_name(module: &str, name: &str) -> Option<String> {
+    (module.len() + name.len() >= MIN_CHARACTERS).then(|| format!("{module}.{name}"))
 }
 
 /// Two short texts and STACK_GLOBAL; also says where that stands.
 fn stack_global(bytes: &[u8]) -> Option<(String, usize)> {
     let (module, at) = text(bytes, 0)?;
     let (name, at) = text(bytes, at)?;
-    (bytes.get(at) == Some(&0x93)).then(|| (format!("{module}.{name}"), at))
+    if bytes.get(at) == Some(&0x93) { Some((full_name(&module, &name)?, at)) } else { None }
 }
 
 /// A SHORT_BINUNICODE, and where the next opcode that is no PUT stands.

@@ -18,6 +18,7 @@
 //! [`inspect()`] takes bytes that are there, an [`Inspector`] takes them in pieces and needs a few MiB however many
 //! there are. [`disassemble()`] lists the instructions of one pickle.
 
+mod arrays;
 mod finding;
 mod hunt;
 mod listing;
@@ -32,12 +33,12 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use finding::{Names, to_u64};
+use finding::{Names, to_u64, to_usize};
 use hunt::Hunt;
 use listing::push_json_text;
 use machine::{Ended, Machine};
 
-pub use finding::{MAX_NAME_LEN, MAX_READINGS, Name, Stop, UNKNOWN_NAME};
+pub use finding::{MAX_NAME_LEN, MAX_NAMES, MAX_READINGS, Name, Stop, UNKNOWN_NAME};
 pub use listing::{disassemble, disassemble_json};
 pub use meaning::{Meaning, meaning};
 
@@ -191,19 +192,23 @@ pub fn inspect(input: &[u8]) -> Vec<Inspection> {
 /// }
 /// assert_eq!(inspector.finish()[0].to_string(), "names or calls: os.system at 0");
 /// ```
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Inspector {
     /// Where `held` begins in the input.
     base: u64,
     /// The end of what was fed: a part of an instruction, which is read when the rest of it is there.
     held: Vec<u8>,
     state: State,
+    /// Reads as an unpickler reads that has all bytes in memory.
+    machine: Box<Machine>,
     /// Other ways of reading what the pickles so far hold.
     forks: Vec<Fork>,
-    /// How many were begun.
-    forked: usize,
+    /// Where such ended, behind the machine's position.
+    fork_ends: Vec<u64>,
     /// Names of the pickle that is read.
     names: Names,
+    /// Names that stand in it in another way of reading, which has ended.
+    aside: Names,
     /// Pickles that have been read, and are not taken.
     done: Vec<Inspection>,
     /// How many were taken.
@@ -223,15 +228,15 @@ struct Fork {
 enum State {
     /// Between pickles, at this offset.
     Between(u64),
-    /// In a pickle, read as an unpickler reads that has all bytes in memory.
-    Within(u64, Box<Machine>),
+    /// In a pickle that began at this offset.
+    Within(u64),
     /// Behind the last pickle.
     Behind(Hunt),
 }
 
-impl Default for State {
+impl Default for Inspector {
     fn default() -> Self {
-        Self::Between(0)
+        Self::new()
     }
 }
 
@@ -239,7 +244,18 @@ impl Inspector {
     /// Begins at offset 0.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self {
+            base: 0,
+            held: Vec::new(),
+            state: State::Between(0),
+            machine: Box::new(Machine::new(0, true)),
+            forks: Vec::new(),
+            fork_ends: Vec::new(),
+            names: Names::default(),
+            aside: Names::default(),
+            done: Vec::new(),
+            taken: 0,
+        }
     }
 
     /// Takes the next piece.
@@ -289,14 +305,13 @@ impl Inspector {
 
     /// Reads `bytes`, which begin at `base`, and returns how many of them nobody needs any more.
     fn run(&mut self, bytes: &[u8], is_last: bool) -> usize {
-        let base = self.base;
-        let rest_at = |position: u64| {
-            let at = usize::try_from(position.saturating_sub(base)).unwrap_or(usize::MAX);
-            bytes.get(at..).unwrap_or_default()
-        };
+        let rest_at = rest_of(bytes, self.base);
+        for fork in core::mem::take(&mut self.forks) {
+            self.follow(fork, bytes, is_last);
+        }
         let mut position = match &self.state {
             State::Between(position) => *position,
-            State::Within(_, machine) => machine.position(),
+            State::Within(_) => self.machine.position(),
             State::Behind(hunt) => hunt.position(),
         };
         loop {
@@ -309,17 +324,26 @@ impl Inspector {
                     if rest_at(position).is_empty() {
                         break;
                     }
-                    self.state =
-                        State::Within(position, Box::new(Machine::new(position, self.done.is_empty())));
+                    self.machine.restart(position, self.taken == 0 && self.done.is_empty());
+                    self.state = State::Within(position);
                 }
-                State::Within(begin, machine) => {
-                    machine.run(rest, is_last, &mut self.names);
-                    position = machine.position();
+                State::Within(begin) => {
                     let begin = *begin;
-                    let forks = machine.take_forks();
-                    let ended = machine.ended();
-                    self.keep(self.taken + self.done.len(), forks);
-                    match ended {
+                    self.fork_ends.retain(|end| *end > position);
+                    let may_fork = self.may_fork(position);
+                    self.machine.run(rest, is_last, &mut self.names, may_fork);
+                    position = self.machine.position();
+                    let (forks, unfollowed) = self.machine.take_forks();
+                    let goes_on = !forks.is_empty() || unfollowed.is_some();
+                    let pickle = self.taken + self.done.len();
+                    if let Some(offset) = unfollowed {
+                        self.aside.add(UNKNOWN_NAME, offset);
+                    }
+                    for machine in forks {
+                        self.follow(Fork { machine, names: Names::default(), pickle }, bytes, is_last);
+                    }
+                    match self.machine.ended() {
+                        None if goes_on => {}
                         None => break,
                         Some(ended) => position = self.end(begin, position, ended),
                     }
@@ -331,34 +355,52 @@ impl Inspector {
                 }
             }
         }
-        let mut at = 0;
-        while let Some(fork) = self.forks.get_mut(at) {
-            fork.machine.run(rest_at(fork.machine.position()), is_last, &mut fork.names);
-            let (pickle, forks) = (fork.pickle, fork.machine.take_forks());
-            // Its names are given to its pickle, when that has been read in the first way.
-            if fork.machine.ended().is_some() && (is_last || pickle < self.taken + self.done.len()) {
-                let names = self.forks.swap_remove(at).names;
-                self.give(pickle, names);
-            } else {
-                at += 1;
-            }
-            self.keep(pickle, forks);
-        }
-        let reading = self.forks.iter().filter(|fork| fork.machine.ended().is_none());
-        let needed = reading.map(|fork| fork.machine.position()).fold(position, u64::min);
-        let used = usize::try_from(needed.saturating_sub(base)).unwrap_or(usize::MAX).min(bytes.len());
+        let needed = self.forks.iter().map(|fork| fork.machine.position()).fold(position, u64::min);
+        let used = to_usize(needed.saturating_sub(self.base)).min(bytes.len());
         self.base += to_u64(used);
         used
     }
 
-    /// Keeps other readings, or says that there are too many of them to follow.
-    fn keep(&mut self, pickle: usize, forks: Vec<Machine>) {
-        for machine in forks {
-            if self.forked < MAX_READINGS {
-                self.forked += 1;
-                self.forks.push(Fork { machine, names: Names::default(), pickle });
-            } else {
-                self.names.add(String::from(UNKNOWN_NAME), machine.position());
+    /// How many more readings may be split off at a place.
+    fn may_fork(&self, position: u64) -> usize {
+        let ended = self.fork_ends.iter().filter(|end| **end > position).count();
+        MAX_READINGS.saturating_sub(self.forks.len() + ended)
+    }
+
+    /// Goes on with another reading, and with those that are split off from it.
+    fn follow(&mut self, fork: Fork, bytes: &[u8], is_last: bool) {
+        let rest_at = rest_of(bytes, self.base);
+        let mut waiting = alloc::vec![fork];
+        while let Some(mut fork) = waiting.pop() {
+            loop {
+                let position = fork.machine.position();
+                let may_fork = self.may_fork(position).saturating_sub(waiting.len() + 1);
+                fork.machine.run(rest_at(position), is_last, &mut fork.names, may_fork);
+                let pickle = fork.pickle;
+                let (forks, unfollowed) = fork.machine.take_forks();
+                if let Some(offset) = unfollowed {
+                    fork.names.add(UNKNOWN_NAME, offset);
+                }
+                let goes_on = !forks.is_empty() || unfollowed.is_some();
+                waiting.extend(forks.into_iter().map(|machine| Fork {
+                    machine,
+                    names: Names::default(),
+                    pickle,
+                }));
+                if fork.machine.ended().is_some() {
+                    self.fork_ends.push(fork.machine.position());
+                    // Its names are given to its pickle, when that has been read in the first way.
+                    if pickle < self.taken + self.done.len() {
+                        self.give(pickle, fork.names);
+                    } else {
+                        self.aside.add_all(fork.names);
+                    }
+                    break;
+                }
+                if !goes_on {
+                    self.forks.push(fork);
+                    break;
+                }
             }
         }
     }
@@ -373,12 +415,14 @@ impl Inspector {
         if self.names.is_empty()
             && let Some((opcode, offset)) = ended.call
         {
-            self.names.add(String::from(opcode.name()), offset);
+            self.names.add(opcode.name(), offset);
         }
         match (verdict, self.done.last_mut()) {
             (Verdict::NotAPickle, Some(last)) => {
                 // It is what stands behind the pickle before it.
                 last.trailing = Some(begin);
+                let aside = core::mem::take(&mut self.aside);
+                self.give(usize::MAX, aside);
                 self.state = State::Behind(Hunt::new(position));
                 return position;
             }
@@ -402,19 +446,27 @@ impl Inspector {
         let mut names = core::mem::take(&mut self.names).listed;
         names.sort_by(|one, other| (one.offset, &one.name).cmp(&(other.offset, &other.name)));
         self.done.push(Inspection { offset, end, verdict, names, stop, trailing: None });
+        let aside = core::mem::take(&mut self.aside);
+        self.give(usize::MAX, aside);
     }
 
     /// Adds names to a pickle that has been read: to that of a number, or to the last one.
     fn give(&mut self, pickle: usize, found: Names) {
+        if found.is_empty() {
+            return;
+        }
         let last = self.done.len().saturating_sub(1);
         let Some(inspection) = self.done.get_mut(pickle.saturating_sub(self.taken).min(last)) else { return };
         let known: BTreeSet<(String, u64)> = inspection.names.iter().map(Name::distinct).collect();
         inspection.names.extend(found.listed.into_iter().filter(|name| !known.contains(&name.distinct())));
         inspection.names.sort_by(|one, other| (one.offset, &one.name).cmp(&(other.offset, &other.name)));
-        if !inspection.names.is_empty() {
-            inspection.verdict = Verdict::NamesOrCalls;
-        }
+        inspection.verdict = Verdict::NamesOrCalls;
     }
+}
+
+/// What stands from an offset on in bytes that begin at `base`.
+fn rest_of<'a>(bytes: &'a [u8], base: u64) -> impl Fn(u64) -> &'a [u8] {
+    move |position| bytes.get(to_usize(position.saturating_sub(base))..).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -535,11 +587,97 @@ mod tests {
     }
 
     #[test]
+    fn a_name_is_found_below_any_number_of_objects() {
+        let mut pickle = b"\x80\x04Vos\nVsystem\n".to_vec();
+        pickle.extend_from_slice(&b"(N".repeat(300_000));
+        pickle.extend_from_slice(&b"1".repeat(300_000));
+        pickle.extend_from_slice(b"\x93Vid\n\x85R.");
+        let [seen] = &inspect(&pickle)[..] else { panic!("one pickle") };
+        assert_eq!((seen.names.len(), seen.names[0].name.as_str()), (1, UNKNOWN_NAME));
+        assert_eq!(seen.stop, None);
+    }
+
+    #[test]
+    fn names_are_bounded_and_what_is_not_listed_is_said() {
+        let mut pickle = Vec::new();
+        for number in 0..=MAX_NAMES {
+            pickle.extend_from_slice(format!("cm\nf{number}\n0").as_bytes());
+        }
+        pickle.extend_from_slice(b"cos\nsystem\n.");
+        let [seen] = &inspect(&pickle)[..] else { panic!("one pickle") };
+        assert_eq!(seen.names.len(), MAX_NAMES + 1);
+        assert_eq!(seen.names[MAX_NAMES].name, UNKNOWN_NAME);
+    }
+
+    #[test]
+    fn who_reads_one_array_as_opcodes_has_read_all_so() {
+        // The second array would be a pickle that ends, if the first one had not ended the reading.
+        let first = joblib("u1", b"K\x01\x85", b"\0\xff");
+        let second = joblib("u1", b"K\x0f\x85", b"\0cposix\nsystem\n.");
+        let pickle = [first.get(..first.len() - 15).unwrap(), second.get(2..).unwrap()].concat();
+        let names: Vec<String> = inspect(&pickle)[0].names.iter().map(|name| name.name.clone()).collect();
+        assert_eq!(names.len(), 4, "{names:?}");
+    }
+
+    /// As joblib writes an array of this type and shape, with these bytes behind the BUILD.
+    fn joblib(dtype: &str, shape: &[u8], raw: &[u8]) -> Vec<u8> {
+        let mut pickle = b"\x80\x04cjoblib.numpy_pickle\nNumpyArrayWrapper\n)\x81}(".to_vec();
+        pickle.extend_from_slice(b"Vsubclass\ncnumpy\nndarray\nVshape\n");
+        pickle.extend_from_slice(shape);
+        pickle.extend_from_slice(b"Vdtype\ncnumpy\ndtype\nV");
+        pickle.extend_from_slice(dtype.as_bytes());
+        pickle.extend_from_slice(b"\n\x89\x88\x87RVnumpy_array_alignment_bytes\nK\x10ub");
+        pickle.extend_from_slice(raw);
+        pickle.extend_from_slice(b"\x8c\x02os\x8c\x06system\x93\x86.");
+        pickle
+    }
+
+    #[test]
+    fn an_array_of_joblib_is_passed_over_as_joblib_does() {
+        let padded = b"\x03\xff\xff\xff";
+        let rows: &[(&str, &[u8], Vec<u8>)] = &[
+            // Bytes that are no opcodes, and bytes that end a pickle for everybody else.
+            ("f8", b"K\x02K\x01\x86", [padded.as_slice(), &[0xff; 16]].concat()),
+            ("i4", b"K\x03\x85", [padded.as_slice(), b"N..........."].concat()),
+            ("U2", b"(K\x01K\x01K\x01K\x01t", [padded.as_slice(), &[b'.'; 8]].concat()),
+            ("V5", b"K\x01\x85", [b"\0".as_slice(), &[b'.'; 5]].concat()),
+            ("f8", b"K\x00\x85", b"\0".to_vec()),
+            ("f8", b")", [b"\0".as_slice(), &[0xff; 8]].concat()),
+            // An array of objects is a pickle of its own.
+            ("O8", b"K\x01\x85", b"\x80\x04]q\0(h\0e.".to_vec()),
+        ];
+        for (dtype, shape, raw) in rows {
+            let pickle = joblib(dtype, shape, raw);
+            let seen = inspect(&pickle);
+            let names: Vec<&str> = seen[0].names.iter().map(|name| name.name.as_str()).collect();
+            assert_eq!(names.last(), Some(&"os.system"), "{dtype}: {seen:?}");
+            assert_eq!((names.len(), seen[0].stop, seen.len()), (4, None, 1), "{dtype}: {seen:?}");
+            assert_eq!(seen[0].end, to_u64(pickle.len()), "{dtype}");
+            let mut inspector = Inspector::new();
+            pickle.chunks(1).for_each(|piece| inspector.feed(piece));
+            assert_eq!(inspector.finish(), seen, "{dtype}");
+        }
+    }
+
+    #[test]
+    fn what_others_read_in_an_array_of_joblib_is_listed() {
+        let pickle = joblib("u1", b"K\x0d\x85", b"cposix\nsystem\n.");
+        let names: Vec<String> = inspect(&pickle)[0].names.iter().map(|name| name.name.clone()).collect();
+        assert!(names.contains(&"posix.system".into()), "{names:?}");
+    }
+
+    #[test]
     fn readings_are_bounded_and_what_is_not_followed_is_said() {
-        let crossing = b"\x95\x02\0\0\0\0\0\0\0M\0\0";
+        // Either way of reading the bytes of SHORT_BINBYTES goes on to the next one.
+        let crossing = b"\x95\x03\0\0\0\0\0\0\0C\x02NNN0N";
         let mut pickle = crossing.repeat(10 * MAX_READINGS);
         pickle.push(b'.');
         let seen = inspect(&pickle);
         assert!(seen[0].names.iter().any(|name| name.name == UNKNOWN_NAME));
+        // Here the other way ends at once, so that each of them is followed.
+        let crossing = b"\x95\x02\0\0\0\0\0\0\0M\0\0";
+        let mut pickle = crossing.repeat(10 * MAX_READINGS);
+        pickle.extend_from_slice(b"cos\nsystem\n.");
+        assert_eq!(inspect(&pickle)[0].names.len(), 1);
     }
 }

@@ -91,12 +91,14 @@ macro_rules! opcodes {
             }
 
             /// The first protocol that has this opcode. Decoders accept it under every protocol.
+            #[inline]
             #[must_use]
             pub const fn protocol(self) -> u8 {
                 match self { $(Self::$variant => $proto,)* }
             }
 
             /// What follows the opcode in the pickle.
+            #[inline]
             #[must_use]
             pub const fn argument_kind(self) -> ArgumentKind {
                 match self { $(Self::$variant => ArgumentKind::$arg,)* }
