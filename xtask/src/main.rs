@@ -16,6 +16,7 @@ mod fuzz;
 mod golden;
 mod long;
 mod manifest;
+mod published;
 mod rows;
 mod seeds;
 mod tidy;
@@ -50,6 +51,8 @@ enum Task {
     Exhaustive,
     /// Long trials of `logrecord serve`: crowds, slow clients, full disks, kills and restarts.
     Soak(long::Soak),
+    /// Write the public items of each library to its api.txt.
+    Api,
     /// What the compiler and clippy do not check about the text of the workspace.
     Tidy,
 }
@@ -64,6 +67,9 @@ fn main() -> ExitCode {
         Task::Linear(options) => long::linear(&options),
         Task::Exhaustive => long::exhaustive(),
         Task::Soak(options) => long::soak(&options),
+        Task::Api => {
+            published::api(true).map(|missing| missing.iter().for_each(|why| eprintln!("SKIPPED: {why}")))
+        }
         Task::Tidy => tidy::run(),
     };
     match result {

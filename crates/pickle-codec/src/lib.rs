@@ -140,5 +140,5 @@ mod readme {}
 
 /// So are those of the guide for users of serde-pickle.
 #[cfg(all(doctest, feature = "serde", feature = "std"))]
-#[doc = include_str!("../../../docs/from-serde-pickle.md")]
+#[doc = include_str!("../from-serde-pickle.md")]
 mod from_serde_pickle {}
