@@ -69,6 +69,7 @@ pub(crate) enum Command {
     Serve(Box<ServeArgs>),
     Validate(ValidateArgs),
     Send(Box<SendArgs>),
+    Tail(TailArgs),
     Decode(DecodeArgs),
     Encode(EncodeArgs),
     Inspect(InspectArgs),
@@ -282,7 +283,7 @@ pub(crate) struct ServeArgs {
     /// Keep records in this folder until they are delivered, over a restart and a kill
     #[arg(long, value_name = "DIR", help_heading = "Output", conflicts_with = "replay_state")]
     pub(crate) spool: Option<PathBuf>,
-    /// Serve /health, /ready, /metrics and /status here: a loopback address, or the path of a Unix socket
+    /// Serve the live view, /health, /ready, /metrics and /status here: a loopback address, or the path of a Unix socket
     #[arg(long, value_name = "IP:PORT|PATH", help_heading = "Output")]
     pub(crate) admin: Option<String>,
 
@@ -406,6 +407,46 @@ pub(crate) struct SendArgs {
     /// The level of plain lines: a name or a number
     #[arg(long, value_name = "LEVEL", default_value = "INFO")]
     pub(crate) level: String,
+}
+
+const TAIL_EXAMPLES: &str = "\
+It begins with the last ten records, goes on after a restart of the server where it was, and says what was not shown.
+
+The words of a filter, which must all hold:
+    connection \"reset by peer\"       text in the message, the logger, the traceback or the extras
+    level:warning  logger:shop.db      this level and above; this logger and what is below it
+    user:42  peer:10.0.0.7  since:15m  an attribute or extra; who sent it; by time
+    -health  -logger:urllib3           not this (behind --)
+
+Examples:
+    logrecord tail 'http://127.0.0.1:9022/?token=3f0c...' level:warning
+    logrecord tail --token-file /etc/logrecord/view.token 127.0.0.1:9022 -- -logger:urllib3
+    logrecord tail --json unix:///run/logrecord/admin?token=3f0c... | jq .message
+
+Exit codes: 0 the reader of the output is gone; 2 usage; 69 the server cannot be reached; 78 the token is refused.";
+
+/// Follow the records of a running `serve --admin` in a terminal.
+#[derive(Args, Debug)]
+#[command(after_help = TAIL_EXAMPLES)]
+pub(crate) struct TailArgs {
+    /// Write JSON, one object a line, as `serve --format json` does
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Only records of this level and above: a name or a number
+    #[arg(long, value_name = "LEVEL", value_parser = units::level)]
+    pub(crate) level: Option<Level>,
+    /// Only records of this logger and what is below it; several can be given
+    #[arg(long, value_name = "NAME")]
+    pub(crate) logger: Vec<String>,
+    /// The file with the token, as in the server's configuration
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Where it is: the link that `serve` prints, HOST:PORT, or the path of a Unix socket
+    #[arg(value_name = "ADDR")]
+    pub(crate) address: String,
+    /// Words of a filter
+    #[arg(value_name = "FILTER")]
+    pub(crate) filter: Vec<String>,
 }
 
 const DECODE_EXAMPLES: &str = "\

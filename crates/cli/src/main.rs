@@ -17,6 +17,7 @@ mod serve;
 mod shell;
 mod spool;
 mod stderr;
+mod tail;
 mod terminal;
 mod units;
 mod validate;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Send(args) => send::run(&args),
+        Command::Tail(args) => tail::run(&args),
         Command::Decode(args) => decode::run(&args),
         Command::Encode(args) => encode::run(&args),
         Command::Inspect(args) => inspect::run(&args),
