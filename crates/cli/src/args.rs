@@ -220,11 +220,15 @@ is gone; 78 configuration or key file.";
 /// counted, and kept in the dead-letter file if there is one.
 #[derive(Args, Debug)]
 #[command(after_help = SERVE_EXAMPLES)]
-#[command(mut_args(|arg| if arg.get_id() == "config" { arg } else { arg.conflicts_with("config") }))]
+#[command(mut_args(|arg| if ["config", "takeover"].contains(&arg.get_id().as_str()) { arg } else { arg.conflicts_with("config") }))]
 pub(crate) struct ServeArgs {
     /// Take everything from this file instead of options; see `logrecord validate --print-sample`
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// Take over from the program that serves with the same PATH, its sockets and connections included, and wait
+    /// there for the next one. Without one, just serve
+    #[arg(long, value_name = "PATH")]
+    pub(crate) takeover: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) addresses: Addresses,
     /// Take the sockets that systemd hands over (LISTEN_FDS)

@@ -56,7 +56,7 @@ pub(crate) struct Found {
 }
 
 /// A run id that nobody else has.
-fn fresh_run() -> RunId {
+pub(crate) fn fresh_run() -> RunId {
     // The keys of std's hasher come from the operating system.
     let mut hasher = RandomState::new().build_hasher();
     hasher.write_u32(std::process::id());

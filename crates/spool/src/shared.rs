@@ -374,4 +374,9 @@ impl Queue {
     pub(crate) const fn has_ended(&self) -> bool {
         self.ended
     }
+
+    /// Takes entries again.
+    pub(crate) const fn open_again(&mut self) {
+        (self.closing, self.ended) = (false, false);
+    }
 }

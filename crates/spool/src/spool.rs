@@ -15,7 +15,7 @@ use crate::disk::{Disk, OsDisk};
 use crate::entry::Entry;
 use crate::lock::LockFile;
 use crate::reader::{Reader, Record};
-use crate::recover::{Recovery, recover};
+use crate::recover::{Recovery, fresh_run, recover};
 use crate::shared::{Full, Pins, Queue, Shared, lock};
 use crate::writer::Writer;
 
@@ -297,6 +297,29 @@ impl Spool {
             failing: queue.failing.clone(),
             cursors,
         }
+    }
+
+    /// Goes on after [`close`](Self::close), as if it had not been: for an owner who has let go of the directory for
+    /// somebody who did not take it. What is open goes on; the next record begins a new segment. Nothing happens if
+    /// the spool is not closed.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::WouldBlock`] if another process has the spool open, or the disk has not answered yet.
+    pub fn reopen(&self) -> io::Result<()> {
+        let mut writer = lock(&self.writer);
+        if writer.is_some() {
+            return Ok(());
+        }
+        if !self.shared.queue().has_ended() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let mut lock_file = LockFile::take(self.shared.disk.as_ref())?;
+        lock_file.clear()?;
+        self.shared.queue().open_again();
+        let next = Writer::new(Arc::clone(&self.shared), fresh_run(), None, lock_file);
+        *writer = Some(std::thread::Builder::new().name("spool".to_owned()).spawn(move || next.run())?);
+        Ok(())
     }
 
     /// Takes nothing more, writes what is queued, and lets go of the directory. It says how many records could not

@@ -83,6 +83,8 @@ mod fault;
 pub mod listener;
 pub mod sender;
 mod source;
+#[cfg(all(unix, feature = "tokio"))]
+pub mod takeover;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(all(unix, feature = "tokio"))]

@@ -33,6 +33,14 @@ pub(crate) struct SocketFile {
     id: (u64, u64),
 }
 
+impl SocketFile {
+    /// Takes over the file of a socket that another process has made.
+    pub(crate) fn adopt(path: &Path) -> Option<Self> {
+        let meta = fs::symlink_metadata(path).ok().filter(|meta| meta.file_type().is_socket())?;
+        Some(Self { path: path.to_path_buf(), id: (meta.dev(), meta.ino()) })
+    }
+}
+
 impl Drop for SocketFile {
     fn drop(&mut self) {
         // Without the lock somebody could put a new file there between the look and the removal.

@@ -49,6 +49,10 @@ struct Book {
 pub(crate) struct Acks {
     given: AtomicBool,
     book: Mutex<Book>,
+    /// Held while something is taken out of the book and said.
+    saying: Mutex<()>,
+    /// Something was said.
+    said: Notify,
     /// Something is owed that is durable already.
     due: Notify,
     connections: AtomicU64,
@@ -97,6 +101,7 @@ impl Acks {
 
     /// Says everything that is owed for what is durable.
     fn say(&self, durable: u64, verifier: &Verifier) {
+        let saying = self.saying.lock().unwrap_or_else(PoisonError::into_inner);
         let due = self.book().take_due(durable);
         for (replies, ack) in due {
             if let Some(frame) = seal(verifier, &ack) {
@@ -104,6 +109,8 @@ impl Acks {
                 self.durable.fetch_add(1, Ordering::Relaxed);
             }
         }
+        drop(saying);
+        self.said.notify_waiters();
     }
 }
 
@@ -186,6 +193,25 @@ impl AckLine {
             self.acks.due.notify_one();
         }
         true
+    }
+}
+
+impl AckLine {
+    /// Waits until nothing is owed any more.
+    pub(crate) async fn settled(&self) {
+        loop {
+            let said = self.acks.said.notified();
+            tokio::pin!(said);
+            said.as_mut().enable();
+            let owes = {
+                let _saying = self.acks.saying.lock().unwrap_or_else(PoisonError::into_inner);
+                self.acks.book().connections.contains_key(&self.connection)
+            };
+            if !owes {
+                return;
+            }
+            said.await;
+        }
     }
 }
 

@@ -39,13 +39,21 @@ pub(crate) struct Keys {
 
 impl Keys {
     /// Reads the keys and the replay state.
-    pub(crate) fn new(signing: &Signing, spool: Option<&Spool>) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        signing: &Signing,
+        spool: Option<&Spool>,
+        inherited: Option<&[u8]>,
+    ) -> anyhow::Result<Self> {
         let start = now_ns();
         let policy = Policy::new();
-        let replay = match (spool, &signing.replay_state) {
-            (Some(spool), _) => remember(spool, policy, start)?,
-            (None, Some(path)) => load(path, policy, start)?,
-            (None, None) => Replay::new(policy, start),
+        let replay = match (spool, inherited, &signing.replay_state) {
+            (Some(spool), _, _) => remember(spool, policy, start)?,
+            // The program before this one knows best.
+            (None, Some(state), _) => Replay::import(policy, state, start)
+                .map_err(|error| anyhow!("{error}"))
+                .context(Failure::unavailable("unusable replay state of the other program"))?,
+            (None, None, Some(path)) => load(path, policy, start)?,
+            (None, None, None) => Replay::new(policy, start),
         };
         let opener = Opener::with_replay(&ring(signing)?, signing.audience.as_bytes(), replay)
             .map_err(|error| anyhow!("the audience: {error}"))
@@ -96,6 +104,11 @@ impl Keys {
     /// The keys as they are now, to sign acknowledgements with.
     pub(crate) fn verifier(&self) -> Arc<Verifier> {
         self.opener.verifier()
+    }
+
+    /// All that is known of what was accepted, for a successor.
+    pub(crate) fn export(&self) -> Vec<u8> {
+        self.opener.export(Snapshot::Final)
     }
 
     fn sum(&self, of: impl Fn(&Gate) -> u64) -> u64 {

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use logrecord::intake::Gate;
-use logrecord::transport::listener::{Listener, ListenerConfig};
+use logrecord::transport::listener::{Control, Listener, ListenerConfig, Part};
 use logrecord::transport::{Endpoint, TlsServer, Transport};
-use tokio::sync::watch;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::hub::Hub;
+use super::inherited::{Inherited, Socket};
 use super::receive::Inlet;
 use crate::config::{Address, Config, Listen, Require};
 use crate::exit::Failure;
@@ -24,7 +25,8 @@ pub(crate) struct Bound {
 struct Running {
     listen: Listen,
     inlet: Arc<Inlet>,
-    stop: watch::Sender<bool>,
+    local: Endpoint,
+    control: Control,
 }
 
 /// All that is served.
@@ -39,6 +41,7 @@ pub(crate) fn bind(
     config: &Config,
     hub_keys: &super::keys::Keys,
     there: &Listeners,
+    mut inherited: Option<&mut Inherited>,
 ) -> anyhow::Result<Vec<Bound>> {
     let mut bound = Vec::new();
     for listen in &config.listen {
@@ -46,14 +49,15 @@ pub(crate) fn bind(
             continue;
         }
         let gate = hub_keys.gate(&listen.require, &config.signing)?;
-        for listener in sockets(listen)? {
+        let passed = inherited.as_mut().map(|inherited| inherited.sockets(&listen.address.to_string()));
+        for listener in sockets(listen, passed.unwrap_or_default())? {
             bound.push(Bound { listen: listen.clone(), listener, gate: Arc::clone(&gate) });
         }
     }
     Ok(bound)
 }
 
-fn sockets(listen: &Listen) -> anyhow::Result<Vec<Listener>> {
+fn sockets(listen: &Listen, passed: Vec<Socket>) -> anyhow::Result<Vec<Listener>> {
     let mut config = ListenerConfig::new()
         .max_frame_len(listen.limits.max_frame)
         .max_connections(listen.limits.max_connections)
@@ -62,6 +66,9 @@ fn sockets(listen: &Listen) -> anyhow::Result<Vec<Listener>> {
         .frame_timeout(listen.limits.frame_timeout)
         .drain_timeout(listen.limits.drain_timeout)
         .unix_mode(listen.unix_mode);
+    if !passed.is_empty() {
+        return passed.into_iter().map(|socket| take_up(socket, listen, config.clone())).collect();
+    }
     match &listen.address {
         Address::Systemd => {
             let handed = Listener::from_systemd(&config)
@@ -88,6 +95,21 @@ fn sockets(listen: &Listen) -> anyhow::Result<Vec<Listener>> {
             Ok(vec![listener])
         }
     }
+}
+
+/// A socket of the program before this one.
+fn take_up(passed: Socket, listen: &Listen, mut config: ListenerConfig) -> anyhow::Result<Listener> {
+    let Socket { socket, local, connections } = passed;
+    allow(&local, listen)?;
+    if local.transport() == Transport::Tls {
+        config = config.tls(tls(listen)?);
+    }
+    let mut listener = Listener::from_passed(socket, &local, config)
+        .map_err(anyhow::Error::new)
+        .with_context(|| format!("{local}"))
+        .context(Failure::unavailable("cannot take over a socket"))?;
+    connections.into_iter().for_each(|connection| listener.adopt(connection));
+    Ok(listener)
 }
 
 /// The certificate and key of a TLS listener.
@@ -124,12 +146,9 @@ impl Listeners {
             // It counts as bound before anybody is told, so that whoever has read the line finds the program ready.
             let inlet = Arc::new(Inlet::new(Arc::clone(hub), gate, hub.listener(&address)));
             hub.report.note(format_args!("listening on {address}"));
-            let (stop, mut stopped) = watch::channel(false);
-            self.running.push(Running { listen, inlet: Arc::clone(&inlet), stop });
-            let served = listener.serve(inlet, async move {
-                // A closed channel is a stop as well.
-                stopped.wait_for(|stop| *stop).await.ok();
-            });
+            let (local, control) = (listener.local_endpoint().clone(), listener.control());
+            self.running.push(Running { listen, inlet: Arc::clone(&inlet), local, control });
+            let served = listener.serve(inlet, std::future::pending());
             self.tasks.spawn(async move {
                 served.await;
                 address
@@ -151,7 +170,7 @@ impl Listeners {
         let mut gates = gates.into_iter();
         self.running.retain_mut(|running| {
             let Some(Some((listen, gate))) = gates.next() else {
-                running.stop.send_replace(true);
+                running.control.stop();
                 return false;
             };
             running.inlet.set_gate(gate);
@@ -177,10 +196,33 @@ impl Listeners {
         }
     }
 
+    /// Has nothing more read, and gives for each listener its address in the configuration, a line feed, where it is
+    /// bound, and what it has.
+    pub(crate) fn pause(&self) -> Vec<(String, mpsc::Receiver<Part>)> {
+        let all = self.running.iter();
+        all.map(|running| (format!("{}\n{}", running.listen.address, running.local), running.control.pause()))
+            .collect()
+    }
+
+    /// Ends a pause.
+    pub(crate) fn resume(&self) {
+        self.running.iter().for_each(|running| running.control.resume());
+    }
+
+    /// Ends all, and leaves the sockets to who has them now.
+    pub(crate) fn leave(&self) {
+        self.running.iter().for_each(|running| running.control.leave());
+    }
+
+    /// Waits until all have ended, which were told to.
+    pub(crate) async fn gone(&mut self) {
+        while self.tasks.join_next().await.is_some() {}
+    }
+
     /// Ends all, and waits until what they have received is handed over.
     pub(crate) async fn stop(&mut self) {
         for running in &self.running {
-            running.stop.send_replace(true);
+            running.control.stop();
         }
         while self.tasks.join_next().await.is_some() {}
     }

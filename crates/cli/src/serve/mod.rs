@@ -6,6 +6,7 @@ mod append;
 mod dead_letter;
 mod force;
 mod hub;
+mod inherited;
 mod keys;
 mod listeners;
 mod metrics;
@@ -14,9 +15,10 @@ mod outputs;
 mod receive;
 mod report;
 mod sink;
+mod takeover;
 mod view;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,12 +37,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use self::acks::Acks;
 use self::dead_letter::DeadLetters;
 use self::hub::{Failing, Hub, Parts};
+use self::inherited::Inherited;
 use self::keys::Keys;
 use self::listeners::Listeners;
 use self::notes::{Notes, logger};
 use self::outputs::{Event, Outputs};
 use self::receive::TRANSPORTS;
 use self::report::Report;
+use self::takeover::{Old, Successor};
 use crate::args::ServeArgs;
 use crate::config::{Config, ConfigFile, Records, Sync, WhenBehind};
 use crate::exit::{CONFIG, Failure, UNAVAILABLE};
@@ -86,22 +90,26 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()
         .context(Failure::unavailable("cannot start the runtime"))?;
-    let outcome = runtime.block_on(serve(config, hash, args.config.clone()));
+    let outcome = runtime.block_on(serve(config, hash, args));
     // A thread that is stuck in a write must not keep the program from ending.
     runtime.shutdown_background();
     outcome
 }
 
-async fn serve(config: Config, hash: Option<String>, file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+async fn serve(config: Config, hash: Option<String>, args: &ServeArgs) -> anyhow::Result<ExitCode> {
+    let file = args.config.as_deref();
     let report = Arc::new(Report::start()?);
     // The hook of the standard library would wait for whoever reads standard error.
     let panics = Arc::clone(&report);
     std::panic::set_hook(Box::new(move |panic| panics.say("panic", format_args!("{panic}"))));
     let ready = config.outputs.iter().map(outputs::open).collect::<anyhow::Result<Vec<_>>>()?;
+    // What may be wrong with this program's own files is found out before the other one is asked to rest.
+    let mut inherited = args.takeover.as_deref().map(Inherited::take).transpose()?.flatten();
     let log = open_log(&config, &report)?;
-    let keys = Keys::new(&config.signing, log.as_spool())?;
+    let known = inherited.as_ref().and_then(|inherited| inherited.state.as_deref());
+    let keys = Keys::new(&config.signing, log.as_spool(), known)?;
     let mut listeners = Listeners::default();
-    let bound = listeners::bind(&config, &keys, &listeners)?;
+    let bound = listeners::bind(&config, &keys, &listeners, inherited.as_mut())?;
     let admin = config.admin.as_ref().map(admin::bind).transpose()?;
     // From here on more may arrive than the stored state knows.
     keys.begin(&log).context(Failure::config("cannot write the replay state"))?;
@@ -112,23 +120,29 @@ async fn serve(config: Config, hash: Option<String>, file: Option<PathBuf>) -> a
         report.line(format_args!("logrecord: {doubt}"));
     }
     if terminal::is_verbose() {
-        for line in force::lines(&config, file.as_deref()) {
+        for line in force::lines(&config, file) {
             report.line(format_args!("logrecord: {line}"));
         }
     }
-    let mut outputs = Outputs::default();
-    outputs.start(ready, &hub, &config)?;
-    let acks = Arc::clone(&hub);
-    tokio::spawn(async move { acks.acks.run(acks.shared.log(), &acks.keys).await });
-
     // Signals are caught before anybody is told that the program is ready.
     let cannot_catch = Failure::unavailable("cannot catch signals");
     let mut signals = Signals::new().context(cannot_catch)?;
     let mut hangup = signal(SignalKind::hangup()).context(cannot_catch)?;
     let mut user = signal(SignalKind::user_defined1()).context(cannot_catch)?;
+    // The last step that may fail: from here on this program is the one that serves.
+    if let Some(inherited) = inherited {
+        inherited.go()?;
+    }
+    let successor = Successor::bind(args.takeover.as_ref())?;
+    let mut outputs = Outputs::default();
+    outputs.start(ready, &hub, &config)?;
+    let acks = Arc::clone(&hub);
+    tokio::spawn(async move { acks.acks.run(acks.shared.log(), &acks.keys).await });
+
+    let mut admin_task = None;
     if let Some(admin) = admin {
         report.secret(format_args!("admin on {}", admin.link()));
-        tokio::spawn(admin.serve(Arc::clone(&hub)));
+        admin_task = Some(tokio::spawn(admin.serve(Arc::clone(&hub))));
     }
     listeners.serve(bound, &hub);
     notify(&NotifyState::Ready);
@@ -136,12 +150,13 @@ async fn serve(config: Config, hash: Option<String>, file: Option<PathBuf>) -> a
     let mut config = config;
     let mut code = ExitCode::SUCCESS;
     let mut tick = tokio::time::interval(TICK);
-    let mut storing = None;
+    let mut storing: Option<tokio::task::JoinHandle<()>> = None;
+    let mut handed_over = false;
     loop {
         tokio::select! {
             () = signals.stop() => break,
             _ = hangup.recv() => {
-                reload(&hub, &mut listeners, &mut outputs, &mut letters_end, &mut config, file.as_deref());
+                reload(&hub, &mut listeners, &mut outputs, &mut letters_end, &mut config, file);
             }
             _ = user.recv() => hub.say_counts(),
             address = listeners.ended() => report.line(format_args!("logrecord: {address} has ended")),
@@ -153,6 +168,25 @@ async fn serve(config: Config, hash: Option<String>, file: Option<PathBuf>) -> a
                     code = ExitCode::from(UNAVAILABLE);
                     break;
                 }
+            },
+            line = successor.next() => match line {
+                Ok(line) => {
+                    if let Some(storing) = storing.take() {
+                        storing.await.ok();
+                    }
+                    let old = Old {
+                        hub: &hub,
+                        listeners: &mut listeners,
+                        outputs: &mut outputs,
+                        config: &config,
+                        admin: &mut admin_task,
+                    };
+                    handed_over = old.hand_over(line).await;
+                    if handed_over {
+                        break;
+                    }
+                }
+                Err(error) => report.say("no successor", format_args!("{error}")),
             },
             _ = tick.tick() => {
                 report.flush(false);
@@ -168,14 +202,22 @@ async fn serve(config: Config, hash: Option<String>, file: Option<PathBuf>) -> a
     let has_spool = hub.shared.log().as_spool().is_some();
     let drain = config.listen.first().map_or(GRACE, |listen| listen.limits.drain_timeout);
     let end = async {
-        listeners.stop().await;
+        if handed_over {
+            // The rest is somebody else's; what could not be passed is closed.
+            tokio::time::timeout(GRACE, listeners.gone()).await.ok();
+        } else {
+            successor.remove();
+            listeners.stop().await;
+        }
         outputs.close(Instant::now() + if has_spool { GRACE } else { drain }).await;
         if let Some(storing) = storing {
             storing.await.ok();
         }
         let last = Arc::clone(&hub);
         tokio::task::spawn_blocking(move || {
-            store(&last, Snapshot::Final);
+            if !handed_over {
+                store(&last, Snapshot::Final);
+            }
             let unstored = last.shared.log().close(GRACE);
             if unstored > 0 {
                 last.report.line(format_args!("logrecord: {unstored} records did not get into the spool"));
@@ -405,7 +447,7 @@ fn reloaded(
         return Err(anyhow!("logrecord: another {what} needs a restart"));
     }
     // Build all that may fail, and only then swap.
-    let bound = listeners::bind(&fresh, &hub.keys, listeners)?;
+    let bound = listeners::bind(&fresh, &hub.keys, listeners, None)?;
     let ready = outputs.prepare(&fresh)?;
     let letters = if fresh.dead_letters == config.dead_letters {
         None

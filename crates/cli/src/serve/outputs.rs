@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use logrecord_pipeline::outputs::OnWritten;
 use logrecord_pipeline::{Driver, Route, Routes, Settings, WhenBehind};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::hub::Hub;
 use super::sink::Sink;
@@ -33,6 +33,8 @@ pub(crate) struct Outputs {
     running: Vec<Running>,
     /// Those that end, and what takes their place.
     ending: JoinSet<(String, Option<Ready>)>,
+    /// Those that have been halted, and may be driven again.
+    halted: Vec<(Output, JoinHandle<()>)>,
 }
 
 /// What has happened to an output.
@@ -144,7 +146,7 @@ impl Outputs {
 
     /// Waits for something to happen that nobody here has asked for, or that takes its time.
     pub(crate) async fn event(&mut self) -> Event {
-        let Self { running, ending } = self;
+        let Self { running, ending, .. } = self;
         let closed = async {
             match running.as_slice() {
                 [only] => only.driver.closed().await,
@@ -190,6 +192,48 @@ impl Outputs {
     pub(crate) fn reopen(&self) {
         for running in &self.running {
             running.driver.reopen();
+        }
+    }
+
+    /// Waits until all of them have what is in the log now; gives whether they have it in time.
+    pub(crate) async fn flush(&self, by: tokio::time::Instant) -> bool {
+        for running in &self.running {
+            if tokio::time::timeout_at(by, running.driver.flush()).await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Ends all of them behind what they have in hand; the cursors stay. Gives whether all have ended in time.
+    pub(crate) async fn halt(&mut self, by: tokio::time::Instant) -> bool {
+        let halting =
+            self.running.drain(..).map(|Running { told, driver }| (told, tokio::spawn(driver.stop())));
+        self.halted.extend(halting);
+        for (_, halting) in &mut self.halted {
+            if tokio::time::timeout_at(by, halting).await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Drives again what was halted.
+    pub(crate) fn go_on(&mut self, hub: &Hub, config: &Config) {
+        for (told, halting) in self.halted.drain(..) {
+            if halting.is_finished() {
+                let started = open(&told).and_then(|ready| ready.start(hub, config));
+                match started {
+                    Ok(running) => self.running.push(running),
+                    Err(error) => hub.report.line(format_args!("logrecord: {error:#}")),
+                }
+                continue;
+            }
+            self.ending.spawn(async move {
+                halting.await.ok();
+                let successor = open(&told).ok();
+                (told.name, successor)
+            });
         }
     }
 

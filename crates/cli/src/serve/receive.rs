@@ -335,6 +335,16 @@ impl FrameHandler for Inlet {
         connection.session.is_authenticated()
     }
 
+    async fn settle(&self, connection: &mut Connection) {
+        if let Some(line) = &connection.line {
+            line.settled().await;
+        }
+    }
+
+    fn adopted(&self, connection: &mut Connection) {
+        connection.session.adopt();
+    }
+
     fn fault(&self, source: &Source, fault: Fault) {
         let reason = fault.reason();
         let frames = fault.frames();

@@ -134,6 +134,13 @@ impl Server {
         read_lines(&self.folder.path().join("out"))
     }
 
+    /// Waits until it ends by itself; gives its exit code and all that it said.
+    pub(crate) fn ended(mut self) -> (Option<i32>, Vec<String>) {
+        let status = wait(&mut self.child);
+        self.seen.extend(self.errors.iter());
+        (status.code(), std::mem::take(&mut self.seen))
+    }
+
     pub(crate) fn signal(&self, name: &str) {
         signal(&self.child, name);
     }

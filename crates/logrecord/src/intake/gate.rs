@@ -54,6 +54,11 @@ impl Session {
         self.authenticated
     }
 
+    /// A frame of the connection was accepted by another process, from which it was taken over.
+    pub const fn adopt(&mut self) {
+        self.authenticated = true;
+    }
+
     /// Says whether acknowledgements are given on this connection. Where they are not, as at first, a message that
     /// asks for one is refused.
     pub const fn give_acks(&mut self, give: bool) {

@@ -2,6 +2,8 @@
 //!
 //! Running out of file descriptors is ordinary. The loop then waits (0.1 s, growing to 1 s) instead of
 //! asking again at once, reports it, and lives on; connections that stand are not touched.
+#[cfg(unix)]
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::{
     future::{Future, ready},
     io,
@@ -22,11 +24,13 @@ use tokio::{
 #[cfg(feature = "tls")]
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
+#[cfg(unix)]
+use super::pass::{Part, PassedConnection};
 use super::{
     handler::FrameHandler,
-    peers::Rate,
-    shared::{AFTER_DRAIN, Shared, Stop, stopped},
-    stream::{Connection, Stream},
+    peers::{PeerSlot, Rate},
+    shared::{AFTER_DRAIN, Active, Order, Shared, Stop, ordered, stopped, unpaused},
+    stream::{Connection, Past, Stream},
 };
 use crate::{
     fault::{Fault, Limit},
@@ -45,10 +49,21 @@ pub(super) trait Accept: Send + 'static {
     type Raw: Send + 'static;
     type Stream: Stream;
 
+    /// Whether a connection has to be agreed on before anything is read from it.
+    const SHAKES_HANDS: bool = false;
+
     fn accept(&self) -> impl Future<Output = io::Result<(Self::Raw, Peer)>> + Send;
 
     /// Takes a connection that the system has already made, whether or not the runtime has noticed.
     fn accept_made(&self) -> io::Result<(Self::Raw, Peer)>;
+
+    /// The listening socket once more, for another process.
+    #[cfg(unix)]
+    fn duplicate(&self) -> Option<OwnedFd>;
+
+    /// Takes a connection that another process has accepted; nothing if it is none of this kind.
+    #[cfg(unix)]
+    fn adopt(&self, socket: OwnedFd) -> Option<(Self::Raw, Peer)>;
 
     /// Sets the options of a fresh connection. A failure means that the connection is gone already,
     /// which its first read will say.
@@ -61,6 +76,14 @@ pub(super) trait Accept: Send + 'static {
         raw: Self::Raw,
         limit: Duration,
     ) -> impl Future<Output = Result<Self::Stream, Option<Fault>>> + Send + 'static;
+}
+
+#[cfg(unix)]
+fn adopt_tcp(socket: OwnedFd) -> Option<(TcpStream, Peer)> {
+    let stream = std::net::TcpStream::from(socket);
+    stream.set_nonblocking(true).ok()?;
+    let peer = stream.peer_addr().map_or(Peer::Unnamed, Peer::Ip);
+    Some((TcpStream::from_std(stream).ok()?, peer))
 }
 
 impl Accept for TcpListener {
@@ -77,6 +100,16 @@ impl Accept for TcpListener {
         socket.set_nonblocking(true)?;
         let peer = address.as_socket().map_or(Peer::Unnamed, Peer::Ip);
         Ok((TcpStream::from_std(socket.into())?, peer))
+    }
+
+    #[cfg(unix)]
+    fn duplicate(&self) -> Option<OwnedFd> {
+        self.as_fd().try_clone_to_owned().ok()
+    }
+
+    #[cfg(unix)]
+    fn adopt(&self, socket: OwnedFd) -> Option<(TcpStream, Peer)> {
+        adopt_tcp(socket)
     }
 
     fn prepare(stream: &TcpStream, keepalive: Option<Duration>) {
@@ -108,12 +141,25 @@ impl Accept for TlsListener {
     type Raw = TcpStream;
     type Stream = TlsStream<TcpStream>;
 
+    const SHAKES_HANDS: bool = true;
+
     async fn accept(&self) -> io::Result<(TcpStream, Peer)> {
         Accept::accept(&self.tcp).await
     }
 
     fn accept_made(&self) -> io::Result<(TcpStream, Peer)> {
         self.tcp.accept_made()
+    }
+
+    #[cfg(unix)]
+    fn duplicate(&self) -> Option<OwnedFd> {
+        self.tcp.duplicate()
+    }
+
+    #[cfg(unix)]
+    fn adopt(&self, _: OwnedFd) -> Option<(TcpStream, Peer)> {
+        // What TLS has agreed on stays in the process that has agreed.
+        None
     }
 
     fn prepare(stream: &TcpStream, keepalive: Option<Duration>) {
@@ -171,6 +217,18 @@ impl Accept for tokio::net::UnixListener {
         Ok((stream, peer))
     }
 
+    fn duplicate(&self) -> Option<OwnedFd> {
+        self.as_fd().try_clone_to_owned().ok()
+    }
+
+    fn adopt(&self, socket: OwnedFd) -> Option<(Self::Raw, Peer)> {
+        let stream = std::os::unix::net::UnixStream::from(socket);
+        stream.set_nonblocking(true).ok()?;
+        let stream = tokio::net::UnixStream::from_std(stream).ok()?;
+        let peer = unix_peer(&stream);
+        Some((stream, peer))
+    }
+
     fn prepare(_: &Self::Raw, _: Option<Duration>) {}
 
     fn establish(
@@ -191,6 +249,12 @@ fn unix_peer(stream: &tokio::net::UnixStream) -> Peer {
     }
 }
 
+/// Connections that come from another process.
+#[cfg(unix)]
+pub(super) type Adopted = Vec<PassedConnection>;
+#[cfg(not(unix))]
+pub(super) type Adopted = ();
+
 /// The accept loop of one listener.
 pub(super) struct Acceptor<H: FrameHandler> {
     shared: Arc<Shared<H>>,
@@ -210,21 +274,51 @@ impl<H: FrameHandler> Acceptor<H> {
     /// Accepts until told to stop, then waits for the connections to drain. `file` is whatever makes the socket
     /// found by name; it goes when nothing more is accepted, and before the socket, so that nobody takes the
     /// name for a stale one.
-    pub(super) async fn run<A: Accept>(mut self, listener: A, file: impl Send) {
+    pub(super) async fn run<A: Accept>(mut self, listener: A, file: impl Send, adopted: Adopted) {
+        self.adopt(&listener, adopted);
         let mut retry = RETRY.0;
         let stopping = loop {
+            let order = self.stop.borrow().clone();
+            match order {
+                Order::Pause(pause) => {
+                    tokio::select! {
+                        () = self.shared.activity.quiet() => {}
+                        () = unpaused(&mut self.stop) => continue,
+                    }
+                    #[cfg(unix)]
+                    if let Some(socket) = listener.duplicate() {
+                        pause.report(Part::Listener(socket)).await;
+                    }
+                    drop(pause);
+                    unpaused(&mut self.stop).await;
+                    continue;
+                }
+                Order::Leave => {
+                    // The socket has a new owner, and so has what makes it found.
+                    std::mem::forget(file);
+                    while self.tasks.join_next().await.is_some() {}
+                    return;
+                }
+                Order::Serve | Order::Drain(_) => {}
+            }
             if let Some(rate) = &mut self.rate
                 && !rate.take(Instant::now())
             {
                 let wait = rate.wait();
                 tokio::select! {
                     () = sleep(wait) => continue,
-                    stopping = stopped(&mut self.stop) => break stopping,
+                    order = ordered(&mut self.stop) => match order.stopping() {
+                        Some(stopping) => break stopping,
+                        None => continue,
+                    },
                 }
             }
             let accepted = tokio::select! {
                 biased;
-                stopping = stopped(&mut self.stop) => break stopping,
+                order = ordered(&mut self.stop) => match order.stopping() {
+                    Some(stopping) => break stopping,
+                    None => continue,
+                },
                 Some(_) = self.tasks.join_next() => continue,
                 accepted = listener.accept() => accepted,
             };
@@ -238,7 +332,9 @@ impl<H: FrameHandler> Acceptor<H> {
                     self.shared.fault(&self.source, Fault::Accept { error, retry_in: retry });
                     tokio::select! {
                         () = sleep(retry) => {}
-                        stopping = stopped(&mut self.stop) => break stopping,
+                        order = ordered(&mut self.stop) => if let Some(stopping) = order.stopping() {
+                            break stopping;
+                        },
                     }
                     retry = (retry * 2).min(RETRY.1);
                 }
@@ -287,12 +383,41 @@ impl<H: FrameHandler> Acceptor<H> {
             }
         };
         A::prepare(&raw, config.keepalive);
+        self.spawn(listener, raw, peer, slot, Past::default());
+    }
+
+    /// Goes on with the connections of another process.
+    fn adopt<A: Accept>(&mut self, listener: &A, adopted: Adopted) {
+        #[cfg(unix)]
+        for PassedConnection { socket, begun, unsent, authenticated } in adopted {
+            let Some((raw, peer)) = listener.adopt(socket) else { continue };
+            // It was admitted once; that it may come now is no question of limits.
+            let slot =
+                self.shared.peers.admit(&peer, &self.shared.config, Instant::now()).unwrap_or_default();
+            self.spawn(listener, raw, peer, slot, Past { begun, unsent, authenticated });
+        }
+        #[cfg(not(unix))]
+        let () = adopted;
+    }
+
+    fn spawn<A: Accept>(
+        &mut self,
+        listener: &A,
+        raw: A::Raw,
+        peer: Peer,
+        slot: Option<PeerSlot>,
+        past: Past,
+    ) {
+        let shared = Arc::clone(&self.shared);
         shared.counts.connections.fetch_add(1, Ordering::Relaxed);
         self.last_id += 1;
         let source = Source::new(self.source.listener().clone(), peer, self.last_id);
-        let establishing = listener.establish(raw, config.handshake_timeout);
-        let shared = Arc::clone(shared);
+        let establishing = listener.establish(raw, shared.config.handshake_timeout);
         let mut stop = self.stop.clone();
+        let mut active = Active::new(&shared);
+        if A::SHAKES_HANDS {
+            active.park();
+        }
         self.tasks.spawn(async move {
             let established = tokio::select! {
                 biased;
@@ -303,7 +428,10 @@ impl<H: FrameHandler> Acceptor<H> {
                 }
             };
             match established {
-                Ok(stream) => Connection { stream, source, shared, slot, stop }.run().await,
+                Ok(stream) => {
+                    active.unpark();
+                    Connection { stream, source, shared, slot, stop, active, past }.run().await;
+                }
                 Err(fault) => {
                     drop(slot);
                     if let Some(fault) = fault {

@@ -2,6 +2,8 @@
 //!
 //! A stock sender on a Unix datagram socket blocks for good once eleven records wait, so that socket is
 //! always read, whatever the handler does; what does not fit into a bounded queue is given up and counted.
+#[cfg(unix)]
+use std::os::fd::OwnedFd;
 use std::{
     collections::VecDeque,
     future::Future,
@@ -22,11 +24,13 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout_at},
 };
 
+#[cfg(unix)]
+use super::pass::Part;
 use super::{
     handler::{FrameHandler, Panicked, contain, contain_future},
     lock::lock,
     replies::Replies,
-    shared::{Shared, Stop, Stopping, drained, stopped},
+    shared::{Order, Shared, Stop, Stopping, drained, ordered, unpaused},
 };
 use crate::{
     fault::Fault,
@@ -55,6 +59,10 @@ pub(super) trait Datagrams: Send + Sync + 'static {
 
     /// Receives one datagram into the spare capacity of `buffer`, without waiting.
     fn try_recv(&self, buffer: &mut BytesMut) -> io::Result<(usize, Peer)>;
+
+    /// The same socket once more, for another process.
+    #[cfg(unix)]
+    fn duplicate(&self) -> Option<OwnedFd>;
 
     /// Whether the kernel says how many datagrams it drops.
     fn tells_drops(&self) -> bool;
@@ -245,6 +253,9 @@ trait Outlet: Send {
         stop: &mut Stop,
     ) -> impl Future<Output = ControlFlow<()>> + Send;
 
+    /// Waits until everything that was taken is delivered.
+    fn settled(&mut self) -> impl Future<Output = ()> + Send;
+
     /// Whether there is something to report.
     fn has_report(&self) -> bool;
 
@@ -266,6 +277,28 @@ async fn pump<D: Datagrams, H: FrameHandler>(
     let mut retry = RETRY.0;
     let mut report = Instant::now();
     loop {
+        let order = stop.borrow().clone();
+        match order {
+            Order::Pause(pause) => {
+                tokio::select! {
+                    () = outlet.settled() => {}
+                    () = unpaused(stop) => continue,
+                }
+                #[cfg(unix)]
+                if let Some(socket) = reader.socket.duplicate() {
+                    pause.report(Part::Listener(socket)).await;
+                }
+                drop(pause);
+                unpaused(stop).await;
+                continue;
+            }
+            Order::Leave => {
+                // The socket has a new owner, and so has what makes it found.
+                mem::forget(file.take());
+                break;
+            }
+            Order::Serve | Order::Drain(_) => {}
+        }
         match reader.read(&mut batches) {
             Ok(0) => {
                 if let Some(Stopping { read_by, .. }) = stopping {
@@ -287,7 +320,7 @@ async fn pump<D: Datagrams, H: FrameHandler>(
                                 sleep(retry).await;
                             }
                         }
-                        now = stopped(stop) => stopping = Some(now),
+                        order = ordered(stop) => stopping = order.stopping(),
                         () = sleep_until(report), if reports => {}
                     }
                 }
@@ -308,7 +341,7 @@ async fn pump<D: Datagrams, H: FrameHandler>(
                 }
                 tokio::select! {
                     () = sleep(retry) => {}
-                    now = stopped(stop) => stopping = Some(now),
+                    order = ordered(stop) => stopping = order.stopping(),
                 }
                 retry = (retry * 2).min(RETRY.1);
             }
@@ -340,6 +373,10 @@ impl<H: FrameHandler> Outlet for Deliverer<'_, H> {
         ControlFlow::Continue(())
     }
 
+    async fn settled(&mut self) {
+        // What is taken is delivered before the next is read.
+    }
+
     fn has_report(&self) -> bool {
         false
     }
@@ -364,7 +401,15 @@ pub(super) async fn serve_direct<D: Datagrams, H: FrameHandler>(
 struct Queue {
     waiting: Mutex<Waiting>,
     ready: Notify,
+    /// All that was in it is delivered.
+    empty: Notify,
     closed: AtomicBool,
+}
+
+impl Waiting {
+    fn is_settled(&self) -> bool {
+        self.batches.is_empty() && !self.busy
+    }
 }
 
 /// What the queue holds.
@@ -372,6 +417,8 @@ struct Queue {
 struct Waiting {
     batches: VecDeque<Batch>,
     frames: usize,
+    /// Whether the last one that was taken is being delivered.
+    busy: bool,
     /// Their memory, and not their bytes alone, so that empty frames are not free.
     cost: usize,
 }
@@ -408,10 +455,30 @@ impl Queue {
 
     fn pop(&self) -> Option<Batch> {
         let mut waiting = lock(&self.waiting);
-        let batch = waiting.batches.pop_front()?;
+        let Some(batch) = waiting.batches.pop_front() else {
+            waiting.busy = false;
+            self.empty.notify_waiters();
+            return None;
+        };
+        waiting.busy = true;
         waiting.frames -= batch.frames.len();
         waiting.cost -= batch.cost();
         Some(batch)
+    }
+}
+
+impl Queue {
+    /// Waits until all that was put into it is delivered.
+    async fn settled(&self) {
+        loop {
+            let empty = self.empty.notified();
+            tokio::pin!(empty);
+            empty.as_mut().enable();
+            if lock(&self.waiting).is_settled() {
+                return;
+            }
+            empty.await;
+        }
     }
 }
 
@@ -480,6 +547,10 @@ impl<H: FrameHandler> Outlet for Filler<'_, H> {
         self.lost.0 += lost.0;
         self.lost.1 += lost.1;
         ControlFlow::Continue(())
+    }
+
+    async fn settled(&mut self) {
+        self.queue.settled().await;
     }
 
     fn has_report(&self) -> bool {

@@ -78,6 +78,18 @@ pub trait FrameHandler: Send + Sync + 'static {
         Verdict::Close
     }
 
+    /// The connection is about to be passed to another process: waits until its peer has been told all that is to be
+    /// told of what it has sent. It is not waited for long.
+    fn settle(&self, connection: &mut Self::Connection) -> impl Future<Output = ()> + Send {
+        let _ = connection;
+        async {}
+    }
+
+    /// The connection comes from another process, in which a frame of it was accepted.
+    fn adopted(&self, connection: &mut Self::Connection) {
+        let _ = connection;
+    }
+
     /// Something went wrong. It is called on the task that met it and must not block.
     fn fault(&self, source: &Source, fault: Fault);
 

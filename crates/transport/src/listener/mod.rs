@@ -42,10 +42,12 @@
 //! ```
 mod accept;
 mod config;
+mod control;
 mod datagram;
 mod flight;
 mod handler;
 mod lock;
+mod pass;
 mod peers;
 mod replies;
 mod shared;
@@ -63,20 +65,19 @@ use std::{
 };
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
-use tokio::{
-    sync::watch,
-    task::JoinSet,
-    time::{Instant, sleep_until},
-};
+use tokio::{task::JoinSet, time::sleep_until};
 
+#[cfg(unix)]
+pub use self::pass::{Part, PassedConnection};
 use self::{
-    accept::{Acceptor, BACKLOG},
+    accept::{Acceptor, Adopted, BACKLOG},
     datagram::{serve_direct, serve_queued},
-    shared::{AFTER_DRAIN, Counts, Shared, Stop, Stopping, stopped},
+    shared::{AFTER_DRAIN, Counts, Shared, Stop, stopped},
     udp::Udp,
 };
 pub use self::{
     config::ListenerConfig,
+    control::Control,
     handler::{FrameHandler, Verdict},
     replies::Replies,
 };
@@ -107,9 +108,16 @@ pub struct Listener {
     bound: Bound,
     endpoint: Endpoint,
     config: ListenerConfig,
+    control: Control,
+    adopted: Adopted,
 }
 
 impl Listener {
+    fn new(bound: Bound, endpoint: Endpoint, config: ListenerConfig) -> Self {
+        let control = Control::new(config.drain_timeout);
+        Self { bound, endpoint, config, control, adopted: Adopted::default() }
+    }
+
     /// Binds a socket and, for streams, begins to listen. Connections wait in the kernel until
     /// [`serve`](Self::serve) runs.
     ///
@@ -145,7 +153,7 @@ impl Listener {
             Transport::Unix => {
                 let path = endpoint.path().ok_or(Error::new(ErrorKind::Endpoint))?;
                 let (socket, file) = unix_socket::bind_stream(path, config.unix_mode, BACKLOG)?;
-                Ok(Self { bound: Bound::Unix(socket, Some(file)), endpoint: endpoint.clone(), config })
+                Ok(Self::new(Bound::Unix(socket, Some(file)), endpoint.clone(), config))
             }
             #[cfg(unix)]
             Transport::UnixDatagram => {
@@ -175,7 +183,7 @@ impl Listener {
         socket.set_nonblocking(true).map_err(failed)?;
         let transport = if config.speaks_tls() { Transport::Tls } else { Transport::Tcp };
         let endpoint = Endpoint::from_socket_addr(transport, socket.local_addr().map_err(failed)?);
-        Ok(Self { bound: Bound::Tcp(socket), endpoint, config })
+        Ok(Self::new(Bound::Tcp(socket), endpoint, config))
     }
 
     /// A listener on a UDP socket that somebody else has bound.
@@ -190,7 +198,7 @@ impl Listener {
         socket.set_nonblocking(true).map_err(failed)?;
         grow_recv_buffer(&raw, &config);
         let endpoint = Endpoint::from_socket_addr(Transport::Udp, socket.local_addr().map_err(failed)?);
-        Ok(Self { bound: Bound::Udp(socket), endpoint, config })
+        Ok(Self::new(Bound::Udp(socket), endpoint, config))
     }
 
     /// A listener on a Unix stream socket that somebody else has bound and set to listen. Its file is
@@ -208,7 +216,7 @@ impl Listener {
         check_listens(&SockRef::from(&socket)).map_err(failed)?;
         socket.set_nonblocking(true).map_err(failed)?;
         let endpoint = unix_endpoint(Transport::Unix, &socket.local_addr().map_err(failed)?)?;
-        Ok(Self { bound: Bound::Unix(socket, None), endpoint, config })
+        Ok(Self::new(Bound::Unix(socket, None), endpoint, config))
     }
 
     /// A listener on a Unix datagram socket that somebody else has bound. Its file is left alone.
@@ -227,7 +235,7 @@ impl Listener {
         socket.set_nonblocking(true).map_err(failed)?;
         grow_recv_buffer(&raw, &config);
         let endpoint = unix_endpoint(Transport::UnixDatagram, &socket.local_addr().map_err(failed)?)?;
-        Ok(Self { bound: Bound::UnixDatagram(socket, None), endpoint, config })
+        Ok(Self::new(Bound::UnixDatagram(socket, None), endpoint, config))
     }
 
     /// Listeners on the sockets that systemd, or another parent that speaks its protocol, handed over in
@@ -243,6 +251,43 @@ impl Listener {
         systemd::listeners(config)
     }
 
+    /// A listener on the socket of another process, which has [passed](Control::pause) it: of the transport that
+    /// `endpoint` has, and where it was bound. The file of a Unix socket goes with the listener, as if it had been
+    /// made here.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_tcp`](Self::from_tcp) and [`from_udp`](Self::from_udp).
+    #[cfg(unix)]
+    pub fn from_passed(
+        socket: std::os::fd::OwnedFd,
+        endpoint: &Endpoint,
+        config: ListenerConfig,
+    ) -> Result<Self, Error> {
+        let mut listener = match endpoint.transport() {
+            Transport::Udp => Self::from_udp(socket.into(), config)?,
+            Transport::Unix => Self::from_unix(socket.into(), config)?,
+            Transport::UnixDatagram => Self::from_unix_datagram(socket.into(), config)?,
+            _ => Self::from_tcp(socket.into(), config)?,
+        };
+        let path = listener.endpoint.path().and_then(unix_socket::SocketFile::adopt);
+        if let Bound::Unix(_, file) | Bound::UnixDatagram(_, file) = &mut listener.bound {
+            *file = path;
+        }
+        Ok(listener)
+    }
+
+    /// Takes a connection of another process to go on with. It counts for stream listeners without TLS.
+    #[cfg(unix)]
+    pub fn adopt(&mut self, connection: PassedConnection) {
+        self.adopted.push(connection);
+    }
+
+    /// Tells this listener what to do while it serves.
+    pub fn control(&self) -> Control {
+        self.control.clone()
+    }
+
     /// Where it listens. A port that was given as 0 is the real one here.
     pub const fn local_endpoint(&self) -> &Endpoint {
         &self.endpoint
@@ -253,6 +298,8 @@ impl Listener {
     /// second at most; then they are closed. Every whole frame is delivered. It returns when all connections have
     /// ended, or when the [drain timeout](ListenerConfig::drain_timeout) has passed.
     ///
+    /// A [control](Self::control) can stop it as well, or pause it so that another process can go on with its sockets.
+    ///
     /// It must run within a tokio runtime that has its I/O and time drivers on; connections become tasks
     /// of it. Dropping the future stops everything at once, without draining.
     pub async fn serve<H: FrameHandler>(
@@ -260,16 +307,15 @@ impl Listener {
         handler: Arc<H>,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Summary {
-        let Self { bound, endpoint, config } = self;
-        let drain_timeout = config.drain_timeout;
+        let Self { bound, endpoint, config, control, adopted } = self;
         #[cfg(feature = "tls")]
         let tls = config.tls.clone();
         let shared = Arc::new(Shared::new(handler, config));
         let source = Source::new(endpoint, Peer::Unnamed, 0);
-        let (stop, stopped) = watch::channel(None);
+        let stopped = control.subscribe();
         let trigger = async {
             shutdown.await;
-            stop.send_replace(Some(Stopping::new(Instant::now(), drain_timeout)));
+            control.stop();
             // From here on the listener itself decides when it is done.
             std::future::pending::<()>().await;
         };
@@ -282,12 +328,12 @@ impl Listener {
                     Ok(tcp) => match tls {
                         Some(tls) => {
                             let listener = accept::TlsListener { tcp, config: tls.config };
-                            Acceptor::new(shared, source, stopped).run(listener, ()).await;
+                            Acceptor::new(shared, source, stopped).run(listener, (), adopted).await;
                         }
-                        None => Acceptor::new(shared, source, stopped).run(tcp, ()).await,
+                        None => Acceptor::new(shared, source, stopped).run(tcp, (), adopted).await,
                     },
                     #[cfg(not(feature = "tls"))]
-                    Ok(tcp) => Acceptor::new(shared, source, stopped).run(tcp, ()).await,
+                    Ok(tcp) => Acceptor::new(shared, source, stopped).run(tcp, (), adopted).await,
                     Err(error) => dead(&shared, &source, error),
                 },
                 Bound::Udp(socket) => match tokio::net::UdpSocket::from_std(socket) {
@@ -303,7 +349,7 @@ impl Listener {
                 },
                 #[cfg(unix)]
                 Bound::Unix(socket, file) => match tokio::net::UnixListener::from_std(socket) {
-                    Ok(socket) => Acceptor::new(shared, source, stopped).run(socket, file).await,
+                    Ok(socket) => Acceptor::new(shared, source, stopped).run(socket, file, adopted).await,
                     Err(error) => dead(&shared, &source, error),
                 },
                 #[cfg(unix)]

@@ -153,6 +153,20 @@ impl ReplyWriter {
         self.replies.is_overflown()
     }
 
+    /// Begins with bytes that another process was to write.
+    pub(super) fn with_unsent(mut self, wire: Vec<u8>) -> Self {
+        self.wire = wire;
+        self
+    }
+
+    /// What is not written yet, all that waits included.
+    pub(super) fn unsent(&mut self) -> Vec<u8> {
+        if let Poll::Ready(Ok(more)) = self.replies.poll_take(&Context::from_waker(Waker::noop())) {
+            self.wire.extend_from_slice(&more);
+        }
+        self.wire.get(self.written..).unwrap_or_default().to_vec()
+    }
+
     /// Writes what waits, as far as the socket takes it. It completes only with an error, and then again and
     /// again.
     pub(super) fn poll(

@@ -3,6 +3,8 @@
 //! A buffer is taken only when there is something to read, so an idle connection holds none. It reads
 //! with a buffer of its thread: a large read is handed on as it is, a small one is copied out so that a few
 //! bytes never keep a large buffer alive. Time is the monotonic clock's; the wall clock is never asked.
+#[cfg(unix)]
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::{
     cell::RefCell,
     future::{Future, pending, poll_fn},
@@ -23,12 +25,15 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
+#[cfg(unix)]
+use super::pass::{Part, PassedConnection};
 use super::{
     flight::ConnectionShare,
     handler::{FrameHandler, Panicked, Verdict, contain, contain_future},
+    pass::Pause,
     peers::PeerSlot,
     replies::{Replies, ReplyWriter},
-    shared::{Shared, Stop, Stopping, drained, stopped},
+    shared::{Active, Order, Shared, Stop, Stopping, drained, ordered, unpaused},
 };
 use crate::{fault::Fault, source::Source};
 
@@ -43,12 +48,18 @@ const BATCH: usize = 256;
 const READS_PER_TURN: u32 = 4;
 /// How long the farewell of a connection may take.
 const FAREWELL: Duration = Duration::from_millis(100);
+/// How long a connection that is passed on waits for what its peer is to be told.
+const SETTLE: Duration = Duration::from_secs(1);
 
 /// A byte stream whose socket can be asked what it holds.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// Whether the socket has something to read, be it its end or an error. Unlike the runtime, which may not
     /// have looked yet, the system knows at once.
     fn has_more(&self) -> bool;
+
+    /// The same socket once more, for another process; nothing where what this process alone knows belongs to it.
+    #[cfg(unix)]
+    fn duplicate(&self) -> Option<OwnedFd>;
 }
 
 fn peeks<'s>(socket: impl Into<SockRef<'s>>) -> bool {
@@ -60,6 +71,11 @@ impl Stream for TcpStream {
     fn has_more(&self) -> bool {
         peeks(self)
     }
+
+    #[cfg(unix)]
+    fn duplicate(&self) -> Option<OwnedFd> {
+        self.as_fd().try_clone_to_owned().ok()
+    }
 }
 
 #[cfg(unix)]
@@ -67,12 +83,21 @@ impl Stream for tokio::net::UnixStream {
     fn has_more(&self) -> bool {
         peeks(self)
     }
+
+    fn duplicate(&self) -> Option<OwnedFd> {
+        self.as_fd().try_clone_to_owned().ok()
+    }
 }
 
 #[cfg(feature = "tls")]
 impl Stream for tokio_rustls::server::TlsStream<TcpStream> {
     fn has_more(&self) -> bool {
         peeks(self.get_ref().0)
+    }
+
+    #[cfg(unix)]
+    fn duplicate(&self) -> Option<OwnedFd> {
+        None
     }
 }
 
@@ -170,38 +195,64 @@ pub(super) struct Connection<S, H: FrameHandler> {
     pub(super) shared: Arc<Shared<H>>,
     pub(super) slot: Option<PeerSlot>,
     pub(super) stop: Stop,
+    pub(super) active: Active<H>,
+    /// What is known of it from another process.
+    pub(super) past: Past,
+}
+
+/// What another process has done with a connection.
+#[derive(Debug, Default)]
+pub(super) struct Past {
+    pub(super) begun: Vec<u8>,
+    pub(super) unsent: Vec<u8>,
+    pub(super) authenticated: bool,
 }
 
 impl<S: Stream, H: FrameHandler> Connection<S, H> {
     /// Serves the connection to its end.
     pub(super) async fn run(self) {
-        let Self { mut stream, source, shared, slot, mut stop } = self;
+        let Self { mut stream, source, shared, slot, mut stop, active, past } = self;
         let handler = &shared.handler;
         let replies = Replies::new();
         let Ok(mut state) = contain(|| handler.connected(&source, replies.clone())) else {
             shared.fault(&source, Fault::HandlerPanicked { frames: 0, bytes: 0 });
             return;
         };
+        if past.authenticated && contain(|| handler.adopted(&mut state)).is_err() {
+            shared.fault(&source, Fault::HandlerPanicked { frames: 0, bytes: 0 });
+            return;
+        }
         let share = ConnectionShare::new(&shared.flight, slot.as_ref().map(|slot| &slot.state.flight));
         let mut pump = Pump {
             source: &source,
             shared: &shared,
             share,
             decoder: FrameDecoder::with_max_frame_len(shared.config.max_frame_len),
-            writer: ReplyWriter::new(replies),
+            writer: ReplyWriter::new(replies).with_unsent(past.unsent),
+            active,
+            left: false,
             frames: Vec::new(),
             authenticate_by: None,
             frame_by: None,
             stopping: None,
             is_silent: true,
         };
-        let end = pump.run(&mut stream, &mut state, &mut stop).await;
+        let end = match pump.take_up(past.begun, &mut stream, &mut state, &mut stop).await {
+            Ok(()) => pump.run(&mut stream, &mut state, &mut stop).await,
+            Err(end) => end,
+        };
+        let is_passed = pump.left;
         drop(pump);
         if let Some(fault) = end {
             shared.fault(&source, fault);
         }
         if contain(|| handler.disconnected(&source, state)).is_err() {
             shared.fault(&source, Fault::HandlerPanicked { frames: 0, bytes: 0 });
+        }
+        #[cfg(unix)]
+        if is_passed && stream.duplicate().is_some() {
+            // Another process goes on with it; the peer notices nothing.
+            return;
         }
         // A peer that does not take the farewell does without it.
         drop(timeout(FAREWELL, stream.shutdown()).await);
@@ -214,6 +265,9 @@ struct Pump<'a, H: FrameHandler> {
     share: ConnectionShare<'a>,
     decoder: FrameDecoder,
     writer: ReplyWriter,
+    active: Active<H>,
+    /// Whether the connection is left to another process.
+    left: bool,
     frames: Vec<Bytes>,
     /// As long as no frame has been accepted and one has to be.
     authenticate_by: Option<Instant>,
@@ -226,6 +280,54 @@ struct Pump<'a, H: FrameHandler> {
 }
 
 impl<H: FrameHandler> Pump<'_, H> {
+    /// Takes what another process has read.
+    async fn take_up<S: Stream>(
+        &mut self,
+        begun: Vec<u8>,
+        stream: &mut S,
+        state: &mut H::Connection,
+        stop: &mut Stop,
+    ) -> Result<(), End> {
+        if begun.is_empty() {
+            return Ok(());
+        }
+        self.is_silent = false;
+        self.deliver(begun.into(), stream, state, stop).await
+    }
+
+    /// Says what there is, and reads nothing until the pause is over.
+    async fn pause<S: Stream>(
+        &mut self,
+        pause: Pause,
+        stream: &mut S,
+        state: &mut H::Connection,
+        stop: &mut Stop,
+    ) {
+        let before = Instant::now();
+        #[cfg(unix)]
+        {
+            // A panic there shows again with the next frame.
+            let settling = contain_future(async { self.shared.handler.settle(state).await });
+            let settling = timeout(SETTLE, alongside(settling, &mut self.writer, stream));
+            drop(settling.await);
+            // Of a frame that is skipped nobody else could know where it ends.
+            if let Some(socket) = stream.duplicate().filter(|_| !self.is_skipping()) {
+                let connection = PassedConnection {
+                    socket,
+                    begun: self.decoder.unfinished(),
+                    unsent: self.writer.unsent(),
+                    authenticated: self.authenticate_by.is_none(),
+                };
+                pause.report(Part::Connection(connection)).await;
+            }
+        }
+        drop(pause);
+        self.active.park();
+        unpaused(stop).await;
+        self.active.unpark();
+        self.postpone(before.elapsed());
+    }
+
     async fn run<S: Stream>(&mut self, stream: &mut S, state: &mut H::Connection, stop: &mut Stop) -> End {
         let config = &self.shared.config;
         match contain(|| self.shared.handler.is_authenticated(state)) {
@@ -236,13 +338,25 @@ impl<H: FrameHandler> Pump<'_, H> {
         let mut active = Instant::now();
         let mut reads = 0;
         loop {
+            let order = stop.borrow().clone();
+            match order {
+                Order::Pause(pause) => {
+                    self.pause(pause, stream, state, stop).await;
+                    continue;
+                }
+                Order::Leave => {
+                    self.left = true;
+                    return None;
+                }
+                Order::Serve | Order::Drain(_) => {}
+            }
             if self.share.is_delivered_full() {
                 let before = Instant::now();
                 let drain_by = self.stopping.map(|stopping| stopping.drain_by);
                 tokio::select! {
                     biased;
                     () = alongside(self.share.delivered_room(), &mut self.writer, stream) => {}
-                    stopping = stopped(stop), if drain_by.is_none() => self.stopping = Some(stopping),
+                    order = ordered(stop), if drain_by.is_none() => self.stopping = order.stopping(),
                     () = sleep_to(drain_by) => return Some(self.drain_timeout(0, 0)),
                 }
                 // The peer is not to blame for time in which nobody read.
@@ -256,7 +370,7 @@ impl<H: FrameHandler> Pump<'_, H> {
                 tokio::select! {
                     biased;
                     () = alongside(self.share.partial_room(), &mut self.writer, stream) => {}
-                    stopping = stopped(stop), if !is_stopping => self.stopping = Some(stopping),
+                    order = ordered(stop), if !is_stopping => self.stopping = order.stopping(),
                     () = sleep_to(wake) => {
                         if let Some(end) = self.overdue(Instant::now()) {
                             return end;
@@ -285,8 +399,8 @@ impl<H: FrameHandler> Pump<'_, H> {
                     tokio::select! {
                         biased;
                         event = poll_fn(|context| poll_event(&mut self.writer, stream, context)) => event,
-                        stopping = stopped(stop), if !is_stopping => {
-                            self.stopping = Some(stopping);
+                        order = ordered(stop), if !is_stopping => {
+                            self.stopping = order.stopping();
                             continue;
                         }
                         () = sleep_to(wake) => {

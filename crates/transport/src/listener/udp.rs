@@ -1,5 +1,7 @@
 //! UDP sockets, and what the kernel dropped.
 use std::io;
+#[cfg(unix)]
+use std::os::fd::{AsFd as _, OwnedFd};
 
 use bytes::BytesMut;
 use tokio::net::UdpSocket;
@@ -28,6 +30,11 @@ impl Datagrams for Udp {
     fn try_recv(&self, buffer: &mut BytesMut) -> io::Result<(usize, Peer)> {
         let (len, address) = self.socket.try_recv_buf_from(buffer)?;
         Ok((len, Peer::Ip(address)))
+    }
+
+    #[cfg(unix)]
+    fn duplicate(&self) -> Option<OwnedFd> {
+        self.socket.as_fd().try_clone_to_owned().ok()
     }
 
     fn tells_drops(&self) -> bool {

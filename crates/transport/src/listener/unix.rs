@@ -1,5 +1,8 @@
 //! Unix datagram sockets as tokio drives them.
-use std::io;
+use std::{
+    io,
+    os::fd::{AsFd as _, OwnedFd},
+};
 
 use bytes::BytesMut;
 
@@ -18,6 +21,10 @@ impl Datagrams for tokio::net::UnixDatagram {
             None => Peer::Unnamed,
         };
         Ok((len, peer))
+    }
+
+    fn duplicate(&self) -> Option<OwnedFd> {
+        self.as_fd().try_clone_to_owned().ok()
     }
 
     fn tells_drops(&self) -> bool {

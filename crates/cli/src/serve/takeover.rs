@@ -1,0 +1,201 @@
+//! Taking over from a program that serves, and handing over to the next one.
+//!
+//! The old program reads nothing more, makes durable what it has, gives up its files, and passes every socket with
+//! the bytes of a begun frame. Until the new one has said that it has all that it needs, and was told to go, the old
+//! one can go on as if nothing had been: sockets are passed as duplicates, and nobody else has read from them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, anyhow};
+use logrecord::frame::envelope::Snapshot;
+use logrecord::transport::listener::Part;
+use logrecord::transport::takeover::{Line, Message, Place};
+use tokio::task::{JoinHandle, block_in_place, spawn_blocking};
+use tokio::time::timeout_at;
+
+use super::admin;
+use super::hub::Hub;
+use super::listeners::Listeners;
+use super::outputs::Outputs;
+use crate::config::Config;
+use crate::exit::Failure;
+
+/// How long everything may take to come to rest.
+const REST: Duration = Duration::from_secs(5);
+
+/// How long a log in memory may take to become empty.
+const EMPTY: Duration = Duration::from_secs(2);
+
+/// How long the successor may take to be ready.
+const READY: Duration = Duration::from_secs(5);
+
+/// How long the spool may be somebody else's after the successor has failed.
+const LOCKED: Duration = Duration::from_secs(10);
+
+/// Where this program waits for its successor, if it does.
+pub(crate) struct Successor {
+    place: Option<(Place, tokio::net::UnixListener)>,
+}
+
+impl Successor {
+    /// Waits at a path.
+    pub(crate) fn bind(path: Option<&PathBuf>) -> anyhow::Result<Self> {
+        let Some(path) = path else { return Ok(Self { place: None }) };
+        let bound = Place::bind(path).and_then(|place| {
+            let socket = tokio::net::UnixListener::from_std(place.socket().try_clone()?)?;
+            Ok((place, socket))
+        });
+        let bound = bound
+            .with_context(|| format!("--takeover {}", path.display()))
+            .context(Failure::unavailable("cannot wait for a successor"))?;
+        Ok(Self { place: Some(bound) })
+    }
+
+    /// The next one who wants to take over.
+    pub(crate) async fn next(&self) -> std::io::Result<Line> {
+        let Some((_, socket)) = &self.place else { return std::future::pending().await };
+        let (stream, _) = socket.accept().await?;
+        let stream = stream.into_std()?;
+        let line = spawn_blocking(move || {
+            let line = Line::over(stream)?;
+            match line.receive()? {
+                Message::Hello => Ok(line),
+                _ => Err(std::io::ErrorKind::InvalidData.into()),
+            }
+        });
+        line.await.map_err(std::io::Error::other)?
+    }
+
+    /// Nobody is waited for any more.
+    pub(crate) fn remove(self) {
+        if let Some((place, _)) = self.place {
+            place.remove();
+        }
+    }
+}
+
+/// What is put aside for a successor, and taken up again if it fails.
+pub(crate) struct Old<'a> {
+    pub(crate) hub: &'a Arc<Hub>,
+    pub(crate) listeners: &'a mut Listeners,
+    pub(crate) outputs: &'a mut Outputs,
+    pub(crate) config: &'a Config,
+    pub(crate) admin: &'a mut Option<JoinHandle<()>>,
+}
+
+impl Old<'_> {
+    /// Hands over. Gives whether the other program serves now; if it does not, this one goes on.
+    pub(crate) async fn hand_over(mut self, line: Line) -> bool {
+        let begin = Instant::now();
+        let line = Arc::new(line);
+        match self.give(&line).await {
+            Ok(()) => {
+                self.listeners.leave();
+                let took = begin.elapsed().as_millis();
+                self.hub.report.line(format_args!("logrecord: handed over in {took} ms"));
+                true
+            }
+            Err(error) => {
+                let why = format!("{error:#}");
+                self.hub.report.line(format_args!("logrecord: not handed over: {why}"));
+                // Whoever is gone needs no answer.
+                block_in_place(|| line.send(&Message::Refused(why))).ok();
+                drop(line);
+                self.go_on().await;
+                false
+            }
+        }
+    }
+
+    async fn give(&mut self, line: &Arc<Line>) -> anyhow::Result<()> {
+        let by = tokio::time::Instant::now() + REST;
+        for (place, (told, mut parts)) in self.listeners.pause().into_iter().enumerate() {
+            let place = u16::try_from(place).context("too many listeners")?;
+            loop {
+                let part = timeout_at(by, parts.recv()).await;
+                let part = part.map_err(|_| anyhow!("{told} does not come to rest"))?;
+                let (message, is_last) = match part {
+                    Some(Part::Connection(connection)) => (Message::Connection { place, connection }, false),
+                    Some(Part::Listener(socket)) => {
+                        (Message::Listener { place, address: told.clone(), socket }, true)
+                    }
+                    _ => return Err(anyhow!("{told} has ended")),
+                };
+                block_in_place(|| line.send(&message)).context("the successor is gone")?;
+                if is_last {
+                    break;
+                }
+            }
+        }
+        let has_spool = self.hub.shared.log().as_spool().is_some();
+        let empty_by = tokio::time::Instant::now() + EMPTY;
+        if !has_spool && !self.outputs.flush(empty_by).await {
+            return Err(anyhow!("an output does not take what is in memory, and there is no spool"));
+        }
+        if !self.outputs.halt(by).await {
+            return Err(anyhow!("an output does not come to rest"));
+        }
+        if let Some(admin) = self.admin.take() {
+            // Its address has to be free. What is asked at this moment is asked again.
+            admin.abort();
+            admin.await.ok();
+        }
+        let hub = Arc::clone(self.hub);
+        let unstored = spawn_blocking(move || {
+            if let Err(error) = hub.keys.store(hub.shared.log(), Snapshot::Final) {
+                hub.report.say("cannot write the replay state", format_args!("{error:#}"));
+            }
+            hub.shared.log().close(REST)
+        });
+        let unstored = unstored.await.unwrap_or(u64::MAX);
+        if unstored > 0 {
+            return Err(anyhow!("the spool does not take {unstored} records"));
+        }
+        let state = (!has_spool).then(|| self.hub.keys.export());
+        let line = Arc::clone(line);
+        let word = spawn_blocking(move || {
+            if let Some(state) = state {
+                line.send(&Message::State(state))?;
+            }
+            line.send(&Message::End)?;
+            match line.receive_within(READY)? {
+                Message::Ready => line.send(&Message::Go),
+                _ => Err(std::io::ErrorKind::InvalidData.into()),
+            }
+        });
+        word.await.map_err(std::io::Error::other).flatten().context("the successor has failed")
+    }
+
+    /// Takes everything up again.
+    async fn go_on(&mut self) {
+        if let Some(spool) = self.hub.shared.log().as_spool() {
+            let by = Instant::now() + LOCKED;
+            loop {
+                match block_in_place(|| spool.reopen()) {
+                    Ok(()) => break,
+                    // The successor is on its way out, and the lock goes with it.
+                    Err(error) if Instant::now() < by && error.kind() == std::io::ErrorKind::WouldBlock => {
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                    }
+                    Err(error) => {
+                        self.hub.report.line(format_args!("logrecord: cannot open the spool again: {error}"));
+                        break;
+                    }
+                }
+            }
+        }
+        self.outputs.go_on(self.hub, self.config);
+        if let Some(told) = self.config.admin.as_ref().filter(|_| self.admin.is_none()) {
+            match admin::bind(told) {
+                Ok(server) => {
+                    self.hub.report.secret(format_args!("admin on {}", server.link()));
+                    *self.admin = Some(tokio::spawn(server.serve(Arc::clone(self.hub))));
+                }
+                Err(error) => self.hub.report.line(format_args!("logrecord: {error:#}")),
+            }
+        }
+        self.listeners.resume();
+    }
+}

@@ -1,0 +1,71 @@
+//! What a listener is told while it serves.
+use std::{sync::Arc, time::Duration};
+
+#[cfg(unix)]
+use tokio::sync::mpsc;
+use tokio::{sync::watch, time::Instant};
+
+#[cfg(unix)]
+use super::pass::{Part, Pause};
+use super::shared::{Order, Stopping};
+
+/// Tells a listener that serves what to do; see [`Listener::control`](super::Listener::control).
+#[derive(Clone, Debug)]
+pub struct Control {
+    order: Arc<watch::Sender<Order>>,
+    drain_timeout: Duration,
+}
+
+impl Control {
+    pub(super) fn new(drain_timeout: Duration) -> Self {
+        Self { order: Arc::new(watch::Sender::new(Order::Serve)), drain_timeout }
+    }
+
+    pub(super) fn subscribe(&self) -> watch::Receiver<Order> {
+        self.order.subscribe()
+    }
+
+    /// Ends it in order: what is there is read and delivered.
+    pub fn stop(&self) {
+        let stopping = Stopping::new(Instant::now(), self.drain_timeout);
+        self.order.send_if_modified(|order| {
+            let is_ending = matches!(order, Order::Drain(_) | Order::Leave);
+            if !is_ending {
+                *order = Order::Drain(stopping);
+            }
+            !is_ending
+        });
+    }
+
+    /// Reads nothing more, and says what there is. The channel gives each connection at the end of what the handler
+    /// has in hand, and at last the listener. TLS connections cannot be passed and are not among them.
+    #[cfg(unix)]
+    pub fn pause(&self) -> mpsc::Receiver<Part> {
+        let (pause, taken) = Pause::new();
+        self.order.send_if_modified(|order| {
+            let serves = matches!(order, Order::Serve);
+            if serves {
+                *order = Order::Pause(pause);
+            }
+            serves
+        });
+        taken
+    }
+
+    /// Ends a pause: everything goes on where it was.
+    pub fn resume(&self) {
+        self.order.send_if_modified(|order| {
+            let is_paused = matches!(order, Order::Pause(_));
+            if is_paused {
+                *order = Order::Serve;
+            }
+            is_paused
+        });
+    }
+
+    /// Ends a pause for good, because somebody else has the sockets now: nothing is closed towards the peers but what
+    /// could not be passed.
+    pub fn leave(&self) {
+        self.order.send_replace(Order::Leave);
+    }
+}
