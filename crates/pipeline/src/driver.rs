@@ -206,6 +206,9 @@ impl<E: Encoder> Task<E> {
         }
         while !self.stop && self.deadline.is_none_or(|by| by > Instant::now()) {
             self.serve_output(&mut output).await;
+            if self.stop {
+                break;
+            }
             self.drop_oldest(self.done);
             if self.pending.last <= self.done {
                 self.fill();

@@ -30,6 +30,15 @@ fn pipe() -> (fs::File, fs::File) {
     (fs::File::from(std::os::fd::OwnedFd::from(reader)), fs::File::from(std::os::fd::OwnedFd::from(writer)))
 }
 
+#[tokio::test]
+async fn an_output_that_has_nothing_to_do_stops_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = memory(1 << 20);
+    let driver = file(&pipeline, &folder.path().join("out"), Rotation::default());
+    // It hears of it before it has looked for records.
+    tokio::time::timeout(WAIT, driver.stop()).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_record_is_a_line_in_order() {
     let folder = tempfile::tempdir().unwrap();

@@ -31,7 +31,7 @@ const HELLO: &[u8; 5] = b"LRTO\x01";
 /// The longest body: a frame that is begun, or the windows of 65,536 streams.
 const MAX_BODY: usize = 64 << 20;
 /// How long one message may take. What both ends do between two messages is bounded by themselves.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(45);
 /// Kind and length.
 const HEAD: usize = 5;
 
@@ -147,7 +147,7 @@ impl Message {
     }
 }
 
-/// The line, from either end. It blocks, for 15 s a message at most.
+/// The line, from either end. It blocks, for 45 s a message at most.
 #[derive(Debug)]
 pub struct Line {
     socket: UnixStream,
@@ -192,7 +192,7 @@ impl Line {
     ///
     /// # Errors
     ///
-    /// If the other end is gone, or does not listen for 15 s.
+    /// If the other end is gone, or does not listen for 45 s.
     pub fn send(&self, message: &Message) -> io::Result<()> {
         let body = message.body();
         let len = u32::try_from(body.len()).ok().filter(|_| body.len() <= MAX_BODY);
@@ -240,7 +240,7 @@ impl Line {
     ///
     /// # Errors
     ///
-    /// If the other end is gone, says nothing for 15 s, or says what makes no sense.
+    /// If the other end is gone, says nothing for 45 s, or says what makes no sense.
     pub fn receive(&self) -> io::Result<Message> {
         let mut head = [0; HEAD];
         let (read, passed) = self.receive_head(&mut head)?;

@@ -133,7 +133,7 @@ async fn serve(config: Config, hash: Option<String>, args: &ServeArgs) -> anyhow
     if let Some(inherited) = inherited {
         inherited.go()?;
     }
-    let successor = Successor::bind(args.takeover.as_ref())?;
+    let mut successor = Successor::bind(args.takeover.as_ref())?;
     let mut outputs = Outputs::default();
     outputs.start(ready, &hub, &config)?;
     let acks = Arc::clone(&hub);

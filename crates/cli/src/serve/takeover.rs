@@ -12,6 +12,7 @@ use anyhow::{Context as _, anyhow};
 use logrecord::frame::envelope::Snapshot;
 use logrecord::transport::listener::Part;
 use logrecord::transport::takeover::{Line, Message, Place};
+use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, block_in_place, spawn_blocking};
 use tokio::time::timeout_at;
 
@@ -22,8 +23,8 @@ use super::outputs::Outputs;
 use crate::config::Config;
 use crate::exit::Failure;
 
-/// How long everything may take to come to rest.
-const REST: Duration = Duration::from_secs(5);
+/// How long everything may take to come to rest, a slow disk included: while it takes, records wait in the sockets.
+const REST: Duration = Duration::from_secs(20);
 
 /// How long a log in memory may take to become empty.
 const EMPTY: Duration = Duration::from_secs(2);
@@ -36,44 +37,61 @@ const LOCKED: Duration = Duration::from_secs(10);
 
 /// Where this program waits for its successor, if it does.
 pub(crate) struct Successor {
-    place: Option<(Place, tokio::net::UnixListener)>,
+    place: Option<Place>,
+    lines: mpsc::Receiver<std::io::Result<Line>>,
 }
 
 impl Successor {
     /// Waits at a path.
     pub(crate) fn bind(path: Option<&PathBuf>) -> anyhow::Result<Self> {
-        let Some(path) = path else { return Ok(Self { place: None }) };
+        let (found, lines) = mpsc::channel(1);
+        let Some(path) = path else { return Ok(Self { place: None, lines }) };
         let bound = Place::bind(path).and_then(|place| {
             let socket = tokio::net::UnixListener::from_std(place.socket().try_clone()?)?;
             Ok((place, socket))
         });
-        let bound = bound
+        let (place, socket) = bound
             .with_context(|| format!("--takeover {}", path.display()))
             .context(Failure::unavailable("cannot wait for a successor"))?;
-        Ok(Self { place: Some(bound) })
+        tokio::spawn(async move { while found.send(answer(&socket).await).await.is_ok() {} });
+        Ok(Self { place: Some(place), lines })
     }
 
     /// The next one who wants to take over.
-    pub(crate) async fn next(&self) -> std::io::Result<Line> {
-        let Some((_, socket)) = &self.place else { return std::future::pending().await };
-        let (stream, _) = socket.accept().await?;
-        let stream = stream.into_std()?;
-        let line = spawn_blocking(move || {
-            let line = Line::over(stream)?;
-            match line.receive()? {
-                Message::Hello => Ok(line),
-                _ => Err(std::io::ErrorKind::InvalidData.into()),
-            }
-        });
-        line.await.map_err(std::io::Error::other)?
+    pub(crate) async fn next(&mut self) -> std::io::Result<Line> {
+        match self.lines.recv().await {
+            Some(line) => line,
+            None => std::future::pending().await,
+        }
     }
 
     /// Nobody is waited for any more.
     pub(crate) fn remove(self) {
-        if let Some((place, _)) = self.place {
+        if let Some(place) = self.place {
             place.remove();
         }
     }
+}
+
+/// Waits for somebody who says what a successor says first.
+async fn answer(socket: &tokio::net::UnixListener) -> std::io::Result<Line> {
+    let (stream, _) = match socket.accept().await {
+        Ok(accepted) => accepted,
+        Err(error) => {
+            // Without descriptors it would be asked again and again.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            return Err(error);
+        }
+    };
+    let stream = stream.into_std()?;
+    let line = spawn_blocking(move || {
+        let line = Line::over(stream)?;
+        match line.receive_within(READY)? {
+            Message::Hello => Ok(line),
+            _ => Err(std::io::ErrorKind::InvalidData.into()),
+        }
+    });
+    line.await.map_err(std::io::Error::other)?
 }
 
 /// What is put aside for a successor, and taken up again if it fails.
