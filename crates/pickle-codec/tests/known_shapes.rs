@@ -199,6 +199,63 @@ fn everything_is_a_description_under_inert() {
 }
 
 #[test]
+fn dataclasses_and_named_tuples_are_their_fields() {
+    let allowed = || options().allow("m.Point").allow("m.Frozen").allow("m.Pair").allow("m.One");
+    // As CPython 3.13 pickles them: a dataclass, one that is frozen and has slots, and named tuples at
+    // protocols 2 and 0.
+    let rows: &[(&[u8], &str, &str)] = &[
+        (
+            b"\x80\x02cm\nPoint\n)\x81}(X\x01\0\0\0xK\x01X\x01\0\0\0yX\x01\0\0\0aub.",
+            r#"{"$object":{"class":"m.Point","args":[],"state":{"x":1,"y":"a"}}}"#,
+            "Point(x=1, y='a')",
+        ),
+        (
+            b"\x80\x02cm\nFrozen\n)\x81](K\x01X\x01\0\0\0aeb.",
+            r#"{"$object":{"class":"m.Frozen","args":[],"state":[1,"a"]}}"#,
+            "Frozen([1, 'a'])",
+        ),
+        (
+            b"\x80\x02cm\nPair\nK\x01K\x02\x86\x81.",
+            r#"{"$object":{"class":"m.Pair","args":[1,2]}}"#,
+            "Pair(1, 2)",
+        ),
+        (
+            b"\x80\x02cm\nOne\nX\x01\0\0\0a\x85\x81.",
+            r#"{"$object":{"class":"m.One","args":["a"]}}"#,
+            "One('a')",
+        ),
+        (
+            b"ccopy_reg\n_reconstructor\n(cm\nPair\nc__builtin__\ntuple\n(I1\nI2\nttR.",
+            r#"{"$instance":{"class":"m.Pair","value":{"$tuple":[1,2]}}}"#,
+            "(1, 2)",
+        ),
+    ];
+    for (pickle, expected, printed) in rows {
+        for options in [allowed(), DecodeOptions::new().globals(Globals::Inert)] {
+            assert_eq!(json(pickle, options.clone()).as_deref(), Ok(*expected));
+            assert_eq!(Decoder::with_options(options).decode(pickle).unwrap().to_string(), *printed);
+        }
+    }
+}
+
+#[test]
+fn persistent_ids_stand_where_they_are_allowed() {
+    let torch = options().allow("torch.FloatStorage");
+    // PyTorch's: persistent_id is ("storage", torch.FloatStorage, "0", "cpu", 4).
+    let pickle: &[u8] = b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK\x04tQ.";
+    let expected = r#"{"$persid":{"$tuple":["storage",{"$global":"torch.FloatStorage"},"0","cpu",4]}}"#;
+    assert_eq!(json(pickle, torch.clone().persistent_ids(true)).as_deref(), Ok(expected));
+    assert_eq!(json(b"Pabc\n.", torch.clone().persistent_ids(true)).as_deref(), Ok(r#"{"$persid":"abc"}"#));
+    for pickle in [pickle, b"Pabc\n."] {
+        assert_eq!(json(pickle, torch.clone()).map_err(|(kind, _)| kind), Err(ErrorKind::Persid));
+        let rejecting = DecodeOptions::new().persistent_ids(true);
+        assert!(matches!(json(pickle, rejecting), Err((ErrorKind::Persid | ErrorKind::Global, _))));
+    }
+    let other = options().persistent_ids(true);
+    assert_eq!(json(pickle, other).map_err(|(kind, _)| kind), Err(ErrorKind::Global));
+}
+
+#[test]
 fn a_list_that_is_taken_again_and_again_is_charged() {
     // A list of one member many times is memoized; every call copies it and ends with one member.
     let mut pickle = b"](".to_vec();

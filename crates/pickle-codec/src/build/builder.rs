@@ -1,4 +1,8 @@
 //! Builds documents in Rust: graphs with sharing and cycles, without a pickle to decode.
+//!
+//! It is the public face of [`Builder`], without a budget: what a program builds is its own. Calls of known
+//! classes are read as in a decode, so that a set that is built by `set([...])` is a set, and what was built
+//! equals what a decoder makes of its pickle.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;

@@ -1,4 +1,16 @@
 //! The opcodes that name or call things, under the policy. Nothing is looked up and nothing is run.
+//!
+//! | | `Reject` | `Known` | `Inert` |
+//! |---|---|---|---|
+//! | GLOBAL, STACK_GLOBAL, INST | refused | the table and what is allowed | any name |
+//! | REDUCE, OBJ, NEWOBJ, NEWOBJ_EX | refused | shapes that CPython writes | any, the rest as a description |
+//! | BUILD | refused | states that the class takes | any, once |
+//! | EXT1, EXT2, EXT4 | refused | refused | the code |
+//! | PERSID, BINPERSID | refused | if persistent ids are allowed | the value that names it |
+//! | NEXT_BUFFER, READONLY_BUFFER | refused | refused | the number of the buffer |
+//!
+//! A name is refused where it stands, before any later byte is looked at, because a name that is not called may
+//! be all that an attacker needs somebody else to see. What is refused is named in the error.
 
 use super::machine::{StackMachine, Step};
 use crate::build::construct::{self, Constructed};
@@ -157,7 +169,8 @@ impl<'a> StackMachine<'_, 'a> {
         }
     }
 
-    /// What a name stands for, if it is known or allowed.
+    /// What a name stands for, if it is known or allowed: a class, the member of an enum by its name, or a class
+    /// that may be named because one inside of it is known or allowed.
     fn class_of(&self, module: &str, name: &str) -> Option<KnownClass> {
         let options = self.options;
         known::lookup(module, name)

@@ -17,7 +17,7 @@ use crate::decode::Decoder;
 use crate::document::Document;
 use crate::options::{DecodeOptions, Globals};
 use crate::wire::error::{Error, ErrorKind, Result};
-use crate::wire::opcode::{ArgumentKind, Opcode};
+use crate::wire::opcode::{Opcode, Span};
 
 /// Decodes pickles from bytes that arrive in any split.
 ///
@@ -208,33 +208,14 @@ impl PushDecoder {
     fn instruction_end(&mut self, opcode: Opcode) -> Result<Scan> {
         let start = self.scanned + 1;
         let rest = self.buffer.get(start..).unwrap_or_default();
-        let (header, len) = match opcode.argument_kind() {
-            ArgumentKind::None => (0, Some(0)),
-            ArgumentKind::Uint1 => (1, Some(0)),
-            ArgumentKind::Uint2 => (2, Some(0)),
-            ArgumentKind::Int4 | ArgumentKind::Uint4 => (4, Some(0)),
-            ArgumentKind::Uint8 | ArgumentKind::Float8 => (8, Some(0)),
-            ArgumentKind::String1
-            | ArgumentKind::Bytes1
-            | ArgumentKind::UnicodeString1
-            | ArgumentKind::Long1 => (1, rest.first().map(|&len| u64::from(len))),
+        let (header, len) = match opcode.argument_kind().span() {
+            Span::Fixed(width) => (width, Some(0)),
+            Span::Counted(width) => (width, rest.get(..width).map(little_endian)),
             // A negative length is one that never arrives.
-            ArgumentKind::String4 | ArgumentKind::Long4 => {
+            Span::CountedSigned => {
                 (4, rest.first_chunk().map(|len| u64::try_from(i32::from_le_bytes(*len)).unwrap_or(u64::MAX)))
             }
-            ArgumentKind::Bytes4 | ArgumentKind::UnicodeString4 => {
-                (4, rest.first_chunk().map(|len| u64::from(u32::from_le_bytes(*len))))
-            }
-            ArgumentKind::Bytes8 | ArgumentKind::UnicodeString8 | ArgumentKind::ByteArray8 => {
-                (8, rest.first_chunk().map(|len| u64::from_le_bytes(*len)))
-            }
-            ArgumentKind::StringNlNoescapePair => return Ok(self.lines_end(start, 2)),
-            ArgumentKind::DecimalNlShort
-            | ArgumentKind::DecimalNlLong
-            | ArgumentKind::StringNl
-            | ArgumentKind::StringNlNoescape
-            | ArgumentKind::UnicodeStringNl
-            | ArgumentKind::FloatNl => return Ok(self.lines_end(start, 1)),
+            Span::Lines(lines) => return Ok(self.lines_end(start, lines)),
         };
         let Some(len) = len else { return Ok(Scan::More) };
         let max = self.decoder.options().limits.max_input_len;
@@ -265,6 +246,11 @@ impl PushDecoder {
             }
         }
     }
+}
+
+/// A number of at most eight bytes.
+fn little_endian(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte))
 }
 
 #[cfg(test)]

@@ -1,4 +1,12 @@
 //! The `repr` and `str` of the known types, as CPython 3.13 prints them.
+//!
+//! A type that holds other objects (a deque, an exception, a datetime with a zone) gives a [`Form`] whose parts
+//! the walk prints; any other one is a word. What the pickle does not say cannot be printed: an enum member
+//! prints as a call with its value, for its name is not there, and so does a class that is only described.
+//!
+//! Sources: `__repr__` and `__str__` in `Lib/_pydatetime.py`, `Lib/fractions.py`, `Lib/pathlib.py`,
+//! `Lib/collections/__init__.py` and `Lib/enum.py`; `complex_repr`, `BaseException_str`, `OSError_str` and
+//! `UnicodeDecodeError_str` in `Objects/`.
 
 use alloc::borrow::Cow;
 use alloc::format;

@@ -290,7 +290,8 @@ fn tally(document: &Document<'_>, id: NodeId, place: usize) -> Option<Tally> {
     }
 }
 
-/// How many open containers are compared one by one; more are kept in a set.
+/// How many open containers are compared one by one; more are kept in a set. Most values are not nested so
+/// deep, and a set has to be made of the size of the document.
 const SCAN: usize = 64;
 
 /// Tells whether a container is open already, that is, whether it holds itself.

@@ -10,7 +10,7 @@ use alloc::string::String;
 use super::error::{Error, ErrorKind, Result};
 use super::escape::{raw_unicode_escape, string_literal};
 use super::number::{self, Integer};
-use super::opcode::{ArgumentKind, Opcode};
+use super::opcode::{ArgumentKind, Opcode, Span};
 use super::reader::{Reader, float8, int4, uint1, uint2, uint4, uint8};
 use super::text::is_wtf8;
 use crate::limits::Limits;
@@ -154,32 +154,6 @@ impl<'a> Instructions<'a> {
                 let text = |line| core::str::from_utf8(line).map_err(|_| ErrorKind::Utf8);
                 Argument::Global(text(module)?, text(name)?)
             }
-            ArgumentKind::String1 => {
-                let len = reader.argument(uint1)?;
-                Argument::Py2Str(Cow::Borrowed(reader.counted(u64::from(len))?))
-            }
-            ArgumentKind::String4 => {
-                let len = reader.argument(int4)?;
-                let len = u64::try_from(len).map_err(|_| ErrorKind::Length)?;
-                Argument::Py2Str(Cow::Borrowed(reader.counted(len)?))
-            }
-            ArgumentKind::Bytes1 | ArgumentKind::UnicodeString1 | ArgumentKind::Long1 => {
-                let len = reader.argument(uint1)?;
-                counted(opcode, reader.counted(u64::from(len))?)?
-            }
-            ArgumentKind::Bytes4 | ArgumentKind::UnicodeString4 => {
-                let len = reader.argument(uint4)?;
-                counted(opcode, reader.counted(u64::from(len))?)?
-            }
-            ArgumentKind::Bytes8 | ArgumentKind::UnicodeString8 | ArgumentKind::ByteArray8 => {
-                let len = reader.argument(uint8)?;
-                counted(opcode, reader.counted(len)?)?
-            }
-            ArgumentKind::Long4 => {
-                let len = reader.argument(int4)?;
-                let len = u64::try_from(len).map_err(|_| ErrorKind::Length)?;
-                counted(opcode, reader.counted(len)?)?
-            }
             ArgumentKind::UnicodeStringNl => {
                 let line = reader.line()?;
                 if line.is_ascii() && !line.contains(&b'\\') {
@@ -189,6 +163,18 @@ impl<'a> Instructions<'a> {
                     Ok(text) => Argument::Str(Cow::Owned(text)),
                     Err(error) => Argument::Wtf8(Cow::Owned(error.into_bytes())),
                 }
+            }
+            // All the others have a length in front.
+            kind => {
+                let len = match kind.span() {
+                    Span::Counted(1) => u64::from(reader.argument(uint1)?),
+                    Span::Counted(4) => u64::from(reader.argument(uint4)?),
+                    Span::CountedSigned => {
+                        u64::try_from(reader.argument(int4)?).map_err(|_| ErrorKind::Length)?
+                    }
+                    _ => reader.argument(uint8)?,
+                };
+                counted(opcode, reader.counted(len)?)?
             }
         })
     }
@@ -245,6 +231,7 @@ fn counted(opcode: Opcode, bytes: &[u8]) -> Result<Argument<'_>, ErrorKind> {
         }
         Opcode::Bytearray8 => Argument::ByteArray(bytes),
         Opcode::Binbytes | Opcode::Binbytes8 | Opcode::ShortBinbytes => Argument::Bytes(bytes),
+        Opcode::ShortBinstring | Opcode::Binstring => Argument::Py2Str(Cow::Borrowed(bytes)),
         _ => text(bytes)?,
     })
 }

@@ -3,59 +3,141 @@
 use core::fmt;
 
 /// What an opcode's argument is, in pickletools' words (`ArgumentDescriptor.name`).
+///
+/// A name that ends in `Nl` is a line of text up to a line feed; a number behind a name is the width of a
+/// binary argument, or of the length in front of it, in bytes. Binary numbers are little-endian but for
+/// [`Float8`](Self::Float8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-#[allow(missing_docs, reason = "the names are pickletools' own and stand in `name`")]
 pub enum ArgumentKind {
+    /// Nothing follows the opcode.
     None,
+    /// One byte: BININT1, PROTO, BINGET, BINPUT, EXT1.
     Uint1,
+    /// Two bytes: BININT2, EXT2.
     Uint2,
+    /// Four bytes with a sign: BININT; EXT4, whose code has to be above zero.
     Int4,
+    /// Four bytes: LONG_BINGET, LONG_BINPUT.
     Uint4,
+    /// Eight bytes: the length of a FRAME.
     Uint8,
+    /// A decimal integer, `00` or `01` for the bools: INT, GET, PUT.
     DecimalNlShort,
+    /// A decimal integer with an `L` behind it: LONG.
     DecimalNlLong,
+    /// Python 2's `str` as a literal with quotes and escapes: STRING.
     StringNl,
+    /// Text as it is: PERSID.
     StringNlNoescape,
+    /// Two lines, module and name: GLOBAL, INST.
     StringNlNoescapePair,
+    /// A length of one byte, and so many bytes: SHORT_BINSTRING.
     String1,
+    /// A length of four bytes with a sign, and so many bytes: BINSTRING.
     String4,
+    /// A length of one byte, and so many bytes: SHORT_BINBYTES.
     Bytes1,
+    /// A length of four bytes, and so many bytes: BINBYTES.
     Bytes4,
+    /// A length of eight bytes, and so many bytes: BINBYTES8.
     Bytes8,
+    /// A length of eight bytes, and so many bytes: BYTEARRAY8.
     ByteArray8,
+    /// Text with `\u` escapes, other bytes being Latin-1: UNICODE.
     UnicodeStringNl,
+    /// A length of one byte, and so many bytes of UTF-8: SHORT_BINUNICODE.
     UnicodeString1,
+    /// A length of four bytes, and so many bytes of UTF-8: BINUNICODE.
     UnicodeString4,
+    /// A length of eight bytes, and so many bytes of UTF-8: BINUNICODE8.
     UnicodeString8,
+    /// A float as `repr` writes it: FLOAT.
     FloatNl,
+    /// Eight bytes, IEEE 754, big-endian: BINFLOAT.
     Float8,
+    /// A length of one byte, and an integer as two's complement: LONG1.
     Long1,
+    /// A length of four bytes with a sign, and an integer as two's complement: LONG4.
     Long4,
+}
+
+/// Where an argument ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Span {
+    /// After so many bytes.
+    Fixed(usize),
+    /// After as many bytes as a number of this width says, which stands in front of them.
+    Counted(usize),
+    /// The same, with a number of four bytes that has a sign and must not be negative.
+    CountedSigned,
+    /// After so many line feeds.
+    Lines(usize),
+}
+
+impl ArgumentKind {
+    /// Where an argument of this kind ends.
+    pub(crate) const fn span(self) -> Span {
+        match self {
+            Self::None => Span::Fixed(0),
+            Self::Uint1 => Span::Fixed(1),
+            Self::Uint2 => Span::Fixed(2),
+            Self::Int4 | Self::Uint4 => Span::Fixed(4),
+            Self::Uint8 | Self::Float8 => Span::Fixed(8),
+            Self::String1 | Self::Bytes1 | Self::UnicodeString1 | Self::Long1 => Span::Counted(1),
+            Self::Bytes4 | Self::UnicodeString4 => Span::Counted(4),
+            Self::Bytes8 | Self::UnicodeString8 | Self::ByteArray8 => Span::Counted(8),
+            Self::String4 | Self::Long4 => Span::CountedSigned,
+            Self::DecimalNlShort
+            | Self::DecimalNlLong
+            | Self::StringNl
+            | Self::StringNlNoescape
+            | Self::UnicodeStringNl
+            | Self::FloatNl => Span::Lines(1),
+            Self::StringNlNoescapePair => Span::Lines(2),
+        }
+    }
 }
 
 /// A kind of object that an opcode takes from the stack or leaves there (`StackObject.name`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-#[allow(missing_docs, reason = "the names are pickletools' own")]
 pub enum StackObject {
+    /// An integer.
     Int,
+    /// An integer, or a bool as INT spells it.
     IntOrBool,
+    /// A bool.
     Bool,
+    /// A float.
     Float,
+    /// Python 2's `str`, which is bytes or text.
     BytesOrStr,
+    /// `bytes`.
     Bytes,
+    /// A `bytearray`.
     ByteArray,
+    /// Text.
     Str,
+    /// `None`.
     None,
+    /// A tuple.
     Tuple,
+    /// A list.
     List,
+    /// A dict.
     Dict,
+    /// A set.
     Set,
+    /// A frozenset.
     FrozenSet,
+    /// An out-of-band buffer.
     Buffer,
+    /// An object of any kind.
     Any,
+    /// A mark, as MARK puts it there.
     Mark,
+    /// All objects above the last mark.
     StackSlice,
 }
 

@@ -1,4 +1,12 @@
 //! Containers: how they begin and end.
+//!
+//! `begin_*` takes the number of items, because `Modules/_pickle.c` decides by it: a list of one item has no
+//! mark, a tuple of up to three has an opcode of its own, a dict of a multiple of 1,000 ends by an empty
+//! batch. `end` refuses a container that has got fewer than were announced, and an item too many is refused
+//! where it begins, so that the encoder never writes a pickle that says something else than it was told.
+//!
+//! Below protocol 4 sets are calls (`set([...])`): the container on top is then the list in that call, and its
+//! end writes the rest of the call.
 
 use super::{Style, Writer, misuse};
 use crate::encode::open::{Holder, NO_MEMO, Open};

@@ -1,4 +1,9 @@
 //! Globals and what else CPython has only once by name.
+//!
+//! A pickler memoizes a class by identity, and every class exists once, so that the second mention of a name is
+//! a GET. The texts in a STACK_GLOBAL are objects of their own: CPython has a class's `__module__` and
+//! `__qualname__` interned or not depending on how the class was made, and classes of one module share the text
+//! of its name ([`owns_module_text`] has the exceptions).
 
 use alloc::vec::Vec;
 

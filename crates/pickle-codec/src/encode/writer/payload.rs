@@ -1,4 +1,18 @@
 //! Text and bytes: short ones on the stage, large ones past it.
+//!
+//! ```text
+//!              text                      bytes                                  bytearray
+//! protocol 0   V escaped, line feed      c_codecs encode, (text, "latin1"), R   c__builtin__ bytearray, (bytes,), R
+//! 1, 2         X u32                     the same                               the same
+//! 3            X u32                     C u8, B u32                            builtins bytearray
+//! 4            8c u8, X u32, 8d u64      C, B, 8e u64                           the same
+//! 5            the same                  the same                               96 u64
+//! ```
+//!
+//! Most of a log record is short text in the middle of a batch, so that this form has a path of its own in
+//! each style ([`Writer::short_text`], [`Writer::short_framed_text`]): one check that there is room for all of
+//! it, and then stores without further checks. Whatever does not fit it takes the general path, which gives
+//! the same bytes.
 
 use super::{FRAME_TARGET, Style, Writer, misuse};
 use crate::encode::literal;
