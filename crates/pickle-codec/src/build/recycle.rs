@@ -1,4 +1,9 @@
 //! Hands the memory of one document to the next, which borrows from another input.
+//!
+//! A decoder that is used again allocates nothing once its tables are large enough. The tables of the last
+//! document have its lifetime in their types, though, and must hold nothing of it. Those without references
+//! are cleared; those with references are emptied and collected into a table of the new lifetime, which the
+//! standard library does in place, without `unsafe` here.
 
 use alloc::vec::Vec;
 

@@ -17,7 +17,7 @@ use crate::decode::Decoder;
 use crate::document::Document;
 use crate::options::{DecodeOptions, Globals};
 use crate::wire::error::{Error, ErrorKind, Result};
-use crate::wire::opcode::{Opcode, Span};
+use crate::wire::opcode::{ArgumentSpan, Opcode};
 
 /// Decodes pickles from bytes that arrive in any split.
 ///
@@ -209,13 +209,13 @@ impl PushDecoder {
         let start = self.scanned + 1;
         let rest = self.buffer.get(start..).unwrap_or_default();
         let (header, len) = match opcode.argument_kind().span() {
-            Span::Fixed(width) => (width, Some(0)),
-            Span::Counted(width) => (width, rest.get(..width).map(little_endian)),
+            ArgumentSpan::Fixed(width) => (width, Some(0)),
+            ArgumentSpan::Counted(width) => (width, rest.get(..width).map(little_endian)),
             // A negative length is one that never arrives.
-            Span::CountedSigned => {
+            ArgumentSpan::CountedSigned => {
                 (4, rest.first_chunk().map(|len| u64::try_from(i32::from_le_bytes(*len)).unwrap_or(u64::MAX)))
             }
-            Span::Lines(lines) => return Ok(self.lines_end(start, lines)),
+            ArgumentSpan::Lines(lines) => return Ok(self.lines_end(start, lines)),
         };
         let Some(len) = len else { return Ok(Scan::More) };
         let max = self.decoder.options().limits.max_input_len;

@@ -1,4 +1,4 @@
-//! Iterators over the children of a node.
+//! Iterators over the children of a node: exact in size, from both ends, and `nth` in constant time.
 
 use core::fmt;
 use core::iter::FusedIterator;

@@ -94,32 +94,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn float_rows() {
-        let rows: &[(f64, &str)] = &[
-            (0.0, "0.0"),
-            (-0.0, "-0.0"),
-            (1.5, "1.5"),
-            (1e16, "1e+16"),
-            (1e15, "1000000000000000.0"),
-            (123_456_789_012_345_680.0, "1.2345678901234568e+17"),
-            (0.0001, "0.0001"),
-            (0.00001, "1e-05"),
-            (5e-324, "5e-324"),
-            (1.7976931348623157e308, "1.7976931348623157e+308"),
-            (f64::INFINITY, "inf"),
-            (f64::NEG_INFINITY, "-inf"),
-            (f64::NAN, "nan"),
-            (-f64::NAN, "nan"),
-            (1_700_000_000.123, "1700000000.123"),
-        ];
-        for (value, expected) in rows {
-            let mut out = String::new();
-            float_repr(*value, &mut out);
-            assert_eq!(&out, expected);
-        }
-    }
-
-    #[test]
     fn decimal_rows() {
         for value in [0, 7, -7, 10, 99, 100, -100, 12_345, i64::MAX, i64::MIN, 140_735_191_873_280] {
             assert_eq!(Decimal::new(value).as_bytes(), alloc::format!("{value}").as_bytes());

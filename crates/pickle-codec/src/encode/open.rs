@@ -1,4 +1,16 @@
 //! A container whose items are being written, and where its batches begin and end.
+//!
+//! `left` counts the items that no batch has yet, `run` those left in the batch at hand, so that the test at
+//! each item is one comparison of `run` with 0. A batch is opened when `run` is 0 and items are left:
+//!
+//! ```text
+//! a list of 2,001 items      left  run   written
+//!                            2001    0   ]
+//! item 1                     1001  999   (       a batch of 1,000
+//! item 1,001                    1  999   e (     the next one
+//! item 2,001                    0    0   e (     one item: a mark all the same, because it is not the first batch
+//! end                                    e
+//! ```
 
 /// Items in one APPENDS, ADDITEMS or SETITEMS: `BATCHSIZE` in `Modules/_pickle.c`.
 pub(crate) const BATCH: u32 = 1_000;

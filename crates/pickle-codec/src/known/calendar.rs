@@ -1,4 +1,8 @@
 //! Dates, times and durations as `datetime` pickles them: a few packed bytes, checked here.
+//!
+//! A [`Date`] that was read is one that `datetime.date` would take: the month has that day in that year, and the
+//! year is 1 to 9999. Second and microsecond are in range, an offset is less than a day. Nothing is computed
+//! with them here; calendar arithmetic and time zones are for crates that know them.
 
 use core::fmt;
 

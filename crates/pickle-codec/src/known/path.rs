@@ -2,6 +2,13 @@
 //!
 //! CPython up to 3.11 pickles the parsed parts, later ones the strings that the path was made of;
 //! `str()` of the path is the same for both, and that is what is computed here, on WTF-8 bytes.
+//!
+//! On POSIX the parts are joined by slashes, from the last one that is absolute; empty parts and `.` are left
+//! out, `..` stays, and two leading slashes are a root of their own (IEEE 1003.1, 4.13).
+//!
+//! A Windows path has a drive (`c:` or a share `\\host\share`), a root, and the rest. A part with a root
+//! replaces what came before on its drive, a part with another drive replaces all of it, and one with the same
+//! drive in another case changes the case alone (`ntpath.join`, `ntpath.splitroot`).
 
 use alloc::vec::Vec;
 

@@ -1,4 +1,10 @@
 //! The `str` of the built-in exceptions, which is that of their arguments for most of them.
+//!
+//! No argument prints nothing, one prints its `str`, several print as a tuple (`BaseException_str`). A
+//! `KeyError` prints the `repr` of its key, an `OSError` its number and text, the Unicode errors what they could
+//! not convert and where, a `SyntaxError` its place, and an exception group the number of its exceptions
+//! (`Objects/exceptions.c`). What an argument prints may be an exception again, so that parts are given back
+//! to the walk instead of being printed here.
 
 use alloc::format;
 use alloc::string::String;

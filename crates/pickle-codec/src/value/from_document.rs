@@ -1,4 +1,8 @@
 //! Documents to values: every place where an object stands is written out, and charged.
+//!
+//! A value is built from the inside out: a container that is met is opened with room for what it will hold,
+//! and moves into its parent when it is complete. The room is charged before it is taken, at 32 bytes a place,
+//! so that a shared list that stands a million times ends at the budget and not at the end of memory.
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -24,10 +28,18 @@ impl<'a> Value<'a> {
         Self::from_slice_with(input, &DecodeOptions::new())
     }
 
-    /// Decodes an input that is one pickle.
+    /// Decodes an input that is one pickle, by these options. Whoever decodes many keeps a [`Decoder`].
     ///
     /// # Errors
     /// As [`Decoder::decode`] and [`NodeRef::to_value_with`].
+    ///
+    /// ```
+    /// use pickle_codec::{DecodeOptions, Globals, Value};
+    /// let options = DecodeOptions::new().globals(Globals::Known);
+    /// let value = Value::from_slice_with(b"cbuiltins\nset\n(](K\x01K\x02etR.", &options)?;
+    /// assert_eq!(value, Value::Set(vec![1.into(), 2.into()]));
+    /// # Ok::<(), pickle_codec::Error>(())
+    /// ```
     pub fn from_slice_with(input: &'a [u8], options: &DecodeOptions) -> Result<Self> {
         let document = Decoder::with_options(options.clone()).decode(input)?;
         document.root().to_value()

@@ -64,96 +64,50 @@ macro_rules! from_large {
 from_small!(i8 u8 i16 u16 i32 u32 i64);
 from_large!(u64 i128 u128 isize usize);
 
-impl From<BigInt> for Value<'_> {
-    fn from(value: BigInt) -> Self {
-        match i64::try_from(&value) {
-            Ok(small) => Self::Int(small),
-            Err(_) => Self::BigInt(Box::new(value)),
-        }
-    }
+/// A value from one type each, as the right-hand side says.
+macro_rules! from {
+    ($($(#[$doc:meta])* $type:ty, |$value:pat_param| $make:expr;)*) => {
+        $(
+            $(#[$doc])*
+            impl<'a> From<$type> for Value<'a> {
+                fn from($value: $type) -> Self {
+                    $make
+                }
+            }
+        )*
+    };
 }
 
-impl From<()> for Value<'_> {
-    fn from((): ()) -> Self {
-        Self::None
-    }
-}
-
-impl From<bool> for Value<'_> {
-    fn from(value: bool) -> Self {
-        Self::Bool(value)
-    }
-}
-
-impl From<f32> for Value<'_> {
-    fn from(value: f32) -> Self {
-        Self::Float(f64::from(value))
-    }
-}
-
-impl From<f64> for Value<'_> {
-    fn from(value: f64) -> Self {
-        Self::Float(value)
-    }
-}
-
-impl From<char> for Value<'_> {
-    fn from(value: char) -> Self {
-        Self::Str(Cow::Owned(String::from(value)))
-    }
-}
-
-impl<'a> From<Str<'a>> for Value<'a> {
-    fn from(text: Str<'a>) -> Self {
-        match text {
-            Str::Utf8(text) => Self::Str(Cow::Borrowed(text)),
-            Str::Wtf8(bytes) => Self::Wtf8(Cow::Borrowed(bytes)),
-        }
-    }
-}
-
-impl<'a> From<&'a str> for Value<'a> {
-    fn from(text: &'a str) -> Self {
-        Self::Str(Cow::Borrowed(text))
-    }
-}
-
-impl From<String> for Value<'_> {
-    fn from(text: String) -> Self {
-        Self::Str(Cow::Owned(text))
-    }
-}
-
-impl<'a> From<Cow<'a, str>> for Value<'a> {
-    fn from(text: Cow<'a, str>) -> Self {
-        Self::Str(text)
-    }
-}
-
-/// Bytes become `bytes`, as with `serde_bytes`.
-impl<'a> From<&'a [u8]> for Value<'a> {
-    fn from(bytes: &'a [u8]) -> Self {
-        Self::Bytes(Cow::Borrowed(bytes))
-    }
+from! {
+    BigInt, |value| match i64::try_from(&value) {
+        Ok(small) => Self::Int(small),
+        Err(_) => Self::BigInt(Box::new(value)),
+    };
+    (), |()| Self::None;
+    bool, |value| Self::Bool(value);
+    f32, |value| Self::Float(f64::from(value));
+    f64, |value| Self::Float(value);
+    char, |value| Self::Str(Cow::Owned(String::from(value)));
+    Str<'a>, |text| match text {
+        Str::Utf8(text) => Self::Str(Cow::Borrowed(text)),
+        Str::Wtf8(bytes) => Self::Wtf8(Cow::Borrowed(bytes)),
+    };
+    &'a str, |text| Self::Str(Cow::Borrowed(text));
+    &'a String, |text| Self::Str(Cow::Borrowed(text));
+    String, |text| Self::Str(Cow::Owned(text));
+    Cow<'a, str>, |text| Self::Str(text);
+    /// Bytes become `bytes`, as with `serde_bytes`.
+    &'a [u8], |bytes| Self::Bytes(Cow::Borrowed(bytes));
+    /// Bytes are `bytes`, whether borrowed or owned; a list of small integers is [`Value::list`]'s.
+    Vec<u8>, |bytes| Self::Bytes(Cow::Owned(bytes));
+    Cow<'a, [u8]>, |bytes| Self::Bytes(bytes);
+    Vec<Self>, |items| Self::List(items);
 }
 
 /// `None` becomes `None`.
 impl<'a, T: Into<Self>> From<Option<T>> for Value<'a> {
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::None, Into::into)
-    }
-}
-
-impl<'a> From<Vec<Self>> for Value<'a> {
-    fn from(items: Vec<Self>) -> Self {
-        Self::List(items)
-    }
-}
-
-/// Bytes are `bytes`, whether borrowed or owned; a list of small integers is [`Value::list`]'s.
-impl From<Vec<u8>> for Value<'_> {
-    fn from(bytes: Vec<u8>) -> Self {
-        Self::Bytes(Cow::Owned(bytes))
     }
 }
 
@@ -196,18 +150,6 @@ from_tuple!(A B C D E);
 from_tuple!(A B C D E F);
 from_tuple!(A B C D E F G);
 from_tuple!(A B C D E F G H);
-
-impl<'a> From<Cow<'a, [u8]>> for Value<'a> {
-    fn from(bytes: Cow<'a, [u8]>) -> Self {
-        Self::Bytes(bytes)
-    }
-}
-
-impl<'a> From<&'a String> for Value<'a> {
-    fn from(text: &'a String) -> Self {
-        Self::Str(Cow::Borrowed(text))
-    }
-}
 
 /// In the order of the map, which is another one in each process.
 #[cfg(feature = "std")]

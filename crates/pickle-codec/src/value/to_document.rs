@@ -28,7 +28,7 @@ impl Value<'_> {
 
     /// The document of a value that so many levels hold.
     pub(crate) fn to_document_within(&self, depth: u32) -> Result<Document<'_>> {
-        Converter::lent().document(self, depth)
+        NodeMaker::lent().document(self, depth)
     }
 }
 
@@ -39,7 +39,7 @@ impl<'a> Value<'a> {
     /// # Errors
     /// As [`to_document`](Self::to_document).
     pub fn into_document(self) -> Result<Document<'a>> {
-        Converter::kept().document(&self, 0)
+        NodeMaker::kept().document(&self, 0)
     }
 }
 
@@ -61,7 +61,7 @@ impl ObjectValue<'_> {
     /// ```
     pub fn with_known<R>(&self, read: impl FnOnce(Known<'_, '_>) -> R) -> Option<R> {
         self.known?;
-        let mut maker = Converter::lent();
+        let mut maker = NodeMaker::lent();
         let root = build_object(&mut maker, self, 0).ok()?;
         match maker.builder.finish(root).root().view() {
             Node::Object(object) => object.known().map(read),
@@ -71,27 +71,27 @@ impl ObjectValue<'_> {
 }
 
 /// Builds a document, with what it may borrow of a value's text and bytes.
-struct Converter<'v, 'a, 'x> {
+struct NodeMaker<'v, 'a, 'x> {
     builder: DocumentBuilder<'x>,
     text: fn(&'v Cow<'a, str>) -> Option<&'x str>,
     bytes: fn(&'v Cow<'a, [u8]>) -> Option<&'x [u8]>,
 }
 
-impl<'v, 'a, 'x> Converter<'v, 'a, 'x> {
+impl<'v, 'a, 'x> NodeMaker<'v, 'a, 'x> {
     fn document(mut self, value: &'v Value<'a>, depth: u32) -> Result<Document<'x>> {
         let root = build(&mut self, value, depth)?;
         Ok(self.builder.finish(root))
     }
 }
 
-impl<'v, 'a> Converter<'v, 'a, 'v> {
+impl<'v, 'a> NodeMaker<'v, 'a, 'v> {
     /// Borrows from the value.
     fn lent() -> Self {
         Self { builder: DocumentBuilder::new(), text: |text| Some(text), bytes: |bytes| Some(bytes) }
     }
 }
 
-impl<'v, 'a> Converter<'v, 'a, 'a> {
+impl<'v, 'a> NodeMaker<'v, 'a, 'a> {
     /// Borrows what the value borrows.
     fn kept() -> Self {
         Self {
@@ -109,7 +109,7 @@ impl<'v, 'a> Converter<'v, 'a, 'a> {
 }
 
 /// Makes the nodes of a value. Keys are taken as they are, duplicates included.
-fn build<'v, 'a>(maker: &mut Converter<'v, 'a, '_>, value: &'v Value<'a>, depth: u32) -> Result<NodeId> {
+fn build<'v, 'a>(maker: &mut NodeMaker<'v, 'a, '_>, value: &'v Value<'a>, depth: u32) -> Result<NodeId> {
     Ok(match value {
         Value::None => maker.builder.none(),
         Value::Bool(value) => maker.builder.bool(*value),
@@ -161,7 +161,7 @@ fn build<'v, 'a>(maker: &mut Converter<'v, 'a, '_>, value: &'v Value<'a>, depth:
 }
 
 fn build_all<'v, 'a>(
-    maker: &mut Converter<'v, 'a, '_>,
+    maker: &mut NodeMaker<'v, 'a, '_>,
     items: &'v [Value<'a>],
     depth: u32,
 ) -> Result<Vec<NodeId>> {
@@ -170,7 +170,7 @@ fn build_all<'v, 'a>(
 }
 
 fn build_dict<'v, 'a>(
-    maker: &mut Converter<'v, 'a, '_>,
+    maker: &mut NodeMaker<'v, 'a, '_>,
     pairs: &'v [(Value<'a>, Value<'a>)],
     depth: u32,
 ) -> Result<NodeId> {
@@ -184,7 +184,7 @@ fn build_dict<'v, 'a>(
 }
 
 fn build_object<'v, 'a>(
-    maker: &mut Converter<'v, 'a, '_>,
+    maker: &mut NodeMaker<'v, 'a, '_>,
     object: &'v ObjectValue<'a>,
     depth: u32,
 ) -> Result<NodeId> {

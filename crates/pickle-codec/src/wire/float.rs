@@ -1,4 +1,9 @@
 //! Floats as Python's `repr` writes them, which is how protocol 0 and JSON write them, too.
+//!
+//! `repr` gives the shortest digits that read back as the same float, and of several of that length the ones
+//! nearest to it (`PyOS_double_to_string` with format `r`). So does `zmij`, but for a tie: a float may lie
+//! exactly halfway between two texts of the shortest length, and then CPython's `dtoa.c` rounds to even.
+//! [`half_even`] finds those few.
 
 use core::fmt::{self, Write};
 

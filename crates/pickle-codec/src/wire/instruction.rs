@@ -10,7 +10,7 @@ use alloc::string::String;
 use super::error::{Error, ErrorKind, Result};
 use super::escape::{raw_unicode_escape, string_literal};
 use super::number::{self, Integer};
-use super::opcode::{ArgumentKind, Opcode, Span};
+use super::opcode::{ArgumentKind, ArgumentSpan, Opcode};
 use super::reader::{Reader, float8, int4, uint1, uint2, uint4, uint8};
 use super::text::is_wtf8;
 use crate::limits::Limits;
@@ -167,9 +167,9 @@ impl<'a> Instructions<'a> {
             // All the others have a length in front.
             kind => {
                 let len = match kind.span() {
-                    Span::Counted(1) => u64::from(reader.argument(uint1)?),
-                    Span::Counted(4) => u64::from(reader.argument(uint4)?),
-                    Span::CountedSigned => {
+                    ArgumentSpan::Counted(1) => u64::from(reader.argument(uint1)?),
+                    ArgumentSpan::Counted(4) => u64::from(reader.argument(uint4)?),
+                    ArgumentSpan::CountedSigned => {
                         u64::try_from(reader.argument(int4)?).map_err(|_| ErrorKind::Length)?
                     }
                     _ => reader.argument(uint8)?,

@@ -64,7 +64,7 @@ pub enum ArgumentKind {
 
 /// Where an argument ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Span {
+pub(crate) enum ArgumentSpan {
     /// After so many bytes.
     Fixed(usize),
     /// After as many bytes as a number of this width says, which stands in front of them.
@@ -77,24 +77,24 @@ pub(crate) enum Span {
 
 impl ArgumentKind {
     /// Where an argument of this kind ends.
-    pub(crate) const fn span(self) -> Span {
+    pub(crate) const fn span(self) -> ArgumentSpan {
         match self {
-            Self::None => Span::Fixed(0),
-            Self::Uint1 => Span::Fixed(1),
-            Self::Uint2 => Span::Fixed(2),
-            Self::Int4 | Self::Uint4 => Span::Fixed(4),
-            Self::Uint8 | Self::Float8 => Span::Fixed(8),
-            Self::String1 | Self::Bytes1 | Self::UnicodeString1 | Self::Long1 => Span::Counted(1),
-            Self::Bytes4 | Self::UnicodeString4 => Span::Counted(4),
-            Self::Bytes8 | Self::UnicodeString8 | Self::ByteArray8 => Span::Counted(8),
-            Self::String4 | Self::Long4 => Span::CountedSigned,
+            Self::None => ArgumentSpan::Fixed(0),
+            Self::Uint1 => ArgumentSpan::Fixed(1),
+            Self::Uint2 => ArgumentSpan::Fixed(2),
+            Self::Int4 | Self::Uint4 => ArgumentSpan::Fixed(4),
+            Self::Uint8 | Self::Float8 => ArgumentSpan::Fixed(8),
+            Self::String1 | Self::Bytes1 | Self::UnicodeString1 | Self::Long1 => ArgumentSpan::Counted(1),
+            Self::Bytes4 | Self::UnicodeString4 => ArgumentSpan::Counted(4),
+            Self::Bytes8 | Self::UnicodeString8 | Self::ByteArray8 => ArgumentSpan::Counted(8),
+            Self::String4 | Self::Long4 => ArgumentSpan::CountedSigned,
             Self::DecimalNlShort
             | Self::DecimalNlLong
             | Self::StringNl
             | Self::StringNlNoescape
             | Self::UnicodeStringNl
-            | Self::FloatNl => Span::Lines(1),
-            Self::StringNlNoescapePair => Span::Lines(2),
+            | Self::FloatNl => ArgumentSpan::Lines(1),
+            Self::StringNlNoescapePair => ArgumentSpan::Lines(2),
         }
     }
 }

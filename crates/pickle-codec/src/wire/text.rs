@@ -1,4 +1,10 @@
-//! Text in pickles: UTF-8 with surrogates (WTF-8), raw-unicode-escape, and Python 2 literals.
+//! Text in pickles: UTF-8 with surrogates (WTF-8).
+//!
+//! Python text is a sequence of code points, and lone surrogates are among them: file names that are not UTF-8
+//! have them (`surrogateescape`), and `json.loads` makes them. Pickles write them in the three bytes that UTF-8
+//! would have for them (`surrogatepass`), `ed a0 80` to `ed bf bf`. A Rust `str` cannot hold those, so that
+//! text is a `str` where it can be and WTF-8 bytes where it cannot. Two surrogates that make a pair are two
+//! code points here, as in Python, and not one character.
 
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -1,4 +1,18 @@
-//! Values without parts: None, bools, numbers.
+//! Values without parts: None, bools, numbers. None of them gets a memo entry.
+//!
+//! ```text
+//!            protocol 0        1               2 and up
+//! None       N                 N               N
+//! bool       I00, I01          I00, I01        89, 88
+//! 0..=255    I decimal         K u8            K u8
+//! ..=65535   I decimal         M u16           M u16
+//! 32 bits    I decimal         J i32           J i32        (all that are negative, too)
+//! larger     L decimal L       L decimal L     8a u8 length, 8b i32 length; two's complement
+//! float      F repr            G, 8 bytes big-endian, the bits of a NaN as they are
+//! ```
+//!
+//! Source: `save_long` and `save_float` in `Modules/_pickle.c`. An integer of more than 4,300 digits has no
+//! form below protocol 2: CPython refuses to print it.
 
 use alloc::string::String;
 
