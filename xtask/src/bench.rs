@@ -4,6 +4,10 @@
 
 mod counts;
 #[cfg(target_os = "linux")]
+mod floor;
+#[cfg(target_os = "linux")]
+mod latency;
+#[cfg(target_os = "linux")]
 mod serve;
 
 use std::collections::BTreeMap;
@@ -45,6 +49,9 @@ pub(crate) struct Options {
     /// How many idle connections are held open to measure their memory.
     #[arg(long, default_value_t = 10_000)]
     connections: usize,
+    /// Be the program that copies bytes and does nothing else; for the benchmark itself.
+    #[arg(long, value_name = "OUTPUT", hide = true)]
+    floor: Option<PathBuf>,
 }
 
 /// One line of the table: what is measured, what it is compared with, and the least ratio that is aimed at.
@@ -114,6 +121,10 @@ type Times = BTreeMap<(String, String), f64>;
 ///
 /// When a side cannot be measured. A goal that is missed is shown, and is no error: a busy machine misses them.
 pub(crate) fn run(options: &Options) -> Result<()> {
+    #[cfg(target_os = "linux")]
+    if let Some(output) = &options.floor {
+        return floor::run(output, serve::CONNECTIONS);
+    }
     if options.instructions {
         return counts::run();
     }

@@ -61,7 +61,7 @@ struct Line<'o> {
 macro_rules! member {
     ($line:ident, text $key:literal, $text:expr) => {
         if let Some(text) = $text {
-            $line.text(concat!(",\"", $key, "\":"), text);
+            $line.text(concat!(",\"", $key, "\":\""), text);
         }
     };
     ($line:ident, int $key:literal, $number:expr) => {
@@ -114,7 +114,7 @@ impl LogRecord<'_> {
         member!(line, text "name", self.name());
         let message = self.message();
         line.cut |= self.args().is_some() && message.as_bytes().ends_with(CUT.as_bytes());
-        line.text(",\"message\":", &message);
+        line.text(",\"message\":\"", &message);
         member!(line, text "pathname", self.pathname());
         member!(line, text "filename", self.filename());
         member!(line, text "module", self.module());
@@ -173,14 +173,14 @@ fn write_source(source: &SourceInfo<'_>, out: &mut Vec<u8>) {
 }
 
 impl Line<'_> {
-    /// A member whose value is text, with the comma and the key in front.
+    /// A member whose value is text. The comma, the key and the first quote are one piece in front.
     #[inline]
     fn text(&mut self, key: &str, text: &Text<'_>) {
         self.out.extend_from_slice(key.as_bytes());
         let start = self.out.len();
         write_text(text, self.out);
         if self.out.len() > self.end {
-            self.cut_text(start, &text.to_visible());
+            self.cut_text(start - 1, &text.to_visible());
         }
     }
 
@@ -331,10 +331,11 @@ fn unique(base: String, key: &Value<'_>, taken: &mut HashMap<Cow<'_, str>, u32>)
     text
 }
 
-/// Text as a JSON string, with each lone surrogate as a visible escape.
+/// Text as a JSON string behind its first quote, with each lone surrogate as a visible escape.
 fn write_text(text: &Text<'_>, out: &mut Vec<u8>) {
     match text.as_str() {
-        Some(text) => write_string(text, out),
-        None => write_string(&text.to_visible(), out),
+        Some(text) => write_escaped(text, out),
+        None => write_escaped(&text.to_visible(), out),
     }
+    out.push(b'"');
 }

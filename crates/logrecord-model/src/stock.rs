@@ -8,6 +8,9 @@
 //! } q 00 (   X 04 00 00 00 "name" q xx   X len "app" q xx   X 03 00 00 00 "msg" q xx   ...   u .
 //! ```
 //!
+//! What is text is checked to be UTF-8 in runs: of several texts with only opcodes between them, which are ASCII as long
+//! as the texts are short, the whole run is checked at once.
+//!
 //! A memo index is not compared, because it means nothing until something is fetched by it, and
 //! the first BINGET, like any other surprise, ends the attempt; the caller starts over in a more
 //! general way. What this reader accepts, the decoder accepts too, and reads the same.
@@ -47,20 +50,52 @@ macro_rules! key {
     }};
 }
 
-/// Text with its BINPUT, or null, which clears the attribute's bit.
+/// What is to be text, and where it stands in the payload, counted from the payload's end.
+#[derive(Clone, Copy)]
+struct Raw<'a> {
+    bytes: &'a [u8],
+    from_end: usize,
+}
+
+/// Texts that stand one behind the other; `None` if one of them is no UTF-8.
 #[inline(always)]
-fn text<'a>(cursor: &mut Cursor<'a>, field: Field, set: &mut u32) -> Option<&'a str> {
+fn run<'a, const N: usize>(payload: &'a [u8], texts: [Raw<'a>; N]) -> Option<[&'a str; N]> {
+    let (first, last) = (texts.first()?, texts.last()?);
+    let start = payload.len().checked_sub(first.from_end)?;
+    let end = payload.len().checked_sub(last.from_end)?.checked_add(last.bytes.len())?;
+    let mut found = [""; N];
+    match std::str::from_utf8(payload.get(start..end)?) {
+        Ok(run) => {
+            for (text, raw) in found.iter_mut().zip(texts) {
+                let at = first.from_end.checked_sub(raw.from_end)?;
+                *text = run.get(at..at.checked_add(raw.bytes.len())?)?;
+            }
+        }
+        // The length of a longer text is not ASCII.
+        Err(_) => {
+            for (text, raw) in found.iter_mut().zip(texts) {
+                *text = std::str::from_utf8(raw.bytes).ok()?;
+            }
+        }
+    }
+    Some(found)
+}
+
+/// What is to be text with its BINPUT, or null, which clears the attribute's bit.
+#[inline(always)]
+fn text<'a>(cursor: &mut Cursor<'a>, field: Field, set: &mut u32) -> Option<Raw<'a>> {
     if let Some(([b'X', count @ ..], rest)) = cursor.rest.split_first_chunk::<5>() {
         // BINPUT and its argument follow.
         let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
+        let from_end = rest.len();
         let (text, rest) = rest.split_at_checked(count.checked_add(2)?)?;
-        let (text, [b'q', _]) = text.split_last_chunk::<2>()? else { return None };
+        let (bytes, [b'q', _]) = text.split_last_chunk::<2>()? else { return None };
         cursor.rest = rest;
-        return std::str::from_utf8(text).ok();
+        return Some(Raw { bytes, from_end });
     }
     cursor.exactly(b"N")?;
     *set &= !field.bit();
-    Some("")
+    Some(Raw { bytes: b"", from_end: cursor.rest.len() })
 }
 
 #[inline(always)]
@@ -197,6 +232,11 @@ pub(crate) fn read(payload: &[u8]) -> Option<Stock<'_>> {
     key!(cursor, "process");
     let process = int(&mut cursor, Field::Process, &mut set)?;
     let (order, task_name) = task_name(&mut cursor, &mut set)?;
+    let [name, msg, level_name] = run(payload, [name, msg, level_name])?;
+    let [path_name, file_name, module, exc_text, stack_info] =
+        run(payload, [path_name, file_name, module, exc_text, stack_info])?;
+    let [func_name] = run(payload, [func_name])?;
+    let [thread_name, process_name] = run(payload, [thread_name, process_name])?;
     Some(Stock {
         texts: [
             name,
@@ -229,7 +269,7 @@ fn task_name<'a>(cursor: &mut Cursor<'a>, set: &mut u32) -> Option<(Order, &'a s
     }
     ahead.byte()?;
     *set |= Field::TaskName.bit();
-    let task_name = text(&mut ahead, Field::TaskName, set)?;
+    let task_name = std::str::from_utf8(text(&mut ahead, Field::TaskName, set)?.bytes).ok()?;
     *cursor = ahead;
     Some((Order::STOCK_WITH_TASK, task_name))
 }

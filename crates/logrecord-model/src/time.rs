@@ -5,6 +5,7 @@
 const DAY: i64 = 86_400;
 
 /// `created` as `YYYY-MM-DDTHH:MM:SS.ffffffZ`; `None` outside the years 1 to 9999.
+#[allow(clippy::as_conversions, reason = "each part is small and not negative")]
 pub(crate) fn rfc3339(created: f64) -> Option<[u8; 27]> {
     let (seconds, micros) = split(created)?;
     let (days, second) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY));
@@ -12,18 +13,18 @@ pub(crate) fn rfc3339(created: f64) -> Option<[u8; 27]> {
     if !(1..=9999).contains(&year) {
         return None;
     }
-    let mut out = *b"0000-00-00T00:00:00.000000Z";
-    put2(&mut out, 0, year / 100);
-    put2(&mut out, 2, year % 100);
-    put2(&mut out, 5, month);
-    put2(&mut out, 8, day);
-    put2(&mut out, 11, second / 3600);
-    put2(&mut out, 14, second / 60 % 60);
-    put2(&mut out, 17, second % 60);
-    put2(&mut out, 20, micros / 10_000);
-    put2(&mut out, 22, micros / 100 % 100);
-    put2(&mut out, 24, micros % 100);
-    Some(out)
+    // None of them is negative or large, and small numbers divide fast.
+    let [year, month, day, second, micros] = [year, month, day, second, micros].map(|part| part as u32);
+    let [y1, y2, y3, y4] = pairs(year / 100, year % 100);
+    let [m1, m2, d1, d2] = pairs(month, day);
+    let (minute, hour) = (second / 60, second / 3600);
+    let [h1, h2, n1, n2] = pairs(hour, minute % 60);
+    let [s1, s2, u1, u2] = pairs(second % 60, micros / 10_000);
+    let [u3, u4, u5, u6] = pairs(micros / 100 % 100, micros % 100);
+    Some([
+        y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', n1, n2, b':', s1, s2, b'.', u1, u2, u3,
+        u4, u5, u6, b'Z',
+    ])
 }
 
 /// Whole seconds and microseconds, half to even on the fraction as `_PyTime_ObjectToTimeval` does.
@@ -113,13 +114,16 @@ pub(crate) fn parse_rfc3339(text: &str) -> Option<f64> {
     Some((seconds * 1_000_000 + micros) as f64 / 1e6)
 }
 
-/// Puts two digits at a place.
-#[allow(clippy::as_conversions, reason = "the value is below 100")]
-fn put2(out: &mut [u8; 27], at: usize, value: i64) {
-    if let Some([tens, ones]) = out.get_mut(at..at + 2) {
-        *tens = b'0' + (value / 10 % 10) as u8;
-        *ones = b'0' + (value % 10) as u8;
-    }
+/// The digits of two numbers below 100.
+#[allow(clippy::as_conversions, reason = "the numbers are below 100")]
+const fn pairs(first: u32, second: u32) -> [u8; 4] {
+    let (tens, more_tens) = (first / 10, second / 10);
+    [
+        b'0' + tens as u8,
+        b'0' + (first - tens * 10) as u8,
+        b'0' + more_tens as u8,
+        b'0' + (second - more_tens * 10) as u8,
+    ]
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@
 //! goes by blocks:
 //!
 //! 1. Text of up to 16 bytes, such as a key, is tested as one or two machine words.
-//! 2. Longer text is tested 16 bytes at a time, which the compiler turns into vector code.
+//! 2. Longer text is tested 16 bytes at a time, which the compiler turns into vector code; its last 16 bytes are tested
+//!    as a whole, so that no byte is looked at alone.
 //! 3. Only a block with a suspicious byte is looked at byte by byte.
 //!
 //! Knows nothing else of this crate.
@@ -56,7 +57,12 @@ pub const fn is_unsafe(character: char) -> bool {
 /// Hands text over in pieces: those that stay as they are, and escapes.
 #[inline]
 pub(crate) fn escape(text: &str, put: &mut impl FnMut(&str)) {
-    if text.len() <= 16 && is_plain_short(text.as_bytes()) {
+    let bytes = text.as_bytes();
+    let plain = match bytes.last_chunk::<16>() {
+        Some(end) => !bytes.chunks_exact(16).filter_map(<[u8]>::first_chunk).any(is_suspicious) && !is_suspicious(end),
+        None => is_plain_short(bytes),
+    };
+    if plain {
         return put(text);
     }
     escape_long(text, put);

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use logrecord::transport::Backoff;
@@ -23,6 +24,9 @@ const STORE: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(100);
 /// How long a segment that cannot be opened is tried again.
 const UNREADABLE: Duration = Duration::from_secs(30);
+
+/// A batch of so many records says that more are coming.
+const BUSY: usize = 100;
 
 /// What a driver is told, apart from the records.
 #[derive(Debug)]
@@ -83,6 +87,8 @@ impl Driver {
             settings,
             encoder,
             pending: Pending::default(),
+            next: None,
+            busy: false,
             there: 0,
             spare: None,
             unreadable: None,
@@ -145,6 +151,8 @@ struct Pending {
     batch: Arc<Batch>,
     /// The last record of the log that it covers.
     last: u64,
+    /// Records at its end that are given up already, and settled.
+    given_up: u64,
     filtered: u64,
     /// Records that the log could not give.
     damaged: u64,
@@ -174,6 +182,10 @@ struct Task<E> {
     stored: Instant,
     backoff: Backoff,
     pending: Pending,
+    /// What was made ready while the output was busy with the pending batch.
+    next: Option<Pending>,
+    /// The last batch was a large one.
+    busy: bool,
     /// How many records of the pending batch the output had before it began.
     there: usize,
     spare: Option<Batch>,
@@ -209,8 +221,12 @@ impl<E: Encoder> Task<E> {
             if self.stop {
                 break;
             }
-            self.drop_oldest(self.done);
+            self.drop_oldest();
             if self.pending.last <= self.done {
+                if self.busy {
+                    // Those that receive come first, so that there is more for one batch.
+                    tokio::task::yield_now().await;
+                }
                 self.fill();
             }
             if self.pending.last <= self.done {
@@ -319,15 +335,52 @@ impl<E: Encoder> Task<E> {
         batch.len() >= self.settings.records || batch.bytes.len() >= self.settings.bytes
     }
 
-    /// Reads, decodes, routes and encodes until the batch is full or the log has no more.
+    /// A batch that begins behind a record.
+    fn begin(&mut self, last: u64) -> Pending {
+        let batch = self.spare.take().unwrap_or_default();
+        Pending { batch: Arc::new(batch), last, ..Pending::default() }
+    }
+
+    /// Fills the pending batch, or the first one behind what is done.
     fn fill(&mut self) {
+        let mut pending = if self.pending.last <= self.done {
+            self.begin(self.done)
+        } else {
+            std::mem::take(&mut self.pending)
+        };
+        self.read_into(&mut pending);
+        self.pending = pending;
+    }
+
+    /// Makes the next batch ready.
+    fn fill_next(&mut self) {
+        if self.next.is_some() {
+            return;
+        }
+        let behind = self.pending.last;
+        let mut next = self.begin(behind);
+        self.read_into(&mut next);
+        if next.last > behind {
+            self.next = Some(next);
+        } else {
+            self.keep(next.batch);
+        }
+    }
+
+    /// Keeps the memory of a batch for another one.
+    fn keep(&mut self, batch: Arc<Batch>) {
+        if let Ok(mut batch) = Arc::try_unwrap(batch)
+            && batch.bytes.capacity() <= 4 * self.settings.bytes
+        {
+            batch.clear();
+            self.spare = Some(batch);
+        }
+    }
+
+    /// Reads, decodes, routes and encodes until the batch is full or the log has no more.
+    fn read_into(&mut self, pending: &mut Pending) {
         let routes = self.shared.routes();
         let mut decoder = self.shared.engine.decoder();
-        if self.pending.last <= self.done {
-            let batch = self.spare.take().unwrap_or_default();
-            self.pending = Pending { batch: Arc::new(batch), last: self.done, ..Pending::default() };
-        }
-        let pending = &mut self.pending;
         // Nobody else has it while it is being filled.
         let Some(batch) = Arc::get_mut(&mut pending.batch) else { return };
         // What is filtered fills no batch, but has to be settled now and then as well.
@@ -394,7 +447,7 @@ impl<E: Encoder> Task<E> {
     /// Takes the records of the pending batch to be settled, and settles those that are none for the output.
     fn take_run(&mut self) -> Run {
         let pending = &self.pending;
-        let mut run = self.book.take(pending.last - self.done);
+        let mut run = self.book.take(pending.last.saturating_sub(self.done + pending.given_up));
         run.filtered(pending.filtered);
         run.dropped("damaged", pending.damaged);
         pending.undecodable.iter().for_each(|(reason, records)| run.undecodable(reason, *records));
@@ -495,13 +548,12 @@ impl<E: Encoder> Task<E> {
         self.done = self.pending.last;
         self.move_cursor();
         drop(run);
+        self.busy = batch.len() >= BUSY;
         let batch_of = std::mem::take(&mut self.pending.batch);
         drop(batch);
-        if let Ok(mut batch) = Arc::try_unwrap(batch_of)
-            && batch.bytes.capacity() <= 4 * self.settings.bytes
-        {
-            batch.clear();
-            self.spare = Some(batch);
+        self.keep(batch_of);
+        if let Some(next) = self.next.take() {
+            self.pending = next;
         }
         true
     }
@@ -520,6 +572,12 @@ impl<E: Encoder> Task<E> {
         time: Option<Duration>,
     ) -> Result<Option<Delivery>, ()> {
         let timeout = time.map(|time| Instant::now() + time);
+        // Once it is on its way there is time for the next batch.
+        let at_once = std::future::poll_fn(|context| Poll::Ready(delivery.as_mut().poll(context))).await;
+        match at_once {
+            Poll::Ready(delivery) => return Ok(Some(delivery)),
+            Poll::Pending => self.fill_next(),
+        }
         loop {
             let end = self.deadline;
             tokio::select! {
@@ -541,7 +599,7 @@ impl<E: Encoder> Task<E> {
                 () = tokio::time::sleep_until(timeout.unwrap_or_else(Instant::now)), if timeout.is_some() => {
                     return Ok(None);
                 }
-                () = tokio::time::sleep(LOOK) => self.drop_oldest(self.pending.last),
+                () = tokio::time::sleep(LOOK) => self.drop_oldest(),
             }
         }
     }
@@ -584,8 +642,9 @@ impl<E: Encoder> Task<E> {
         Some(last - u64::try_from(keep).unwrap_or(0))
     }
 
-    /// Gives up what lies too far back behind `from`, where nothing is in hand.
-    fn drop_oldest(&mut self, from: u64) {
+    /// Gives up what lies too far back behind what is in hand.
+    fn drop_oldest(&mut self) {
+        let from = self.next.as_ref().map_or(self.pending.last, |next| next.last).max(self.done);
         let Some(until) = self.lagging(from) else { return };
         if until <= from || self.reader.done() > from {
             return;
@@ -597,9 +656,11 @@ impl<E: Encoder> Task<E> {
             self.done = until;
             self.move_cursor();
         } else {
-            // The batch in hand is on its way; what comes next begins behind the gap. The batch is all that a killed
-            // process could lose, and the log must not wait for it.
-            self.pending.last = until;
+            // What is in hand is on its way; what comes next begins behind the gap. That is all that a killed process
+            // could lose, and the log must not wait for it.
+            let in_hand = self.next.as_mut().unwrap_or(&mut self.pending);
+            in_hand.last = until;
+            in_hand.given_up += until - from;
             if let Some(cursor) = &mut self.cursor {
                 let state = CursorState { done: until, rejected: self.rejected, ..CursorState::default() };
                 if let Err(error) = cursor.store(state) {
@@ -706,6 +767,14 @@ impl<E: Encoder> Task<E> {
     async fn finish<O: Output>(mut self, mut output: O) {
         self.store(&mut output, true).await;
         if !self.is_durable() && !self.stop {
+            if let Some(next) = self.next.take() {
+                // What was found out about its records stays true.
+                self.pending = next;
+                let mut run = self.take_run();
+                let left = run.left();
+                run.dropped("shutdown", left);
+                self.done = self.pending.last;
+            }
             // Nobody will read what is left in memory.
             let left = self.book.counts().buffered();
             self.book.take(left).dropped("shutdown", left);

@@ -25,6 +25,11 @@ impl Segment {
     fn cost(&self) -> usize {
         self.bytes.capacity() + OVERHEAD
     }
+
+    /// Whether it holds much less than it costs.
+    fn is_loose(&self) -> bool {
+        self.bytes.capacity() / 2 > self.bytes.len()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -51,19 +56,40 @@ impl State {
         if self.open_records == 0 {
             return;
         }
-        // A small one is copied, so that what it costs is what it holds.
-        let bytes = if self.open.len() >= SEGMENT / 2 {
-            let next = self.idle.pop().unwrap_or_default();
-            std::mem::replace(&mut self.open, next)
-        } else {
-            let bytes = self.open.as_slice().to_vec();
-            self.open.clear();
-            bytes
-        };
+        // Nobody has fetched the one before in the meantime.
+        self.tighten();
+        let bytes = std::mem::replace(&mut self.open, self.idle.pop().unwrap_or_default());
         let segment = Segment { first: self.last + 1 - self.open_records, records: self.open_records, bytes };
         self.open_records = 0;
         self.bytes += segment.cost();
         self.sealed.push_back(Arc::new(segment));
+    }
+
+    /// Copies the newest sealed segment if it is a small one, so that what it costs is what it holds; true if that has
+    /// made room. Most are gone before it comes to that.
+    fn tighten(&mut self) -> bool {
+        let is_kept = self.kept == self.sealed.len();
+        let Some(segment) = self.sealed.back_mut().filter(|segment| segment.is_loose()) else { return false };
+        let tight = Segment { bytes: segment.bytes.as_slice().to_vec(), ..**segment };
+        let (before, after) = (segment.cost(), tight.cost());
+        let loose = std::mem::replace(segment, Arc::new(tight));
+        self.bytes = self.bytes + after - before;
+        if is_kept {
+            self.kept_bytes = self.kept_bytes + after - before;
+        }
+        self.recycle(loose);
+        true
+    }
+
+    /// Keeps the memory of a segment for another one, if nobody reads it.
+    fn recycle(&mut self, segment: Arc<Segment>) {
+        if let Ok(Segment { mut bytes, .. }) = Arc::try_unwrap(segment)
+            && self.idle.len() < 2
+            && bytes.capacity() <= SEGMENT + SEGMENT / 4
+        {
+            bytes.clear();
+            self.idle.push(bytes);
+        }
     }
 
     /// Lets go of what every cursor has passed, but for the newest `retain` bytes of it; says whether there is more room.
@@ -91,13 +117,7 @@ impl State {
         self.kept -= 1;
         self.kept_bytes -= segment.cost();
         self.bytes -= segment.cost();
-        if let Ok(Segment { mut bytes, .. }) = Arc::try_unwrap(segment)
-            && self.idle.len() < 2
-            && (SEGMENT / 2..=SEGMENT + SEGMENT / 4).contains(&bytes.capacity())
-        {
-            bytes.clear();
-            self.idle.push(bytes);
-        }
+        self.recycle(segment);
         true
     }
 
@@ -192,7 +212,7 @@ impl Appender<'_> {
         }
         while state.bytes + state.open.len() + OVERHEAD + len > self.max_bytes {
             // What is kept for nobody in particular holds nobody up.
-            if !state.drop_oldest() {
+            if !state.drop_oldest() && !state.tighten() {
                 return Err(Full::Spool);
             }
         }

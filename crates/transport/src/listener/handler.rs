@@ -24,7 +24,7 @@ pub enum Verdict {
 
 /// Takes what a listener receives. One handler serves all connections of all its listeners.
 ///
-/// The way of a frame has no channel in it: the task of a connection reads up to 64 KiB, finds the whole
+/// The way of a frame has no channel in it: the task of a connection reads up to 256 KiB, finds the whole
 /// frames in them, and awaits [`frames`](FrameHandler::frames) with the batch. While that future is pending,
 /// nothing more is read from this connection, so that a slow handler reaches the sender's socket. (Unix
 /// datagram sockets are the exception; see [`ListenerConfig::datagram_queue`](super::ListenerConfig::datagram_queue).)

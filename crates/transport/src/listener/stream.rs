@@ -37,15 +37,15 @@ use super::{
 };
 use crate::{fault::Fault, source::Source};
 
-/// How much is read at once.
-const CHUNK: usize = 64 * 1024;
+/// How much is read at once: what one call of the system takes is for many records.
+const CHUNK: usize = 256 * 1024;
 /// A read of at least this much is handed on without a copy; below it a copy costs less than the memory
 /// that the rest of the buffer would hold.
 const KEEP: usize = CHUNK / 4;
 /// Frames handed over in one call.
-const BATCH: usize = 256;
+const BATCH: usize = 512;
 /// Reads in a row before other tasks get their turn.
-const READS_PER_TURN: u32 = 4;
+const READS_PER_TURN: u32 = 2;
 /// How long the farewell of a connection may take.
 const FAREWELL: Duration = Duration::from_millis(100);
 /// How long a connection that is passed on waits for what its peer is to be told.
