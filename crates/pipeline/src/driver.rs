@@ -380,7 +380,8 @@ impl<E: Encoder> Task<E> {
     /// Reads, decodes, routes and encodes until the batch is full or the log has no more.
     fn read_into(&mut self, pending: &mut Pending) {
         let routes = self.shared.routes();
-        let mut decoder = self.shared.engine.decoder();
+        let engine = self.shared.engine();
+        let mut decoder = engine.decoder();
         // Nobody else has it while it is being filled.
         let Some(batch) = Arc::get_mut(&mut pending.batch) else { return };
         // What is filtered fills no batch, but has to be settled now and then as well.

@@ -1,5 +1,6 @@
 //! The way into the log, with what happens when it is full.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use logrecord_spool::Full;
@@ -13,7 +14,7 @@ use crate::offers::Offers;
 #[derive(Clone, Debug)]
 pub struct Intake {
     log: Log,
-    wait: Option<Duration>,
+    wait: Arc<Mutex<Option<Duration>>>,
 }
 
 /// Why an entry is given up.
@@ -27,8 +28,13 @@ const fn reason(full: Full) -> &'static str {
 
 impl Intake {
     /// Waits for room so long, then gives up what is newest; without a limit it waits for ever.
-    pub const fn new(log: Log, wait: Option<Duration>) -> Self {
-        Self { log, wait }
+    pub fn new(log: Log, wait: Option<Duration>) -> Self {
+        Self { log, wait: Arc::new(Mutex::new(wait)) }
+    }
+
+    /// Waits so long from now on.
+    pub fn set_wait(&self, wait: Option<Duration>) {
+        *self.wait.lock().unwrap_or_else(PoisonError::into_inner) = wait;
     }
 
     /// The log.
@@ -40,7 +46,7 @@ impl Intake {
     ///
     /// If the future is dropped, what is not logged yet is still to be settled.
     pub async fn log(&self, receipt: &mut Receipt, offers: &mut impl Offers) {
-        let deadline = self.wait.map(|wait| Instant::now() + wait);
+        let deadline = self.wait.lock().unwrap_or_else(PoisonError::into_inner).map(|wait| Instant::now() + wait);
         // Once a record was waited for in vain, those behind it are not waited for.
         let mut waits = true;
         let mut place = 0;

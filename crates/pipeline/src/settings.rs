@@ -73,7 +73,7 @@ impl Settings {
 pub struct Shared {
     pub(crate) log: Log,
     pub(crate) ledger: Arc<Ledger>,
-    pub(crate) engine: Arc<Engine>,
+    engine: Arc<RwLock<Arc<Engine>>>,
     routes: Arc<RwLock<Arc<Routes>>>,
     pub(crate) say: Say,
     pub(crate) on_reject: OnReject,
@@ -89,7 +89,8 @@ impl Shared {
     /// For outputs of one log.
     pub fn new(log: Log, engine: Engine, routes: Routes, say: Say, on_reject: OnReject) -> Self {
         let routes = Arc::new(RwLock::new(Arc::new(routes)));
-        Self { log, ledger: Arc::default(), engine: Arc::new(engine), routes, say, on_reject }
+        let engine = Arc::new(RwLock::new(Arc::new(engine)));
+        Self { log, ledger: Arc::default(), engine, routes, say, on_reject }
     }
 
     /// The log.
@@ -110,6 +111,15 @@ impl Shared {
     /// Other routes from the next batch on.
     pub fn set_routes(&self, routes: Routes) {
         *self.routes.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(routes);
+    }
+
+    /// Decodes otherwise from the next batch on.
+    pub fn set_engine(&self, engine: Engine) {
+        *self.engine.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(engine);
+    }
+
+    pub(crate) fn engine(&self) -> Arc<Engine> {
+        Arc::clone(&self.engine.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn routes(&self) -> Arc<Routes> {

@@ -235,3 +235,93 @@ async fn a_receiver_of_another_make_reads_every_attribute() {
     assert_eq!(attribute("user")["intValue"], "7");
     assert_eq!(attribute("log.record.uid")["stringValue"], "0000000000000000-1");
 }
+
+/// OpenTelemetry's own handler and exporter, and what a stock handler sends for the same records.
+const REFERENCE: &str = r#"
+import logging, logging.handlers, sys
+from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+from opentelemetry.sdk._logs import LoggerProvider, LoggingHandler
+from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
+provider = LoggerProvider()
+provider.add_log_record_processor(SimpleLogRecordProcessor(OTLPLogExporter(endpoint=sys.argv[1])))
+class Wire(logging.handlers.SocketHandler):
+    def __init__(self):
+        super().__init__("", 0)
+    def emit(self, record):
+        print(self.makePickle(record)[4:].hex(), flush=True)
+log = logging.getLogger("shop.cart")
+log.setLevel(1)
+log.addHandler(Wire())
+log.addHandler(LoggingHandler(logger_provider=provider))
+extra = {"user": 7, "ratio": 0.5, "tags": ["a", 1], "yes": True, "deep": {"x": [1, {"y": b"z"}]}}
+log.warning("disk %s", "full", extra=extra)
+for level in (1, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 60):
+    log.log(level, "at %d", level)
+try:
+    1 / 0
+except ZeroDivisionError:
+    log.exception("bad")
+"#;
+
+/// The records that a receiver has printed, each as its lines.
+fn printed(text: &str) -> Vec<Vec<String>> {
+    // A traceback's last line feed is the one thing in which the two differ: a record has it without.
+    let text = text.replace("\n)\n", ")\n");
+    let records = text.split("LogRecord #").skip(1).filter_map(|record| record.split_once("Trace ID"));
+    records.map(|(record, _)| record.lines().skip(1).map(|line| line.trim().to_owned()).collect()).collect()
+}
+
+/// `LOGRECORD_ENGINES` names a Python with the packages `rotel` and `opentelemetry-exporter-otlp-proto-http`.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_attribute_is_as_opentelemetry_for_python_sends_it() {
+    let python = std::env::var_os("LOGRECORD_ENGINES").unwrap_or_else(|| "python3".into());
+    let place = "import os, rotel, opentelemetry.exporter.otlp.proto.http; \
+                 print(os.path.join(os.path.dirname(rotel.__file__), 'rotel-agent'), end='')";
+    let found = Command::new(&python).args(["-c", place]).stderr(Stdio::null()).output();
+    let Some(program) = found.ok().filter(|found| found.status.success()) else {
+        println!("SKIPPED: LOGRECORD_ENGINES names no Python with rotel; OTLP is compared with no other exporter");
+        return;
+    };
+    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let (http, grpc) = (free(), free());
+    let mut agent = Command::new(String::from_utf8(program.stdout).unwrap())
+        .args(["start", "--exporter", "blackhole", "--debug-log", "logs", "--debug-log-verbosity", "detailed"])
+        .args(["--otlp-http-endpoint", &http, "--otlp-grpc-endpoint", &grpc])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let said = Arc::new(Mutex::new(String::new()));
+    let (text, stdout) = (Arc::clone(&said), agent.stdout.take().unwrap());
+    std::thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            text.lock().unwrap().extend([line.as_str(), "\n"]);
+        }
+    });
+    eventually("the receiver listens", || TcpStream::connect(&http).is_ok()).await;
+    let url = format!("http://{http}/v1/logs");
+    let reference = Command::new(&python).args(["-c", REFERENCE, &url]).output().unwrap();
+    assert!(reference.status.success(), "{}", String::from_utf8_lossy(&reference.stderr));
+    let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap();
+    let payloads: Vec<Vec<u8>> = String::from_utf8(reference.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| line.as_bytes().chunks(2).map(byte).collect())
+        .collect();
+    let count = payloads.len();
+    eventually("the reference is printed", || printed(&said.lock().unwrap()).len() == count).await;
+    let pipeline = memory(1 << 20);
+    let driver = start(&pipeline, &url);
+    pipeline.put(&payloads).await;
+    driver.close(later()).await;
+    eventually("the same is printed", || printed(&said.lock().unwrap()).len() == 2 * count).await;
+    agent.kill().ok();
+    agent.wait().unwrap();
+    let records = printed(&said.lock().unwrap());
+    let (theirs, ours) = records.split_at(count);
+    assert_eq!(count, 14);
+    for (theirs, ours) in theirs.iter().zip(ours) {
+        for line in theirs.iter().filter(|line| !line.starts_with("ObservedTimestamp")) {
+            assert!(ours.contains(line), "{line}\n{theirs:#?}\n{ours:#?}");
+        }
+    }
+}

@@ -100,6 +100,8 @@ pub(crate) type Watcher = Arc<dyn Fn() + Send + Sync>;
 pub(crate) struct Shared {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) config: Config,
+    max_bytes: AtomicU64,
+    retain: AtomicU64,
     queue: Mutex<Queue>,
     work: Condvar,
     progress: Condvar,
@@ -160,6 +162,8 @@ impl Shared {
         let bytes = segments.values().map(|segment| segment.len).sum();
         Self {
             disk,
+            max_bytes: AtomicU64::new(config.max_bytes),
+            retain: AtomicU64::new(config.retain),
             config,
             // What was left behind may go at once.
             queue: Mutex::new(Queue { last, purge: true, ..Queue::default() }),
@@ -178,6 +182,24 @@ impl Shared {
 
     pub(crate) fn queue(&self) -> MutexGuard<'_, Queue> {
         lock(&self.queue)
+    }
+
+    /// The most bytes of segments and queue.
+    pub(crate) fn max_bytes(&self) -> u64 {
+        self.max_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of delivered records that are kept.
+    pub(crate) fn retain(&self) -> u64 {
+        self.retain.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_limits(&self, max_bytes: u64, retain: u64) {
+        self.max_bytes.store(max_bytes, Ordering::Relaxed);
+        self.retain.store(retain, Ordering::Relaxed);
+        self.ask_purge();
+        // There may be room for those who wait.
+        self.tell();
     }
 
     pub(crate) fn disk_bytes(&self) -> u64 {
@@ -218,10 +240,10 @@ impl Shared {
         if queue.closing {
             return Err(Full::Closed);
         }
-        if encoded_len > MAX_BODY || len as u64 > self.config.max_bytes / 2 {
+        if encoded_len > MAX_BODY || len as u64 > self.max_bytes() / 2 {
             return Err(Full::TooLarge);
         }
-        if self.disk_bytes().saturating_add((queue.bytes + len) as u64) > self.config.max_bytes {
+        if self.disk_bytes().saturating_add((queue.bytes + len) as u64) > self.max_bytes() {
             queue.wanted = len as u64;
             if !queue.purge {
                 queue.purge = true;

@@ -180,6 +180,11 @@ impl Spool {
         Appender { queue: self.shared.queue(), shared: &self.shared, appended: false }
     }
 
+    /// Takes other limits from now on. What is there beyond them is delivered all the same, and goes then.
+    pub fn set_limits(&self, max_bytes: u64, retain: u64) {
+        self.shared.set_limits(max_bytes, retain);
+    }
+
     /// The last durable record, 0 if there is none. What is not durable, no reader sees.
     pub fn durable(&self) -> u64 {
         self.shared.visible().durable

@@ -212,8 +212,8 @@ impl Writer {
         loop {
             let bytes = self.shared.disk_bytes();
             // What is kept for a look back gives way to what is new.
-            let scarce = bytes.saturating_add(room) > config.max_bytes;
-            let retain = if scarce { 0 } else { config.retain };
+            let scarce = bytes.saturating_add(room) > self.shared.max_bytes();
+            let retain = if scarce { 0 } else { self.shared.retain() };
             let oldest = {
                 let visible = self.shared.visible();
                 if scarce && self.unsynced.is_empty() && least >= visible.durable {

@@ -2,6 +2,8 @@
 //!
 //! Certificates and keys are PEM. The crypto provider is ring; TLS 1.2 and 1.3 are spoken.
 use std::{fmt, fs, io, path::Path, sync::Arc};
+#[cfg(feature = "tokio")]
+use std::sync::{PoisonError, RwLock};
 
 use rustls::{
     ClientConfig, RootCertStore,
@@ -76,11 +78,11 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
     })
 }
 
-/// The TLS side of a listener.
+/// The TLS side of a listener. A clone is the same one: what replaces the certificate of one does so for both.
 #[cfg(feature = "tokio")]
 #[derive(Clone)]
 pub struct TlsServer {
-    pub(crate) config: Arc<ServerConfig>,
+    config: Arc<RwLock<Arc<ServerConfig>>>,
 }
 
 #[cfg(feature = "tokio")]
@@ -123,12 +125,23 @@ impl TlsServer {
         let config = builder
             .with_single_cert(certificate.certificates()?, key.key()?)
             .map_err(|error| key.failed("private key does not suit its certificate", error))?;
-        Ok(Self { config: Arc::new(config) })
+        Ok(Self::from_config(Arc::new(config)))
     }
 
     /// A server with a rustls configuration of the caller's own.
-    pub const fn from_config(config: Arc<ServerConfig>) -> Self {
-        Self { config }
+    pub fn from_config(config: Arc<ServerConfig>) -> Self {
+        Self { config: Arc::new(RwLock::new(config)) }
+    }
+
+    /// Takes what another one has, for connections that are made from now on: a certificate that was renewed needs no
+    /// new listener.
+    pub fn replace(&self, other: &Self) {
+        let fresh = other.current();
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+    }
+
+    pub(crate) fn current(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

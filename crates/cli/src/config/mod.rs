@@ -420,7 +420,7 @@ impl fmt::Display for Address {
 }
 
 impl Address {
-    fn is_tls(&self) -> bool {
+    pub(crate) fn is_tls(&self) -> bool {
         matches!(self, Self::Endpoint(endpoint) if endpoint.transport() == logrecord::transport::Transport::Tls)
     }
 }

@@ -20,6 +20,7 @@ pub(crate) struct Bound {
     listen: Listen,
     listener: Listener,
     gate: Arc<Gate>,
+    tls: Option<TlsServer>,
 }
 
 struct Running {
@@ -27,6 +28,7 @@ struct Running {
     inlet: Arc<Inlet>,
     local: Endpoint,
     control: Control,
+    tls: Option<TlsServer>,
 }
 
 /// All that is served.
@@ -49,15 +51,17 @@ pub(crate) fn bind(
             continue;
         }
         let gate = hub_keys.gate(&listen.require, &config.signing)?;
+        let tls = if listen.address.is_tls() { Some(tls(listen)?) } else { None };
         let passed = inherited.as_mut().map(|inherited| inherited.sockets(&listen.address.to_string()));
-        for listener in sockets(listen, passed.unwrap_or_default())? {
-            bound.push(Bound { listen: listen.clone(), listener, gate: Arc::clone(&gate) });
+        for listener in sockets(listen, tls.as_ref(), passed.unwrap_or_default())? {
+            let (listen, gate, tls) = (listen.clone(), Arc::clone(&gate), tls.clone());
+            bound.push(Bound { listen, listener, gate, tls });
         }
     }
     Ok(bound)
 }
 
-fn sockets(listen: &Listen, passed: Vec<Socket>) -> anyhow::Result<Vec<Listener>> {
+fn sockets(listen: &Listen, tls: Option<&TlsServer>, passed: Vec<Socket>) -> anyhow::Result<Vec<Listener>> {
     let mut config = ListenerConfig::new()
         .max_frame_len(listen.limits.max_frame)
         .max_connections(listen.limits.max_connections)
@@ -67,7 +71,7 @@ fn sockets(listen: &Listen, passed: Vec<Socket>) -> anyhow::Result<Vec<Listener>
         .drain_timeout(listen.limits.drain_timeout)
         .unix_mode(listen.unix_mode);
     if !passed.is_empty() {
-        return passed.into_iter().map(|socket| take_up(socket, listen, config.clone())).collect();
+        return passed.into_iter().map(|socket| take_up(socket, listen, tls, config.clone())).collect();
     }
     match &listen.address {
         Address::Systemd => {
@@ -85,8 +89,8 @@ fn sockets(listen: &Listen, passed: Vec<Socket>) -> anyhow::Result<Vec<Listener>
         }
         Address::Endpoint(endpoint) => {
             allow(endpoint, listen)?;
-            if endpoint.transport() == Transport::Tls {
-                config = config.tls(tls(listen)?);
+            if let Some(tls) = tls {
+                config = config.tls(tls.clone());
             }
             let listener = Listener::bind(endpoint, config)
                 .map_err(anyhow::Error::new)
@@ -98,11 +102,16 @@ fn sockets(listen: &Listen, passed: Vec<Socket>) -> anyhow::Result<Vec<Listener>
 }
 
 /// A socket of the program before this one.
-fn take_up(passed: Socket, listen: &Listen, mut config: ListenerConfig) -> anyhow::Result<Listener> {
+fn take_up(
+    passed: Socket,
+    listen: &Listen,
+    tls: Option<&TlsServer>,
+    mut config: ListenerConfig,
+) -> anyhow::Result<Listener> {
     let Socket { socket, local, connections } = passed;
     allow(&local, listen)?;
-    if local.transport() == Transport::Tls {
-        config = config.tls(tls(listen)?);
+    if let Some(tls) = tls {
+        config = config.tls(tls.clone());
     }
     let mut listener = Listener::from_passed(socket, &local, config)
         .map_err(anyhow::Error::new)
@@ -141,13 +150,13 @@ fn allow(endpoint: &Endpoint, listen: &Listen) -> anyhow::Result<()> {
 impl Listeners {
     /// Serves what was bound.
     pub(crate) fn serve(&mut self, bound: Vec<Bound>, hub: &Arc<Hub>) {
-        for Bound { listen, listener, gate } in bound {
+        for Bound { listen, listener, gate, tls } in bound {
             let address = listener.local_endpoint().to_string();
             // It counts as bound before anybody is told, so that whoever has read the line finds the program ready.
             let inlet = Arc::new(Inlet::new(Arc::clone(hub), gate, hub.listener(&address)));
             hub.report.note(format_args!("listening on {address}"));
             let (local, control) = (listener.local_endpoint().clone(), listener.control());
-            self.running.push(Running { listen, inlet: Arc::clone(&inlet), local, control });
+            self.running.push(Running { listen, inlet: Arc::clone(&inlet), local, control, tls });
             let served = listener.serve(inlet, std::future::pending());
             self.tasks.spawn(async move {
                 served.await;
@@ -163,21 +172,29 @@ impl Listeners {
         for running in &self.running {
             let listen = config.listen.iter().find(|listen| listen.address == running.listen.address);
             gates.push(match listen {
-                Some(listen) => Some((listen, hub.keys.gate(&listen.require, &config.signing)?)),
+                Some(listen) => {
+                    // The files may hold another certificate than before, whatever they are called.
+                    let fresh = if running.tls.is_some() { Some(tls(listen)?) } else { None };
+                    Some((listen, hub.keys.gate(&listen.require, &config.signing)?, fresh))
+                }
                 None => None,
             });
         }
         let mut gates = gates.into_iter();
         self.running.retain_mut(|running| {
-            let Some(Some((listen, gate))) = gates.next() else {
+            let Some(Some((listen, gate, fresh))) = gates.next() else {
                 running.control.stop();
                 return false;
             };
             running.inlet.set_gate(gate);
             running.listen.require = listen.require.clone();
+            if let (Some(tls), Some(fresh)) = (&running.tls, &fresh) {
+                tls.replace(fresh);
+                running.listen.tls = listen.tls.clone();
+            }
             if running.listen != *listen {
                 hub.report.line(format_args!(
-                    "logrecord: other settings of {} than its keys count after a restart",
+                    "logrecord: other settings of {} than its keys and certificate count after a restart",
                     listen.address
                 ));
             }

@@ -33,8 +33,10 @@ use logrecord_pipeline::{Intake, Log, Logged, OnReject, Say, Shared};
 use logrecord_spool::{Spool, SyncRule};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 
 use self::acks::Acks;
+use self::admin::AdminServer;
 use self::dead_letter::DeadLetters;
 use self::hub::{Failing, Hub, Parts};
 use self::inherited::Inherited;
@@ -139,30 +141,25 @@ async fn serve(config: Config, hash: Option<String>, args: &ServeArgs) -> anyhow
     let acks = Arc::clone(&hub);
     tokio::spawn(async move { acks.acks.run(acks.shared.log(), &acks.keys).await });
 
-    let mut admin_task = None;
-    if let Some(admin) = admin {
-        report.secret(format_args!("admin on {}", admin.link()));
-        admin_task = Some(tokio::spawn(admin.serve(Arc::clone(&hub))));
-    }
+    let mut admin_task = admin.map(|admin| start_admin(admin, &hub));
     listeners.serve(bound, &hub);
     notify(&NotifyState::Ready);
 
     let mut config = config;
     let mut code = ExitCode::SUCCESS;
     let mut tick = tokio::time::interval(TICK);
-    let mut storing: Option<tokio::task::JoinHandle<()>> = None;
+    let mut storing: Option<JoinHandle<()>> = None;
     let mut handed_over = false;
     loop {
         tokio::select! {
             () = signals.stop() => break,
             _ = hangup.recv() => {
-                reload(&hub, &mut listeners, &mut outputs, &mut letters_end, &mut config, file);
+                reload(&hub, &mut listeners, &mut outputs, &mut letters_end, &mut admin_task, &mut config, file);
             }
             _ = user.recv() => hub.say_counts(),
             address = listeners.ended() => report.line(format_args!("logrecord: {address} has ended")),
             event = outputs.event() => match event {
-                Event::Ended(None) => {}
-                Event::Ended(Some(ended)) => outputs.succeed(&ended.0, ended.1, &hub, &config),
+                Event::Ended(name) => outputs.succeed(&name, &hub, &config),
                 Event::Closed => {
                     report.line(format_args!("logrecord: the reader of the output is gone"));
                     code = ExitCode::from(UNAVAILABLE);
@@ -191,7 +188,7 @@ async fn serve(config: Config, hash: Option<String>, args: &ServeArgs) -> anyhow
             _ = tick.tick() => {
                 report.flush(false);
                 hub.lags();
-                if storing.as_ref().is_none_or(tokio::task::JoinHandle::is_finished) {
+                if storing.as_ref().is_none_or(JoinHandle::is_finished) {
                     let hub = Arc::clone(&hub);
                     storing = Some(tokio::task::spawn_blocking(move || store(&hub, Snapshot::Running)));
                 }
@@ -209,7 +206,10 @@ async fn serve(config: Config, hash: Option<String>, args: &ServeArgs) -> anyhow
             successor.remove();
             listeners.stop().await;
         }
-        outputs.close(Instant::now() + if has_spool { GRACE } else { drain }).await;
+        if !handed_over {
+            let by = Instant::now() + if has_spool { GRACE } else { drain };
+            outputs.close(by, &hub, &config).await;
+        }
         if let Some(storing) = storing {
             storing.await.ok();
         }
@@ -397,13 +397,14 @@ fn reload(
     listeners: &mut Listeners,
     outputs: &mut Outputs,
     letters_end: &mut Option<dead_letter::Finish>,
+    admin: &mut Option<JoinHandle<()>>,
     config: &mut Config,
     file: Option<&Path>,
 ) {
     // Rotation must work whatever the configuration says, and it waits for nobody.
     outputs.reopen();
     hub.dead_letters().reopen();
-    match reloaded(hub, listeners, outputs, letters_end, config, file) {
+    match reloaded(hub, listeners, outputs, letters_end, admin, config, file) {
         Ok(()) => {
             hub.reloads.fetch_add(1, Ordering::Relaxed);
             hub.report.note(format_args!("logrecord: reloaded"));
@@ -420,16 +421,21 @@ fn reload(
 
 /// What only a restart can change.
 fn fixed(fresh: &Config, old: &Config) -> Option<&'static str> {
+    let spool = |config: &Config| config.spool.as_ref().map(|spool| (spool.path.clone(), spool.sync));
+    let admin = |config: &Config| config.admin.as_ref().map(|admin| admin.address.clone());
     let rows = [
         (fresh.signing.replay_state != old.signing.replay_state, "`replay_state`"),
         (fresh.signing.audience != old.signing.audience, "`audience`"),
-        (fresh.admin != old.admin, "[admin]"),
-        (fresh.spool != old.spool, "[spool]"),
-        (fresh.log_bytes != old.log_bytes, "[log]"),
-        (fresh.records != old.records, "[records]"),
-        (patience(fresh) != patience(old), "`when_behind = \"drop-newest\"`"),
+        (spool(fresh) != spool(old), "`path` or `sync` of [spool]"),
+        (fresh.admin != old.admin && admin(fresh) == admin(old), "`token_file` of the same [admin] `address`"),
     ];
     rows.into_iter().find_map(|(differs, what)| differs.then_some(what))
+}
+
+/// Says where it is, and serves.
+fn start_admin(admin: AdminServer, hub: &Arc<Hub>) -> JoinHandle<()> {
+    hub.report.secret(format_args!("admin on {}", admin.link()));
+    tokio::spawn(admin.serve(Arc::clone(hub)))
 }
 
 fn reloaded(
@@ -437,6 +443,7 @@ fn reloaded(
     listeners: &mut Listeners,
     outputs: &mut Outputs,
     letters_end: &mut Option<dead_letter::Finish>,
+    admin: &mut Option<JoinHandle<()>>,
     config: &mut Config,
     file: Option<&Path>,
 ) -> anyhow::Result<()> {
@@ -444,7 +451,9 @@ fn reloaded(
     let file = ConfigFile::read(path)?;
     let fresh = file.config(false).map_err(|problems| anyhow!("{problems}"))?;
     if let Some(what) = fixed(&fresh, config) {
-        return Err(anyhow!("logrecord: another {what} needs a restart"));
+        return Err(anyhow!(
+            "logrecord: another {what} needs a restart; with what it was before, the rest of the file counts at once"
+        ));
     }
     // Build all that may fail, and only then swap.
     let bound = listeners::bind(&fresh, &hub.keys, listeners, None)?;
@@ -454,18 +463,34 @@ fn reloaded(
     } else {
         Some(open_dead_letters(&fresh, &hub.report)?)
     };
+    let moved = fresh.admin != config.admin;
+    let fresh_admin = fresh.admin.as_ref().filter(|_| moved).map(admin::bind).transpose()?;
     hub.keys.reload(&fresh.signing)?;
     listeners.adapt(&fresh, hub)?;
     for doubt in ready.iter().flat_map(outputs::Ready::doubts) {
         hub.report.line(format_args!("logrecord: {doubt}"));
     }
     hub.shared.set_routes(outputs::routes(&fresh));
+    if fresh.records != config.records {
+        hub.shared.set_engine(Engine::new(decode_options(&fresh.records)));
+    }
+    hub.shared.log().set_max_bytes(usize::try_from(fresh.log_bytes).unwrap_or(usize::MAX));
+    if let (Some(spool), Some(told)) = (hub.shared.log().as_spool(), &fresh.spool) {
+        spool.set_limits(told.max_bytes, told.retain);
+    }
+    hub.intake.set_wait(patience(&fresh));
     hub.set_max_lag(&fresh);
     outputs.adapt(ready, hub, &fresh)?;
     if let Some((letters, end)) = letters {
         // The old ones end behind what they have been given.
         hub.set_dead_letters(letters);
         *letters_end = end;
+    }
+    if moved {
+        let old = std::mem::replace(admin, fresh_admin.map(|fresh| start_admin(fresh, hub)));
+        if let Some(old) = old {
+            old.abort();
+        }
     }
     listeners.serve(bound, hub);
     hub.set_hash(Some(file.hash()));

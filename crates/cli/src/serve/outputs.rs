@@ -31,8 +31,10 @@ struct Running {
 #[derive(Default)]
 pub(crate) struct Outputs {
     running: Vec<Running>,
-    /// Those that end, and what takes their place.
-    ending: JoinSet<(String, Option<Ready>)>,
+    /// Those that end.
+    ending: JoinSet<String>,
+    /// What takes the place of each that ends, if anything does.
+    successors: Vec<(String, Option<Ready>)>,
     /// Those that have been halted, and may be driven again.
     halted: Vec<(Output, JoinHandle<()>)>,
 }
@@ -41,8 +43,8 @@ pub(crate) struct Outputs {
 pub(crate) enum Event {
     /// The only one can never take anything again.
     Closed,
-    /// One that was removed or replaced has ended: its name, and what takes its place.
-    Ended(Option<Box<(String, Option<Ready>)>>),
+    /// One that was removed or replaced has ended.
+    Ended(String),
 }
 
 /// Opens an output.
@@ -118,30 +120,40 @@ impl Outputs {
 
     /// Opens what a new configuration has and this one has not, or has otherwise.
     pub(crate) fn prepare(&self, config: &Config) -> anyhow::Result<Vec<Ready>> {
-        let is_new = |told: &&Output| !self.running.iter().any(|running| running.told == **told);
-        config.outputs.iter().filter(is_new).map(open).collect()
+        let running = self.running.iter().map(|running| &running.told);
+        let to_come = self.successors.iter().filter_map(|(_, successor)| Some(&successor.as_ref()?.told));
+        let known: Vec<&Output> = running.chain(to_come).collect();
+        config.outputs.iter().filter(|told| !known.contains(told)).map(open).collect()
     }
 
     /// Swaps: what is gone ends, what has changed is replaced, what is new begins.
     pub(crate) fn adapt(&mut self, ready: Vec<Ready>, hub: &Hub, config: &Config) -> anyhow::Result<()> {
-        let mut ready: Vec<Option<Ready>> = ready.into_iter().map(Some).collect();
+        let mut ready = ready;
+        let mut take = |name: &str| {
+            let place = ready.iter().position(|ready| ready.told.name == name);
+            place.map(|place| ready.swap_remove(place))
+        };
+        // One that is still ending is waited for: two of one name would write the same records.
+        for (name, successor) in &mut self.successors {
+            let told = config.outputs.iter().find(|told| told.name == *name);
+            if successor.as_ref().map(|successor| &successor.told) != told {
+                *successor = take(name);
+            }
+        }
         let (stay, go) = std::mem::take(&mut self.running)
             .into_iter()
             .partition(|running: &Running| config.outputs.contains(&running.told));
         self.running = stay;
         for Running { told, driver } in go {
-            let successor = ready
-                .iter_mut()
-                .find(|ready| ready.as_ref().is_some_and(|ready| ready.told.name == told.name))
-                .and_then(Option::take);
+            self.successors.push((told.name.clone(), take(&told.name)));
             self.ending.spawn(async move {
                 // It has what came until now; an output that takes nothing is not waited for longer than this.
                 tokio::time::timeout(REPLACE, driver.flush()).await.ok();
                 driver.stop().await;
-                (told.name, successor)
+                told.name
             });
         }
-        self.start(ready.into_iter().flatten().collect(), hub, config)
+        self.start(ready, hub, config)
     }
 
     /// Waits for something to happen that nobody here has asked for, or that takes its time.
@@ -155,21 +167,23 @@ impl Outputs {
         };
         let ended = async {
             match ending.join_next().await {
-                // A task that ends without a word was given up.
-                Some(ended) => ended.ok(),
-                None => std::future::pending().await,
+                Some(Ok(name)) => name,
+                // None of them panics.
+                _ => std::future::pending().await,
             }
         };
         tokio::select! {
             () = closed => Event::Closed,
-            ended = ended => Event::Ended(ended.map(Box::new)),
+            name = ended => Event::Ended(name),
         }
     }
 
     /// Starts what takes the place of an output that has ended, or says what the end has cost.
-    pub(crate) fn succeed(&mut self, name: &str, successor: Option<Ready>, hub: &Hub, config: &Config) {
-        match successor {
-            Some(ready) => match ready.start(hub, config) {
+    pub(crate) fn succeed(&mut self, name: &str, hub: &Hub, config: &Config) {
+        let place = self.successors.iter().position(|(known, _)| known == name);
+        match place.and_then(|place| self.successors.swap_remove(place).1) {
+            // Opened again, because the one before it may have gone on writing to the same file.
+            Some(ready) => match open(&ready.told).unwrap_or(ready).start(hub, config) {
                 Ok(running) => self.running.push(running),
                 Err(error) => hub.report.line(format_args!("logrecord: {error:#}")),
             },
@@ -229,21 +243,33 @@ impl Outputs {
                 }
                 continue;
             }
+            self.successors.push((told.name.clone(), open(&told).ok()));
             self.ending.spawn(async move {
                 halting.await.ok();
-                let successor = open(&told).ok();
-                (told.name, successor)
+                told.name
             });
         }
     }
 
     /// Delivers what is in the log until a time, and ends.
-    pub(crate) async fn close(&mut self, by: Instant) {
+    pub(crate) async fn close(&mut self, by: Instant, hub: &Hub, config: &Config) {
+        while let Ok(Some(Ok(name))) = tokio::time::timeout_at(by.into(), self.ending.join_next()).await {
+            self.succeed(&name, hub, config);
+        }
         let mut closing = JoinSet::new();
         for running in self.running.drain(..) {
             closing.spawn(running.driver.close(by));
         }
         while closing.join_next().await.is_some() {}
         self.ending.abort_all();
+        if hub.shared.log().as_spool().is_some() {
+            return;
+        }
+        for (name, _) in self.successors.drain(..) {
+            // Nobody is left to take what waits in memory.
+            let book = hub.shared.ledger().open(&name, 0);
+            let left = book.counts().buffered();
+            book.take(left).dropped("shutdown", left);
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use logrecord_spool::{Entry, Full, RunId};
@@ -129,7 +130,7 @@ impl State {
 /// A bounded log in memory.
 pub(super) struct MemoryLog {
     state: Arc<Mutex<State>>,
-    max_bytes: usize,
+    max_bytes: AtomicUsize,
     retain: usize,
 }
 
@@ -142,7 +143,7 @@ impl fmt::Debug for MemoryLog {
 impl MemoryLog {
     /// At most `max_bytes`, of which what every cursor has passed may take `retain`, as long as nobody else needs it.
     pub(super) fn new(max_bytes: usize, retain: usize) -> Self {
-        Self { state: Arc::default(), max_bytes, retain }
+        Self { state: Arc::default(), max_bytes: AtomicUsize::new(max_bytes), retain }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -150,7 +151,11 @@ impl MemoryLog {
     }
 
     pub(super) fn appender(&self) -> Appender<'_> {
-        Appender { state: self.state(), max_bytes: self.max_bytes }
+        Appender { state: self.state(), max_bytes: self.max_bytes.load(Ordering::Relaxed) }
+    }
+
+    pub(super) fn set_max_bytes(&self, max_bytes: usize) {
+        self.max_bytes.store(max_bytes, Ordering::Relaxed);
     }
 
     pub(super) fn last(&self) -> u64 {

@@ -56,6 +56,14 @@ impl Log {
         Self { inner: Arc::new(Inner { store: Store::Spool(Box::new(spool)), changed }) }
     }
 
+    /// Takes another bound for a log in memory; what it holds beyond that is delivered all the same.
+    pub fn set_max_bytes(&self, max_bytes: usize) {
+        if let Store::Memory(log) = &self.inner.store {
+            log.set_max_bytes(max_bytes);
+            self.inner.changed.notify_waiters();
+        }
+    }
+
     /// The spool, if there is one.
     pub fn as_spool(&self) -> Option<&Spool> {
         match &self.inner.store {

@@ -133,7 +133,7 @@ impl Accept for TcpListener {
 #[cfg(feature = "tls")]
 pub(super) struct TlsListener {
     pub(super) tcp: TcpListener,
-    pub(super) config: Arc<rustls::ServerConfig>,
+    pub(super) tls: crate::tls::TlsServer,
 }
 
 #[cfg(feature = "tls")]
@@ -171,7 +171,7 @@ impl Accept for TlsListener {
         raw: TcpStream,
         limit: Duration,
     ) -> impl Future<Output = Result<Self::Stream, Option<Fault>>> + Send + 'static {
-        let acceptor = TlsAcceptor::from(Arc::clone(&self.config));
+        let acceptor = TlsAcceptor::from(self.tls.current());
         async move {
             let mut head = [0; 64];
             let mut seen = None;

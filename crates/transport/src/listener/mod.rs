@@ -327,7 +327,7 @@ impl Listener {
                     #[cfg(feature = "tls")]
                     Ok(tcp) => match tls {
                         Some(tls) => {
-                            let listener = accept::TlsListener { tcp, config: tls.config };
+                            let listener = accept::TlsListener { tcp, tls };
                             Acceptor::new(shared, source, stopped).run(listener, (), adopted).await;
                         }
                         None => Acceptor::new(shared, source, stopped).run(tcp, (), adopted).await,
