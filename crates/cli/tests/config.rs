@@ -124,7 +124,10 @@ fn faults_are_told_with_their_place_and_the_way_out() {
         ("[output.a]\ntype = \"otlp\"\nurl = \"http://\"", &["line 3, column 7: "]),
         (
             "[output.a]\ntype = \"otlp\"\nurl = \"http://a\"\nheaders_file = \"Cargo.toml\"",
-            &["line 4, column 16: Cargo.toml: line 1: expected NAME: VALUE"],
+            &[
+                "line 4, column 16: Cargo.toml: mode 0",
+                "line 4, column 16: Cargo.toml: line 1: expected NAME: VALUE",
+            ],
         ),
         (
             "[output.a]\ntype = \"otlp\"\nurl = \"https://a\"\nca = \"Cargo.toml\"",
@@ -132,7 +135,7 @@ fn faults_are_told_with_their_place_and_the_way_out() {
         ),
         (
             "[output.a]\ntype = \"otlp\"\nurl = \"http://a\"\nheaders_file = \"src\"",
-            &["line 4, column 16: src: not a regular file"],
+            &["line 4, column 16: src: mode 0", "line 4, column 16: src: not a regular file"],
         ),
         (
             "[output.a]\ntype = \"stdout\"\nwhen_behind = \"drop\"",
@@ -236,7 +239,7 @@ fn the_sample_is_valid_but_for_the_files_that_it_names() {
         assert!(run(&["key", "new", &place(key)], b"").status.success());
     }
     for file in ["nats.creds", "otlp.headers", "view.token"] {
-        std::fs::write(place(file), "Authorization: x").unwrap();
+        write_private(&place(file), "Authorization: x");
     }
     let identity = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     std::fs::write(place("tls.pem"), identity.cert.pem()).unwrap();
@@ -247,6 +250,13 @@ fn the_sample_is_valid_but_for_the_files_that_it_names() {
     assert_eq!(code, Some(0), "{said}");
     assert!(out.starts_with("FILE is valid (sha256:"), "{out}");
     assert_eq!(validate("").0, Some(0));
+}
+
+/// Writes a file that nobody else may read.
+fn write_private(path: &str, text: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 fn write_config(folder: &Path, text: &str) {

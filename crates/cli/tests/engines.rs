@@ -52,6 +52,13 @@ fn has(body: &[u8], text: &str) -> bool {
     body.windows(text.len()).any(|window| window == text.as_bytes())
 }
 
+/// Writes a file that nobody else may read.
+fn write_private(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
 fn write_config(folder: &Path, text: &str) {
     let text = format!("[[listen]]\naddress = \"tcp://127.0.0.1:0\"\n{text}");
     std::fs::write(folder.join("c.toml"), text.replace("DIR", &folder.display().to_string())).unwrap();
@@ -70,7 +77,7 @@ fn a_collector_gets_batches_with_the_headers_and_the_resource_of_the_file() {
     let (url, requests) = collector();
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().to_owned();
-    std::fs::write(dir.join("headers"), "# a secret\nX-Token: secret\n").unwrap();
+    write_private(&dir.join("headers"), "# a secret\nX-Token: secret\n");
     write_config(
         &dir,
         &format!(

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::net::ToSocketAddrs as _;
 use std::ops::Range;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use logrecord::frame::envelope::KeyId;
@@ -78,6 +79,17 @@ pub(super) fn readable(problems: &mut Problems<'_>, path: &At<PathBuf>) {
     });
     if let Err(error) = read {
         problems.add(path.span.clone(), format!("{}: {error}", path.value.display()));
+    }
+}
+
+/// A file with a secret must keep others out, unless it lies where systemd does that.
+pub(super) fn private(problems: &mut Problems<'_>, path: &At<PathBuf>) {
+    let guarded = std::env::var_os("CREDENTIALS_DIRECTORY").is_some_and(|folder| path.value.starts_with(folder));
+    // One that is not there is told elsewhere.
+    let mode = std::fs::metadata(&path.value).map_or(0, |metadata| metadata.permissions().mode() & 0o7777);
+    if !guarded && mode & !0o600 != 0 {
+        let text = format!("{}: mode {mode:04o} is more than 0600; use chmod 600", path.value.display());
+        problems.add(path.span.clone(), text);
     }
 }
 

@@ -159,6 +159,7 @@ impl Reading<'_, '_> {
         let url = section.text(self.problems, "url");
         let headers_file = self.secret(section, "headers_file");
         let headers = headers_file.and_then(|file| {
+            check::private(self.problems, &file);
             let content = check::content(self.problems, &file, MAX_HEADERS)?;
             let read = headers(&content).map_err(|error| format!("{}: {error}", file.value.display()));
             note(self.problems, &file, read)
@@ -196,6 +197,7 @@ impl Reading<'_, '_> {
         let credentials = self.secret(section, "credentials");
         if let Some(file) = &credentials {
             check::readable(self.problems, file);
+            check::private(self.problems, file);
         }
         let create_stream = self.create_stream(section);
         let batch = self.batch(section);
