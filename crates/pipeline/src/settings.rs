@@ -103,11 +103,6 @@ impl Shared {
         &self.ledger
     }
 
-    /// The engine by which payloads become records.
-    pub fn engine(&self) -> &Engine {
-        &self.engine
-    }
-
     /// Other routes from the next batch on.
     pub fn set_routes(&self, routes: Routes) {
         *self.routes.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(routes);
@@ -118,7 +113,8 @@ impl Shared {
         *self.engine.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(engine);
     }
 
-    pub(crate) fn engine(&self) -> Arc<Engine> {
+    /// The engine by which payloads become records.
+    pub fn engine(&self) -> Arc<Engine> {
         Arc::clone(&self.engine.read().unwrap_or_else(PoisonError::into_inner))
     }
 

@@ -253,7 +253,7 @@ log = logging.getLogger("shop.cart")
 log.setLevel(1)
 log.addHandler(Wire())
 log.addHandler(LoggingHandler(logger_provider=provider))
-extra = {"user": 7, "ratio": 0.5, "tags": ["a", 1], "yes": True, "deep": {"x": [1, {"y": b"z"}]}}
+extra = {"user": 7, "ratio": 0.5, "tags": ["a", 1], "yes": True, "deep": {"x": [1, {"y": "z"}]}}
 log.warning("disk %s", "full", extra=extra)
 for level in (1, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 60):
     log.log(level, "at %d", level)
@@ -313,6 +313,7 @@ async fn every_attribute_is_as_opentelemetry_for_python_sends_it() {
     let driver = start(&pipeline, &url);
     pipeline.put(&payloads).await;
     driver.close(later()).await;
+    assert_eq!(pipeline.lines(), [format!("received={count} written={count}")], "{:?}", pipeline.said.lines());
     eventually("the same is printed", || printed(&said.lock().unwrap()).len() == 2 * count).await;
     agent.kill().ok();
     agent.wait().unwrap();

@@ -257,7 +257,8 @@ impl Stream {
         mut look: impl FnMut(&mut Self, &LogRecord<'_>, &Logged<'_>) -> Result<(), Ended>,
     ) -> Result<(), Ended> {
         let hub = Arc::clone(&self.hub);
-        let mut decoder = hub.shared.engine().decoder();
+        let engine = hub.shared.engine();
+        let mut decoder = engine.decoder();
         while reader.done() < end {
             let Ok(Some(logged)) = reader.read() else { break };
             self.see(&logged);
@@ -320,7 +321,8 @@ impl Stream {
         }
         let viewers = u32::try_from(self.seat.0.load(Ordering::Relaxed)).unwrap_or(1).max(1);
         let end = Instant::now() + TICK / SHARE / viewers;
-        let mut decoder = hub.shared.engine().decoder();
+        let engine = hub.shared.engine();
+        let mut decoder = engine.decoder();
         for step in 1_u64.. {
             if step.is_multiple_of(STEP) && Instant::now() >= end {
                 let behind = log.durable().saturating_sub(reader.done());
