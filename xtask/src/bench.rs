@@ -140,7 +140,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         return Ok(());
     }
     #[cfg(target_os = "linux")]
-    return serve::run(options, &python);
+    return serve::run(options, &python).and_then(|()| latency::run());
     #[cfg(not(target_os = "linux"))]
     {
         println!("the program is measured on Linux only, by /proc");

@@ -17,7 +17,8 @@ fn write_config(folder: &Path, text: &str) {
 
 /// Has the configuration read again, and waits until it is said what came of it; true if it counts now.
 fn reload(server: &mut Server) -> bool {
-    let is_outcome = |line: &str| line.ends_with("logrecord: reloaded") || line.contains("the old configuration");
+    let is_outcome =
+        |line: &str| line.ends_with("logrecord: reloaded") || line.contains("the old configuration");
     let outcomes = |seen: &[String]| seen.iter().filter(|line| is_outcome(line)).count();
     let before = outcomes(server.seen());
     server.signal("HUP");
@@ -70,7 +71,11 @@ fn one_reload_behind_the_other_under_load_loses_nothing() {
     assert_eq!(numbers, expected);
     let line = seen.iter().rfind(|line| line.starts_with("output all: ")).unwrap();
     let total = ROUNDS * EACH;
-    assert_eq!(line, &format!("output all: logged={total} written={total} filtered=0 buffered=0"), "{seen:#?}");
+    assert_eq!(
+        line,
+        &format!("output all: logged={total} written={total} filtered=0 buffered=0"),
+        "{seen:#?}"
+    );
 }
 
 /// The status line that an address answers to a question for the health.
@@ -93,7 +98,9 @@ fn records_log_dead_letters_and_admin_are_read_again() {
     let dir = folder.path().to_owned();
     write_config(
         &dir,
-        &text(&format!("[records]\nglobals = \"reject\"\n[dead_letters]\npath = \"DIR/a\"\n[admin]\naddress = \"{first}\"\n")),
+        &text(&format!(
+            "[records]\nglobals = \"reject\"\n[dead_letters]\npath = \"DIR/a\"\n[admin]\naddress = \"{first}\"\n"
+        )),
     );
     let mut server = Server::start_with_config(folder, "DIR/c.toml", 1);
     // A record that names `os.system`.
@@ -105,7 +112,9 @@ fn records_log_dead_letters_and_admin_are_read_again() {
     // A log in which a record of 100 KiB has no place, another dead-letter file, another address.
     write_config(
         &dir,
-        &text(&format!("[log]\nmax_bytes = \"64KiB\"\n[dead_letters]\npath = \"DIR/b\"\n[admin]\naddress = \"{second}\"\n")),
+        &text(&format!(
+            "[log]\nmax_bytes = \"64KiB\"\n[dead_letters]\npath = \"DIR/b\"\n[admin]\naddress = \"{second}\"\n"
+        )),
     );
     assert!(reload(&mut server), "{:#?}", server.seen());
     send(&server, named);
@@ -128,7 +137,9 @@ fn what_only_a_restart_changes_is_said_with_the_way_out() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().to_owned();
     let text = |spool: &str| {
-        format!("{LISTEN}[output.all]\ntype = \"file\"\npath = \"DIR/out\"\nformat = \"%(message)s\"\n[spool]\n{spool}")
+        format!(
+            "{LISTEN}[output.all]\ntype = \"file\"\npath = \"DIR/out\"\nformat = \"%(message)s\"\n[spool]\n{spool}"
+        )
     };
     write_config(&dir, &text("path = \"DIR/spool\"\n"));
     let mut server = Server::start_with_config(folder, "DIR/c.toml", 1);

@@ -22,8 +22,8 @@ pub(crate) fn rfc3339(created: f64) -> Option<[u8; 27]> {
     let [s1, s2, u1, u2] = pairs(second % 60, micros / 10_000);
     let [u3, u4, u5, u6] = pairs(micros / 100 % 100, micros % 100);
     Some([
-        y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', n1, n2, b':', s1, s2, b'.', u1, u2, u3,
-        u4, u5, u6, b'Z',
+        y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', n1, n2, b':', s1, s2, b'.', u1, u2,
+        u3, u4, u5, u6, b'Z',
     ])
 }
 

@@ -59,7 +59,9 @@ pub const fn is_unsafe(character: char) -> bool {
 pub(crate) fn escape(text: &str, put: &mut impl FnMut(&str)) {
     let bytes = text.as_bytes();
     let plain = match bytes.last_chunk::<16>() {
-        Some(end) => !bytes.chunks_exact(16).filter_map(<[u8]>::first_chunk).any(is_suspicious) && !is_suspicious(end),
+        Some(end) => {
+            !bytes.chunks_exact(16).filter_map(<[u8]>::first_chunk).any(is_suspicious) && !is_suspicious(end)
+        }
         None => is_plain_short(bytes),
     };
     if plain {

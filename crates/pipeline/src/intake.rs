@@ -46,7 +46,8 @@ impl Intake {
     ///
     /// If the future is dropped, what is not logged yet is still to be settled.
     pub async fn log(&self, receipt: &mut Receipt, offers: &mut impl Offers) {
-        let deadline = self.wait.lock().unwrap_or_else(PoisonError::into_inner).map(|wait| Instant::now() + wait);
+        let deadline =
+            self.wait.lock().unwrap_or_else(PoisonError::into_inner).map(|wait| Instant::now() + wait);
         // Once a record was waited for in vain, those behind it are not waited for.
         let mut waits = true;
         let mut place = 0;

@@ -279,13 +279,23 @@ async fn every_attribute_is_as_opentelemetry_for_python_sends_it() {
                  print(os.path.join(os.path.dirname(rotel.__file__), 'rotel-agent'), end='')";
     let found = Command::new(&python).args(["-c", place]).stderr(Stdio::null()).output();
     let Some(program) = found.ok().filter(|found| found.status.success()) else {
-        println!("SKIPPED: LOGRECORD_ENGINES names no Python with rotel; OTLP is compared with no other exporter");
+        println!(
+            "SKIPPED: LOGRECORD_ENGINES names no Python with rotel; OTLP is compared with no other exporter"
+        );
         return;
     };
     let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let (http, grpc) = (free(), free());
     let mut agent = Command::new(String::from_utf8(program.stdout).unwrap())
-        .args(["start", "--exporter", "blackhole", "--debug-log", "logs", "--debug-log-verbosity", "detailed"])
+        .args([
+            "start",
+            "--exporter",
+            "blackhole",
+            "--debug-log",
+            "logs",
+            "--debug-log-verbosity",
+            "detailed",
+        ])
         .args(["--otlp-http-endpoint", &http, "--otlp-grpc-endpoint", &grpc])
         .stdout(Stdio::piped())
         .spawn()
@@ -313,7 +323,12 @@ async fn every_attribute_is_as_opentelemetry_for_python_sends_it() {
     let driver = start(&pipeline, &url);
     pipeline.put(&payloads).await;
     driver.close(later()).await;
-    assert_eq!(pipeline.lines(), [format!("received={count} written={count}")], "{:?}", pipeline.said.lines());
+    assert_eq!(
+        pipeline.lines(),
+        [format!("received={count} written={count}")],
+        "{:?}",
+        pipeline.said.lines()
+    );
     eventually("the same is printed", || printed(&said.lock().unwrap()).len() == 2 * count).await;
     agent.kill().ok();
     agent.wait().unwrap();

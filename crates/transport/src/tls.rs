@@ -1,9 +1,9 @@
 //! TLS by rustls: whom a side trusts, and who it is.
 //!
 //! Certificates and keys are PEM. The crypto provider is ring; TLS 1.2 and 1.3 are spoken.
-use std::{fmt, fs, io, path::Path, sync::Arc};
 #[cfg(feature = "tokio")]
 use std::sync::{PoisonError, RwLock};
+use std::{fmt, fs, io, path::Path, sync::Arc};
 
 use rustls::{
     ClientConfig, RootCertStore,

@@ -34,7 +34,8 @@ pub(super) fn run(output: &Path, connections: u64) -> Result<()> {
                     loop {
                         match stream.read(&mut chunk)? {
                             0 => return Ok(()),
-                            read => output.write_all(chunk.get(..read).context("read more than there is room")?)?,
+                            read => output
+                                .write_all(chunk.get(..read).context("read more than there is room")?)?,
                         }
                     }
                 })

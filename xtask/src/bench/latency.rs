@@ -2,13 +2,13 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
 use super::serve::{Ending, Frames, Receiver, word};
+use testkit::process;
 
 /// Records a second, and in all.
 const RATE: u32 = 2_000;
@@ -21,8 +21,10 @@ const AIMS: (Duration, Duration) = (Duration::from_micros(100), Duration::from_m
 ///
 /// # Errors
 ///
-/// When the program does not write what it gets.
-pub(super) fn run(program: &Path, frames: &Frames) -> Result<()> {
+/// When the program cannot be built or does not write what it gets.
+pub(super) fn run() -> Result<()> {
+    let program = process::build(&["-p", "logrecord-cli"], "logrecord")?;
+    let frames = Frames::read()?;
     let mut command = Command::new(program);
     command.args(["serve", "--tcp", "127.0.0.1:0", "--format", "json"]).stdout(Stdio::piped());
     let mut serve = Receiver::start(command, "latency", Ending::Terminate)?;

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::{Options, latency};
+use super::Options;
 use testkit::process;
 use testkit::python::Python;
 
@@ -66,7 +66,9 @@ pub(super) fn run(options: &Options, python: &Python) -> Result<()> {
     same_line(&here, &there)?;
     fs::remove_file(&here)?;
     println!("here                 {rust:>12.0} records per CPU second");
-    for (name, other, aim) in [("the floor", floor, FLOOR), (&*format!("CPython {}", python.full), cpython, PYTHON)] {
+    for (name, other, aim) in
+        [("the floor", floor, FLOOR), (&*format!("CPython {}", python.full), cpython, PYTHON)]
+    {
         let ratio = rust / other;
         println!("{name:<20} {other:>12.0} records per CPU second");
         println!("ratio                {ratio:>12.2}, aim {aim}{}", word(ratio >= aim));
@@ -80,7 +82,6 @@ pub(super) fn run(options: &Options, python: &Python) -> Result<()> {
     #[allow(clippy::as_conversions, reason = "the count is far below 2^52")]
     let rate = (options.records / 4) as f64 / start.elapsed().as_secs_f64();
     println!("with a spool         {rate:>12.0} records per second, aim {SPOOL:.0}{}", word(rate >= SPOOL));
-    latency::run(&program, &frames)?;
     memory(&program, options.connections)
 }
 
@@ -105,7 +106,7 @@ pub(super) struct Frames {
 
 impl Frames {
     /// Stock records as CPython 3.13 sends them.
-    fn read() -> Result<Self> {
+    pub(super) fn read() -> Result<Self> {
         let path = process::root().join("testdata/frames/worker_plain.3.13.frames");
         let stream = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let mut rest = &stream[..];

@@ -84,7 +84,8 @@ pub(super) fn readable(problems: &mut Problems<'_>, path: &At<PathBuf>) {
 
 /// A file with a secret must keep others out, unless it lies where systemd does that.
 pub(super) fn private(problems: &mut Problems<'_>, path: &At<PathBuf>) {
-    let guarded = std::env::var_os("CREDENTIALS_DIRECTORY").is_some_and(|folder| path.value.starts_with(folder));
+    let guarded =
+        std::env::var_os("CREDENTIALS_DIRECTORY").is_some_and(|folder| path.value.starts_with(folder));
     // One that is not there is told elsewhere.
     let mode = std::fs::metadata(&path.value).map_or(0, |metadata| metadata.permissions().mode() & 0o7777);
     if !guarded && mode & !0o600 != 0 {

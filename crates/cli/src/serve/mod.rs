@@ -427,7 +427,10 @@ fn fixed(fresh: &Config, old: &Config) -> Option<&'static str> {
         (fresh.signing.replay_state != old.signing.replay_state, "`replay_state`"),
         (fresh.signing.audience != old.signing.audience, "`audience`"),
         (spool(fresh) != spool(old), "`path` or `sync` of [spool]"),
-        (fresh.admin != old.admin && admin(fresh) == admin(old), "`token_file` of the same [admin] `address`"),
+        (
+            fresh.admin != old.admin && admin(fresh) == admin(old),
+            "`token_file` of the same [admin] `address`",
+        ),
     ];
     rows.into_iter().find_map(|(differs, what)| differs.then_some(what))
 }
