@@ -31,7 +31,7 @@ pub(crate) struct Keys {
     state: Option<PathBuf>,
     /// One for each thing that listeners ask for. None goes, because its counts would.
     gates: Mutex<Vec<(Require, Arc<Gate>)>>,
-    /// What the gates had let through when the state was stored, and one more; 0 before that.
+    /// What the gates had let through, or the spool had, when the state was stored, and one more; 0 before that.
     stored: AtomicU64,
     /// When the spool got the state last.
     checkpoint: Mutex<Option<Instant>>,
@@ -130,7 +130,9 @@ impl Keys {
     /// takes the old one's place. It waits for the disk.
     pub(crate) fn store(&self, log: &Log, snapshot: Snapshot) -> anyhow::Result<()> {
         // Read before the state is, so that what is accepted meanwhile is stored the next time.
-        let now = self.sum(Gate::accepted).saturating_add(1);
+        // The spool's checkpoint also says where the next start begins to read, and which segments may go.
+        let moved = if log.as_spool().is_some() { log.last() } else { self.sum(Gate::accepted) };
+        let now = moved.saturating_add(1);
         let is_stored = now == self.stored.load(Ordering::Relaxed);
         if let Some(spool) = log.as_spool() {
             return if is_stored { Ok(()) } else { self.store_in(spool, log, now, snapshot) };
