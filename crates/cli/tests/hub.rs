@@ -145,3 +145,15 @@ fn a_signed_record_of_the_spool_is_not_taken_again_after_a_kill() {
     let messages: Vec<&str> = messages.iter().map(|line| line["message"].as_str().unwrap()).collect();
     assert_eq!(messages, ["one", "two", "three"]);
 }
+
+/// What the checkpoint does not cover, a start reads, and no segment of it goes.
+#[test]
+fn the_checkpoint_of_a_spool_follows_what_is_not_signed_as_well() {
+    let server = Server::start(&["--tcp", "127.0.0.1:0", "--spool", "DIR/spool"]);
+    send(&server, &(0..10).map(|number| record("a", 20, &number.to_string())).collect::<Vec<_>>());
+    server.wait_for_output(10);
+    let (_, _, folder) = server.stop("TERM");
+    let spool =
+        logrecord_spool::Spool::open(&folder.path().join("spool"), logrecord_spool::Config::new()).unwrap();
+    assert_eq!(spool.take_checkpoint().unwrap().index, 10);
+}
