@@ -196,7 +196,7 @@ pub(crate) fn until<T>(mut found: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-fn follow(stderr: ChildStderr) -> Receiver<String> {
+pub(crate) fn follow(stderr: ChildStderr) -> Receiver<String> {
     let (sender, lines) = channel();
     std::thread::spawn(move || {
         for line in BufReader::new(stderr).lines().map_while(Result::ok) {
