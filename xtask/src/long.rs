@@ -103,6 +103,38 @@ pub(crate) fn linear(options: &Linear) -> Result<()> {
     run(&mut command)
 }
 
+/// Options of `cargo xtask records`.
+#[derive(Debug, Args)]
+pub(crate) struct Records {
+    /// How many records are mutated and read in every way.
+    #[arg(long, default_value_t = 10_000_000, value_name = "N")]
+    count: u64,
+    /// Where the random choices begin.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    seed: u64,
+}
+
+/// Reads mutated records in every way.
+///
+/// # Errors
+///
+/// When two ways differ.
+pub(crate) fn records(options: &Records) -> Result<()> {
+    run(test("conformance", "corpus")
+        .arg("mutated_records")
+        .env("LOGRECORD_RECORDS_COUNT", options.count.to_string())
+        .env("LOGRECORD_RECORDS_SEED", options.seed.to_string()))
+}
+
+/// Writes out what shares, in frames of up to a mebibyte.
+///
+/// # Errors
+///
+/// When output, memory or time is out of proportion.
+pub(crate) fn output() -> Result<()> {
+    run(&mut test("conformance", "output"))
+}
+
 /// Decodes every input of three bytes.
 ///
 /// # Errors

@@ -49,6 +49,10 @@ enum Task {
     Linear(long::Linear),
     /// Decode every input of up to three bytes, and every pair of instructions.
     Exhaustive,
+    /// Read millions of mutated records in every way, which must give the same.
+    Records(long::Records),
+    /// Write out records that share, of up to a mebibyte: output, memory and time stay in proportion.
+    Output,
     /// Long trials of `logrecord serve`: crowds, slow clients, full disks, kills and restarts.
     Soak(long::Soak),
     /// Write the public items of each library to its api.txt.
@@ -66,6 +70,8 @@ fn main() -> ExitCode {
         Task::Bench(options) => bench::run(&options),
         Task::Linear(options) => long::linear(&options),
         Task::Exhaustive => long::exhaustive(),
+        Task::Records(options) => long::records(&options),
+        Task::Output => long::output(),
         Task::Soak(options) => long::soak(&options),
         Task::Api => {
             published::api(true).map(|missing| missing.iter().for_each(|why| eprintln!("SKIPPED: {why}")))

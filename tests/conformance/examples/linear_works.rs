@@ -5,11 +5,14 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, reason = "the lines are read by the test")]
 
+use std::fmt;
 use std::hint::black_box;
 
 use anyhow::{Context as _, Result};
 use pickle_codec::inspect::inspect;
-use pickle_codec::{DecodeOptions, Decoder, Globals, PushDecoder, Value, instructions};
+use pickle_codec::tagged::{self, TaggedOptions};
+use pickle_codec::{DecodeOptions, Decoder, Globals, PushDecoder, Value, from_slice_with, instructions};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use testkit::hostile::{self, Family};
 
 /// Units of the smaller pickle: of shapes of their own, which may have a byte a unit, and of values in places. Where
@@ -26,9 +29,12 @@ enum Way {
     Push,
     Instructions,
     Inspect,
+    Print,
+    Equal,
+    Map,
 }
 
-const WAYS: [(Way, &str); 7] = [
+const WAYS: [(Way, &str); 10] = [
     (Way::Decode, "decode"),
     (Way::Value, "value"),
     (Way::Serde, "serde"),
@@ -36,6 +42,9 @@ const WAYS: [(Way, &str); 7] = [
     (Way::Push, "push"),
     (Way::Instructions, "instructions"),
     (Way::Inspect, "inspect"),
+    (Way::Print, "print"),
+    (Way::Equal, "equal"),
+    (Way::Map, "map"),
 ];
 
 const POLICIES: [(&str, Globals); 2] = [("reject", Globals::Reject), ("inert", Globals::Inert)];
@@ -73,8 +82,10 @@ fn work(policy: &str, only: &str) -> Result<()> {
         for (place, family) in many.iter().chain(families.unwrap_or_default()).enumerate() {
             let units = if place < many.len() + shapes { UNITS.0 } else { UNITS.1 };
             let name = format!("{verb}: {}", family.name);
-            if !name.contains(only) || (matches!(way, Way::Inspect | Way::Instructions) && policy != "inert")
-            {
+            // What is shared may be written out up to the budget's constant part.
+            let expands = matches!(way, Way::Print | Way::Equal) && family.shares;
+            let once = matches!(way, Way::Inspect | Way::Instructions | Way::Print | Way::Equal | Way::Map);
+            if !name.contains(only) || expands || (once && policy != "inert") {
                 continue;
             }
             let inputs = [units, 2 * units].map(&family.make);
@@ -99,7 +110,7 @@ fn counted(way: Way, globals: Globals, input: &[u8]) -> bool {
             limits.max_expansion = Some(64 * input.len());
             options = options.limits(limits);
             match way {
-                Way::Serde => pickle_codec::from_slice_with::<Value<'_>>(input, &options).is_ok(),
+                Way::Serde => from_slice_with::<Value<'_>>(input, &options).is_ok(),
                 _ => Value::from_slice_with(input, &options).is_ok(),
             }
         }
@@ -115,5 +126,46 @@ fn counted(way: Way, globals: Globals, input: &[u8]) -> bool {
         }
         Way::Instructions => instructions(input).all(|instruction| instruction.is_ok()),
         Way::Inspect => inspect(input).is_empty(),
+        Way::Print => printed(input, &options),
+        Way::Equal => match Value::from_slice_with(input, &options) {
+            Ok(Value::Tuple(parts)) if parts.len() == 2 => parts.first() == parts.last(),
+            Ok(value) => value == value.clone(),
+            Err(_) => false,
+        },
+        Way::Map => from_slice_with::<Pairs>(input, &options).is_ok(),
+    }
+}
+
+/// Whether all that prints a pickle does so.
+fn printed(input: &[u8], options: &DecodeOptions) -> bool {
+    let mut decoder = Decoder::with_options(options.clone());
+    let Ok(document) = decoder.decode(input) else { return false };
+    let Ok(value) = document.root().to_value() else { return false };
+    let mut repr = String::new();
+    let repr = document.root().py_repr(&mut repr, usize::MAX).is_ok();
+    let tagged = tagged::to_string(&document, &TaggedOptions::new()).is_ok();
+    let json = serde_json::to_vec(&value).is_ok();
+    repr && tagged && json && !format!("{value:?}").is_empty()
+}
+
+/// The pairs of a dict, as serde reads them.
+struct Pairs;
+
+impl<'de> Deserialize<'de> for Pairs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        deserializer.deserialize_map(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Pairs {
+    type Value = Self;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a dict")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Self, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(self)
     }
 }

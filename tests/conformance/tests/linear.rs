@@ -50,7 +50,8 @@ fn run(only: &str, all: bool) -> Result<()> {
         };
         POLICIES.map(count).map(|counting| counting.join().unwrap_or_else(|panic| resume_unwind(panic)))
     });
-    for (policy, rows) in POLICIES.into_iter().zip(counts) {
+    let names = POLICIES.into_iter().chain(["the program"]);
+    for (policy, rows) in names.zip(counts.into_iter().chain([lines(only)])) {
         let mut rows = rows?;
         let refused = rows.len();
         rows.retain(|row| row.many >= FEW);
@@ -93,6 +94,49 @@ impl Row {
         let ratio = self.many as f64 / (self.few as f64).max(1.0);
         ratio * (2.0 / self.longer).min(1.0)
     }
+}
+
+/// What the program does with lines of standard input, beginning and end of the process included.
+fn lines(only: &str) -> Result<Vec<Row>> {
+    /// A command of the program, and its input of so many units.
+    type Work = (&'static str, &'static [&'static str], fn(usize) -> Vec<u8>);
+    const UNITS: usize = 20_000;
+    let works: [Work; 5] = [
+        ("decode: lines", &["decode", "--input", "hex"], |count| b"5d7100284b016161652e\n".repeat(count)),
+        ("decode: one line", &["decode", "--input", "hex"], |count| {
+            [b"28".as_slice(), &b"4b01".repeat(count), b"6c2e\n"].concat()
+        }),
+        ("encode: lines", &["encode", "--protocol", "4"], |count| b"[1, {\"a\": null}]\n".repeat(count)),
+        ("encode: one line", &["encode", "--protocol", "4"], |count| {
+            [b"[0".as_slice(), &b", 1".repeat(count), b"]\n"].concat()
+        }),
+        ("inspect: lines", &["inspect", "--input", "hex"], |count| b"5d7100284b01652e\n".repeat(count)),
+    ];
+    let works: Vec<_> = works.into_iter().filter(|(name, ..)| name.contains(only)).collect();
+    if works.is_empty() {
+        return Ok(Vec::new());
+    }
+    let program = process::build(&["-p", "logrecord-cli"], "logrecord")?;
+    let folder = tempfile::tempdir()?;
+    let (input, counts) = (folder.path().join("input"), folder.path().join("counts"));
+    let mut rows = Vec::new();
+    for (name, arguments, make) in works {
+        let count = |units: usize| -> Result<u64> {
+            std::fs::write(&input, make(units))?;
+            let mut out = std::ffi::OsString::from("--callgrind-out-file=");
+            out.push(&counts);
+            let mut valgrind = Command::new("valgrind");
+            valgrind.args(["--tool=callgrind"]).arg(out).arg(&program).args(arguments).arg(&input);
+            // What a line was refused for is told by the exit code; the work is the same.
+            let ended = valgrind.output()?;
+            ensure!(ended.status.code().is_some_and(|code| code <= 1), "{name}: {}", ended.status);
+            let text = std::fs::read_to_string(&counts)?;
+            let total = text.lines().find_map(|line| line.strip_prefix("totals: "));
+            total.and_then(|total| total.trim().parse().ok()).with_context(|| format!("{name}: no count"))
+        };
+        rows.push(Row { name: name.to_owned(), longer: 2.0, few: count(UNITS)?, many: count(2 * UNITS)? });
+    }
+    Ok(rows)
 }
 
 /// Runs this program under callgrind and reads the counts of each work, once and with twice the input.

@@ -145,6 +145,18 @@ const PLAIN: &[(&str, Make)] = &[
     ("two equal frozensets as keys", |n| {
         [b"}".as_slice(), &frozen(n, false), b"Ns", &frozen(n, true), b"Ns."].concat()
     }),
+    ("integers as keys", |n| numbered(b"}(", n, |at| [b"J".as_slice(), &bytes4(at), b"N"].concat(), b"u.")),
+    ("keys that begin with a constant of the hash", |n| {
+        let part = |at: usize| {
+            [b"C\x10\x93\xfd\x59\x66\xb8\xfe\xe8\xd6\0\0\0\0".as_slice(), &bytes4(at), b"N"].concat()
+        };
+        numbered(b"}(", n, part, b"u.")
+    }),
+    ("two sets of frozensets in other orders", |n| {
+        let member = |at: usize| [b"((J".as_slice(), &bytes4(at), b"\x91K\x01\x91"].concat();
+        let forwards = numbered(b"(", n, member, b"\x91");
+        [forwards, numbered(b"(", n, |at| member(n - 1 - at), b"\x91\x86.")].concat()
+    }),
     ("frozensets of frozensets", |n| {
         numbered(b"}(", n, |at| [b"((J".as_slice(), &bytes4(at), b"\x91K\x01\x91N"].concat(), b"u.")
     }),
