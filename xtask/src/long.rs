@@ -144,6 +144,15 @@ pub(crate) fn exhaustive() -> Result<()> {
     run(&mut test("conformance", "exhaustive"))
 }
 
+/// Looks at the text of the workspace.
+///
+/// # Errors
+///
+/// When there is something to say.
+pub(crate) fn tidy() -> Result<()> {
+    run(cargo().args(["test", "--quiet", "-p", "tidy"]))
+}
+
 /// Tries the program.
 ///
 /// # Errors

@@ -19,7 +19,6 @@ mod manifest;
 mod published;
 mod rows;
 mod seeds;
-mod tidy;
 
 use std::process::ExitCode;
 
@@ -76,7 +75,7 @@ fn main() -> ExitCode {
         Task::Api => {
             published::api(true).map(|missing| missing.iter().for_each(|why| eprintln!("SKIPPED: {why}")))
         }
-        Task::Tidy => tidy::run(),
+        Task::Tidy => long::tidy(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -153,39 +153,11 @@ fn a_collector_that_is_away_holds_up_nobody_and_what_it_loses_is_counted() {
 
 #[cfg(feature = "nats")]
 mod nats {
-    use std::process::{Child, Command, Stdio};
     use std::time::Duration;
 
+    use testkit::process::NatsServer;
+
     use super::*;
-
-    struct Nats(Child);
-
-    impl Drop for Nats {
-        fn drop(&mut self) {
-            self.0.kill().ok();
-            self.0.wait().ok();
-        }
-    }
-
-    /// `LOGRECORD_NATS` names the program if it is not in the path.
-    fn start(directory: &Path, port: u16) -> Option<Nats> {
-        let program = std::env::var_os("LOGRECORD_NATS").unwrap_or_else(|| "nats-server".into());
-        let child = Command::new(program)
-            .args(["-a", "127.0.0.1", "-p", &port.to_string(), "-js", "-sd"])
-            .arg(directory)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        match child {
-            Ok(child) => Some(Nats(child)),
-            Err(error) => {
-                // Past the harness, which shows what a test prints only when it fails.
-                let text = format!("SKIPPED: no nats-server ({error}); nothing was published\n");
-                std::io::stderr().write_all(text.as_bytes()).unwrap();
-                None
-            }
-        }
-    }
 
     /// Asks the server something in its own protocol.
     fn ask(port: u16, subject: &str) -> String {
@@ -204,7 +176,7 @@ mod nats {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().to_owned();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let Some(_nats) = start(&dir.join("store"), port) else { return };
+        let Some(_nats) = NatsServer::start_or_skip(&dir.join("store"), port) else { return };
         until(|| TcpStream::connect(("127.0.0.1", port)).ok());
         let config = format!(
             "[output.engine]\ntype = \"nats\"\nservers = [\"nats://127.0.0.1:{port}\"]\n\

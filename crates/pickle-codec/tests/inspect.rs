@@ -78,37 +78,9 @@ fn listing(pickle: &[u8]) -> String {
     listing
 }
 
-fn python() -> Option<std::path::PathBuf> {
-    let listed = std::env::var_os("LOGRECORD_PYTHONS").unwrap_or_default();
-    let mut found: Vec<_> = std::env::split_paths(&listed).collect();
-    if let Some(home) = std::env::home_dir() {
-        for minor in (8..=13).rev() {
-            let versions = home.join(".pyenv/versions");
-            for entry in std::fs::read_dir(versions).into_iter().flatten().flatten() {
-                if entry.file_name().to_string_lossy().starts_with(&format!("3.{minor}.")) {
-                    found.push(entry.path().join("bin/python"));
-                }
-            }
-        }
-    }
-    found.push("python3".into());
-    found.into_iter().find(|python| {
-        Command::new(python)
-            .args(["-c", "import sys; sys.exit(sys.version_info < (3, 8))"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .is_ok_and(|status| status.success())
-    })
-}
-
 #[test]
 fn the_listing_is_pickletools_own() {
-    let Some(python) = python() else {
-        assert!(std::env::var_os("LOGRECORD_REQUIRE_PYTHON").is_none(), "no Python 3.8 or later was found");
-        eprintln!("SKIPPED: no Python 3.8 or later was found");
-        return;
-    };
+    let Some(python) = testkit::python::python_3(8..u16::MAX).pop() else { return };
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/pickles");
     let mut pickles = Vec::new();
     for literal in LITERALS {
@@ -170,8 +142,5 @@ fn shallow(listing: &str) -> String {
 }
 
 fn unhex(hex: &str) -> String {
-    let bytes: Vec<u8> = (0..hex.len() / 2)
-        .map(|place| u8::from_str_radix(&hex[place * 2..place * 2 + 2], 16).expect("hexadecimal"))
-        .collect();
-    String::from_utf8_lossy(&bytes).into_owned()
+    String::from_utf8_lossy(&testkit::bytes::unhex(hex)).into_owned()
 }

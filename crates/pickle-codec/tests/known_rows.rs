@@ -4,13 +4,10 @@
 
 use pickle_codec::tagged::{self, TaggedOptions};
 use pickle_codec::{DecodeOptions, Decoder, ErrorKind, Globals, Protocol, Py2Str};
+use testkit::bytes::unhex;
 
 /// Made by `cargo xtask golden`: tagged JSON, CPython version and protocol, the pickle in hexadecimal.
 const ROWS: &str = include_str!("known_rows.tsv");
-
-fn unhex(text: &str) -> Vec<u8> {
-    (0..text.len()).step_by(2).map(|place| u8::from_str_radix(&text[place..place + 2], 16).unwrap()).collect()
-}
 
 #[test]
 fn every_version_and_protocol_reads_the_same() {

@@ -13,7 +13,6 @@ mod common;
 
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,29 +20,17 @@ use async_nats::jetstream::{self, stream::Config};
 use common::{Pipeline, eventually, later, payload, spooled};
 use logrecord_pipeline::outputs::{NatsConfig, NatsEncoder, NatsOutput};
 use logrecord_pipeline::{Driver, Settings};
+use testkit::process::NatsServer;
 
-/// A server of its own; `LOGRECORD_NATS` names the program if it is not in the path.
+/// A server of its own, and where it is.
 struct Server {
-    child: Child,
+    _process: NatsServer,
     port: u16,
 }
 
 impl Server {
     fn start(directory: &Path, port: u16) -> Option<Self> {
-        let program = std::env::var_os("LOGRECORD_NATS").unwrap_or_else(|| "nats-server".into());
-        let child = Command::new(program)
-            .args(["-a", "127.0.0.1", "-p", &port.to_string(), "-js", "-sd"])
-            .arg(directory)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        match child {
-            Ok(child) => Some(Self { child, port }),
-            Err(error) => {
-                println!("SKIPPED: no nats-server ({error}); nothing was published");
-                None
-            }
-        }
+        Some(Self { _process: NatsServer::start_or_skip(directory, port)?, port })
     }
 
     fn url(&self) -> String {
@@ -58,13 +45,6 @@ impl Server {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         panic!("the server does not answer");
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
     }
 }
 

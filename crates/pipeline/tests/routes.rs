@@ -42,7 +42,7 @@ for case in range(400):
 #[test]
 fn a_route_decides_as_a_handler_on_that_logger_would() {
     let Some(python) = testkit::python::find().pop() else {
-        testkit::python::skip("routes are not compared with logging");
+        testkit::process::skip("routes are not compared with logging");
         return;
     };
     let mut child = python.command().arg("-").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();

@@ -1,7 +1,8 @@
 //! Running other programs, and where the workspace is.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -89,6 +90,46 @@ pub fn build(what: &[&str], name: &str) -> Result<PathBuf> {
         .filter(|message| message["target"]["name"] == name)
         .find_map(|message| message["executable"].as_str().map(PathBuf::from))
         .with_context(|| format!("cargo has not built {name}"))
+}
+
+/// Says that a test is skipped, past the harness, which shows what a test prints only when it fails.
+pub fn skip(why: &str) {
+    // Where standard error is gone there is nobody to tell.
+    drop(std::io::stderr().write_all(format!("SKIPPED: {why}\n").as_bytes()));
+}
+
+/// A NATS server with JetStream on loopback, which ends when this is dropped.
+#[derive(Debug)]
+pub struct NatsServer(Child);
+
+impl NatsServer {
+    /// Starts one whose store is in a folder. `LOGRECORD_NATS` names the program if it is not in the path; without one
+    /// it is said that the test is skipped.
+    #[must_use]
+    pub fn start_or_skip(store: &Path, port: u16) -> Option<Self> {
+        let program = std::env::var_os("LOGRECORD_NATS").unwrap_or_else(|| "nats-server".into());
+        let child = Command::new(program)
+            .args(["-a", "127.0.0.1", "-p", &port.to_string(), "-js", "-sd"])
+            .arg(store)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        match child {
+            Ok(child) => Some(Self(child)),
+            Err(error) => {
+                skip(&format!("no nats-server ({error}); nothing was published"));
+                None
+            }
+        }
+    }
+}
+
+impl Drop for NatsServer {
+    fn drop(&mut self) {
+        // It may have ended already.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
 }
 
 /// The command as a person would type it.

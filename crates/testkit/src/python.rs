@@ -1,7 +1,6 @@
 //! Finding the CPython interpreters of this machine.
 
 use std::fmt;
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
 use std::str::FromStr;
@@ -104,6 +103,32 @@ fn candidates() -> Vec<PathBuf> {
     found
 }
 
+/// The interpreters that [`find`] looks at, not asked for their versions, for a test; says that the test is skipped
+/// where there is none.
+///
+/// # Panics
+///
+/// As [`find_or_skip`].
+#[must_use]
+pub fn paths_or_skip() -> Vec<PathBuf> {
+    some_or_skip(candidates(), "no Python was found")
+}
+
+/// Those of [`find`] from one minor version of Python 3 on and below another, for a test; says that the test is skipped
+/// where there is none.
+///
+/// # Panics
+///
+/// As [`find_or_skip`].
+#[must_use]
+pub fn python_3(minors: std::ops::Range<u16>) -> Vec<Python> {
+    let fits = |python: &Python| python.version.major == 3 && minors.contains(&python.version.minor);
+    some_or_skip(
+        find().into_iter().filter(fits).collect(),
+        &format!("no CPython of the versions 3.{minors:?} was found"),
+    )
+}
+
 /// [`find`] for a test: says that the test is skipped where there is no Python.
 ///
 /// # Panics
@@ -111,18 +136,15 @@ fn candidates() -> Vec<PathBuf> {
 /// When there is none and `LOGRECORD_REQUIRE_PYTHON=1` asks for one.
 #[must_use]
 pub fn find_or_skip() -> Vec<Python> {
-    let found = find();
-    if found.is_empty() {
-        assert!(!required(), "no CPython found, and LOGRECORD_REQUIRE_PYTHON=1 asks for one");
-        skip("no CPython found");
-    }
-    found
+    some_or_skip(find(), "no CPython was found")
 }
 
-/// Says that a test is skipped, past the harness, which shows what a test prints only when it fails.
-pub fn skip(why: &str) {
-    // Where standard error is gone there is nobody to tell.
-    drop(std::io::stderr().write_all(format!("SKIPPED: {why}\n").as_bytes()));
+fn some_or_skip<T>(found: Vec<T>, why: &str) -> Vec<T> {
+    if found.is_empty() {
+        assert!(!required(), "{why}, and LOGRECORD_REQUIRE_PYTHON=1 asks for one");
+        process::skip(why);
+    }
+    found
 }
 
 /// Whether a missing Python is a failure, as `LOGRECORD_REQUIRE_PYTHON=1` asks for.

@@ -24,33 +24,10 @@ for i in range(8):
 handler.close()
 ";
 
-fn interpreters() -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> = match std::env::var("LOGRECORD_PYTHONS") {
-        Ok(list) => list.split(':').map(PathBuf::from).collect(),
-        Err(_) => {
-            let home = std::env::var("HOME").unwrap_or_default();
-            let versions = std::fs::read_dir(format!("{home}/.pyenv/versions"));
-            versions.into_iter().flatten().flatten().map(|entry| entry.path().join("bin/python")).collect()
-        }
-    };
-    found.retain(|path| path.exists());
-    found.sort();
-    if found.is_empty() && Command::new("python3").arg("--version").output().is_ok() {
-        found.push("python3".into());
-    }
-    found
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stock_handlers_reach_every_listener() {
-    let pythons = interpreters();
-    if pythons.is_empty() {
-        assert!(std::env::var_os("LOGRECORD_REQUIRE_PYTHON").is_none(), "no Python found");
-        eprintln!("SKIPPED: no Python found");
-        return;
-    }
     let dir = tempfile::tempdir().unwrap();
-    for python in pythons {
+    for python in testkit::python::paths_or_skip() {
         let two = python.to_string_lossy().contains("/2.7");
         for (endpoint, handler) in [
             (Endpoint::tcp("127.0.0.1:0").unwrap(), "SocketHandler"),

@@ -2,7 +2,7 @@
 //!
 //! The bodies of the targets are plain functions; here they meet every seed, every golden pickle and stream, and
 //! mutations of them; records are mutated in the millions by `cargo xtask records`. An input that a fuzzer found belongs into `fuzz/corpus/<target>/`, and is a test from then on.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a helper of a test fails the test")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a helper of a test fails the test")]
 
 #[allow(
     unreachable_pub,
@@ -198,7 +198,7 @@ fn read_alike(count: u64, seed: u64, seeds: &[Seed]) -> u64 {
     let mut readers = Vec::new();
     for globals in [Globals::Reject, Globals::Known, Globals::Inert] {
         for py2_str in [Py2Str::Auto, Py2Str::Utf8, Py2Str::Latin1, Py2Str::Bytes] {
-            let options = DecodeOptions::new().globals(globals.clone()).py2_str(py2_str);
+            let options = DecodeOptions::new().globals(globals).py2_str(py2_str);
             let reader = || RecordDecoder::with_options(options.clone());
             readers.push((reader(), reader(), options.clone()));
         }

@@ -232,7 +232,8 @@ fn check(name: &str, payload: &[u8], formatters: &[Formatter]) -> usize {
     assert!(json.len() <= limit, "{name}: {} of {limit} bytes of JSON for {}", json.len(), payload.len());
     let value = parsed(&json);
     assert_eq!(value.get("cut"), cut.then_some(&serde_json::Value::Bool(true)), "{name}");
-    assert_eq!(json.contains("...(cut)\""), cut, "{name}");
+    // Where not even a key fits, only the member says so.
+    assert!(json.contains("...(cut)\"") <= cut, "{name}");
     assert!(!json.contains(is_unsafe), "{name}");
     let start = Instant::now();
     let through_serde = serde_json::to_string(&record).unwrap();

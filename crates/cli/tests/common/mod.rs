@@ -1,6 +1,7 @@
 //! Starts the real program, and finds real Pythons.
 #![allow(
     dead_code,
+    unused_imports,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
@@ -9,10 +10,13 @@
 )]
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
+
+pub(crate) use testkit::bytes::frame;
+pub(crate) use testkit::python::paths_or_skip as pythons;
 
 /// How long a test waits for what must come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -226,37 +230,6 @@ pub(crate) fn counts(seen: &[String]) -> (u64, u64, u64) {
     });
     let (received, written) = (numbers.next().unwrap(), numbers.next().unwrap());
     (received, written, numbers.sum())
-}
-
-/// Every Python that is to be tried: those that `LOGRECORD_PYTHONS` lists, or those of pyenv, or `python3`.
-pub(crate) fn pythons() -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> = match std::env::var_os("LOGRECORD_PYTHONS") {
-        Some(listed) => std::env::split_paths(&listed).collect(),
-        None => {
-            let versions = std::env::home_dir().unwrap_or_default().join(".pyenv/versions");
-            let entries = std::fs::read_dir(versions).into_iter().flatten().flatten();
-            entries.map(|entry| entry.path().join("bin/python")).filter(|path| path.exists()).collect()
-        }
-    };
-    found.sort();
-    if found.is_empty() {
-        let runs = Command::new("python3").arg("-c").arg("").status();
-        found.extend(runs.is_ok_and(|status| status.success()).then(|| PathBuf::from("python3")));
-    }
-    if found.is_empty() {
-        let required = std::env::var("LOGRECORD_REQUIRE_PYTHON").is_ok_and(|value| value == "1");
-        assert!(!required, "no Python was found");
-        // Past the harness, which shows what a test prints only when it fails.
-        std::io::stderr().write_all(b"SKIPPED: no Python was found, so nothing is tried with one\n").unwrap();
-    }
-    found
-}
-
-/// A frame around a payload.
-pub(crate) fn frame(payload: &[u8]) -> Vec<u8> {
-    let mut frame = u32::try_from(payload.len()).unwrap().to_be_bytes().to_vec();
-    frame.extend_from_slice(payload);
-    frame
 }
 
 /// The pickle of a record with a message, as protocol 1 writes it.

@@ -1,8 +1,9 @@
 //! What several tests share: the golden frames, and the Pythons of this machine.
-#![allow(dead_code, reason = "each test uses its own part")]
+#![allow(dead_code, unused_imports, reason = "each test uses its own part")]
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+
+pub(crate) use testkit::python::paths_or_skip as pythons;
 
 /// The frames of one golden file, and the records that CPython read from them, as tagged JSON.
 pub(crate) struct Golden {
@@ -38,29 +39,4 @@ pub(crate) fn golden() -> Vec<Golden> {
     }
     assert!(all.len() > 50);
     all
-}
-
-/// The Pythons to compare with: `LOGRECORD_PYTHONS`, those of pyenv, or the one in the path.
-pub(crate) fn pythons() -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> = match std::env::var("LOGRECORD_PYTHONS") {
-        Ok(list) => list.split(':').filter(|path| !path.is_empty()).map(PathBuf::from).collect(),
-        Err(_) => {
-            let home = std::env::var("HOME").unwrap_or_default();
-            std::fs::read_dir(Path::new(&home).join(".pyenv/versions"))
-                .map(|entries| {
-                    entries.filter_map(Result::ok).map(|entry| entry.path().join("bin/python")).collect()
-                })
-                .unwrap_or_default()
-        }
-    };
-    found.retain(|path| path.exists());
-    if found.is_empty() && Command::new("python3").arg("--version").output().is_ok() {
-        found.push(PathBuf::from("python3"));
-    }
-    found.sort();
-    if found.is_empty() {
-        assert_ne!(std::env::var("LOGRECORD_REQUIRE_PYTHON").as_deref(), Ok("1"), "no Python was found");
-        eprintln!("SKIPPED: no Python was found, nothing is compared");
-    }
-    found
 }

@@ -1,10 +1,9 @@
 //! CPython processes that say what CPython prints, and a seeded source of questions.
 #![allow(dead_code, reason = "each test file uses its part of this")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test support")]
-#![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value as Json, json};
@@ -22,44 +21,22 @@ pub(crate) struct Python {
 pub(crate) type Answer = Result<String, (String, String)>;
 
 impl Python {
-    fn start(path: &Path) -> Option<Self> {
-        let version = Command::new(path)
-            .args(["-c", "import sys; print(*sys.version_info[:2])"])
-            .output()
-            .ok()
-            .filter(|output| output.status.success())?;
-        let version = String::from_utf8(version.stdout).ok()?;
-        let (major, minor) = version.trim().split_once(' ')?;
-        let minor: u32 = minor.parse().ok()?;
-        if major != "3" || minor < 8 {
-            return None;
-        }
+    fn start(python: &testkit::python::Python) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/formatter_python/oracle.py");
-        let mut child =
-            Command::new(path).arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().ok()?;
-        let input = child.stdin.take()?;
-        let output = BufReader::new(child.stdout.take()?);
-        Some(Self { child, input, output, minor })
+        let mut child = Command::new(&python.path)
+            .arg(script)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let input = child.stdin.take().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        Self { child, input, output, minor: python.version.minor.into() }
     }
 
     /// All interpreters of 3.8 and later that can be found, one of each minor version.
     pub(crate) fn all() -> Vec<Self> {
-        let mut found: Vec<Self> = Vec::new();
-        for path in candidates() {
-            if let Some(python) = Self::start(&path)
-                && found.iter().all(|have| have.minor != python.minor)
-            {
-                found.push(python);
-            }
-        }
-        if found.is_empty() {
-            assert!(
-                std::env::var_os("LOGRECORD_REQUIRE_PYTHON").is_none_or(|value| value != "1"),
-                "no Python 3.8 or later was found, and one is required"
-            );
-            eprintln!("SKIPPED: no Python 3.8 or later was found; nothing was compared");
-        }
-        found
+        testkit::python::python_3(8..u16::MAX).iter().map(Self::start).collect()
     }
 
     /// Asks one question.
@@ -90,21 +67,6 @@ impl Drop for Python {
         drop(self.child.kill());
         drop(self.child.wait());
     }
-}
-
-fn candidates() -> Vec<PathBuf> {
-    if let Some(listed) = std::env::var_os("LOGRECORD_PYTHONS") {
-        return std::env::split_paths(&listed).collect();
-    }
-    let mut paths = Vec::new();
-    if let Some(home) = std::env::var_os("HOME")
-        && let Ok(versions) = std::fs::read_dir(Path::new(&home).join(".pyenv/versions"))
-    {
-        paths.extend(versions.flatten().map(|version| version.path().join("bin/python")));
-        paths.sort();
-    }
-    paths.push(PathBuf::from("python3"));
-    paths
 }
 
 /// A seeded generator: the same questions in every run.

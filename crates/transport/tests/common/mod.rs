@@ -1,6 +1,7 @@
 //! A handler that writes down what it sees, and small helpers.
 #![allow(
     dead_code,
+    unused_imports,
     unreachable_pub,
     missing_debug_implementations,
     reason = "each test file uses a part of this"
@@ -24,6 +25,8 @@ use tokio::{
     sync::{Notify, Semaphore, oneshot},
     task::JoinHandle,
 };
+
+pub use testkit::bytes::frame;
 
 /// Keeps everything; can be told to stall, to panic, to close and to ask for authentication.
 pub struct Recorder {
@@ -156,11 +159,4 @@ impl Running {
         self.stop.send(()).unwrap();
         tokio::time::timeout(Duration::from_secs(60), self.task).await.unwrap().unwrap()
     }
-}
-
-/// A frame: prefix and payload.
-pub fn frame(payload: &[u8]) -> Vec<u8> {
-    let mut wire = u32::try_from(payload.len()).unwrap().to_be_bytes().to_vec();
-    wire.extend_from_slice(payload);
-    wire
 }

@@ -354,7 +354,6 @@ fn raw_len(text: &str) -> usize {
     text.get(start..).and_then(|body| body.find(&end)).map_or(text.len(), |at| start + at + end.len())
 }
 
-#[cfg(test)]
 mod tests {
     use super::{Tree, code, module};
     use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
 //! `cargo xtask tidy`: what the compiler and clippy do not check about the text of the workspace.
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
 mod layers;
 
@@ -6,8 +7,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Result, ensure};
-
+use anyhow::Result;
 use testkit::process;
 
 /// A source file may be this long, its unit tests not counted.
@@ -15,22 +15,6 @@ const MAX_LINES: usize = 800;
 
 /// Crates that work without the standard library.
 const NO_STD: [&str; 2] = ["crates/pickle-codec", "crates/frame"];
-
-/// Prints every finding.
-///
-/// # Errors
-///
-/// When there is one.
-pub(crate) fn run() -> Result<()> {
-    let root = process::root();
-    let findings = findings(&root)?;
-    for finding in &findings {
-        println!("  {finding}");
-    }
-    ensure!(findings.is_empty(), "tidy: {} findings", findings.len());
-    println!("tidy: nothing to say");
-    Ok(())
-}
 
 /// Every finding, as `path:line: what`.
 fn findings(root: &Path) -> Result<Vec<String>> {
@@ -317,44 +301,39 @@ fn crate_root(root: &Path, folder: &Path, found: &mut Vec<String>) {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::{findings, rust, std_paths, words};
+#[test]
+fn workspace_is_tidy() {
+    let found = findings(&process::root()).unwrap();
+    assert!(found.is_empty(), "{} findings\n  {}", found.len(), found.join("\n  "));
+}
 
-    #[test]
-    fn workspace_is_tidy() {
-        let found = findings(&testkit::process::root()).unwrap();
-        assert!(found.is_empty(), "\n{}", found.join("\n"));
-    }
+fn std_lines(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let features = ["feature = \"std\"".to_owned(), "test".to_owned()];
+    std_paths("x.rs", text, &features, &mut found);
+    found
+}
 
-    fn std_lines(text: &str) -> Vec<String> {
-        let mut found = Vec::new();
-        let features = ["feature = \"std\"".to_owned(), "test".to_owned()];
-        std_paths("x.rs", text, &features, &mut found);
-        found
-    }
+#[test]
+fn finds_std_outside_its_feature() {
+    assert_eq!(std_lines("use std::fmt;\n").len(), 1);
+    assert_eq!(std_lines("// std::fmt\nuse core::fmt;\n").len(), 0);
+    assert_eq!(std_lines("#[cfg(feature = \"std\")]\nimpl std::error::Error for E {}\n").len(), 0);
+    assert_eq!(
+        std_lines("#[cfg(feature = \"std\")]\nfn a() {\n  std::b();\n}\nfn c() { std::d(); }\n").len(),
+        1
+    );
+    assert_eq!(std_lines("#[cfg(not(feature = \"std\"))]\nuse std::fmt;\n").len(), 1);
+    assert_eq!(std_lines("#[cfg(test)]\nmod tests {\n  use std::fmt;\n}\n").len(), 0);
+}
 
-    #[test]
-    fn finds_std_outside_its_feature() {
-        assert_eq!(std_lines("use std::fmt;\n").len(), 1);
-        assert_eq!(std_lines("// std::fmt\nuse core::fmt;\n").len(), 0);
-        assert_eq!(std_lines("#[cfg(feature = \"std\")]\nimpl std::error::Error for E {}\n").len(), 0);
-        assert_eq!(
-            std_lines("#[cfg(feature = \"std\")]\nfn a() {\n  std::b();\n}\nfn c() { std::d(); }\n").len(),
-            1
-        );
-        assert_eq!(std_lines("#[cfg(not(feature = \"std\"))]\nuse std::fmt;\n").len(), 1);
-        assert_eq!(std_lines("#[cfg(test)]\nmod tests {\n  use std::fmt;\n}\n").len(), 0);
-    }
-
-    #[test]
-    fn finds_notes_and_long_files() {
-        let mut found = Vec::new();
-        words("a.rs", &["// TO", "DO: later\n"].concat(), &mut found);
-        assert_eq!(found.len(), 1, "{found:?}");
-        rust("crates/a/src/b.rs", &format!("//! B.\n{}", "x\n".repeat(800)), &mut found);
-        assert_eq!(found.len(), 2, "{found:?}");
-        rust("crates/a/src/b.rs", &format!("//! B.\n#[cfg(test)]\n{}", "x\n".repeat(800)), &mut found);
-        assert_eq!(found.len(), 2, "{found:?}");
-    }
+#[test]
+fn finds_notes_and_long_files() {
+    let mut found = Vec::new();
+    words("a.rs", &["// TO", "DO: later\n"].concat(), &mut found);
+    assert_eq!(found.len(), 1, "{found:?}");
+    rust("crates/a/src/b.rs", &format!("//! B.\n{}", "x\n".repeat(800)), &mut found);
+    assert_eq!(found.len(), 2, "{found:?}");
+    rust("crates/a/src/b.rs", &format!("//! B.\n#[cfg(test)]\n{}", "x\n".repeat(800)), &mut found);
+    assert_eq!(found.len(), 2, "{found:?}");
 }
