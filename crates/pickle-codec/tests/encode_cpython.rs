@@ -7,7 +7,6 @@
 )]
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use pickle_codec::{DecodeOptions, Decoder, EncodeOptions, Globals, Limits, Protocol};

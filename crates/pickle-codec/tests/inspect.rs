@@ -102,7 +102,7 @@ fn the_listing_is_pickletools_own() {
         .iter()
         .map(|(_, pickle)| pickle.iter().map(|byte| format!("{byte:02x}")).collect::<String>() + "\n")
         .collect();
-    let mut child = Command::new(python)
+    let mut child = Command::new(python.path)
         .args(["-c", DIS])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "tests")]
 mod common;
 
-use std::{path::PathBuf, process::Command};
+use std::process::Command;
 
 use common::{Recorder, Running};
 use logrecord_transport::{

@@ -2,7 +2,12 @@
 //!
 //! The bodies of the targets are plain functions; here they meet every seed, every golden pickle and stream, and
 //! mutations of them; records are mutated in the millions by `cargo xtask records`. An input that a fuzzer found belongs into `fuzz/corpus/<target>/`, and is a test from then on.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a helper of a test fails the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a helper of a test fails the test"
+)]
 
 #[allow(
     unreachable_pub,

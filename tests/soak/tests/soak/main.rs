@@ -129,7 +129,7 @@ fn soak(name: &str, case: Case) {
     let took = begin.elapsed().as_secs_f64();
     match outcome {
         Ok(Outcome::Passed(figures)) => println!("{name:<11} {took:5.1} s  {figures}"),
-        Ok(Outcome::Skipped(why)) => testkit::process::skip(&format!("{name}: {why}")),
+        Ok(Outcome::Skipped(why)) => process::skip(&format!("{name}: {why}")),
         Err(error) => panic!("{name}: {took:5.1} s: {error:#}"),
     }
 }
