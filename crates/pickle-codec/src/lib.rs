@@ -88,6 +88,7 @@ mod arbitrary;
 mod budget;
 mod build;
 mod decode;
+mod direct;
 mod document;
 mod encode;
 pub mod inspect;

@@ -6,10 +6,11 @@
 use alloc::string::{String, ToString};
 use core::slice;
 
-use ::serde::de::value::{MapDeserializer, SeqDeserializer, StrDeserializer};
-use ::serde::de::{self, DeserializeSeed, Deserializer, IntoDeserializer, Visitor};
+use ::serde::de::value::{MapDeserializer, SeqDeserializer};
+use ::serde::de::{self, IntoDeserializer, Visitor};
 
 use super::node::{Context, De, through};
+use super::place::{Place, Variant, deserializer, visit_items, visit_pairs};
 use super::value_de;
 use super::view::{self, Part, SLOT, Shape, Want};
 use crate::document::{BigIntRef, Document, Items, Kind, NodeId, NodeRef, Pairs, walk};
@@ -17,8 +18,7 @@ use crate::value::Value;
 use crate::wire::error::{Error, ErrorKind, Result};
 use crate::wire::number::MAX_DECIMAL_BITS;
 
-impl<'c, 'd, 'de> De<'c, 'd, 'de> {
-    /// A number, text or constant as it is; everything else by its shape.
+impl<'c, 'd, 'de> Place<'de> for De<'c, 'd, 'de> {
     #[inline]
     fn scalar<V: Visitor<'de>>(self, want: Want, visitor: V) -> Result<V::Value> {
         let id = self.node.id;
@@ -60,7 +60,6 @@ impl<'c, 'd, 'de> De<'c, 'd, 'de> {
         }
     }
 
-    /// The items of a list, tuple or set; whatever else by its shape.
     #[inline]
     fn seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self.node.id.kind() {
@@ -72,7 +71,6 @@ impl<'c, 'd, 'de> De<'c, 'd, 'de> {
         }
     }
 
-    /// The pairs of a dict; whatever else by its shape.
     #[inline]
     fn map<V: Visitor<'de>>(self, want: Want, visitor: V) -> Result<V::Value> {
         match self.node.id.kind() {
@@ -81,44 +79,6 @@ impl<'c, 'd, 'de> De<'c, 'd, 'de> {
                 self.pairs(want, self.node.document.items(self.node.id), &[], visitor)
             }
             _ => self.visit(want, visitor),
-        }
-    }
-
-    #[inline]
-    pub(super) fn items<V: Visitor<'de>>(self, ids: &'d [NodeId], visitor: V) -> Result<V::Value> {
-        self.enter()?;
-        let mut access = SeqAccess { ids: ids.iter(), len: ids.len(), de: self };
-        let value = visitor.visit_seq(&mut access)?;
-        if access.ids.len() == 0 {
-            Ok(value)
-        } else {
-            Err(de::Error::invalid_length(ids.len(), &"fewer items in the sequence"))
-        }
-    }
-
-    #[inline]
-    fn pairs<V: Visitor<'de>>(
-        self,
-        want: Want,
-        ids: &'d [NodeId],
-        more: &'d [NodeId],
-        visitor: V,
-    ) -> Result<V::Value> {
-        self.enter()?;
-        let (pairs, _) = ids.as_chunks::<2>();
-        let (more, _) = more.as_chunks::<2>();
-        let mut access = MapAccess {
-            pairs: pairs.iter(),
-            more: more.iter(),
-            pair: [NodeId::NONE; 2],
-            fields: want == Want::Struct,
-            de: self,
-        };
-        let value = visitor.visit_map(&mut access)?;
-        if access.pairs.len() + access.more.len() == 0 {
-            Ok(value)
-        } else {
-            Err(de::Error::invalid_length(pairs.len() + more.len(), &"fewer pairs in the map"))
         }
     }
 
@@ -138,8 +98,8 @@ impl<'c, 'd, 'de> De<'c, 'd, 'de> {
                 (Want::Float, Ok(value)) => visitor.visit_f64(value),
                 _ => visitor.visit_str(text),
             },
-            Shape::LentBytes(bytes) if want == Want::Seq => self.bytes(bytes, visitor),
-            Shape::Bytes(bytes) if want == Want::Seq => self.bytes(bytes, visitor),
+            Shape::LentBytes(bytes) if want == Want::Seq => visit_bytes(bytes, self.context, visitor),
+            Shape::Bytes(bytes) if want == Want::Seq => visit_bytes(bytes, self.context, visitor),
             Shape::LentBytes(bytes) => visitor.visit_borrowed_bytes(bytes),
             Shape::Bytes(bytes) => visitor.visit_bytes(bytes),
             Shape::MadeBytes(bytes) => visitor.visit_byte_buf(bytes),
@@ -162,12 +122,102 @@ impl<'c, 'd, 'de> De<'c, 'd, 'de> {
         }
     }
 
-    /// Bytes as a sequence of numbers, for `Vec<u8>` and `[u8; N]`.
-    fn bytes<V: Visitor<'de>>(self, bytes: &[u8], visitor: V) -> Result<V::Value> {
-        // What is made of a byte may take as much as a place.
-        self.context.charge(bytes.len())?;
-        numbers(bytes, visitor)
+    fn variant(self) -> Result<Option<Variant<'de, Self>>> {
+        let ids = match view::open(self.node, Want::Any, self.context)? {
+            Shape::Lent(text) => return Ok(Some(Variant::Lent(text))),
+            Shape::Str(text) => return Ok(Some(Variant::Copied(String::from(text)))),
+            Shape::Made(text) => return Ok(Some(Variant::Copied(text))),
+            Shape::Pairs(Pairs { ids, .. }) if ids.len() == 2 => ids,
+            // `(name, value)`, as serde-pickle writes it, and `(name,)`.
+            Shape::Items(Items { ids, .. }) if matches!(ids.len(), 1 | 2) => ids,
+            _ => return Ok(None),
+        };
+        let Some(name) = ids.first().filter(|id| id.is_text()) else { return Ok(None) };
+        self.enter()?;
+        Ok(Some(Variant::Of(self.child(*name), ids.get(1).map(|&value| self.child(value)))))
     }
+
+    fn show<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        value_de::show(self, visitor)
+    }
+
+    #[inline]
+    fn is_none(self) -> bool {
+        self.node.id == NodeId::NONE
+    }
+
+    #[inline]
+    fn stand_in(self) -> Option<&'static str> {
+        stand_in(self.node.id.kind())
+    }
+
+    fn step(self) -> Option<String> {
+        let id = self.node.id;
+        match self.node.document.text(id) {
+            Some(text) => Some(text.to_string_lossy()),
+            None if id.kind() == Kind::Small => Some(alloc::format!("{}", id.small_value())),
+            None => None,
+        }
+    }
+}
+
+impl<'c, 'd, 'de> De<'c, 'd, 'de> {
+    #[inline]
+    pub(super) fn items<V: Visitor<'de>>(self, ids: &'d [NodeId], visitor: V) -> Result<V::Value> {
+        self.enter()?;
+        visit_items(ids.iter().map(move |&id| self.child(id)), visitor)
+    }
+
+    #[inline]
+    fn pairs<V: Visitor<'de>>(
+        self,
+        want: Want,
+        ids: &'d [NodeId],
+        more: &'d [NodeId],
+        visitor: V,
+    ) -> Result<V::Value> {
+        self.enter()?;
+        let (pairs, _) = ids.as_chunks::<2>();
+        let (more, _) = more.as_chunks::<2>();
+        visit_pairs(PairPlaces { pairs: pairs.iter(), more: more.iter(), de: self }, want, visitor)
+    }
+}
+
+/// The pairs of a dict, or of the two dicts of an object's attributes.
+struct PairPlaces<'c, 'd, 'de> {
+    pairs: slice::Iter<'d, [NodeId; 2]>,
+    /// The pairs behind those.
+    more: slice::Iter<'d, [NodeId; 2]>,
+    de: De<'c, 'd, 'de>,
+}
+
+impl<'c, 'd, 'de> Iterator for PairPlaces<'c, 'd, 'de> {
+    type Item = (De<'c, 'd, 'de>, De<'c, 'd, 'de>);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let &[key, value] = self.pairs.next().or_else(|| self.more.next())?;
+        Some((self.de.child(key), self.de.child(value)))
+    }
+
+    #[inline]
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let len = self.pairs.len() + self.more.len();
+        (len, Some(len))
+    }
+}
+
+impl ExactSizeIterator for PairPlaces<'_, '_, '_> {}
+
+/// Bytes as a sequence of numbers, for `Vec<u8>` and `[u8; N]`.
+pub(super) fn visit_bytes<'de, V: Visitor<'de>>(
+    bytes: &[u8],
+    context: &Context,
+    visitor: V,
+) -> Result<V::Value> {
+    // What is made of a byte may take as much as a place.
+    context.charge(bytes.len())?;
+    numbers(bytes, visitor)
 }
 
 /// Numbers as a sequence.
@@ -211,301 +261,19 @@ fn visit_big<'de, V: Visitor<'de>>(value: BigIntRef<'_>, want: Want, visitor: V)
     visitor.visit_string(value.to_string())
 }
 
-macro_rules! scalars {
-    ($($method:ident $want:ident,)*) => {
-        $(
-            #[inline]
-            fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-                self.scalar(Want::$want, visitor)
-            }
-        )*
-    };
-}
+deserializer!(De<'_, '_, 'de>);
 
-impl<'de> Deserializer<'de> for De<'_, '_, 'de> {
-    type Error = Error;
-
-    scalars! {
-        deserialize_any Any,
-        deserialize_bool Scalar,
-        deserialize_i8 Scalar,
-        deserialize_i16 Scalar,
-        deserialize_i32 Scalar,
-        deserialize_i64 Scalar,
-        deserialize_i128 Scalar,
-        deserialize_u8 Scalar,
-        deserialize_u16 Scalar,
-        deserialize_u32 Scalar,
-        deserialize_u64 Scalar,
-        deserialize_u128 Scalar,
-        deserialize_f32 Float,
-        deserialize_f64 Float,
-        deserialize_char Scalar,
-        deserialize_str Scalar,
-        deserialize_string Scalar,
-        deserialize_bytes Bytes,
-        deserialize_byte_buf Bytes,
-        deserialize_unit Unit,
-    }
-
-    #[inline]
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        self.seq(visitor)
-    }
-
-    #[inline]
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        self.map(Want::Map, visitor)
-    }
-
-    #[inline]
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        if self.node.id == NodeId::NONE { visitor.visit_none() } else { visitor.visit_some(self) }
-    }
-
-    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value> {
-        self.visit(Want::Unit, visitor)
-    }
-
-    #[inline]
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value> {
-        if name == value_de::NAME {
-            value_de::show(self, visitor)
-        } else {
-            visitor.visit_newtype_struct(self)
-        }
-    }
-
-    #[inline]
-    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value> {
-        self.seq(visitor)
-    }
-
-    #[inline]
-    fn deserialize_tuple_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: usize,
-        visitor: V,
-    ) -> Result<V::Value> {
-        self.seq(visitor)
-    }
-
-    #[inline]
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value> {
-        self.map(Want::Struct, visitor)
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value> {
-        let ids = match view::open(self.node, Want::Any, self.context)? {
-            Shape::Lent(text) => {
-                return visitor.visit_enum(de::value::BorrowedStrDeserializer::<Error>::new(text));
-            }
-            Shape::Str(text) => return visitor.visit_enum(StrDeserializer::<Error>::new(text)),
-            Shape::Made(text) => return visitor.visit_enum(text.into_deserializer()),
-            Shape::Pairs(Pairs { ids, .. })
-                if ids.len() == 2 && ids.first().is_some_and(|id| id.is_text()) =>
-            {
-                ids
-            }
-            // `(name, value)`, as serde-pickle writes it, and `(name,)`.
-            Shape::Items(Items { ids, .. })
-                if matches!(ids.len(), 1 | 2) && ids.first().is_some_and(|id| id.is_text()) =>
-            {
-                ids
-            }
-            _ => {
-                return Err(Error::message(
-                    "an enum has to be text, a dict from a name to a value, or a tuple of both",
-                ));
-            }
-        };
-        self.enter()?;
-        let key = self.child(ids.first().copied().unwrap_or(NodeId::NONE));
-        let value = ids.get(1).map(|&value| self.child(value));
-        visitor.visit_enum(EnumAccess { key, value })
-    }
-
-    #[inline]
-    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        // A struct's own keys come through `Field`; those of a map are as they are, and what is
-        // flattened into a struct keeps them.
-        self.scalar(Want::Scalar, visitor)
-    }
-
-    #[inline]
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        visitor.visit_unit()
-    }
-}
-
-struct SeqAccess<'c, 'd, 'de> {
-    ids: slice::Iter<'d, NodeId>,
-    len: usize,
-    de: De<'c, 'd, 'de>,
-}
-
-impl<'de> de::SeqAccess<'de> for &mut SeqAccess<'_, '_, 'de> {
-    type Error = Error;
-
-    #[inline]
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {
-        let Some(&id) = self.ids.next() else { return Ok(None) };
-        match seed.deserialize(self.de.child(id)) {
-            Ok(value) => Ok(Some(value)),
-            Err(error) => Err(error.at_item(self.len - self.ids.len() - 1)),
-        }
-    }
-
-    #[inline]
-    fn size_hint(&self) -> Option<usize> {
-        Some(self.ids.len())
-    }
-}
-
-struct MapAccess<'c, 'd, 'de> {
-    pairs: slice::Iter<'d, [NodeId; 2]>,
-    /// The pairs behind those.
-    more: slice::Iter<'d, [NodeId; 2]>,
-    /// The pair whose key was read last.
-    pair: [NodeId; 2],
-    /// The keys are the names of a struct's fields.
-    fields: bool,
-    de: De<'c, 'd, 'de>,
-}
-
-impl MapAccess<'_, '_, '_> {
-    /// The text of the key that was read last.
-    #[cold]
-    fn key(&self) -> String {
-        let [key, _] = self.pair;
-        match self.de.node.document.text(key) {
-            Some(text) => text.to_string_lossy(),
-            None if key.kind() == Kind::Small => alloc::format!("{}", key.small_value()),
-            None => String::from(stand_in(key)),
-        }
-    }
-}
-
-impl<'de> de::MapAccess<'de> for &mut MapAccess<'_, '_, 'de> {
-    type Error = Error;
-
-    #[inline]
-    fn next_key_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {
-        let Some(&pair) = self.pairs.next().or_else(|| self.more.next()) else { return Ok(None) };
-        self.pair = pair;
-        let key = self.de.child(pair[0]);
-        if self.fields { seed.deserialize(Field(key)).map(Some) } else { seed.deserialize(key).map(Some) }
-    }
-
-    #[inline]
-    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value> {
-        match seed.deserialize(self.de.child(self.pair[1])) {
-            Ok(value) => Ok(value),
-            Err(error) => Err(error.at_key(&self.key())),
-        }
-    }
-
-    #[inline]
-    fn size_hint(&self) -> Option<usize> {
-        Some(self.pairs.len() + self.more.len())
-    }
-}
-
-/// A key of a dict that is read as a struct. Where Python has a key that is no text, the struct has no
-/// such field; a number must not pass for the place of one.
-struct Field<'c, 'd, 'de>(De<'c, 'd, 'de>);
-
-impl<'de> Deserializer<'de> for Field<'_, '_, 'de> {
-    type Error = Error;
-
-    #[inline]
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        self.0.deserialize_any(visitor)
-    }
-
-    #[inline]
-    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        let id = self.0.node.id;
-        match id.kind() {
-            Kind::Str | Kind::Text | Kind::Bytes | Kind::Blob => self.0.scalar(Want::Scalar, visitor),
-            _ => visitor.visit_str(stand_in(id)),
-        }
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value> {
-        self.0.deserialize_newtype_struct(name, visitor)
-    }
-
-    ::serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
-        unit_struct seq tuple tuple_struct map struct enum ignored_any
-    }
-}
-
-/// What stands in messages for a key that is no text; no field of a struct is named so.
-const fn stand_in(id: NodeId) -> &'static str {
-    match id.kind() {
+/// What stands in messages for a key that is neither text nor bytes; no field of a struct is named so.
+pub(super) const fn stand_in(kind: Kind) -> Option<&'static str> {
+    Some(match kind {
+        Kind::Str | Kind::Text | Kind::Bytes | Kind::Blob => return None,
         Kind::Constant => "<constant>",
         Kind::Small | Kind::Int | Kind::Big => "<int>",
         Kind::Float => "<float>",
-        Kind::Bytes | Kind::Blob | Kind::ByteArray => "<bytes>",
+        Kind::ByteArray => "<bytes>",
         Kind::Tuple => "<tuple>",
         _ => "<object>",
-    }
-}
-
-struct EnumAccess<'c, 'd, 'de> {
-    key: De<'c, 'd, 'de>,
-    value: Option<De<'c, 'd, 'de>>,
-}
-
-impl<'c, 'd, 'de> de::EnumAccess<'de> for EnumAccess<'c, 'd, 'de> {
-    type Error = Error;
-    type Variant = Contents<'c, 'd, 'de>;
-
-    fn variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<(T::Value, Contents<'c, 'd, 'de>)> {
-        Ok((seed.deserialize(self.key)?, Contents(self.value)))
-    }
-}
-
-/// The contents of an enum's variant, if there are any.
-struct Contents<'c, 'd, 'de>(Option<De<'c, 'd, 'de>>);
-
-impl<'c, 'd, 'de> Contents<'c, 'd, 'de> {
-    fn some(self) -> Result<De<'c, 'd, 'de>> {
-        self.0.ok_or_else(|| Error::message("a variant without its contents"))
-    }
-}
-
-impl<'de> de::VariantAccess<'de> for Contents<'_, '_, 'de> {
-    type Error = Error;
-
-    fn unit_variant(self) -> Result<()> {
-        self.0.map_or(Ok(()), de::Deserialize::deserialize)
-    }
-
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value> {
-        seed.deserialize(self.some()?)
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value> {
-        self.some()?.seq(visitor)
-    }
-
-    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], visitor: V) -> Result<V::Value> {
-        self.some()?.map(Want::Struct, visitor)
-    }
+    })
 }
 
 /// A named part of an object.

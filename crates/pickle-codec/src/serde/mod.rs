@@ -8,6 +8,8 @@ mod events;
 #[cfg(feature = "std")]
 mod from_reader;
 mod node;
+mod outlined;
+mod place;
 mod ser;
 mod serializer;
 mod tape;
@@ -96,6 +98,9 @@ pub fn from_slice<'de, T: Deserialize<'de>>(input: &'de [u8]) -> Result<T> {
 /// # Errors
 /// As [`from_slice`].
 pub fn from_slice_with<'de, T: Deserialize<'de>>(input: &'de [u8], options: &DecodeOptions) -> Result<T> {
+    if let Some(value) = outlined::read(input, options) {
+        return Ok(value);
+    }
     let document = Decoder::with_options(options.clone()).decode(input)?;
     from_node(document.root())
 }

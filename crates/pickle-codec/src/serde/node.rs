@@ -3,6 +3,7 @@
 use core::cell::Cell;
 
 use crate::document::{Document, NodeId, NodeRef};
+use crate::limits::{Limits, ValueLimits};
 use crate::wire::error::{Error, ErrorKind, Result};
 
 /// What all deserializers of one read share.
@@ -15,6 +16,12 @@ impl Context {
     /// The limits of the document's own decode.
     pub(super) const fn of(document: &Document<'_>) -> Self {
         Self { left: Cell::new(document.limits.expansion), max_depth: document.limits.depth }
+    }
+
+    /// The limits of a read of an input of this length.
+    pub(super) fn new(limits: &Limits, input_len: usize) -> Self {
+        let limits = ValueLimits::new(limits, input_len);
+        Self { left: Cell::new(limits.expansion), max_depth: limits.depth }
     }
 
     /// A value is a tree: what it holds is in memory already.

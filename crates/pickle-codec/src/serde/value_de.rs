@@ -20,8 +20,9 @@ use ::serde::de::{
 use num_bigint::BigInt;
 
 use super::node::{De, through};
+use super::place::Place;
 use super::view::SLOT;
-use crate::document::{Construct, KnownClass, Node, NodeId, walk};
+use crate::document::{Construct, Kind, KnownClass, Node, NodeId, walk};
 use crate::value::{ObjectValue, Value};
 use crate::wire::error::{Error, Result};
 use crate::wire::text::Str;
@@ -128,6 +129,56 @@ impl<'de> Keep<'de, 'de> for Lend {
     }
 }
 
+/// Shows a tuple, set or frozenset of an outline to a [`Reading`].
+pub(super) fn show_items<'de, P: Place<'de>, V: Visitor<'de>>(
+    kind: Kind,
+    place: P,
+    visitor: V,
+) -> Result<V::Value> {
+    let special = match kind {
+        Kind::Tuple => Special::Tuple,
+        Kind::Set => Special::Set,
+        Kind::FrozenSet => Special::FrozenSet,
+        _ => return place.deserialize_any(visitor),
+    };
+    visitor.visit_enum(ShownItems { special, place })
+}
+
+/// A place with items as an enum.
+struct ShownItems<P> {
+    special: Special,
+    place: P,
+}
+
+impl<'de, P: Place<'de>> EnumAccess<'de> for ShownItems<P> {
+    type Error = Error;
+    type Variant = Self;
+
+    fn variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<(T::Value, Self)> {
+        Ok((seed.deserialize(self.special.number())?, self))
+    }
+}
+
+impl<'de, P: Place<'de>> VariantAccess<'de> for ShownItems<P> {
+    type Error = Error;
+
+    fn unit_variant(self) -> Result<()> {
+        Err(Error::message("a value has contents"))
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, _: T) -> Result<T::Value> {
+        Err(Error::message("a value has more than one part"))
+    }
+
+    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], visitor: V) -> Result<V::Value> {
+        self.place.seq(visitor)
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value> {
+        self.place.seq(visitor)
+    }
+}
+
 /// Shows a node to a [`Reading`].
 pub(super) fn show<'de, V: Visitor<'de>>(de: De<'_, '_, 'de>, visitor: V) -> Result<V::Value> {
     let special = match de.node.view() {
@@ -160,14 +211,20 @@ struct Shown<'c, 'd, 'de> {
     de: De<'c, 'd, 'de>,
 }
 
+impl Special {
+    /// The number of its variant, as a deserializer.
+    fn number(self) -> U32Deserializer<Error> {
+        let place = SPECIALS.iter().position(|&special| special == self).unwrap_or_default();
+        U32Deserializer::new(FIRST + u32::try_from(place).unwrap_or_default())
+    }
+}
+
 impl<'de> EnumAccess<'de> for Shown<'_, '_, 'de> {
     type Error = Error;
     type Variant = Self;
 
     fn variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<(T::Value, Self)> {
-        let place = SPECIALS.iter().position(|&special| special == self.special).unwrap_or_default();
-        let number = FIRST + u32::try_from(place).unwrap_or_default();
-        Ok((seed.deserialize(U32Deserializer::<Error>::new(number))?, self))
+        Ok((seed.deserialize(self.special.number())?, self))
     }
 }
 

@@ -1,0 +1,589 @@
+//! The outline of a pickle that is a tree: its values in the order of Python's literals.
+//!
+//! serde asks from the outside in: a container first, then its items. A pickle tells from the inside out:
+//! nothing says at EMPTY_LIST how many items will follow, or where a tuple began that TUPLE2 ends. So one
+//! pass over the opcodes writes down what serde will ask for, a token a value:
+//!
+//! ```text
+//! {"a": [1, "x"], "b": (None,)}
+//!
+//! dict 2, extent 12 | "a" | list 2, extent 4 | 1 | "x" | "b" | tuple 1, extent 3 | None
+//! ```
+//!
+//! A container is two tokens, how many items it has and how many tokens it takes with all of them; its
+//! items follow. A list or dict is opened before its items, so their tokens stand where they belong; those
+//! of a tuple are moved up by two when its end is met. Text that is fetched from the memo is one more token
+//! for the same text.
+//!
+//! What ends the attempt: fetching a container, names and calls, keys that are neither text nor integers
+//! of 64 bits, equal keys, gaps in the memo, numbers and text in lines, surrogates, and whatever would
+//! come near a limit.
+
+use alloc::vec::Vec;
+
+use crate::build::keys::KeyIndex;
+use crate::build::meter::Meter;
+use crate::document::hash::{hash_bytes, seed};
+use crate::document::{Kind, NodeId};
+use crate::options::{DecodeOptions, Py2Str};
+use crate::wire::number;
+use crate::wire::opcode::Opcode;
+use crate::wire::reader::{Reader, float8, int4, uint1, uint2, uint4, uint8};
+
+/// Dicts of up to this many keys are compared key by key.
+const FEW: usize = 8;
+
+/// Memo indexes may leave gaps of this size, as those of Python 2, which start at 1.
+const MAX_GAP: u64 = 16;
+
+/// Tokens that a container takes besides its items.
+const HEAD: usize = 2;
+
+/// A pickle that is a tree, in the order of its literals.
+///
+/// A token has the form of a node id, but that its index is one into the tables here, and for a container
+/// the number of its items or pairs.
+#[derive(Debug)]
+pub(crate) struct Outline<'a> {
+    tokens: Vec<NodeId>,
+    pub(crate) strs: Vec<&'a str>,
+    pub(crate) ints: Vec<i64>,
+    pub(crate) floats: Vec<f64>,
+    pub(crate) bytes: Vec<&'a [u8]>,
+}
+
+impl<'a> Outline<'a> {
+    /// The outline of an input that is one pickle; `None` if it is for the decoder.
+    pub(crate) fn read(input: &'a [u8], options: &DecodeOptions) -> Option<Self> {
+        let limits = &options.limits;
+        // The decoder needs more memory than this, so only it can tell whether a smaller limit is met.
+        if input.len() > limits.max_input_len || limits.max_memory.is_some() {
+            return None;
+        }
+        let mut scan = Scan {
+            reader: Reader::new(input),
+            meter: Meter::new(limits.memory(input.len()), input.len()),
+            outline: Self {
+                tokens: Vec::new(),
+                strs: Vec::new(),
+                ints: Vec::new(),
+                floats: Vec::new(),
+                bytes: Vec::new(),
+            },
+            stack: Vec::new(),
+            marks: Vec::new(),
+            fence: 0,
+            memo: Vec::new(),
+            has_gaps: false,
+            last_keys: [NodeId::ABSENT; FEW],
+            check: Check::Nothing,
+            moves: input.len().saturating_mul(4),
+            max_depth: u32::try_from(limits.max_depth).unwrap_or(u32::MAX),
+            py2_text: options.py2_str == Py2Str::Auto,
+        };
+        scan.run()?;
+        if scan.reader.offset() != input.len() {
+            return None;
+        }
+        scan.check_keys()?;
+        Some(scan.outline)
+    }
+
+    /// The token at a place; the root is at 0.
+    #[inline]
+    pub(crate) fn token(&self, at: usize) -> NodeId {
+        self.tokens.get(at).copied().unwrap_or(NodeId::ABSENT)
+    }
+
+    /// The place behind a value.
+    #[inline]
+    pub(crate) fn next(&self, at: usize) -> usize {
+        if self.token(at).is_container() { at + self.token(at + 1).index() } else { at + 1 }
+    }
+
+    /// The place of a container's first item.
+    #[inline]
+    pub(crate) const fn first(at: usize) -> usize {
+        at + HEAD
+    }
+
+    /// Whether two keys are equal, each text or an integer.
+    #[inline]
+    fn are_equal(&self, one: NodeId, other: NodeId) -> bool {
+        match (one.kind(), other.kind()) {
+            (Kind::Str, Kind::Str) => one == other || self.strs.get(one.index()) == self.strs.get(other.index()),
+            // An integer that fits a token is nowhere else.
+            (Kind::Int, Kind::Int) => self.ints.get(one.index()) == self.ints.get(other.index()),
+            _ => one == other,
+        }
+    }
+
+    fn hash(&self, key: NodeId, seed: u64) -> Option<u64> {
+        Some(match key.kind() {
+            Kind::Str => hash_bytes(self.strs.get(key.index())?.as_bytes(), seed),
+            Kind::Small => hash_bytes(&key.small_value().to_le_bytes(), seed),
+            Kind::Int => hash_bytes(&self.ints.get(key.index())?.to_le_bytes(), seed),
+            _ => return None,
+        })
+    }
+}
+
+/// A value on the stack: the place of its first token, and how deep it nests.
+#[derive(Clone, Copy)]
+struct Start {
+    at: u32,
+    depth: u32,
+}
+
+/// Which keys have not been compared yet.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Check {
+    Nothing,
+    /// Those of large dicts, and members of sets.
+    Large,
+    /// Those of all dicts, because some came in more than one batch.
+    All,
+}
+
+struct Scan<'a> {
+    reader: Reader<'a>,
+    meter: Meter,
+    outline: Outline<'a>,
+    stack: Vec<Start>,
+    marks: Vec<u32>,
+    /// Height of the stack at the last mark: nothing below it may be taken.
+    fence: usize,
+    /// Tokens of what was stored; a container is [`NodeId::ABSENT`], because fetching one ends the attempt.
+    memo: Vec<NodeId>,
+    has_gaps: bool,
+    /// The keys of the last small dict, which are known to differ: records of one type share their keys.
+    last_keys: [NodeId; FEW],
+    check: Check,
+    /// Tokens that may still be moved. Small tuples around large values, one around another, would move
+    /// the same ones again and again.
+    moves: usize,
+    max_depth: u32,
+    py2_text: bool,
+}
+
+impl<'a> Scan<'a> {
+    fn run(&mut self) -> Option<()> {
+        loop {
+            let token = match Opcode::from_byte(self.reader.opcode_byte()?)? {
+                Opcode::Binunicode => {
+                    let len = self.reader.argument(uint4).ok()?;
+                    self.text(u64::from(len))?;
+                    continue;
+                }
+                Opcode::ShortBinunicode => {
+                    let len = self.reader.argument(uint1).ok()?;
+                    self.text(u64::from(len))?;
+                    continue;
+                }
+                Opcode::Binget => {
+                    let index = self.reader.argument(uint1).ok()?;
+                    self.get(usize::from(index))?
+                }
+                Opcode::LongBinget => {
+                    let index = self.reader.argument(uint4).ok()?;
+                    self.get(usize::try_from(index).ok()?)?
+                }
+                Opcode::Binint1 => NodeId::small(self.reader.argument(uint1).ok()?.into())?,
+                Opcode::Binint2 => NodeId::small(self.reader.argument(uint2).ok()?.into())?,
+                Opcode::Binint => {
+                    let value = self.reader.argument(int4).ok()?;
+                    self.int(value.into())?
+                }
+                Opcode::Long1 => {
+                    let len = self.reader.argument(uint1).ok()?;
+                    let bytes = self.reader.counted(len.into()).ok()?;
+                    self.int(number::small(number::minimal(bytes))?)?
+                }
+                Opcode::Binfloat => {
+                    let value = self.reader.argument(float8).ok()?;
+                    let token = NodeId::new(Kind::Float, self.outline.floats.len()).ok()?;
+                    self.meter.push(&mut self.outline.floats, value).ok()?;
+                    token
+                }
+                Opcode::None => NodeId::NONE,
+                Opcode::Newtrue => NodeId::TRUE,
+                Opcode::Newfalse => NodeId::FALSE,
+                Opcode::Memoize => {
+                    self.memoize()?;
+                    continue;
+                }
+                Opcode::Binput => {
+                    let index = self.reader.argument(uint1).ok()?;
+                    self.put(index.into())?;
+                    continue;
+                }
+                Opcode::LongBinput => {
+                    let index = self.reader.argument(uint4).ok()?;
+                    self.put(index.into())?;
+                    continue;
+                }
+                Opcode::Mark => {
+                    self.fence = self.stack.len();
+                    let height = u32::try_from(self.fence).ok()?;
+                    self.meter.push(&mut self.marks, height).ok()?;
+                    continue;
+                }
+                Opcode::EmptyDict => {
+                    self.open(Kind::Dict)?;
+                    continue;
+                }
+                Opcode::EmptyList => {
+                    self.open(Kind::List)?;
+                    continue;
+                }
+                Opcode::EmptySet => {
+                    self.open(Kind::Set)?;
+                    continue;
+                }
+                Opcode::EmptyTuple => {
+                    self.open(Kind::Tuple)?;
+                    continue;
+                }
+                Opcode::Setitems => {
+                    let mark = self.pop_mark()?;
+                    self.set_items(mark)?;
+                    continue;
+                }
+                Opcode::Setitem => {
+                    self.set_items(self.stack.len().checked_sub(2)?)?;
+                    continue;
+                }
+                Opcode::Appends => {
+                    let mark = self.pop_mark()?;
+                    self.append(mark, Kind::List)?;
+                    continue;
+                }
+                Opcode::Append => {
+                    self.append(self.stack.len().checked_sub(1)?, Kind::List)?;
+                    continue;
+                }
+                Opcode::Additems => {
+                    let mark = self.pop_mark()?;
+                    self.check = self.check.max(Check::Large);
+                    self.append(mark, Kind::Set)?;
+                    continue;
+                }
+                Opcode::Tuple1 => {
+                    self.wrap(self.stack.len().checked_sub(1)?, Kind::Tuple)?;
+                    continue;
+                }
+                Opcode::Tuple2 => {
+                    self.wrap(self.stack.len().checked_sub(2)?, Kind::Tuple)?;
+                    continue;
+                }
+                Opcode::Tuple3 => {
+                    self.wrap(self.stack.len().checked_sub(3)?, Kind::Tuple)?;
+                    continue;
+                }
+                Opcode::Tuple => {
+                    let mark = self.pop_mark()?;
+                    self.wrap(mark, Kind::Tuple)?;
+                    continue;
+                }
+                Opcode::Frozenset => {
+                    let mark = self.pop_mark()?;
+                    self.check = self.check.max(Check::Large);
+                    self.wrap(mark, Kind::FrozenSet)?;
+                    continue;
+                }
+                Opcode::ShortBinbytes => {
+                    let len = self.reader.argument(uint1).ok()?;
+                    self.bytes(len.into())?
+                }
+                Opcode::Binbytes => {
+                    let len = self.reader.argument(uint4).ok()?;
+                    self.bytes(len.into())?
+                }
+                Opcode::Binbytes8 => {
+                    let len = self.reader.argument(uint8).ok()?;
+                    self.bytes(len)?
+                }
+                Opcode::ShortBinstring if self.py2_text => {
+                    let len = self.reader.argument(uint1).ok()?;
+                    self.text(len.into())?;
+                    continue;
+                }
+                Opcode::Proto => {
+                    if self.reader.argument(uint1).ok()? > 5 {
+                        return None;
+                    }
+                    continue;
+                }
+                Opcode::Frame => {
+                    let len = self.reader.argument(uint8).ok()?;
+                    self.reader.enter_frame(len).ok()?;
+                    continue;
+                }
+                Opcode::Stop => {
+                    let is_done = self.stack.len() == 1 && self.marks.is_empty();
+                    return is_done.then_some(());
+                }
+                _ => return None,
+            };
+            self.push(token)?;
+        }
+    }
+
+    /// A value without parts.
+    #[inline]
+    fn push(&mut self, token: NodeId) -> Option<()> {
+        let at = u32::try_from(self.outline.tokens.len()).ok()?;
+        self.meter.push(&mut self.outline.tokens, token).ok()?;
+        self.meter.push(&mut self.stack, Start { at, depth: 0 }).ok()
+    }
+
+    /// Text, and the PUT that picklers write behind it.
+    #[inline]
+    fn text(&mut self, len: u64) -> Option<()> {
+        let text = self.reader.text(len).ok()?.ok()?;
+        let token = NodeId::new(Kind::Str, self.outline.strs.len()).ok()?;
+        self.meter.push(&mut self.outline.strs, text).ok()?;
+        self.push(token)?;
+        match *self.reader.window() {
+            [b'\x94', ..] if !self.has_gaps => {
+                self.reader.skip(1);
+                self.meter.push(&mut self.memo, token).ok()
+            }
+            [b'q', index, ..] if usize::from(index) == self.memo.len() => {
+                self.reader.skip(2);
+                self.meter.push(&mut self.memo, token).ok()
+            }
+            _ => Some(()),
+        }
+    }
+
+    #[inline]
+    fn int(&mut self, value: i64) -> Option<NodeId> {
+        if let Some(token) = NodeId::small(value) {
+            return Some(token);
+        }
+        let token = NodeId::new(Kind::Int, self.outline.ints.len()).ok()?;
+        self.meter.push(&mut self.outline.ints, value).ok()?;
+        Some(token)
+    }
+
+    fn bytes(&mut self, len: u64) -> Option<NodeId> {
+        let bytes = self.reader.counted(len).ok()?;
+        let token = NodeId::new(Kind::Bytes, self.outline.bytes.len()).ok()?;
+        self.meter.push(&mut self.outline.bytes, bytes).ok()?;
+        Some(token)
+    }
+
+    /// An empty container.
+    #[inline]
+    fn open(&mut self, kind: Kind) -> Option<()> {
+        if self.max_depth == 0 {
+            return None;
+        }
+        let at = u32::try_from(self.outline.tokens.len()).ok()?;
+        self.meter.reserve(&mut self.outline.tokens, HEAD).ok()?;
+        self.outline.tokens.push(NodeId::new(kind, 0).ok()?);
+        self.outline.tokens.push(NodeId::new(kind, HEAD).ok()?);
+        self.meter.push(&mut self.stack, Start { at, depth: 1 }).ok()
+    }
+
+    /// What stands in the memo for the top of the stack.
+    #[inline]
+    fn top(&self) -> Option<NodeId> {
+        let top = self.stack.last().filter(|_| self.stack.len() > self.fence)?;
+        let token = self.outline.token(top.at as usize);
+        Some(if token.is_container() { NodeId::ABSENT } else { token })
+    }
+
+    #[inline]
+    fn memoize(&mut self) -> Option<()> {
+        // MEMOIZE takes the number of entries, which gaps make less than the length.
+        if self.has_gaps {
+            return None;
+        }
+        let token = self.top()?;
+        self.meter.push(&mut self.memo, token).ok()
+    }
+
+    #[inline]
+    fn put(&mut self, index: u64) -> Option<()> {
+        let token = self.top()?;
+        if index == self.memo.len() as u64 {
+            return self.meter.push(&mut self.memo, token).ok();
+        }
+        self.put_elsewhere(index, token)
+    }
+
+    #[cold]
+    fn put_elsewhere(&mut self, index: u64, token: NodeId) -> Option<()> {
+        self.has_gaps = true;
+        let place = usize::try_from(index).ok()?;
+        if let Some(slot) = self.memo.get_mut(place) {
+            *slot = token;
+            return Some(());
+        }
+        if index.checked_sub(self.memo.len() as u64)? > MAX_GAP {
+            return None;
+        }
+        while self.memo.len() < place {
+            self.meter.push(&mut self.memo, NodeId::ABSENT).ok()?;
+        }
+        self.meter.push(&mut self.memo, token).ok()
+    }
+
+    #[inline]
+    fn get(&self, index: usize) -> Option<NodeId> {
+        self.memo.get(index).copied().filter(|&token| token != NodeId::ABSENT)
+    }
+
+    #[inline]
+    fn pop_mark(&mut self) -> Option<usize> {
+        let mark = self.marks.pop()?;
+        self.fence = self.marks.last().map_or(0, |&mark| mark as usize);
+        Some(mark as usize)
+    }
+
+    /// The depth of a container of what lies above `start`.
+    #[inline]
+    fn depth_above(&self, start: usize) -> Option<u32> {
+        let deepest = self.stack.get(start..)?.iter().map(|item| item.depth).max().unwrap_or(0);
+        (deepest < self.max_depth).then_some(deepest + 1)
+    }
+
+    /// Moves what lies above `start` into the container below it, which gets `more` items or pairs.
+    #[inline]
+    fn fill(&mut self, start: usize, kind: Kind, more: usize) -> Option<()> {
+        let depth = self.depth_above(start)?;
+        let end = self.outline.tokens.len();
+        let target = self.stack.get_mut(start.checked_sub(1)?)?;
+        target.depth = target.depth.max(depth);
+        let at = target.at as usize;
+        let [head, extent] = self.outline.tokens.get_mut(at..)?.first_chunk_mut::<HEAD>()?;
+        *head = NodeId::new(kind, head.index() + more).ok()?;
+        *extent = NodeId::new(kind, end - at).ok()?;
+        self.stack.truncate(start);
+        Some(())
+    }
+
+    /// The container below `start`, where `start` is not below the last mark.
+    #[inline]
+    fn target(&self, start: usize, kind: Kind) -> Option<NodeId> {
+        let below = self.stack.get(start.checked_sub(1)?).filter(|_| start > self.fence)?;
+        Some(self.outline.token(below.at as usize)).filter(|token| token.kind() == kind)
+    }
+
+    #[inline]
+    fn append(&mut self, start: usize, kind: Kind) -> Option<()> {
+        self.target(start, kind)?;
+        self.fill(start, kind, self.stack.len() - start)
+    }
+
+    #[inline]
+    fn set_items(&mut self, start: usize) -> Option<()> {
+        let known = self.target(start, Kind::Dict)?.index();
+        let (pairs, odd) = self.stack.get(start..)?.as_chunks::<2>();
+        let count = pairs.len();
+        if !odd.is_empty() {
+            return None;
+        }
+        if count > FEW {
+            self.check = self.check.max(Check::Large);
+        } else if known > 0 {
+            self.check = Check::All;
+        } else {
+            let mut keys = [NodeId::ABSENT; FEW];
+            for (slot, [key, _]) in keys.iter_mut().zip(pairs) {
+                *slot = self.outline.token(key.at as usize);
+            }
+            if keys != self.last_keys {
+                self.compare_few(&keys, count)?;
+                self.last_keys = keys;
+            }
+        }
+        self.fill(start, Kind::Dict, count)
+    }
+
+    /// Compares the keys of a small dict.
+    fn compare_few(&self, keys: &[NodeId; FEW], count: usize) -> Option<()> {
+        for (place, key) in keys.iter().enumerate().take(count) {
+            let mut before = keys.iter().take(place);
+            if !matches!(key.kind(), Kind::Str | Kind::Small | Kind::Int)
+                || before.any(|other| self.outline.are_equal(*key, *other))
+            {
+                return None;
+            }
+        }
+        Some(())
+    }
+
+    /// A container of what lies above `start`, which has begun with the first of it.
+    #[inline]
+    fn wrap(&mut self, start: usize, kind: Kind) -> Option<()> {
+        if start < self.fence {
+            return None;
+        }
+        let depth = self.depth_above(start)?;
+        let end = self.outline.tokens.len();
+        let at = self.stack.get(start).map_or(end, |first| first.at as usize);
+        self.moves = self.moves.checked_sub(end - at)?;
+        let count = self.stack.len() - start;
+        let tokens = &mut self.outline.tokens;
+        self.meter.reserve(tokens, HEAD).ok()?;
+        tokens.extend([NodeId::ABSENT; HEAD]);
+        tokens.copy_within(at..end, at + HEAD);
+        let head = tokens.get_mut(at..)?.first_chunk_mut::<HEAD>()?;
+        *head = [NodeId::new(kind, count).ok()?, NodeId::new(kind, end - at + HEAD).ok()?];
+        self.stack.truncate(start);
+        self.meter.push(&mut self.stack, Start { at: u32::try_from(at).ok()?, depth }).ok()
+    }
+
+    /// Compares the keys that have not been compared yet.
+    fn check_keys(&mut self) -> Option<()> {
+        if self.check == Check::Nothing {
+            return Some(());
+        }
+        let mut index = KeyIndex::default();
+        let seed = seed();
+        let mut at = 0;
+        while at < self.outline.tokens.len() {
+            let token = self.outline.token(at);
+            let is_due = match token.kind() {
+                Kind::Dict => token.index() > FEW || self.check == Check::All,
+                kind => matches!(kind, Kind::Set | Kind::FrozenSet),
+            };
+            if is_due {
+                self.compare(at, &mut index, seed)?;
+            }
+            at += if token.is_container() { HEAD } else { 1 };
+        }
+        Some(())
+    }
+
+    /// Compares all keys of one dict, or members of a set.
+    fn compare(&mut self, at: usize, index: &mut KeyIndex, seed: u64) -> Option<()> {
+        let token = self.outline.token(at);
+        let is_dict = token.kind() == Kind::Dict;
+        // Up to four slots a key, and half as many while the table grows.
+        let bytes = token.index().saturating_mul(48).saturating_add(KeyIndex::first_bytes(token.index()));
+        self.meter.charge(bytes).ok()?;
+        index.reset(token.index());
+        let mut place = Outline::first(at);
+        for _ in 0..token.index() {
+            if index.room() == 0 {
+                index.double();
+            }
+            let key = self.outline.token(place);
+            let outline = &self.outline;
+            let hash = outline.hash(key, seed)?;
+            let found = index.find_or_insert(hash, u32::try_from(place).ok()?, |other| {
+                Ok(outline.are_equal(key, outline.token(other as usize)))
+            });
+            if found.ok()?.is_some() {
+                return None;
+            }
+            place = if is_dict { outline.next(place + 1) } else { place + 1 };
+        }
+        self.meter.release(bytes);
+        Some(())
+    }
+}
