@@ -64,7 +64,7 @@ const STARTS: [&[u8]; 4] = [b"}(", b"}q\0(", b"\x80\x04}\x94(", b"}(X\x01\0\0\0l
 
 /// A program that reads the input as a list of instructions, so that a changed byte is a changed instruction:
 /// what the fast readers may get wrong is seldom one changed byte away from a record.
-fn program(data: &[u8]) -> Vec<u8> {
+pub(crate) fn program(data: &[u8]) -> Vec<u8> {
     let mut program = Vec::new();
     let Some((first, rest)) = data.split_first() else { return program };
     match STARTS.get(usize::from(first % 5)) {

@@ -99,13 +99,15 @@ enum Reading {
     Sample,
     /// No pickle at all: what the fields of a sample are.
     Fields,
+    /// Types with and without a document.
+    Ways,
 }
 
 /// Any bytes into Rust types end well, and what came out of them goes in and out again.
 pub fn serde(data: &[u8]) {
-    for reading in
-        super::input::chosen(data, 0, &[Reading::Value, Reading::Plain, Reading::Sample, Reading::Fields])
-    {
+    const READINGS: [Reading; 5] =
+        [Reading::Value, Reading::Plain, Reading::Sample, Reading::Fields, Reading::Ways];
+    for reading in super::input::chosen(data, 0, &READINGS) {
         match reading {
             Reading::Value => value_again(data),
             Reading::Plain => {
@@ -123,8 +125,29 @@ pub fn serde(data: &[u8]) {
                     round(data, &sample);
                 }
             }
+            Reading::Ways => {
+                let program = super::record::program(data);
+                for input in [data, &program] {
+                    agree::<Value<'_>>(input);
+                    agree::<Sample<'_>>(input);
+                    agree::<BTreeMap<&str, Vec<Tag>>>(input);
+                    agree::<BTreeMap<i64, (Option<u8>, Vec<u8>)>>(input);
+                }
+            }
         }
     }
+}
+
+/// A pickle that is a tree is read without a document, and reads the same with one.
+fn agree<'a, T: Deserialize<'a> + std::fmt::Debug>(input: &'a [u8]) {
+    let limits = Limits { max_expansion: Some(1 << 16), ..Limits::default() };
+    let options = DecodeOptions::new().limits(limits);
+    let direct = pickle_codec::from_slice_with::<T>(input, &options);
+    let general = pickle_codec::Decoder::with_options(options)
+        .decode(input)
+        .and_then(|document| pickle_codec::from_document::<T>(&document));
+    // A NaN is itself, so the texts are compared.
+    assert_eq!(format!("{direct:?}"), format!("{general:?}"));
 }
 
 fn value_again(data: &[u8]) {

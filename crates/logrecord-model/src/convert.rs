@@ -19,6 +19,10 @@ const TOO_LARGE: &str = CUT;
 
 const NOTES: [&str; 3] = [RECURSIVE, TOO_DEEP, TOO_LARGE];
 
+/// More bytes of text that are fetched from the memo are counted by the decoder. What a pickle spells out takes at
+/// most half of a record's budget, so that no value that is read without a document would have been a note with one.
+pub(crate) const MAX_FETCHES: usize = MIN_EXPANSION;
+
 /// What a record may expand to beside 64 times its payload.
 pub(crate) const MIN_EXPANSION: usize = 16 << 10;
 

@@ -36,6 +36,7 @@
 
 #[cfg(feature = "arbitrary")]
 mod arbitrary;
+mod attributes;
 mod budget;
 mod builder;
 mod convert;
@@ -50,7 +51,6 @@ mod json;
 #[cfg(feature = "serde")]
 mod json_read;
 mod level;
-mod loose;
 mod message;
 mod number;
 #[cfg(feature = "serde")]
@@ -58,7 +58,6 @@ pub mod otel;
 mod plain;
 mod read;
 mod record;
-mod scan;
 mod stock;
 mod tagged;
 mod time;

@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
-use pickle_codec::{DecodeOptions, Decoder, Document, Globals, Limits, Node, Py2Str};
+use pickle_codec::direct::{self, Reading, Scratch};
+use pickle_codec::{DecodeOptions, Decoder, Document, Globals, Node, Py2Str};
 
 use crate::budget::output_limit;
-use crate::convert::{Converter, Kept, Note, NotedKeys};
+use crate::convert::{Converter, Kept, MAX_FETCHES, Note, NotedKeys};
 use crate::error::{Error, Result};
 use crate::field::Field;
-use crate::loose::{self, Scratch};
 use crate::plain::plain_text;
 use crate::record::{LogRecord, Remarks};
 use crate::stock;
@@ -167,8 +167,7 @@ pub struct RecordDecoder {
     scratch: Scratch<'static>,
     /// Payloads up to this length may be read without a document; 0 where the options forbid it.
     max_fast_len: usize,
-    /// Whether Python 2's strings are text where they are UTF-8.
-    py2_text: bool,
+    reading: Reading,
 }
 
 impl Default for RecordDecoder {
@@ -187,12 +186,9 @@ impl RecordDecoder {
     /// A decoder with these options.
     #[must_use]
     pub fn with_options(options: DecodeOptions) -> Self {
-        let limits = &options.limits;
-        // The fast ways check no limit but the length, because they never come near the default ones.
-        let usual = Limits { max_input_len: limits.max_input_len, ..Limits::default() };
-        let max_fast_len = if *limits == usual { limits.max_input_len } else { 0 };
-        let py2_text = options.py2_str == Py2Str::Auto;
-        Self { decoder: Decoder::with_options(options), scratch: Scratch::default(), max_fast_len, py2_text }
+        let max_fast_len = direct::max_len(&options.limits);
+        let reading = Reading { py2_text: options.py2_str == Py2Str::Auto, max_fetches: MAX_FETCHES };
+        Self { decoder: Decoder::with_options(options), scratch: Scratch::default(), max_fast_len, reading }
     }
 
     /// The options it decodes with.
@@ -212,7 +208,7 @@ impl RecordDecoder {
             }
             let mut record = LogRecord { limit: output_limit(payload.len()), ..LogRecord::EMPTY };
             let mut scratch: Scratch<'a> = std::mem::take(&mut self.scratch);
-            let outcome = loose::read(payload, self.py2_text, &mut record, &mut scratch);
+            let outcome = direct::read(payload, self.reading, &mut record, &mut scratch);
             self.scratch = scratch.recycle();
             if outcome.is_some() {
                 return Ok(record);

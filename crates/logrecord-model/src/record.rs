@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::SystemTime;
 
 use pickle_codec::Value;
+use pickle_codec::direct::Scalar;
 
 use crate::field::{FIELDS, FLOATS, Field, INTS, Slot, TEXTS, VALUES};
 use crate::level::Level;
@@ -135,29 +136,6 @@ impl Order {
 
     pub(crate) fn as_slice(&self) -> &[Field] {
         self.fields.get(..usize::from(self.len)).unwrap_or_default()
-    }
-}
-
-/// A value without memory of its own, which needs no drop.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Scalar<'a> {
-    None,
-    Bool(bool),
-    Int(i64),
-    Float(f64),
-    Text(&'a str),
-}
-
-impl<'a> Scalar<'a> {
-    #[inline]
-    pub(crate) const fn into_value(self) -> Value<'a> {
-        match self {
-            Self::None => Value::None,
-            Self::Bool(value) => Value::Bool(value),
-            Self::Int(number) => Value::Int(number),
-            Self::Float(number) => Value::Float(number),
-            Self::Text(text) => Value::Str(Cow::Borrowed(text)),
-        }
     }
 }
 

@@ -18,11 +18,11 @@
 use std::borrow::Cow;
 
 use pickle_codec::Value;
+use pickle_codec::direct::{self, Cursor, Scalar, Scratch};
 
+use crate::convert::MAX_FETCHES;
 use crate::field::{FLOATS, Field, INTS};
-use crate::loose::{self, Scratch};
-use crate::record::{LogRecord, Order, Scalar};
-use crate::scan::Cursor;
+use crate::record::{LogRecord, Order};
 use python_format::Text;
 
 /// A key as CPython writes it: BINUNICODE, its length, the text, BINPUT. One byte of memo index follows.
@@ -293,7 +293,7 @@ fn extras<'a>(
         let [b'q', _] = cursor.chunk::<2>()? else { return None };
         let scalar = match cursor.byte()? {
             opcode @ (b']' | b'}' | b'(' | b')') => {
-                return loose::resume(*cursor, opcode, key, record, scratch);
+                return direct::resume(*cursor, opcode, key, MAX_FETCHES, record, scratch);
             }
             b'X' => {
                 let text = cursor.text4()?;

@@ -88,7 +88,7 @@ mod arbitrary;
 mod budget;
 mod build;
 mod decode;
-mod direct;
+pub mod direct;
 mod document;
 mod encode;
 pub mod inspect;

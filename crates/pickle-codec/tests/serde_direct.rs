@@ -44,6 +44,7 @@ enum Tag {
 }
 
 #[derive(Debug, Deserialize)]
+#[allow(dead_code, reason = "it is shown by Debug")]
 struct Open {
     k: Value<'static>,
     #[serde(flatten)]
@@ -57,8 +58,8 @@ enum Either {
     Number(f64),
     Bytes(serde_bytes::ByteBuf),
     Unit(()),
-    List(Vec<Either>),
-    Map(BTreeMap<String, Either>),
+    List(Vec<Self>),
+    Map(BTreeMap<String, Self>),
 }
 
 /// Every pair of a map, equal keys included.
@@ -242,12 +243,58 @@ fn the_limits_are_the_documents() {
 
 /// Instructions that a program is put together from.
 const PARTS: [&[u8]; 52] = [
-    b"(", b"]", b"}", b")", b"\x8f", b"t", b"\x85", b"\x86", b"\x87", b"e", b"a", b"u", b"s", b"\x90", b"\x91",
-    b"N", b"K\x01", b"K\x02", b"M\x00\x01", b"J\xff\xff\xff\x7f", b"\x8a\x01\x05", b"\x88",
-    b"G\x3f\xf0\0\0\0\0\0\0", b"X\x01\0\0\0k", b"X\x01\0\0\0a", b"X\x01\0\0\0a", b"X\x04\0\0\0name",
-    b"X\x04\0\0\0tags", b"X\x04\0\0\0Bare", b"X\x03\0\0\0One", b"\x8c\x04more", b"\x8c\x05count", b"U\x01u",
-    b"C\x01b", b"q\0", b"q\x01", b"q\x02", b"q\x05", b"\x94", b"\x94", b"h\0", b"h\x01", b"h\x02", b"j\x01\0\0\0",
-    b"0", b"1", b"2", b".", b"l", b"d", b"R", b"I1\n",
+    b"(",
+    b"]",
+    b"}",
+    b")",
+    b"\x8f",
+    b"t",
+    b"\x85",
+    b"\x86",
+    b"\x87",
+    b"e",
+    b"a",
+    b"u",
+    b"s",
+    b"\x90",
+    b"\x91",
+    b"N",
+    b"K\x01",
+    b"K\x02",
+    b"M\x00\x01",
+    b"J\xff\xff\xff\x7f",
+    b"\x8a\x01\x05",
+    b"\x88",
+    b"G\x3f\xf0\0\0\0\0\0\0",
+    b"X\x01\0\0\0k",
+    b"X\x01\0\0\0a",
+    b"X\x01\0\0\0a",
+    b"X\x04\0\0\0name",
+    b"X\x04\0\0\0tags",
+    b"X\x04\0\0\0Bare",
+    b"X\x03\0\0\0One",
+    b"\x8c\x04more",
+    b"\x8c\x05count",
+    b"U\x01u",
+    b"C\x01b",
+    b"q\0",
+    b"q\x01",
+    b"q\x02",
+    b"q\x05",
+    b"\x94",
+    b"\x94",
+    b"h\0",
+    b"h\x01",
+    b"h\x02",
+    b"j\x01\0\0\0",
+    b"0",
+    b"1",
+    b"2",
+    b".",
+    b"l",
+    b"d",
+    b"R",
+    b"I1\n",
 ];
 
 fn values() -> impl Strategy<Value = Value<'static>> {

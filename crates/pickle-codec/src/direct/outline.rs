@@ -21,13 +21,13 @@
 
 use alloc::vec::Vec;
 
+use super::code;
 use crate::build::keys::KeyIndex;
 use crate::build::meter::Meter;
 use crate::document::hash::{hash_bytes, seed};
 use crate::document::{Kind, NodeId};
 use crate::options::{DecodeOptions, Py2Str};
 use crate::wire::number;
-use crate::wire::opcode::Opcode;
 use crate::wire::reader::{Reader, float8, int4, uint1, uint2, uint4, uint8};
 
 /// Dicts of up to this many keys are compared key by key.
@@ -76,6 +76,7 @@ impl<'a> Outline<'a> {
             memo: Vec::new(),
             has_gaps: false,
             last_keys: [NodeId::ABSENT; FEW],
+            last_count: 0,
             check: Check::Nothing,
             moves: input.len().saturating_mul(4),
             max_depth: u32::try_from(limits.max_depth).unwrap_or(u32::MAX),
@@ -111,7 +112,9 @@ impl<'a> Outline<'a> {
     #[inline]
     fn are_equal(&self, one: NodeId, other: NodeId) -> bool {
         match (one.kind(), other.kind()) {
-            (Kind::Str, Kind::Str) => one == other || self.strs.get(one.index()) == self.strs.get(other.index()),
+            (Kind::Str, Kind::Str) => {
+                one == other || self.strs.get(one.index()) == self.strs.get(other.index())
+            }
             // An integer that fits a token is nowhere else.
             (Kind::Int, Kind::Int) => self.ints.get(one.index()) == self.ints.get(other.index()),
             _ => one == other,
@@ -158,6 +161,7 @@ struct Scan<'a> {
     has_gaps: bool,
     /// The keys of the last small dict, which are known to differ: records of one type share their keys.
     last_keys: [NodeId; FEW],
+    last_count: usize,
     check: Check,
     /// Tokens that may still be moved. Small tuples around large values, one around another, would move
     /// the same ones again and again.
@@ -169,157 +173,161 @@ struct Scan<'a> {
 impl<'a> Scan<'a> {
     fn run(&mut self) -> Option<()> {
         loop {
-            let token = match Opcode::from_byte(self.reader.opcode_byte()?)? {
-                Opcode::Binunicode => {
+            let token = match self.reader.opcode_byte()? {
+                code::BINUNICODE => {
                     let len = self.reader.argument(uint4).ok()?;
-                    self.text(u64::from(len))?;
+                    let text = self.reader.text(len.into()).ok()?.ok()?;
+                    self.text(text)?;
                     continue;
                 }
-                Opcode::ShortBinunicode => {
+                code::SHORT_BINUNICODE => {
                     let len = self.reader.argument(uint1).ok()?;
-                    self.text(u64::from(len))?;
+                    // Its opcode is no ASCII, so there is no long stretch of text around it.
+                    let bytes = self.reader.counted(len.into()).ok()?;
+                    self.text(core::str::from_utf8(bytes).ok()?)?;
                     continue;
                 }
-                Opcode::Binget => {
+                code::BINGET => {
                     let index = self.reader.argument(uint1).ok()?;
                     self.get(usize::from(index))?
                 }
-                Opcode::LongBinget => {
+                code::LONG_BINGET => {
                     let index = self.reader.argument(uint4).ok()?;
                     self.get(usize::try_from(index).ok()?)?
                 }
-                Opcode::Binint1 => NodeId::small(self.reader.argument(uint1).ok()?.into())?,
-                Opcode::Binint2 => NodeId::small(self.reader.argument(uint2).ok()?.into())?,
-                Opcode::Binint => {
+                code::BININT1 => NodeId::small(self.reader.argument(uint1).ok()?.into())?,
+                code::BININT2 => NodeId::small(self.reader.argument(uint2).ok()?.into())?,
+                code::BININT => {
                     let value = self.reader.argument(int4).ok()?;
                     self.int(value.into())?
                 }
-                Opcode::Long1 => {
+                code::LONG1 => {
                     let len = self.reader.argument(uint1).ok()?;
                     let bytes = self.reader.counted(len.into()).ok()?;
                     self.int(number::small(number::minimal(bytes))?)?
                 }
-                Opcode::Binfloat => {
+                code::BINFLOAT => {
                     let value = self.reader.argument(float8).ok()?;
                     let token = NodeId::new(Kind::Float, self.outline.floats.len()).ok()?;
                     self.meter.push(&mut self.outline.floats, value).ok()?;
                     token
                 }
-                Opcode::None => NodeId::NONE,
-                Opcode::Newtrue => NodeId::TRUE,
-                Opcode::Newfalse => NodeId::FALSE,
-                Opcode::Memoize => {
+                code::NONE => NodeId::NONE,
+                code::NEWTRUE => NodeId::TRUE,
+                code::NEWFALSE => NodeId::FALSE,
+                code::MEMOIZE => {
                     self.memoize()?;
                     continue;
                 }
-                Opcode::Binput => {
+                code::BINPUT => {
                     let index = self.reader.argument(uint1).ok()?;
                     self.put(index.into())?;
                     continue;
                 }
-                Opcode::LongBinput => {
+                code::LONG_BINPUT => {
                     let index = self.reader.argument(uint4).ok()?;
                     self.put(index.into())?;
                     continue;
                 }
-                Opcode::Mark => {
+                code::MARK => {
                     self.fence = self.stack.len();
                     let height = u32::try_from(self.fence).ok()?;
                     self.meter.push(&mut self.marks, height).ok()?;
                     continue;
                 }
-                Opcode::EmptyDict => {
+                code::EMPTY_DICT => {
                     self.open(Kind::Dict)?;
                     continue;
                 }
-                Opcode::EmptyList => {
+                code::EMPTY_LIST => {
                     self.open(Kind::List)?;
                     continue;
                 }
-                Opcode::EmptySet => {
+                code::EMPTY_SET => {
                     self.open(Kind::Set)?;
                     continue;
                 }
-                Opcode::EmptyTuple => {
+                code::EMPTY_TUPLE => {
                     self.open(Kind::Tuple)?;
                     continue;
                 }
-                Opcode::Setitems => {
+                code::SETITEMS => {
                     let mark = self.pop_mark()?;
                     self.set_items(mark)?;
                     continue;
                 }
-                Opcode::Setitem => {
+                code::SETITEM => {
                     self.set_items(self.stack.len().checked_sub(2)?)?;
                     continue;
                 }
-                Opcode::Appends => {
+                code::APPENDS => {
                     let mark = self.pop_mark()?;
                     self.append(mark, Kind::List)?;
                     continue;
                 }
-                Opcode::Append => {
+                code::APPEND => {
                     self.append(self.stack.len().checked_sub(1)?, Kind::List)?;
                     continue;
                 }
-                Opcode::Additems => {
+                code::ADDITEMS => {
                     let mark = self.pop_mark()?;
                     self.check = self.check.max(Check::Large);
                     self.append(mark, Kind::Set)?;
                     continue;
                 }
-                Opcode::Tuple1 => {
+                code::TUPLE1 => {
                     self.wrap(self.stack.len().checked_sub(1)?, Kind::Tuple)?;
                     continue;
                 }
-                Opcode::Tuple2 => {
+                code::TUPLE2 => {
                     self.wrap(self.stack.len().checked_sub(2)?, Kind::Tuple)?;
                     continue;
                 }
-                Opcode::Tuple3 => {
+                code::TUPLE3 => {
                     self.wrap(self.stack.len().checked_sub(3)?, Kind::Tuple)?;
                     continue;
                 }
-                Opcode::Tuple => {
+                code::TUPLE => {
                     let mark = self.pop_mark()?;
                     self.wrap(mark, Kind::Tuple)?;
                     continue;
                 }
-                Opcode::Frozenset => {
+                code::FROZENSET => {
                     let mark = self.pop_mark()?;
                     self.check = self.check.max(Check::Large);
                     self.wrap(mark, Kind::FrozenSet)?;
                     continue;
                 }
-                Opcode::ShortBinbytes => {
+                code::SHORT_BINBYTES => {
                     let len = self.reader.argument(uint1).ok()?;
                     self.bytes(len.into())?
                 }
-                Opcode::Binbytes => {
+                code::BINBYTES => {
                     let len = self.reader.argument(uint4).ok()?;
                     self.bytes(len.into())?
                 }
-                Opcode::Binbytes8 => {
+                code::BINBYTES8 => {
                     let len = self.reader.argument(uint8).ok()?;
                     self.bytes(len)?
                 }
-                Opcode::ShortBinstring if self.py2_text => {
+                code::SHORT_BINSTRING if self.py2_text => {
                     let len = self.reader.argument(uint1).ok()?;
-                    self.text(len.into())?;
+                    let text = self.reader.text(len.into()).ok()?.ok()?;
+                    self.text(text)?;
                     continue;
                 }
-                Opcode::Proto => {
+                code::PROTO => {
                     if self.reader.argument(uint1).ok()? > 5 {
                         return None;
                     }
                     continue;
                 }
-                Opcode::Frame => {
+                code::FRAME => {
                     let len = self.reader.argument(uint8).ok()?;
                     self.reader.enter_frame(len).ok()?;
                     continue;
                 }
-                Opcode::Stop => {
+                code::STOP => {
                     let is_done = self.stack.len() == 1 && self.marks.is_empty();
                     return is_done.then_some(());
                 }
@@ -339,8 +347,7 @@ impl<'a> Scan<'a> {
 
     /// Text, and the PUT that picklers write behind it.
     #[inline]
-    fn text(&mut self, len: u64) -> Option<()> {
-        let text = self.reader.text(len).ok()?.ok()?;
+    fn text(&mut self, text: &'a str) -> Option<()> {
         let token = NodeId::new(Kind::Str, self.outline.strs.len()).ok()?;
         self.meter.push(&mut self.outline.strs, text).ok()?;
         self.push(token)?;
@@ -491,25 +498,37 @@ impl<'a> Scan<'a> {
         } else if known > 0 {
             self.check = Check::All;
         } else {
-            let mut keys = [NodeId::ABSENT; FEW];
-            for (slot, [key, _]) in keys.iter_mut().zip(pairs) {
-                *slot = self.outline.token(key.at as usize);
+            let mut is_new = count != self.last_count;
+            for (last, [key, _]) in self.last_keys.iter_mut().zip(pairs) {
+                let key = self.outline.token(key.at as usize);
+                is_new |= *last != key;
+                *last = key;
             }
-            if keys != self.last_keys {
-                self.compare_few(&keys, count)?;
-                self.last_keys = keys;
+            if is_new {
+                self.last_count = count;
+                self.compare_few()?;
             }
         }
         self.fill(start, Kind::Dict, count)
     }
 
-    /// Compares the keys of a small dict.
-    fn compare_few(&self, keys: &[NodeId; FEW], count: usize) -> Option<()> {
-        for (place, key) in keys.iter().enumerate().take(count) {
-            let mut before = keys.iter().take(place);
-            if !matches!(key.kind(), Kind::Str | Kind::Small | Kind::Int)
-                || before.any(|other| self.outline.are_equal(*key, *other))
-            {
+    /// Compares the keys of the last small dict.
+    #[inline(never)]
+    fn compare_few(&self) -> Option<()> {
+        let mut keys = self.last_keys.get(..self.last_count)?;
+        while let [key, rest @ ..] = keys {
+            keys = rest;
+            let is_equal = match key.kind() {
+                Kind::Str => {
+                    let text = *self.outline.strs.get(key.index())?;
+                    rest.iter().any(|other| {
+                        other.kind() == Kind::Str && self.outline.strs.get(other.index()) == Some(&text)
+                    })
+                }
+                Kind::Small | Kind::Int => rest.iter().any(|other| self.outline.are_equal(*key, *other)),
+                _ => return None,
+            };
+            if is_equal {
                 return None;
             }
         }

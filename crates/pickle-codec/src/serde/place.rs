@@ -164,9 +164,9 @@ pub(super) fn enumeration<'de, P: Place<'de>, V: Visitor<'de>>(place: P, visitor
         Some(Variant::Lent(name)) => visitor.visit_enum(BorrowedStrDeserializer::<Error>::new(name)),
         Some(Variant::Copied(name)) => visitor.visit_enum(StringDeserializer::<Error>::new(name)),
         Some(Variant::Of(name, contents)) => visitor.visit_enum(EnumAccess { name, contents }),
-        None => Err(Error::message(
-            "an enum has to be text, a dict from a name to a value, or a tuple of both",
-        )),
+        None => {
+            Err(Error::message("an enum has to be text, a dict from a name to a value, or a tuple of both"))
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! serde's writing side: Rust types to pickles.
 
+use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt::Display;
@@ -202,7 +203,7 @@ impl<'e, E: Events> Ser<'e, E> {
                 self.events.begin(shape, len)?;
                 None
             }
-            None => Some(Tape::default()),
+            None => Some(Box::default()),
         };
         Ok(Compound { events: self.events, tape, shape, count: 0, variant })
     }
@@ -405,8 +406,8 @@ impl<'e, E: Events> Serializer for Ser<'e, E> {
 /// A container whose items are being serialized.
 pub(crate) struct Compound<'e, E> {
     events: &'e mut E,
-    /// Takes the items while their number is not known.
-    tape: Option<Tape>,
+    /// Takes the items while their number is not known. It is rare, and large beside the rest.
+    tape: Option<Box<Tape>>,
     shape: Container,
     count: usize,
     /// The container is the contents of an enum's variant.
@@ -417,7 +418,7 @@ impl<E: Events> Compound<'_, E> {
     fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
         self.count += 1;
         match &mut self.tape {
-            Some(tape) => value.serialize(Ser::new(tape)),
+            Some(tape) => value.serialize(Ser::new(tape.as_mut())),
             None => value.serialize(Ser::new(self.events)),
         }
     }

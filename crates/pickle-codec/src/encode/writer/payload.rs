@@ -81,7 +81,15 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         let size = bytes.len();
         let index = self.memo;
         // Shorter text may be one of those that CPython has only once.
-        if self.top.run == 0 || size < 3 || index >= NO_MEMO - 1 || self.pos + self.hole_bytes >= FRAME_TARGET
+        let is_single = match *bytes {
+            [] | [_] => true,
+            [first, _] => !first.is_ascii(),
+            _ => false,
+        };
+        if self.top.run == 0
+            || is_single
+            || index >= NO_MEMO - 1
+            || self.pos + self.hole_bytes >= FRAME_TARGET
         {
             return false;
         }
@@ -360,6 +368,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
 #[inline]
 fn copy(to: &mut [u8], from: &[u8]) {
     let done = match from.len() {
+        2..=3 => ends::<2>(to, from),
         4..=7 => ends::<4>(to, from),
         8..=15 => ends::<8>(to, from),
         16..=32 => ends::<16>(to, from),

@@ -1,39 +1,61 @@
-//! The second way to read a record: any order of attributes, any protocol from 1 on, Python 2's
-//! strings, BINGETs of text, and extras of lists, tuples and dicts; still without a document.
+//! A dict from text to values, such as a record's attributes, read without a document: any order of the
+//! keys, any protocol from 1 on, Python 2's strings, BINGETs of text, and values of lists, tuples and dicts.
 //!
 //! As long as keys and scalars alternate no stack is needed. At the first container a stack machine
-//! takes over, whose values are trees. Either gives up, and leaves the payload to the decoder, at
+//! takes over, whose values are trees. Either gives up, and leaves the pickle to the decoder, at
 //! whatever makes a pickle a graph (fetching a container from the memo), at names and calls, at
 //! text that is not UTF-8, at keys that are not text, at duplicate keys and at large containers.
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
 
-use pickle_codec::Value;
+use super::code;
+use super::cursor::{Cursor, Scalar};
+use crate::value::Value;
 
-use crate::convert::MIN_EXPANSION;
-use crate::field::{Field, Slot};
-use crate::record::{LogRecord, Scalar};
-use crate::scan::Cursor;
+/// Takes the items of the outermost dict, in their order. Every method gives `None` to end the attempt, as
+/// it must for a key that came before.
+pub trait Attributes<'a> {
+    /// What a name is to the one who takes it, looked up once.
+    type Key: Copy;
 
-/// Containers in one record, which also bounds their depth.
+    /// Looks a name up. It is not known to be UTF-8.
+    fn key(&mut self, name: &'a [u8]) -> Self::Key;
+
+    /// Takes an item whose value is text.
+    fn text(&mut self, key: Self::Key, name: &'a [u8], text: &'a str) -> Option<()>;
+
+    /// Takes an item whose value is `None`.
+    fn none(&mut self, key: Self::Key, name: &'a [u8]) -> Option<()>;
+
+    /// Takes an item whose value is an integer.
+    fn int(&mut self, key: Self::Key, name: &'a [u8], number: i64) -> Option<()>;
+
+    /// Takes an item whose value is a float.
+    fn float(&mut self, key: Self::Key, name: &'a [u8], number: f64) -> Option<()>;
+
+    /// Takes an item whose value is a bool.
+    fn bool(&mut self, key: Self::Key, name: &'a [u8], value: bool) -> Option<()>;
+
+    /// Takes any item.
+    fn value(&mut self, name: &'a str, value: Value<'a>) -> Option<()>;
+}
+
+/// Containers in one pickle, which also bounds their depth.
 const MAX_CONTAINERS: usize = 64;
 
 /// Keys of a nested dict that are searched one by one for duplicates.
 const MAX_KEYS: usize = 16;
 
-/// More bytes of text that are fetched from the memo are counted by the decoder's budget. What a pickle spells out
-/// takes at most half of that budget, so that no value read here would have been a note there.
-const MAX_FETCHES: usize = MIN_EXPANSION;
-
 /// Memo indexes may leave gaps of this size, as those of Python 2, which start at 1.
 const MAX_GAP: usize = 16;
 
-/// Entries of the memo that are laid out in advance; a record without extras stores fewer.
+/// Entries of the memo that are laid out in advance; a flat record stores fewer.
 const MEMO_ROOM: usize = 48;
 
-/// The memory of a read, which the next one uses again.
+/// The memory of a read, which the next one can use again.
 #[derive(Debug, Default)]
-pub(crate) struct Scratch<'a> {
+pub struct Scratch<'a> {
     stack: Vec<Value<'a>>,
     marks: Vec<usize>,
     memo: Vec<Option<&'a [u8]>>,
@@ -42,7 +64,8 @@ pub(crate) struct Scratch<'a> {
 impl Scratch<'_> {
     /// Empties the tables and lets go of the payload that they borrowed from. A vector that is
     /// collected from its own iterator keeps its memory.
-    pub(crate) fn recycle<'b>(mut self) -> Scratch<'b> {
+    #[must_use]
+    pub fn recycle<'b>(mut self) -> Scratch<'b> {
         self.stack.clear();
         self.marks.clear();
         self.memo.clear();
@@ -54,11 +77,21 @@ impl Scratch<'_> {
     }
 }
 
-/// The stack machine. The record's own dict is no value on its stack: it lies below all of them, where only
+/// How a direct read goes, beside what the pickle says.
+#[derive(Clone, Copy, Debug)]
+#[allow(clippy::exhaustive_structs, reason = "a reader says all of it")]
+pub struct Reading {
+    /// Whether Python 2's strings are text where they are UTF-8.
+    pub py2_text: bool,
+    /// Bytes of text that may be fetched from the memo; the expansion of more is for the decoder to count.
+    pub max_fetches: usize,
+}
+
+/// The stack machine. The outermost dict is no value on its stack: it lies below all of them, where only
 /// SETITEM and SETITEMS reach it, so that no other opcode can take it up, put it into something or append to it.
-struct Machine<'m, 'a> {
+struct Machine<'m, 'a, T> {
     cursor: Cursor<'a>,
-    record: &'m mut LogRecord<'a>,
+    target: &'m mut T,
     scratch: &'m mut Scratch<'a>,
     containers: usize,
     /// The memo has entries that were never stored.
@@ -74,25 +107,25 @@ struct Machine<'m, 'a> {
     py2_text: bool,
 }
 
-/// Reads into an empty record; `None` if the payload is for the decoder. `py2_text` says whether Python 2's
-/// strings are text where they are UTF-8.
-pub(crate) fn read<'a>(
-    payload: &'a [u8],
-    py2_text: bool,
-    record: &mut LogRecord<'a>,
+/// Reads a pickle that is one dict; `None` if it is for the decoder. What was taken until then counts for
+/// nothing.
+pub fn read<'a, T: Attributes<'a>>(
+    pickle: &'a [u8],
+    reading: Reading,
+    target: &mut T,
     scratch: &mut Scratch<'a>,
 ) -> Option<()> {
     let mut machine = Machine {
-        cursor: Cursor::new(payload),
-        record,
+        cursor: Cursor::new(pickle),
+        target,
         scratch,
         containers: 0,
         gaps: false,
         base: Some(0),
         entries: 0,
         next: 0,
-        fetches: MAX_FETCHES,
-        py2_text,
+        fetches: reading.max_fetches,
+        py2_text: reading.py2_text,
     };
     machine.start()?;
     if !machine.scalars()? {
@@ -101,26 +134,27 @@ pub(crate) fn read<'a>(
     Some(())
 }
 
-/// Goes on with a stock record at the first extra that is a container, behind its first opcode. What
-/// was stored before cannot be fetched here; a fetch ends the attempt.
-pub(crate) fn resume<'a>(
+/// Goes on where another reader met the opcode of a container, above the mark of the outermost dict and a
+/// key. `max_fetches` is that of [`Reading`]; fetching what was stored before ends the attempt.
+pub fn resume<'a, T: Attributes<'a>>(
     cursor: Cursor<'a>,
     opcode: u8,
     key: &'a str,
-    record: &mut LogRecord<'a>,
+    max_fetches: usize,
+    target: &mut T,
     home: &mut Scratch<'static>,
 ) -> Option<()> {
-    let mut scratch: Scratch<'a> = std::mem::take(home);
+    let mut scratch: Scratch<'a> = core::mem::take(home);
     let mut machine = Machine {
         cursor,
-        record,
+        target,
         scratch: &mut scratch,
         containers: 0,
         gaps: true,
         base: None,
         entries: 0,
         next: usize::MAX,
-        fetches: MAX_FETCHES,
+        fetches: max_fetches,
         py2_text: false,
     };
     machine.lay_out(key);
@@ -129,37 +163,37 @@ pub(crate) fn resume<'a>(
     outcome
 }
 
-impl<'a> Machine<'_, 'a> {
-    /// The stack as it is behind the mark and a key of the record.
+impl<'a, T: Attributes<'a>> Machine<'_, 'a, T> {
+    /// The stack as it is behind the mark and a key of the outermost dict.
     fn lay_out(&mut self, key: &'a str) {
         self.scratch.stack.reserve(16);
         self.scratch.stack.push(Value::Str(Cow::Borrowed(key)));
         self.scratch.marks.push(0);
     }
 
-    /// PROTO, a pickle FRAME that spans all of the rest, the record's own EMPTY_DICT and its MARK.
+    /// PROTO, a pickle FRAME that spans all of the rest, the outermost EMPTY_DICT and its MARK.
     fn start(&mut self) -> Option<()> {
         let mut opcode = self.cursor.byte()?;
-        if opcode == 0x80 {
+        if opcode == code::PROTO {
             if self.cursor.byte()? > 5 {
                 return None;
             }
             opcode = self.cursor.byte()?;
         }
-        if opcode == 0x95 {
+        if opcode == code::FRAME {
             let len = u64::from_le_bytes(*self.cursor.chunk::<8>()?);
             if usize::try_from(len) != Ok(self.cursor.rest.len()) {
                 return None;
             }
             opcode = self.cursor.byte()?;
         }
-        if opcode != b'}' {
+        if opcode != code::EMPTY_DICT {
             return None;
         }
         let mut cursor = self.cursor;
         self.put_behind(&mut cursor, None)?;
         self.cursor = cursor;
-        if self.cursor.byte()? != b'(' {
+        if self.cursor.byte()? != code::MARK {
             return None;
         }
         self.scratch.memo.resize(self.scratch.memo.len().max(MEMO_ROOM), None);
@@ -174,73 +208,49 @@ impl<'a> Machine<'_, 'a> {
         loop {
             // The names of CPython's own attributes need no check for UTF-8.
             let opcode = cursor.byte()?;
-            if opcode == b'u' && cursor.rest == b"." {
+            if opcode == code::SETITEMS && cursor.rest == [code::STOP] {
                 return Some(true);
             }
             let key = self.text_at(&mut cursor, opcode)?;
             self.put_behind(&mut cursor, Some(key))?;
             let start = cursor;
             let opcode = cursor.byte()?;
-            let field = Field::from_name(key);
-            // Each type of value goes straight to its place among CPython's own attributes.
-            let scalar = match opcode {
-                b'X' | b'U' | b'T' | b'h' | b'j' | 0x8c => {
+            let name = key;
+            let key = self.target.key(name);
+            match opcode {
+                code::BINUNICODE
+                | code::SHORT_BINSTRING
+                | code::BINSTRING
+                | code::BINGET
+                | code::LONG_BINGET
+                | code::SHORT_BINUNICODE => {
                     let bytes = self.text_at(&mut cursor, opcode)?;
                     self.put_behind(&mut cursor, Some(bytes))?;
-                    let text = std::str::from_utf8(bytes).ok()?;
-                    if let Some(field) = field
-                        && let Slot::Text(place) = field.slot()
-                    {
-                        self.record.store_new_text(field, place, text)?;
-                        continue;
-                    }
-                    Scalar::Text(text)
+                    self.target.text(key, name, core::str::from_utf8(bytes).ok()?)?;
                 }
-                b'N' => {
-                    if let Some(field) = field {
-                        self.record.store_new_null(field)?;
-                        continue;
-                    }
-                    Scalar::None
+                code::NONE => self.target.none(key, name)?,
+                code::BININT1 | code::BININT2 | code::BININT | code::LONG => {
+                    self.target.int(key, name, cursor.int(opcode)?)?;
                 }
-                b'K' | b'M' | b'J' | b'L' => {
-                    let number = cursor.int(opcode)?;
-                    if let Some(field) = field
-                        && let Slot::Int(place) = field.slot()
-                    {
-                        self.record.store_new_int(field, place, number)?;
-                        continue;
-                    }
-                    Scalar::Int(number)
-                }
-                b'G' => {
-                    let number = cursor.float8()?;
-                    if let Some(field) = field
-                        && let Slot::Float(place) = field.slot()
-                    {
-                        self.record.store_new_float(field, place, number)?;
-                        continue;
-                    }
-                    Scalar::Float(number)
-                }
-                b'I' => cursor.int_line()?,
-                0x88 => Scalar::Bool(true),
-                0x89 => Scalar::Bool(false),
-                0x8a => {
+                code::BINFLOAT => self.target.float(key, name, cursor.float8()?)?,
+                code::INT => match cursor.int_line()? {
+                    Scalar::Bool(value) => self.target.bool(key, name, value)?,
+                    Scalar::Int(number) => self.target.int(key, name, number)?,
+                    _ => return None,
+                },
+                code::NEWTRUE => self.target.bool(key, name, true)?,
+                code::NEWFALSE => self.target.bool(key, name, false)?,
+                code::LONG1 => {
                     self.cursor = cursor;
                     let number = self.long1()?;
                     cursor = self.cursor;
-                    Scalar::Int(number)
+                    self.target.int(key, name, number)?;
                 }
                 _ => {
                     self.cursor = start;
-                    self.lay_out(std::str::from_utf8(key).ok()?);
+                    self.lay_out(core::str::from_utf8(name).ok()?);
                     return Some(false);
                 }
-            };
-            match field {
-                Some(field) => self.record.store_new(field, scalar)?,
-                None => self.record.add_extra(std::str::from_utf8(key).ok()?, scalar.into_value())?,
             }
         }
     }
@@ -249,11 +259,11 @@ impl<'a> Machine<'_, 'a> {
     #[inline(always)]
     fn put_behind(&mut self, cursor: &mut Cursor<'a>, entry: Option<&'a [u8]>) -> Option<()> {
         match cursor.rest {
-            [b'q', index, rest @ ..] => {
+            [code::BINPUT, index, rest @ ..] => {
                 cursor.rest = rest;
                 self.store(usize::from(*index), entry)
             }
-            [0x94, rest @ ..] => {
+            [code::MEMOIZE, rest @ ..] => {
                 cursor.rest = rest;
                 self.memoize(entry)
             }
@@ -265,11 +275,11 @@ impl<'a> Machine<'_, 'a> {
     #[inline(always)]
     fn text_at(&mut self, cursor: &mut Cursor<'a>, opcode: u8) -> Option<&'a [u8]> {
         match opcode {
-            b'X' => {
+            code::BINUNICODE => {
                 let len = u32::from_le_bytes(*cursor.chunk::<4>()?);
                 cursor.counted(len)
             }
-            b'U' if self.py2_text => {
+            code::SHORT_BINSTRING if self.py2_text => {
                 let len = cursor.byte()?;
                 cursor.counted(u32::from(len))
             }
@@ -290,26 +300,26 @@ impl<'a> Machine<'_, 'a> {
     #[inline]
     fn rare_text(&mut self, opcode: u8) -> Option<&'a [u8]> {
         match opcode {
-            b'U' => {
+            code::SHORT_BINSTRING => {
                 let len = self.cursor.byte()?;
                 self.py2_str(u32::from(len))
             }
-            b'h' => {
+            code::BINGET => {
                 let index = self.cursor.byte()?;
                 self.get(usize::from(index))
             }
-            0x8c => {
+            code::SHORT_BINUNICODE => {
                 let len = self.cursor.byte()?;
                 self.cursor.counted(u32::from(len))
             }
-            b'T' => {
+            code::BINSTRING => {
                 let len = u32::from_le_bytes(*self.cursor.chunk::<4>()?);
                 if len > u32::MAX / 2 {
                     return None;
                 }
                 self.py2_str(len)
             }
-            b'j' => {
+            code::LONG_BINGET => {
                 let index = u32::from_le_bytes(*self.cursor.chunk::<4>()?);
                 self.get(usize::try_from(index).ok()?)
             }
@@ -320,7 +330,7 @@ impl<'a> Machine<'_, 'a> {
     fn run(&mut self) -> Option<()> {
         loop {
             let opcode = self.cursor.byte()?;
-            if opcode == b'.' {
+            if opcode == code::STOP {
                 let done = self.cursor.rest.is_empty()
                     && self.scratch.stack.is_empty()
                     && self.scratch.marks.is_empty();
@@ -333,34 +343,40 @@ impl<'a> Machine<'_, 'a> {
     #[inline]
     fn step(&mut self, opcode: u8) -> Option<()> {
         let value = match opcode {
-            b'X' => Value::Str(Cow::Borrowed(self.cursor.text4()?)),
-            opcode @ (b'U' | b'T' | b'h' | b'j' | 0x8c) => {
-                Value::Str(Cow::Borrowed(std::str::from_utf8(self.rare_text(opcode)?).ok()?))
+            code::BINUNICODE => Value::Str(Cow::Borrowed(self.cursor.text4()?)),
+            opcode @ (code::SHORT_BINSTRING
+            | code::BINSTRING
+            | code::BINGET
+            | code::LONG_BINGET
+            | code::SHORT_BINUNICODE) => {
+                Value::Str(Cow::Borrowed(core::str::from_utf8(self.rare_text(opcode)?).ok()?))
             }
-            b'q' => {
+            code::BINPUT => {
                 let index = self.cursor.byte()?;
                 return self.put(usize::from(index));
             }
-            0x94 => {
+            code::MEMOIZE => {
                 let entry = self.top_text()?;
                 return self.memoize(entry);
             }
-            b'N' => Value::None,
-            b'G' => Value::Float(self.cursor.float8()?),
-            b'I' => self.cursor.int_line()?.into_value(),
-            0x88 => Value::Bool(true),
-            0x89 => Value::Bool(false),
-            opcode @ (b'K' | b'M' | b'J' | b'L') => Value::Int(self.cursor.int(opcode)?),
-            0x8a => Value::Int(self.long1()?),
-            b'(' => {
+            code::NONE => Value::None,
+            code::BINFLOAT => Value::Float(self.cursor.float8()?),
+            code::INT => self.cursor.int_line()?.into_value(),
+            code::NEWTRUE => Value::Bool(true),
+            code::NEWFALSE => Value::Bool(false),
+            opcode @ (code::BININT1 | code::BININT2 | code::BININT | code::LONG) => {
+                Value::Int(self.cursor.int(opcode)?)
+            }
+            code::LONG1 => Value::Int(self.long1()?),
+            code::MARK => {
                 self.scratch.marks.push(self.scratch.stack.len());
                 return Some(());
             }
-            b'u' => {
+            code::SETITEMS => {
                 let mark = self.scratch.marks.pop()?;
                 return self.set_items(mark);
             }
-            b's' => {
+            code::SETITEM => {
                 let start = self.scratch.stack.len().checked_sub(2)?;
                 self.above_mark(start)?;
                 return self.set_items(start);
@@ -377,37 +393,37 @@ impl<'a> Machine<'_, 'a> {
     #[inline(never)]
     fn container(&mut self, opcode: u8) -> Option<()> {
         let value = match opcode {
-            b']' => self.made(Value::List(Vec::new()))?,
-            b'}' => self.made(Value::Dict(Vec::new()))?,
-            b')' => self.made(Value::Tuple(Vec::new()))?,
-            b't' => {
+            code::EMPTY_LIST => self.made(Value::List(Vec::new()))?,
+            code::EMPTY_DICT => self.made(Value::Dict(Vec::new()))?,
+            code::EMPTY_TUPLE => self.made(Value::Tuple(Vec::new()))?,
+            code::TUPLE => {
                 let mark = self.scratch.marks.pop()?;
                 let items = self.scratch.stack.drain(mark..).collect();
                 self.made(Value::Tuple(items))?
             }
-            0x85..=0x87 => {
-                let len = usize::from(opcode - 0x84);
+            code::TUPLE1..=code::TUPLE3 => {
+                let len = usize::from(opcode - code::TUPLE1) + 1;
                 let start = self.scratch.stack.len().checked_sub(len)?;
                 self.above_mark(start)?;
                 let items = self.scratch.stack.drain(start..).collect();
                 self.made(Value::Tuple(items))?
             }
-            b'e' => {
+            code::APPENDS => {
                 let mark = self.scratch.marks.pop()?;
                 return self.append(mark);
             }
-            b'a' => {
+            code::APPEND => {
                 let start = self.scratch.stack.len().checked_sub(1)?;
                 self.above_mark(start)?;
                 return self.append(start);
             }
-            b'r' => {
+            code::LONG_BINPUT => {
                 let index = u32::from_le_bytes(*self.cursor.chunk::<4>()?);
                 return self.put(usize::try_from(index).ok()?);
             }
-            b'B' | b'C' => {
+            code::BINBYTES | code::SHORT_BINBYTES => {
                 let len = match opcode {
-                    b'B' => u32::from_le_bytes(*self.cursor.chunk::<4>()?),
+                    code::BINBYTES => u32::from_le_bytes(*self.cursor.chunk::<4>()?),
                     _ => u32::from(self.cursor.byte()?),
                 };
                 Value::Bytes(Cow::Borrowed(self.cursor.counted(len)?))
@@ -436,18 +452,14 @@ impl<'a> Machine<'_, 'a> {
             return None;
         }
         let Some(target) = start.checked_sub(1) else {
-            // Below the first value lies the record, unless a mark is between them.
+            // Below the first value lies the outermost dict, unless a mark is between them.
             if !self.scratch.marks.is_empty() {
                 return None;
             }
             let mut items = self.scratch.stack.drain(start..);
             while let (Some(key), Some(value)) = (items.next(), items.next()) {
                 let Value::Str(Cow::Borrowed(key)) = key else { return None };
-                match Field::from_name(key.as_bytes()) {
-                    Some(field) if self.record.has(field) || self.record.is_odd(field) => return None,
-                    Some(field) => self.record.store(field, value),
-                    None => self.record.add_extra(key, value)?,
-                }
+                self.target.value(key, value)?;
             }
             return Some(());
         };
@@ -464,7 +476,7 @@ impl<'a> Machine<'_, 'a> {
             if pairs.iter().any(|(have, _)| matches!(have, Value::Str(have) if have == key)) {
                 return None;
             }
-            pairs.push((Value::Str(Cow::Borrowed(key)), std::mem::replace(value, Value::None)));
+            pairs.push((Value::Str(Cow::Borrowed(key)), core::mem::replace(value, Value::None)));
         }
         self.scratch.stack.truncate(start);
         Some(())
@@ -474,7 +486,7 @@ impl<'a> Machine<'_, 'a> {
         self.above_mark(start.checked_sub(1)?)?;
         let (below, items) = self.scratch.stack.split_at_mut_checked(start)?;
         let Some(Value::List(list)) = below.last_mut() else { return None };
-        list.extend(items.iter_mut().map(|item| std::mem::replace(item, Value::None)));
+        list.extend(items.iter_mut().map(|item| core::mem::replace(item, Value::None)));
         self.scratch.stack.truncate(start);
         Some(())
     }
@@ -483,7 +495,7 @@ impl<'a> Machine<'_, 'a> {
     #[inline]
     fn top_text(&self) -> Option<Option<&'a [u8]>> {
         let Some(top) = self.scratch.stack.len().checked_sub(1) else {
-            // The record itself is on top, unless a mark is above it.
+            // The outermost dict itself is on top, unless a mark is above it.
             return self.scratch.marks.is_empty().then_some(None);
         };
         self.above_mark(top)?;
@@ -571,7 +583,7 @@ impl<'a> Machine<'_, 'a> {
     fn long1(&mut self) -> Option<i64> {
         let len = self.cursor.byte()?;
         let bytes = self.cursor.counted(u32::from(len))?;
-        let negative = bytes.last().is_some_and(|top| *top >= 0x80);
+        let negative = bytes.last().is_some_and(|top| *top >= code::PROTO);
         let mut wide = if negative { [0xff; 8] } else { [0; 8] };
         wide.get_mut(..bytes.len())?.copy_from_slice(bytes);
         Some(i64::from_le_bytes(wide))

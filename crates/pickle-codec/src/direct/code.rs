@@ -1,0 +1,52 @@
+//! The opcodes that direct readers know, as the bytes that a pickle spells them with.
+
+use crate::wire::opcode::Opcode;
+
+macro_rules! codes {
+    ($($name:ident $opcode:ident,)*) => {
+        $(pub(super) const $name: u8 = Opcode::$opcode.code();)*
+    };
+}
+
+codes! {
+    BINUNICODE Binunicode,
+    SHORT_BINUNICODE ShortBinunicode,
+    SHORT_BINSTRING ShortBinstring,
+    BINSTRING Binstring,
+    BINGET Binget,
+    LONG_BINGET LongBinget,
+    BINPUT Binput,
+    LONG_BINPUT LongBinput,
+    MEMOIZE Memoize,
+    NONE None,
+    NEWTRUE Newtrue,
+    NEWFALSE Newfalse,
+    INT Int,
+    BININT1 Binint1,
+    BININT2 Binint2,
+    BININT Binint,
+    LONG Long,
+    LONG1 Long1,
+    BINFLOAT Binfloat,
+    MARK Mark,
+    SETITEM Setitem,
+    SETITEMS Setitems,
+    APPEND Append,
+    APPENDS Appends,
+    EMPTY_LIST EmptyList,
+    EMPTY_DICT EmptyDict,
+    EMPTY_TUPLE EmptyTuple,
+    TUPLE Tuple,
+    TUPLE1 Tuple1,
+    TUPLE2 Tuple2,
+    TUPLE3 Tuple3,
+    EMPTY_SET EmptySet,
+    ADDITEMS Additems,
+    FROZENSET Frozenset,
+    BINBYTES8 Binbytes8,
+    BINBYTES Binbytes,
+    SHORT_BINBYTES ShortBinbytes,
+    PROTO Proto,
+    FRAME Frame,
+    STOP Stop,
+}
