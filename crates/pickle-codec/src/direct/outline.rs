@@ -22,10 +22,9 @@
 use alloc::vec::Vec;
 
 use super::code;
-use crate::build::keys::KeyIndex;
 use crate::build::meter::Meter;
 use crate::document::hash::{hash_bytes, seed};
-use crate::document::{Kind, NodeId};
+use crate::document::{KeyIndex, Kind, NodeId};
 use crate::options::{DecodeOptions, Py2Str};
 use crate::wire::number;
 use crate::wire::reader::{Reader, float8, int4, uint1, uint2, uint4, uint8};
