@@ -75,7 +75,7 @@ pub(crate) fn package() -> Done {
     let folder = unpack()?;
     let mut test = cargo();
     test.current_dir(folder).env("CARGO_TARGET_DIR", process::root().join("target"));
-    run(test.args(["test", "--workspace", "--all-features", "--quiet"]))?;
+    run(test.args(["test", "--workspace", "--all-features", "--quiet", "--no-fail-fast"]))?;
     Ok(None)
 }
 

@@ -261,7 +261,8 @@ mod tests {
         // A resend of what is acknowledged does not take anything back.
         assert!(one.owe(&[stamp(1, 0)], 5, &log));
         assert_eq!(due(&acks, 5), [(1, 2)]);
-        assert_eq!((acks.book().streams, acks.book().connections.len()), (0, 0));
+        let book = acks.book();
+        assert_eq!((book.streams, book.connections.len()), (0, 0));
     }
 
     #[test]
@@ -296,6 +297,7 @@ mod tests {
         assert!(!line.owe(&[with(1_024)], 1, &log));
         assert!(line.owe(&[with(5)], 2, &log));
         drop(line);
-        assert_eq!((acks.book().streams, acks.book().connections.len()), (0, 0));
+        let book = acks.book();
+        assert_eq!((book.streams, book.connections.len()), (0, 0));
     }
 }
