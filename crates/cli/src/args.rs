@@ -543,7 +543,7 @@ pub(crate) struct InspectArgs {
     /// Write one JSON object for each pickle
     #[arg(long)]
     pub(crate) json: bool,
-    /// Write the instructions as well, where a pickle is a path of its own, a frame or a line
+    /// List the instructions of every pickle
     #[arg(long)]
     pub(crate) instructions: bool,
     /// pickle: files as they are. frames: each pickle behind a 4-byte length. hex: one a line

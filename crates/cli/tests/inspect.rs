@@ -90,6 +90,13 @@ fn one_file_of_each_kind() {
         ("bad.pt", zip(&[("data.pkl", b"\xff")]), &["bad.pt!data.pkl: not a pickle: not an opcode at 0"], 1),
         ("a.pkl.gz", gzip(EVIL), &["a.pkl.gz: SAID"], 1),
         ("a.joblib", zlib(GOOD), &["a.joblib: data only"], 0),
+        ("old.joblib", [b"ZF0x16".as_slice(), &[b' '; 16], &zlib(EVIL)].concat(), &["old.joblib: SAID"], 1),
+        (
+            "older.joblib",
+            [b"ZF0x16".as_slice(), &[b' '; 15], &zlib(EVIL)].concat(),
+            &["older.joblib: SAID"],
+            1,
+        ),
         ("all.tar.gz", nested, &["all.tar.gz!models/m.pt!archive/data.pkl: SAID"], 1),
         ("objects.npy", npy, &["objects.npy: SAID"], 1),
         ("numbers.npy", numbers, &[], 0),
@@ -184,6 +191,44 @@ fn json_has_an_object_a_pickle() {
     let object: serde_json::Value = serde_json::from_str(&lines[0]).unwrap();
     assert_eq!(object["instructions"][0]["opcode"], "PROTO");
     assert_eq!(object["instructions"].as_array().unwrap().len(), 6);
+}
+
+#[test]
+fn what_is_written_as_json_is_what_the_schema_says() {
+    let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/inspect.schema.json");
+    let schema: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(schema).unwrap()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
+    write("m.pt", &zip(&[("data.pkl", EVIL), ("odd.pkl", b"\xff")]));
+    write("cut.zip", b"PK\x03\x04cut off");
+    write("text.pkl", b"hello");
+    let every = b"\x80\x05N\x88I01\nI7\nL9L\nF1.5\nG?\xf8\0\0\0\0\0\0Vtext\n\x8c\x01tC\x01b\x8a\x02\0\x01U\x01sPid\n\x82\x05Gx\xff";
+    write("every.pkl", every);
+    write("more.pkl", &[GOOD, b"\xff\xff"].concat());
+    write("stopped.pkl", b"(Nb.");
+    let (lines, status) = inspect(folder.path(), &["--json", "--instructions", "DIR"]);
+    let has = |member: &str| lines.iter().any(|line| line.contains(&format!("\"{member}\":")));
+    for member in ["path", "problem", "stop", "trailing", "why", "instructions", "argument"] {
+        assert!(has(member), "{member} in {lines:?}");
+    }
+    for line in &lines {
+        let object = serde_json::from_str(line).unwrap();
+        testkit::schema::check(&schema, &object, &schema).unwrap_or_else(|fault| panic!("{fault} in {line}"));
+    }
+    assert_eq!((lines.len(), status), (7, Some(1)), "{lines:?}");
+}
+
+#[test]
+fn the_members_of_a_container_are_listed_if_that_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("m.pt"), zip(&[("data.pkl", EVIL), ("b", &GOOD.repeat(2))])).unwrap();
+    let (lines, _) = inspect(folder.path(), &["--instructions", "DIR/m.pt"]);
+    assert_eq!(lines[0], "    0: c    GLOBAL     'os system'");
+    assert_eq!(lines[7], format!("m.pt!data.pkl: {SAID}"));
+    assert_eq!(lines.last().map(String::as_str), Some("m.pt!b: data only"));
+    assert_eq!(lines.iter().filter(|line| line.contains("PROTO")).count(), 2);
+    let (lines, _) = inspect(folder.path(), &["DIR/m.pt"]);
+    assert_eq!(lines.len(), 3);
 }
 
 #[test]

@@ -49,6 +49,8 @@ const INDENT: &str = "    ";
 pub struct Formatter {
     format: Format,
     uses_time: bool,
+    /// The line ends with the message, so that further lines of it can stand below.
+    ends_with_message: bool,
     date_format: Option<String>,
     time_format: String,
     msec_format: Option<String>,
@@ -183,6 +185,7 @@ impl FormatterBuilder {
             Style::Brace => text.contains("{asctime"),
             Style::Dollar => text.contains("$asctime") || text.contains("${asctime}"),
         };
+        formatter.ends_with_message = ends_with_message(style, &text);
         formatter.format = Format::new(style, text);
         if validate {
             formatter.format.validate()?;
@@ -203,6 +206,7 @@ impl Formatter {
             formatter: Self {
                 format: Format::new(Style::Percent, ""),
                 uses_time: false,
+                ends_with_message: false,
                 date_format: None,
                 time_format: String::from("%Y-%m-%d %H:%M:%S"),
                 msec_format: Some(String::from("%s,%03d")),
@@ -227,6 +231,7 @@ impl Formatter {
     pub fn text(colour: bool) -> Self {
         let mut formatter = Self::builder().safe(true).lenient(true).colour(colour).formatter;
         formatter.uses_time = true;
+        formatter.ends_with_message = true;
         formatter.format = Format::new(Style::Percent, TEXT_FORMAT);
         formatter.zone = Zone::local();
         formatter
@@ -342,7 +347,7 @@ impl Formatter {
         let none = || Cow::Owned(Value::None);
         let (msg, args) =
             (record.field("msg").unwrap_or_else(none), record.field("args").unwrap_or_else(none));
-        let view = View {
+        let mut view = View {
             record,
             source,
             message: self.message(&msg, &args)?,
@@ -351,6 +356,7 @@ impl Formatter {
             lenient: self.lenient,
             missing: std::cell::Cell::new(None),
         };
+        let below = if self.safe && self.ends_with_message { split_lines(&mut view.message) } else { None };
         let start = out.len();
         let mut output = Output::new(out, limit, DEFAULT_MESSAGE_LIMIT, self.safe);
         self.write_fields(&view, &mut output).map_err(|error| {
@@ -362,6 +368,12 @@ impl Formatter {
         })?;
         let mut cut =
             output.is_full() || (is_true(&args) && view.message.as_bytes().ends_with(CUT.as_bytes()));
+        if let Some(below) = below.filter(|_| !cut) {
+            cut |= is_true(&args) && below.as_bytes().ends_with(CUT.as_bytes());
+            output.push_str("\n");
+            self.write_below(&below, &mut output);
+            cut |= output.is_full();
+        }
         for name in ["exc_text", "stack_info"] {
             let Some(value) = record.field(name).filter(|value| is_true(value)) else { continue };
             let used = out.len().saturating_sub(start);
@@ -466,6 +478,30 @@ impl Formatter {
         }
         PercentFormat::new().format(format, &Value::Tuple(vec![Value::from(text), msecs]))
     }
+}
+
+/// Whether a line of this format ends with the message.
+fn ends_with_message(style: Style, format: &str) -> bool {
+    let (words, escape): (&[&str], char) = match style {
+        Style::Percent => (&["%(message)s"], '%'),
+        Style::Brace => (&["{message}"], '{'),
+        Style::Dollar => (&["$message", "${message}"], '$'),
+    };
+    words.iter().any(|word| {
+        format.strip_suffix(word).is_some_and(|before| !before.ends_with(escape) && !before.contains(word))
+    })
+}
+
+/// Takes the lines behind the first one off a message.
+fn split_lines(message: &mut Text<'_>) -> Option<Text<'static>> {
+    if !message.as_bytes().contains(&b'\n') {
+        return None;
+    }
+    let text = message.to_visible().into_owned();
+    let (first, below) = text.split_once('\n')?;
+    *message = Text::from(String::from(first.strip_suffix('\r').unwrap_or(first)));
+    let below = below.trim_end_matches(['\n', '\r']);
+    (!below.is_empty()).then(|| Text::from(String::from(below)))
 }
 
 /// Takes a value out of its Cow with memory of its own.

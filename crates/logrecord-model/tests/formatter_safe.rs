@@ -74,8 +74,8 @@ fn exceptions_stand_below_and_are_indented() {
     record.set(Field::ExcText, Value::from("Traceback\r\n  File\n\nE: \x1b[0m\u{2028}\n"));
     record.set(Field::StackInfo, Value::from("Stack"));
     let text = Formatter::text(false).format(&record).unwrap();
-    check(&text, 6);
-    let below: Vec<&str> = text.split('\n').skip(1).collect();
+    check(&text, 7);
+    let below: Vec<&str> = text.split('\n').skip(2).collect();
     assert_eq!(below, ["    Traceback", "      File", "    ", "    E: \\x1b[0m\\u2028", "    Stack"]);
 }
 
@@ -157,5 +157,28 @@ fn a_records_width_is_bounded_in_every_style() {
         let text = formatter.format(&record).unwrap();
         assert!(text.len() < 9 << 20, "{format}: {} bytes", text.len());
         assert!(text.ends_with("...(cut)"), "{format}");
+    }
+}
+
+#[test]
+fn further_lines_of_a_message_that_ends_the_line_stand_below_it() {
+    let rows = [
+        (Style::Percent, "%(name)s %(message)s", "one\ntwo\n\nthree\n", "app one\n    two\n    \n    three"),
+        (Style::Percent, "%(message)s", "one\r\ntwo\r\n", "one\n    two"),
+        (Style::Percent, "%(message)s", "one\n", "one"),
+        (Style::Percent, "%(message)s", "one\n\u{1b}[2J\ttwo", "one\n    \\x1b[2J\\ttwo"),
+        (Style::Brace, "{name} {message}", "one\ntwo", "app one\n    two"),
+        (Style::Dollar, "$name ${message}", "one\ntwo", "app one\n    two"),
+        // It does not end the line, or it is no message.
+        (Style::Percent, "%(message)s %(name)s", "one\ntwo", "one\\ntwo app"),
+        (Style::Percent, "%(name)s %%(message)s", "one\ntwo", "app %(message)s"),
+        (Style::Percent, "%(message)s|%(message)s", "one\ntwo", "one\\ntwo|one\\ntwo"),
+    ];
+    for (style, format, message, expected) in rows {
+        let record = LogRecord::builder("app", 20, message).build();
+        let safe = Formatter::builder().style(style).format(format).safe(true).build().unwrap();
+        assert_eq!(safe.format(&record).unwrap(), expected, "{format}");
+        let raw = Formatter::builder().style(style).format("{message}$message%(message)s").validate(false);
+        assert!(raw.build().unwrap().format(&record).unwrap().contains(message));
     }
 }

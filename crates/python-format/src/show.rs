@@ -200,6 +200,9 @@ mod tests {
     use super::*;
     use crate::PercentFormat;
 
+    const JSON_FAULT: &str = "Expecting value: line 3 column 2 (char 4)";
+    const FAILED: &str = "Command '['ls']' returned non-zero exit status 2.";
+
     #[test]
     fn exceptions_and_flags_are_written_as_cpython_3_13_writes_them() {
         let group = "c__builtin__\nExceptionGroup\n(Vg\n(lcexceptions\nValueError\n(I1\ntRatR.";
@@ -214,6 +217,28 @@ mod tests {
             (encode, "%s", "'ascii' codec can't encode character '\\u0100' in position 1: r"),
             (translate, "%s", "can't translate characters in position 0-1: r"),
             ("cexceptions\nSyntaxError\n(Vm\n(V/a/f.py\nI3\nI1\nVt\nttR.", "%s", "m (f.py, line 3)"),
+            (
+                "cjson.decoder\nJSONDecodeError\n(VExpecting value\nV{\\u000a\\u000a ,\nI4\ntR.",
+                "%s",
+                JSON_FAULT,
+            ),
+            ("curllib.error\nURLError\n(Vrefused\ntR.", "%s", "<urlopen error refused>"),
+            ("csubprocess\nCalledProcessError\n(I2\n(lVls\natR.", "%s", FAILED),
+            (
+                "csubprocess\nCalledProcessError\n(I-15\nVls\ntR.",
+                "%s",
+                "Command 'ls' died with <Signals.SIGTERM: 15>.",
+            ),
+            (
+                "csubprocess\nCalledProcessError\n(I-99\nVls\ntR.",
+                "%s",
+                "Command 'ls' died with unknown signal 99.",
+            ),
+            (
+                "csubprocess\nTimeoutExpired\n(Vls\nF1.5\ntR.",
+                "%s",
+                "Command 'ls' timed out after 1.5 seconds",
+            ),
             ("cre\nRegexFlag\n(I10\ntR.", "%s", "re.IGNORECASE|re.MULTILINE"),
             ("cre\nRegexFlag\n(I514\ntR.", "%r", "re.IGNORECASE|0x200"),
             ("cre\nRegexFlag\n(I0\ntR.", "%s", "re.NOFLAG"),

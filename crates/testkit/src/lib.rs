@@ -4,7 +4,8 @@
 //! - [`process`]: where the workspace is, and running programs;
 //! - [`bytes`]: hexadecimal, frames, and the pickle of a plain record;
 //! - [`generate`]: random pickles from a grammar, and mutations of pickles;
-//! - [`hostile`]: families of pickles that cost more than they look like.
+//! - [`hostile`]: families of pickles that cost more than they look like;
+//! - [`schema`]: whether JSON is what a schema says.
 //!
 //! It knows none of the libraries, so that each of them can use it in its own tests.
 #![forbid(unsafe_code)]
@@ -14,3 +15,4 @@ pub mod generate;
 pub mod hostile;
 pub mod process;
 pub mod python;
+pub mod schema;

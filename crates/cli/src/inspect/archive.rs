@@ -8,11 +8,11 @@ use std::fs::File;
 use std::io::{self, Cursor, Read, Seek};
 use std::rc::Rc;
 
-use logrecord::pickle::inspect::{Inspector, Verdict};
+use logrecord::pickle::inspect::Verdict;
 
 use super::magic::{Kind, LOOK, kind};
+use super::read;
 use super::report::Report;
-use super::stream;
 
 /// Containers in containers that are looked into.
 const MAX_DEPTH: usize = 8;
@@ -68,7 +68,7 @@ pub(super) fn from_file(
     if kind(start) == Some(Kind::Zip) && search.report.named() == before {
         // A file can be both: a zip archive is read from its end, a pickle from its beginning.
         (&mut &*file).rewind()?;
-        let seen = stream(Inspector::new(), file)?;
+        let (seen, _) = read(Vec::new(), file, search.report)?;
         if seen.iter().any(|seen| seen.names.iter().any(|name| name.name != "PERSID")) {
             search.report.pickles(name, &seen, None, false)?;
         }
@@ -120,6 +120,7 @@ impl Search<'_, '_> {
             Some(Kind::Tar) => self.tar(name, file, depth),
             Some(Kind::Gzip) => self.member(name, flate2::read::MultiGzDecoder::new(file), depth, true),
             Some(Kind::Zlib) => self.member(name, flate2::read::ZlibDecoder::new(file), depth, true),
+            Some(Kind::OldJoblib) => self.old_joblib(name, file, depth),
             Some(Kind::Bzip2) => self.member(name, bzip2::read::MultiBzDecoder::new(file), depth, true),
             Some(Kind::Xz) => self.member(name, lzma_rust2::XzReader::new(file, true), depth, true),
             Some(Kind::Lzma) => match lzma_rust2::LzmaReader::new_mem_limit(file, 64 << 10, None) {
@@ -138,6 +139,14 @@ impl Search<'_, '_> {
             }
             other => other,
         }
+    }
+
+    /// `_read_zfile` of `joblib/numpy_pickle_utils.py`: behind the length may stand a blank.
+    fn old_joblib(&mut self, name: &str, mut file: impl Read, depth: usize) -> anyhow::Result<()> {
+        let mut head = [0; 22];
+        file.read_exact(&mut head)?;
+        let blank: &[u8] = if head.ends_with(b" ") { b"" } else { head.get(21..).unwrap_or_default() };
+        self.member(name, flate2::read::ZlibDecoder::new(blank.chain(file)), depth, true)
     }
 
     fn zip(&mut self, name: &str, file: &mut (impl Read + Seek), depth: usize) -> anyhow::Result<()> {
@@ -217,14 +226,12 @@ impl Search<'_, '_> {
             let reader: Box<dyn Read + '_> = Box::new(reader);
             return self.kept(name, start, reader, depth + 1);
         }
-        let mut inspector = Inspector::new();
-        inspector.feed(&start);
-        let seen = stream(inspector, reader)?;
+        let (seen, kept) = read(start, reader, self.report)?;
         if !is_named && seen.iter().all(|seen| seen.verdict == Verdict::NotAPickle) {
             self.report.passed_over();
             return Ok(());
         }
-        self.report.pickles(name, &seen, None, is_named)
+        self.report.pickles(name, &seen, kept.as_deref(), is_named)
     }
 
     /// An array of objects is a header and a pickle; other arrays have none.
@@ -243,7 +250,7 @@ impl Search<'_, '_> {
             self.report.passed_over();
             return Ok(());
         }
-        let seen = stream(Inspector::new(), file)?;
-        self.report.pickles(name, &seen, None, true)
+        let (seen, kept) = read(Vec::new(), file, self.report)?;
+        self.report.pickles(name, &seen, kept.as_deref(), true)
     }
 }

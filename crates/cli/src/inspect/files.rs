@@ -1,16 +1,14 @@
 //! Paths that are files or folders.
 
 use std::fs::{self, File};
-use std::io::{BufReader, Read as _};
+use std::io::Read as _;
 use std::path::Path;
 
-use anyhow::Context as _;
-use logrecord::pickle::inspect::Inspector;
-
+use super::read;
 use super::report::Report;
-use super::stream;
 use super::{archive, magic};
 use crate::exit::Failure;
+use anyhow::Context as _;
 
 /// Folders in folders that are entered at most.
 const MAX_DEPTH: usize = 64;
@@ -81,8 +79,7 @@ fn file_like(
             None => archive::from_memory(name, start, reader, report),
         };
     }
-    let mut inspector = Inspector::new();
-    inspector.feed(&start);
-    let seen = stream(inspector, BufReader::new(reader))?;
-    report.pickles_of(name, &start, &seen)
+    let head = start.clone();
+    let (seen, kept) = read(start, reader, report)?;
+    report.pickles_of(name, &head, &seen, kept.as_deref())
 }

@@ -10,6 +10,8 @@ pub(super) enum Kind {
     Tar,
     Gzip,
     Zlib,
+    /// How joblib before 0.10 compressed: a length in hexadecimal, then zlib's data.
+    OldJoblib,
     Bzip2,
     Xz,
     Lzma,
@@ -21,6 +23,7 @@ pub(super) fn kind(start: &[u8]) -> Option<Kind> {
     Some(match start {
         [b'P', b'K', 3 | 5, 4 | 6, ..] => Kind::Zip,
         [0x1f, 0x8b, 8, ..] => Kind::Gzip,
+        [b'Z', b'F', b'0', b'x', ..] => Kind::OldJoblib,
         [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, 0x53, 0x59, ..] => Kind::Bzip2,
         [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Kind::Xz,
         // The most usual properties, and a dictionary of a power of two.
@@ -78,6 +81,7 @@ mod tests {
             (b"\x1f\x8b\x08\0", Some(Kind::Gzip)),
             (b"\x78\x9c\x01", Some(Kind::Zlib)),
             (b"\x78\x01\x01", Some(Kind::Zlib)),
+            (b"ZF0x12", Some(Kind::OldJoblib)),
             (b"BZh91AY&SY", Some(Kind::Bzip2)),
             (b"\xfd7zXZ\0\0", Some(Kind::Xz)),
             (b"\x5d\0\0\x80\0\xff", Some(Kind::Lzma)),

@@ -78,42 +78,45 @@ fn one(path: &Path, args: &InspectArgs, report: &mut Report<'_>) -> anyhow::Resu
         }
         return files::path(path, report);
     }
-    if args.json && !args.instructions {
-        let mut inspector = Inspector::new();
-        inspector.feed(&start);
-        report.unlisted(&stream(inspector, reader)?)?;
-        report.file();
-        return Ok(());
-    }
-    let mut whole = start;
-    reader.by_ref().take((MAX_LISTED + 1) as u64).read_to_end(&mut whole).context(READ)?;
-    let mut inspector = Inspector::new();
-    inspector.feed(&whole);
-    if whole.len() <= MAX_LISTED {
-        report.bare(&inspector.finish(), &whole, true)?;
-    } else {
-        drop(whole);
-        report.unlisted(&stream(inspector, reader)?)?;
+    report.keeps_all(!args.json);
+    let (seen, kept) = read(start, reader, report)?;
+    match kept {
+        Some(whole) => report.bare(&seen, &whole, true)?,
+        None => report.unlisted(&seen)?,
     }
     report.file();
     Ok(())
 }
 
-/// Feeds an inspector with all that a reader gives, or until nothing more can be found.
-fn stream(mut inspector: Inspector, mut reader: impl Read) -> anyhow::Result<Vec<Inspection>> {
+/// Looks into `start` and all that a reader gives behind it, or until nothing more can be found. Gives the bytes as well
+/// if they are to be listed and are not too many for that.
+fn read(
+    start: Vec<u8>,
+    mut reader: impl Read,
+    report: &mut Report<'_>,
+) -> anyhow::Result<(Vec<Inspection>, Option<Vec<u8>>)> {
+    let mut inspector = Inspector::new();
+    inspector.feed(&start);
+    let mut kept = report.lists().then_some(start);
     let mut buffer = vec![0; BUFFER];
     let mut seen = Vec::new();
     while !inspector.is_over() {
-        match reader.read(&mut buffer) {
+        let piece = match reader.read(&mut buffer) {
             Ok(0) => break,
-            Ok(len) => inspector.feed(buffer.get(..len).unwrap_or_default()),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Ok(len) => buffer.get(..len).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error).context(READ),
+        };
+        inspector.feed(piece);
+        kept = kept.filter(|kept| kept.len() + piece.len() <= MAX_LISTED);
+        if let Some(kept) = &mut kept {
+            kept.extend_from_slice(piece);
         }
+        report.went_on(piece.len());
         seen.extend(inspector.take_done());
     }
     seen.extend(inspector.finish());
-    Ok(seen)
+    Ok((seen, kept))
 }
 
 /// The pickles of frames or of lines of hexadecimal.

@@ -31,6 +31,10 @@ pub(super) struct Report<'a> {
     problems: usize,
     failed: bool,
     in_folder: bool,
+    /// Bytes that were read, expanded ones.
+    bytes: u64,
+    /// What is read is kept for its listing.
+    lists: bool,
     /// Names whose meaning was said on standard error.
     said: BTreeSet<String>,
     shown: Option<Instant>,
@@ -50,17 +54,36 @@ impl<'a> Report<'a> {
             problems: 0,
             failed: false,
             in_folder: false,
+            bytes: 0,
+            lists: args.instructions,
             said: BTreeSet::new(),
             shown: (io::stderr().is_terminal() && !terminal::is_quiet()).then(Instant::now),
         }
     }
 
+    /// Whether what is read is to be kept for its listing.
+    pub(super) const fn lists(&self) -> bool {
+        self.lists
+    }
+
+    /// Lists what is read even where the command line does not ask for it.
+    pub(super) fn keeps_all(&mut self, lists: bool) {
+        self.lists |= lists;
+    }
+
     /// One more file was read.
     pub(super) fn file(&mut self) {
         self.files += 1;
+        self.went_on(0);
+    }
+
+    /// So many bytes were read; says on a terminal how far it is.
+    pub(super) fn went_on(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_add(bytes as u64);
         if self.shown.is_some_and(|shown| shown.elapsed() >= PROGRESS) {
             self.shown = Some(Instant::now());
-            stderr::progress(&format!("{} files, {} pickles", self.files, self.pickles));
+            let (files, pickles, mebibytes) = (self.files, self.pickles, self.bytes >> 20);
+            stderr::progress(&format!("{files} files, {pickles} pickles, {mebibytes} MiB"));
         }
     }
 
@@ -99,7 +122,13 @@ impl<'a> Report<'a> {
     }
 
     /// The pickles of a file that is no container; `start` tells what it is where it holds none.
-    pub(super) fn pickles_of(&mut self, name: &str, start: &[u8], seen: &[Inspection]) -> anyhow::Result<()> {
+    pub(super) fn pickles_of(
+        &mut self,
+        name: &str,
+        start: &[u8],
+        seen: &[Inspection],
+        bytes: Option<&[u8]>,
+    ) -> anyhow::Result<()> {
         let is_named = !self.in_folder || [".pkl", ".pickle"].iter().any(|ending| name.ends_with(ending));
         let magic = magic::known_magic(start);
         // The beginnings of some images are opcodes: a persistent id, and then nothing that an unpickler reads.
@@ -121,7 +150,7 @@ impl<'a> Report<'a> {
                 };
             }
         }
-        self.pickles(name, seen, None, is_named)
+        self.pickles(name, seen, bytes, is_named)
     }
 
     /// A line or an object for each pickle.

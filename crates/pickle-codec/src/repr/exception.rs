@@ -20,6 +20,17 @@ pub(super) fn exception_str(object: Parts<'_, '_>) -> Vec<StrPart> {
         "ExceptionGroup" | "BaseExceptionGroup" => group_str(object),
         "UnicodeDecodeError" | "UnicodeEncodeError" | "UnicodeTranslateError" => unicode_str(object, &name),
         "SyntaxError" | "IndentationError" | "TabError" => syntax_str(object),
+        "JSONDecodeError" => json_str(object),
+        "URLError" => object
+            .arg(0)
+            .filter(|_| object.args_len() == 1)
+            .map(|reason| Vec::from([text("<urlopen error "), StrPart::Str(reason), text(">")])),
+        "HTTPError" => http_str(object),
+        "CalledProcessError" => process_str(object),
+        "TimeoutExpired" => object.arg(0).zip(object.arg(1)).map(|(command, seconds)| {
+            let (before, behind) = (text("Command '"), text("' timed out after "));
+            Vec::from([before, StrPart::Str(command), behind, StrPart::Str(seconds), text(" seconds")])
+        }),
         _ => None,
     };
     if let Some(own) = own {
@@ -129,6 +140,78 @@ fn syntax_str(object: Parts<'_, '_>) -> Option<Vec<StrPart>> {
     }
     Some(segments)
 }
+
+/// `json.JSONDecodeError`: what is wrong, and where in the document that is.
+fn json_str(object: Parts<'_, '_>) -> Option<Vec<StrPart>> {
+    let (Node::Str(_), Node::Str(document), position) = (object.view(0)?, object.view(1)?, object.int(2)?)
+    else {
+        return None;
+    };
+    let before = usize::try_from(position).ok().filter(|_| object.args_len() == 3)?;
+    let (mut line, mut column) = (1_usize, 1_usize);
+    for point in document.code_points().take(before) {
+        (line, column) = if point == u32::from('\n') { (line + 1, 1) } else { (line, column + 1) };
+    }
+    // Behind the document's end the columns go on.
+    column += before.saturating_sub(document.code_points().take(before).count());
+    let place = format!(": line {line} column {column} (char {position})");
+    Some(Vec::from([StrPart::Str(object.arg(0)?), StrPart::Text(place)]))
+}
+
+/// `urllib.error.HTTPError`, of URL, code, message, headers and body.
+fn http_str(object: Parts<'_, '_>) -> Option<Vec<StrPart>> {
+    let (Node::Int(_), 4..) = (object.view(1)?, object.args_len()) else { return None };
+    let (code, message) = (object.arg(1)?, object.arg(2)?);
+    Some(Vec::from([text("HTTP Error "), StrPart::Str(code), text(": "), StrPart::Str(message)]))
+}
+
+/// `subprocess.CalledProcessError`, of the exit status and the command.
+fn process_str(object: Parts<'_, '_>) -> Option<Vec<StrPart>> {
+    let status = object.int(0)?;
+    let how = match usize::try_from(status.checked_neg()?) {
+        Ok(number @ 1..) => match SIGNALS.get(number - 1) {
+            Some(name) => format!("' died with <Signals.{name}: {number}>."),
+            None => format!("' died with unknown signal {number}."),
+        },
+        _ => format!("' returned non-zero exit status {status}."),
+    };
+    Some(Vec::from([text("Command '"), StrPart::Str(object.arg(1)?), StrPart::Text(how)]))
+}
+
+/// The signals of Linux from number 1 on, as `signal.Signals` names them.
+const SIGNALS: [&str; 31] = [
+    "SIGHUP",
+    "SIGINT",
+    "SIGQUIT",
+    "SIGILL",
+    "SIGTRAP",
+    "SIGABRT",
+    "SIGBUS",
+    "SIGFPE",
+    "SIGKILL",
+    "SIGUSR1",
+    "SIGSEGV",
+    "SIGUSR2",
+    "SIGPIPE",
+    "SIGALRM",
+    "SIGTERM",
+    "SIGSTKFLT",
+    "SIGCHLD",
+    "SIGCONT",
+    "SIGSTOP",
+    "SIGTSTP",
+    "SIGTTIN",
+    "SIGTTOU",
+    "SIGURG",
+    "SIGXCPU",
+    "SIGXFSZ",
+    "SIGVTALRM",
+    "SIGPROF",
+    "SIGWINCH",
+    "SIGIO",
+    "SIGPWR",
+    "SIGSYS",
+];
 
 /// The subclasses of OSError, which print their number and text.
 pub(super) fn is_os_error(name: &str) -> bool {
