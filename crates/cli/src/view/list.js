@@ -36,6 +36,16 @@ function push(row) {
   if (paused) { if (wanted(row)) came++; } else if (wanted(row)) show(row);
 }
 
+// A line in the list that is no record. Several of one kind, one behind the other, are one.
+function note(kind, count, text) {
+  const last = rows.at(-1);
+  if (last?.kind !== kind) return push({ kind, count, note: text(count), index: rows.at(-1)?.index ?? -1, time: 0, logger: "", hay: "" });
+  last.count += count;
+  last.note = text(last.count);
+  const element = pool.find(element => element.row === last);
+  if (element) element.row = null;
+}
+
 const wanted = row => row.note !== undefined || filter.wants(row);
 
 function ingest(text) {
@@ -366,7 +376,7 @@ function toast(text) {
 }
 
 function inContext() {
-  if (!selected || filter.isEmpty) return;
+  if (!selected?.raw || filter.isEmpty) return;
   back = { text: query.value, row: selected };
   const row = selected;
   setQuery("", true);

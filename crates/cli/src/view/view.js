@@ -395,6 +395,10 @@ function take(event) {
   if (id !== null && !asked && !merging) { complete = indexOf(id); completeOrder = order; }
   draw();
 }
+const WHY = {
+  rate: "more than 2,000 a second; a filter leaves out what is not wanted", slow: "this browser does not take them fast enough",
+  busy: "the server had no time to look at them", gone: "the server does not have them any more",
+};
 const handlers = {
   hello({ resumed }) {
     tries = 0;
@@ -405,7 +409,7 @@ const handlers = {
       if (lastId !== null) {
         // Another process, whose records are numbered anew.
         while (keptAt < kept.length) push(kept[keptAt++]);
-        if (rows.length) push({ note: `the server was started again; what it has kept begins here (${clock(Date.now() / 1000)})`, hay: "", time: 0, index: -1 });
+        if (rows.length) note("start", 1, () => `the server was started again; what it has kept begins here (${clock(Date.now() / 1000)})`);
       }
       for (const row of rows) row.index = -1;
       complete = null;
@@ -422,6 +426,7 @@ const handlers = {
   gap({ records, why }) {
     if (why === "history") { shortOf += asked ? 0 : records; return; }
     notShown[why] = (notShown[why] ?? 0) + records;
+    note("gap " + why, records, sum => `${number.format(sum)} records are not shown: ${WHY[why] ?? why}`);
     drawFooter();
   },
   status(status) {
@@ -484,7 +489,7 @@ function escape() {
 }
 const tools = {
   context: inContext, close: escape,
-  json: () => selected && copy(json(selected)), text: () => selected && copy(plain(selected)),
+  json: () => selected?.raw && copy(json(selected)), text: () => selected?.raw && copy(plain(selected)),
 };
 const keys = {
   "/": () => { query.focus(); query.select(); }, " ": () => paused ? goOn() : pause("key"),
@@ -495,7 +500,7 @@ const keys = {
   e: () => move(1, row => row.number >= 40), E: () => move(-1, row => row.number >= 40),
   Enter: () => { if (!selected) move(1); if (selected) select(selected, true); },
   c: inContext, y: tools.json, t: tools.text,
-  x: () => selected && hideLogger(selected.logger), o: () => selected && onlyLogger(selected.logger),
+  x: () => selected?.logger && hideLogger(selected.logger), o: () => selected?.logger && onlyLogger(selected.logger),
   m: () => { marks = [...new Set([...marks, ...filter.words])].slice(0, 8); edit(found => found.filter(term => term.name !== null || term.not)); },
   w: () => setWrapped(!wrapped), s: showServer, "?": () => $("help").showModal(), Escape: escape,
   l: () => { if (document.querySelector("main").classList.contains("wide")) toggleLoggers(); $("loggers").querySelector("ul").focus(); },

@@ -310,9 +310,26 @@ fn the_page_outlives_the_server() {
     browser.wait("state === 'lost'");
     let server = Server::start_with_config(folder, "DIR/logrecord.toml", 1);
     send(&server, [say("a", 20, "three")]);
-    browser.wait("state === 'live' && rows.length >= 3");
+    browser.wait("state === 'live' && rows.length >= 3 && !drawing");
     assert_eq!(browser.run(MESSAGES), json!(["one", "two", "three"]));
     browser.wait("levels[2] === 3");
+}
+
+#[test]
+fn what_is_not_shown_stands_in_the_list_with_its_count() {
+    let server = serve();
+    let Some(browser) = open(&server, DESK) else { return };
+    send(&server, (0..9_000).map(|number| say("busy", 20, &format!("number {number}"))));
+    browser.wait("levels[2] === 9000");
+    let missing = "Object.values(notShown).reduce((sum, count) => sum + count, 0)";
+    browser.wait(&format!("rows.filter(row => row.raw).length + {missing} === 9000 && {missing} > 0"));
+    let notes = browser.run("return rows.filter(row => row.note).reduce((sum, row) => sum + row.count, 0)");
+    assert_eq!(notes, browser.run(&format!("return {missing}")));
+    browser.run("select(rows.find(row => row.note))");
+    browser.keys("cytxo");
+    browser.keys(ENTER);
+    browser.wait("[...document.querySelectorAll('.row.note')].some(row => row.textContent.includes('records are not shown'))");
+    assert_eq!(browser.complaints(), [""; 0]);
 }
 
 #[test]

@@ -53,6 +53,9 @@ const MAX_LINE: usize = 1 << 20;
 /// Letters of the message of a record that is longer.
 const MAX_MESSAGE: usize = 4_096;
 
+/// How long a connection that takes nothing is left alone while the history is sent.
+const PAUSE: Duration = Duration::from_millis(5);
+
 /// How long a connection may take nothing.
 const STALLED: Duration = Duration::from_secs(30);
 
@@ -455,7 +458,19 @@ impl Stream {
         if chunk.is_empty() {
             return Ok(());
         }
-        self.sender.blocking_send(chunk.into()).map_err(|_| Ended)
+        let since = Instant::now();
+        let mut chunk = Bytes::from(chunk);
+        loop {
+            match self.sender.try_send(chunk) {
+                Ok(()) => return Ok(()),
+                Err(TrySendError::Full(back)) if since.elapsed() < STALLED => chunk = back,
+                Err(_) => {
+                    self.cut.notify_one();
+                    return Err(Ended);
+                }
+            }
+            std::thread::sleep(PAUSE);
+        }
     }
 
     /// Sends a piece if the connection takes it, or keeps it for the next tick.
