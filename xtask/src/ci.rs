@@ -32,7 +32,7 @@ enum Outcome {
 
 type Step = (&'static str, fn() -> Result<Outcome>);
 
-const STEPS: [Step; 20] = [
+const STEPS: [Step; 21] = [
     ("fmt", fmt),
     ("tidy", || long::tidy().map(passed)),
     ("golden", || golden::check().map(passed)),
@@ -47,6 +47,7 @@ const STEPS: [Step; 20] = [
     ("package", || published::package().and_then(done)),
     ("lowest versions", || published::lowest().and_then(done)),
     ("oldest compilers", || published::oldest().and_then(done)),
+    ("public api", || published::api(false).and_then(done)),
     ("wheel", || published::wheel().and_then(done)),
     ("deny", deny),
     ("advisories", advisories),
