@@ -55,6 +55,9 @@ pub(crate) struct Soak {
     /// Connections of the case `idle`.
     #[arg(long, default_value_t = 10_000, value_name = "N")]
     connections: usize,
+    /// How often the cases `acked_kills` and `handover` kill or replace the receiver.
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    rounds: usize,
     /// How long the Python client of the case `restarted` sends; 10 to 45.
     #[arg(long, default_value_t = 12, value_name = "N")]
     seconds: u64,
@@ -163,6 +166,7 @@ pub(crate) fn soak(options: &Soak) -> Result<()> {
     command
         .args(&options.only)
         .env("LOGRECORD_SOAK_CONNECTIONS", options.connections.to_string())
+        .env("LOGRECORD_SOAK_ROUNDS", options.rounds.to_string())
         .env("LOGRECORD_SOAK_SECONDS", options.seconds.to_string());
     if let Some(program) = &options.program {
         let program = program.canonicalize().with_context(|| format!("no program {}", program.display()))?;

@@ -431,6 +431,39 @@ fn refusals_are_told_before_what_covers_them() {
 }
 
 #[test]
+fn a_message_over_the_limit_is_refused_and_holds_nothing_up() {
+    let server = serve(folder(&["app"]), "127.0.0.1:0", "DIR/out");
+    let mut stream = Stream::new("app", 1, true);
+    let long = "x".repeat(3 << 20);
+    let messages = [stream.seal(&long), stream.seal("a"), stream.seal(&long), stream.seal("b")];
+    let mut by_hand = ByHand::connect(&server, "app");
+    // Also as the first one of a connection, as after a reconnection.
+    by_hand.send(&messages.each_ref().map(Vec::as_slice));
+    let mut heard = Vec::new();
+    while heard.last() != Some(&(AckStatus::Durable, 3)) {
+        heard.push(by_hand.ack());
+    }
+    let of = |status| {
+        heard.iter().filter(|(told, _)| *told == status).map(|(_, number)| *number).collect::<Vec<_>>()
+    };
+    assert_eq!(of(AckStatus::TooLarge), [0, 2], "{heard:?}");
+    let before = |number| heard.iter().position(|told| *told == (AckStatus::TooLarge, number));
+    assert!(before(2).unwrap() < heard.len() - 1, "{heard:?}");
+    by_hand.nothing();
+    // One that is forged ends its connection, and nothing behind it is covered.
+    let mut forged = stream.seal(&long);
+    let middle = forged.len() / 2;
+    forged[middle] ^= 1;
+    let mut other = ByHand::connect(&server, "app");
+    other.stream.write_all(&frame(&forged)).ok();
+    other.stream.write_all(&frame(&stream.seal("c"))).ok();
+    let mut rest = Vec::new();
+    other.stream.read_to_end(&mut rest).ok();
+    assert_eq!(rest, b"");
+    assert_eq!(server.wait_for_output(2).len(), 2);
+}
+
+#[test]
 fn only_who_asks_over_a_connection_is_answered() {
     let server = Server::start_in(
         folder(&["app"]),

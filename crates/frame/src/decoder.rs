@@ -51,6 +51,8 @@ pub struct FrameDecoder {
     /// Of a frame over the limit: its first bytes, from the prefix on. Empty for any other frame.
     head: Vec<u8>,
     oversized: OversizedState,
+    /// What has gone by and is to be seen.
+    passed: Vec<Bytes>,
 }
 
 /// What becomes of a frame over the limit.
@@ -61,6 +63,8 @@ enum OversizedState {
     Told(Oversized),
     /// This much of its payload has gone by.
     Skipped(usize),
+    /// The same, and what goes by is to be seen.
+    Watched(usize),
     /// The stream is given up.
     Closed(Oversized),
 }
@@ -90,6 +94,7 @@ impl FrameDecoder {
             input: BytesMut::new(),
             head: Vec::new(),
             oversized: OversizedState::Absent,
+            passed: Vec::new(),
         }
     }
 
@@ -189,10 +194,26 @@ impl FrameDecoder {
     /// # Ok::<(), logrecord_frame::Oversized>(())
     /// ```
     pub fn skip_oversized(&mut self) -> bool {
+        self.go_past(OversizedState::Skipped)
+    }
+
+    /// As [`skip_oversized`](Self::skip_oversized), for a caller who wants to see what goes by behind the
+    /// [head](Oversized::payload), by [`take_passed`](Self::take_passed), without ever having all of it.
+    pub fn watch_oversized(&mut self) -> bool {
+        self.go_past(OversizedState::Watched)
+    }
+
+    /// What has gone by of a frame that is [watched](Self::watch_oversized) since the last call. It is to be called
+    /// after each [`next_frame`](Self::next_frame), because it is kept until then.
+    pub fn take_passed(&mut self) -> Vec<Bytes> {
+        core::mem::take(&mut self.passed)
+    }
+
+    fn go_past(&mut self, state: fn(usize) -> OversizedState) -> bool {
         match &self.oversized {
             OversizedState::Told(oversized) if oversized.is_skippable() => {
                 let gone = self.head.len().saturating_sub(PREFIX_LEN);
-                self.oversized = OversizedState::Skipped(gone);
+                self.oversized = state(gone);
                 if gone == self.declared {
                     self.end_skipping();
                 }
@@ -214,7 +235,8 @@ impl FrameDecoder {
             return Err(Error::from(oversized));
         }
         let progress = self.progress();
-        let is_skipped = matches!(self.oversized, OversizedState::Skipped(_)) && !progress.is_beyond;
+        let is_skipped = matches!(self.oversized, OversizedState::Skipped(_) | OversizedState::Watched(_))
+            && !progress.is_beyond;
         match (progress.prefix_len, progress.declared) {
             (0, _) => Ok(()),
             (PREFIX_LEN, declared) if Error::count(declared) > self.max_frame_len && !is_skipped => {
@@ -291,7 +313,7 @@ impl FrameDecoder {
     const fn refused(&self) -> Option<&Oversized> {
         match &self.oversized {
             OversizedState::Told(oversized) | OversizedState::Closed(oversized) => Some(oversized),
-            OversizedState::Absent | OversizedState::Skipped(_) => None,
+            OversizedState::Absent | OversizedState::Skipped(_) | OversizedState::Watched(_) => None,
         }
     }
 
@@ -359,9 +381,13 @@ impl FrameDecoder {
     /// Takes what is there of a frame over the limit: its first bytes to be told, the rest to be let go.
     #[cold]
     fn pass_oversized(&mut self) -> Result<(), Oversized> {
-        if let OversizedState::Skipped(gone) = &mut self.oversized {
+        let is_watched = matches!(self.oversized, OversizedState::Watched(_));
+        if let OversizedState::Skipped(gone) | OversizedState::Watched(gone) = &mut self.oversized {
             let step = self.declared.saturating_sub(*gone).min(self.chunk.len());
-            self.chunk.advance(step);
+            let step_by = self.chunk.split_to(step);
+            if is_watched {
+                self.passed.push(step_by);
+            }
             *gone = gone.saturating_add(step);
             if *gone == self.declared {
                 self.end_skipping();
@@ -451,7 +477,7 @@ impl FrameDecoder {
     /// of them after a `next_frame` that gave `None`.
     fn progress(&self) -> Progress {
         let arrived = match self.oversized {
-            OversizedState::Skipped(gone) => gone,
+            OversizedState::Skipped(gone) | OversizedState::Watched(gone) => gone,
             _ => self.body.len().max(self.head.len().saturating_sub(PREFIX_LEN)),
         };
         let mut at = Progress {

@@ -75,6 +75,7 @@ mod key_file;
 mod opened;
 #[cfg(feature = "std")]
 mod opener;
+mod passing;
 mod plain;
 mod refusal;
 mod replay;
@@ -93,6 +94,7 @@ pub use self::key_file::{KeyFileError, KeyFileFault, MAX_KEY_FILE_LEN};
 pub use self::opened::Opened;
 #[cfg(feature = "std")]
 pub use self::opener::Opener;
+pub use self::passing::Passing;
 pub use self::plain::PlainKey;
 pub use self::refusal::Refusal;
 pub use self::replay::{Policy, Replay, WINDOW_LEN};

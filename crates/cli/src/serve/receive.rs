@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
-use logrecord::frame::envelope::{AckStatus, Refusal, Stamp};
+use logrecord::frame::envelope::{AckStatus, Passing, Refusal, Stamp};
 use logrecord::frame::{Oversized, prefix};
 use logrecord::intake::{Authentic, Gate, Rejection, Session, Verified};
 use logrecord::transport::listener::{FrameHandler, Replies, Verdict};
@@ -61,6 +61,22 @@ impl Inlet {
         self.keep(source, reason, &rejection.to_string(), &[&prefix, frame]);
     }
 
+    /// Looks at what goes by of a frame over the limit. At its end the sender is told that it is too large; if it is
+    /// none of whose messages are taken here, the connection ends.
+    fn pass(&self, connection: &mut Connection, bytes: &[u8]) -> Verdict {
+        let Some(passing) = &mut connection.passing else { return Verdict::Continue };
+        passing.feed(&self.hub.keys.verifier(), now_ns(), bytes);
+        if passing.missing() > 0 {
+            return Verdict::Continue;
+        }
+        let stamp = connection.passing.take().and_then(Passing::finish);
+        let Some(stamp) = stamp.filter(|stamp| self.gate().takes(stamp.key_id)) else {
+            return Verdict::Close;
+        };
+        connection.tell(&self.hub, Some(&stamp), Some(AckStatus::TooLarge));
+        Verdict::Continue
+    }
+
     fn keep(&self, source: &Source, reason: &str, detail: &str, parts: &[&[u8]]) {
         let peer = source.peer().to_string();
         self.hub.dead_letters().keep(source.transport().scheme(), &peer, reason, detail, parts);
@@ -93,6 +109,8 @@ pub(crate) struct Connection {
     line: Option<AckLine>,
     /// Whether the peer has asked for an acknowledgement.
     asks: bool,
+    /// A frame over the limit whose sender may have asked.
+    passing: Option<Passing>,
 }
 
 impl Connection {
@@ -258,7 +276,7 @@ impl FrameHandler for Inlet {
         self.counts.connections.fetch_add(1, Ordering::Relaxed);
         self.counts.connected.fetch_add(1, Ordering::Relaxed);
         let line = replies.is_open().then(|| self.hub.acks.line(replies));
-        Connection { session: self.gate().session(), line, asks: false }
+        Connection { session: self.gate().session(), line, asks: false, passing: None }
     }
 
     async fn frames(&self, connection: &mut Connection, source: &Source, frames: &mut Vec<Bytes>) -> Verdict {
@@ -327,8 +345,20 @@ impl FrameHandler for Inlet {
     fn oversized(&self, connection: &mut Connection, _source: &Source, oversized: &Oversized) -> Verdict {
         // Nothing may be acknowledged behind what nobody has verified; byte 5 of an envelope has the flags.
         let asks = connection.asks || oversized.payload().get(5).is_some_and(|flags| flags & 2 != 0);
-        let may_skip = !asks && self.gate().may_skip(&connection.session, oversized.payload());
+        let gate = self.gate();
+        if asks && gate.is_envelope(oversized.payload()) {
+            connection.passing = Some(Passing::new(usize::try_from(oversized.len).unwrap_or(usize::MAX)));
+            return match self.pass(connection, oversized.payload()) {
+                Verdict::Close => Verdict::Close,
+                _ => Verdict::Watch,
+            };
+        }
+        let may_skip = !asks && gate.may_skip(&connection.session, oversized.payload());
         if may_skip { Verdict::Continue } else { Verdict::Close }
+    }
+
+    fn passed(&self, connection: &mut Connection, _source: &Source, bytes: &[u8]) -> Verdict {
+        self.pass(connection, bytes)
     }
 
     fn is_authenticated(&self, connection: &Connection) -> bool {

@@ -27,7 +27,7 @@ pub struct Verifier {
 pub(super) struct ReadyKey {
     pub(super) key: Key,
     /// What the tag of a message begins with.
-    message: Prepared,
+    pub(super) message: Prepared,
     /// What the tag of an acknowledgement begins with.
     pub(super) ack: Prepared,
 }

@@ -272,6 +272,23 @@ impl Gate {
         Ok(verified)
     }
 
+    /// Whether a payload begins as what is asked for here does, where that is an envelope.
+    pub fn is_envelope(&self, payload: &[u8]) -> bool {
+        match &self.lock {
+            Lock::Open => false,
+            #[cfg(feature = "hmac")]
+            Lock::Plain(_) => false,
+            #[cfg(feature = "hmac")]
+            Lock::Signed(_) => payload.starts_with(ENVELOPE_START),
+        }
+    }
+
+    /// Whether messages of a key are taken here.
+    #[cfg(feature = "hmac")]
+    pub fn takes(&self, key_id: KeyId) -> bool {
+        matches!(self.lock, Lock::Signed(_)) && (self.only.is_empty() || self.only.contains(&key_id))
+    }
+
     /// Whether a frame that is too long is worth reading past, by the beginning of its payload: it looks like a
     /// record, and where frames are signed, a frame of this connection has been accepted before.
     pub fn may_skip(&self, session: &Session, payload: &[u8]) -> bool {

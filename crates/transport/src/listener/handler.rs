@@ -18,6 +18,8 @@ use crate::{fault::Fault, source::Source};
 pub enum Verdict {
     /// Read on.
     Continue,
+    /// Read past an oversized frame, and [show](FrameHandler::passed) what goes by. Elsewhere as `Continue`.
+    Watch,
     /// End the connection. Datagram listeners have none to end and read on.
     Close,
 }
@@ -76,6 +78,13 @@ pub trait FrameHandler: Send + Sync + 'static {
     ) -> Verdict {
         let _ = (connection, source, oversized);
         Verdict::Close
+    }
+
+    /// Bytes of an oversized frame that is [watched](Verdict::Watch), in order, from behind its
+    /// [head](Oversized::payload) on. None of them is kept.
+    fn passed(&self, connection: &mut Self::Connection, source: &Source, bytes: &[u8]) -> Verdict {
+        let _ = (connection, source, bytes);
+        Verdict::Continue
     }
 
     /// The connection is about to be passed to another process: waits until its peer has been told all that is to be

@@ -231,6 +231,7 @@ impl<S: Stream, H: FrameHandler> Connection<S, H> {
             writer: ReplyWriter::new(replies).with_unsent(past.unsent),
             active,
             left: false,
+            is_watching: false,
             frames: Vec::new(),
             authenticate_by: None,
             frame_by: None,
@@ -268,6 +269,8 @@ struct Pump<'a, H: FrameHandler> {
     active: Active<H>,
     /// Whether the connection is left to another process.
     left: bool,
+    /// Whether the handler sees what goes by of a frame over the limit.
+    is_watching: bool,
     frames: Vec<Bytes>,
     /// As long as no frame has been accepted and one has to be.
     authenticate_by: Option<Instant>,
@@ -457,7 +460,12 @@ impl<H: FrameHandler> Pump<'_, H> {
             let mut more = true;
             let mut refused = None;
             while self.frames.len() < BATCH {
-                match self.decoder.next_frame() {
+                let next = self.decoder.next_frame();
+                if self.is_watching {
+                    // What has gone by came before what `next` is.
+                    self.show_passed(state)?;
+                }
+                match next {
                     Ok(Some(frame)) => {
                         bytes += frame.len() as u64;
                         self.frames.push(frame);
@@ -497,7 +505,7 @@ impl<H: FrameHandler> Pump<'_, H> {
                 self.postpone(before.elapsed());
                 self.frames.clear();
                 match outcome {
-                    Some(Ok(Verdict::Continue)) => {}
+                    Some(Ok(Verdict::Continue | Verdict::Watch)) => {}
                     Some(Ok(Verdict::Close)) => return Err(self.closed()),
                     Some(Err(Panicked)) => return Err(Some(self.panicked(count, bytes))),
                     None => return Err(Some(self.drain_timeout(count, bytes))),
@@ -544,11 +552,28 @@ impl<H: FrameHandler> Pump<'_, H> {
         };
         let skipped = match verdict {
             Ok(Verdict::Continue) => self.decoder.skip_oversized(),
+            Ok(Verdict::Watch) => {
+                self.is_watching = self.decoder.watch_oversized();
+                self.is_watching
+            }
             Ok(Verdict::Close) => false,
             Err(Panicked) => return Err(Some(self.panicked(1, 0))),
         };
         let fault = Fault::Oversized { declared: oversized.len, head: oversized.head, stranger, skipped };
         if skipped { Ok(fault) } else { Err(Some(fault)) }
+    }
+
+    /// Shows the handler what has gone by of a frame over the limit.
+    fn show_passed(&mut self, state: &mut H::Connection) -> Result<(), End> {
+        for bytes in self.decoder.take_passed() {
+            match contain(|| self.shared.handler.passed(state, self.source, &bytes)) {
+                Ok(Verdict::Close) => return Err(self.closed()),
+                Ok(_) => {}
+                Err(Panicked) => return Err(Some(self.panicked(0, 0))),
+            }
+        }
+        self.is_watching = self.is_skipping();
+        Ok(())
     }
 
     /// Whether the frame that is begun is over the limit, and reported already.

@@ -4,7 +4,7 @@
 //! it did against a figure. Nothing waits by the clock: a case polls for what it expects, until a deadline. These
 //! trials take minutes, tens of thousands of descriptors and, for some of them, root; so they are `#[ignore]`d. The
 //! environment may name another program (`LOGRECORD_SOAK_PROGRAM`), the connections of the case `idle`
-//! (`LOGRECORD_SOAK_CONNECTIONS`) and how long the client of the case `restart` sends (`LOGRECORD_SOAK_SECONDS`, 10 to 45).
+//! (`LOGRECORD_SOAK_CONNECTIONS`), how often it is killed or replaced (`LOGRECORD_SOAK_ROUNDS`) and how long the client of the case `restart` sends (`LOGRECORD_SOAK_SECONDS`, 10 to 45).
 #![cfg(target_os = "linux")]
 #![allow(
     clippy::unwrap_used,
@@ -14,10 +14,12 @@
     reason = "a helper of a test fails the test, and its figures are worth a look"
 )]
 
+mod acks;
 mod client;
 mod clock;
 mod crowd;
 mod descriptors;
+mod handover;
 mod output;
 mod restart;
 mod server;
@@ -37,6 +39,9 @@ use testkit::process;
 
 /// A case may take this long.
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// A case that does the same again and again may take so long for each time, besides.
+const ROUND: Duration = Duration::from_secs(10);
 
 /// How often a condition is looked at.
 const POLL: Duration = Duration::from_millis(20);
@@ -71,6 +76,9 @@ cases! {
     rotate = output::rotate;
     restarted = restart::restart;
     clock_jumps = clock::clock;
+    acked_kills = acks::kills;
+    acked_rate = acks::rate;
+    handover = handover::handover;
 }
 
 /// What a case has to work with.
@@ -79,6 +87,8 @@ struct Trial {
     folder: TempDir,
     connections: usize,
     seconds: u64,
+    /// How often a case kills or replaces the receiver.
+    rounds: usize,
     /// Descriptors that this process may have.
     descriptors: usize,
     /// All processes that the case has started, so that they end with it even when it hangs.
@@ -121,6 +131,7 @@ fn soak(name: &str, case: Case) {
         folder: tempfile::Builder::new().prefix("logrecord-soak-").tempdir().unwrap(),
         connections: number("LOGRECORD_SOAK_CONNECTIONS", 10_000),
         seconds: u64::try_from(number("LOGRECORD_SOAK_SECONDS", 12).clamp(10, 45)).unwrap_or(12),
+        rounds: number("LOGRECORD_SOAK_ROUNDS", 20),
         descriptors: *descriptors,
         children: Mutex::new(Vec::new()),
     };
@@ -137,6 +148,7 @@ fn soak(name: &str, case: Case) {
 /// Runs a case in a thread of its own and kills its processes when its time is over. What the case waits for then
 /// breaks, so that the thread ends and tidies up behind itself.
 fn bounded(case: Case, trial: Trial) -> Result<Outcome> {
+    let limit = LIMIT + ROUND * u32::try_from(trial.rounds).unwrap_or(u32::MAX);
     let trial = Arc::new(trial);
     let (send, receive) = mpsc::channel();
     let worker = thread::spawn({
@@ -146,7 +158,7 @@ fn bounded(case: Case, trial: Trial) -> Result<Outcome> {
             drop(send.send(case(&trial)));
         }
     });
-    let outcome = match receive.recv_timeout(LIMIT) {
+    let outcome = match receive.recv_timeout(limit) {
         Ok(outcome) => outcome,
         Err(RecvTimeoutError::Timeout) => {
             trial.kill_all();
@@ -155,7 +167,7 @@ fn bounded(case: Case, trial: Trial) -> Result<Outcome> {
                 Ok(Err(error)) => format!(": {error:#}"),
                 _ => String::new(),
             };
-            return Err(anyhow!("not at its end after {} s{detail}", LIMIT.as_secs()));
+            return Err(anyhow!("not at its end after {} s{detail}", limit.as_secs()));
         }
         Err(RecvTimeoutError::Disconnected) => Err(anyhow!("the case panicked")),
     };

@@ -74,7 +74,8 @@ pub(super) fn restart(trial: &Trial) -> Result<Outcome> {
     ensure!(status.success(), "the client ended with {status}");
     let mut text = String::new();
     answer.read_to_string(&mut text)?;
-    let sent: usize = text.trim().parse().context("the client's count")?;
+    let sent: usize =
+        text.split_whitespace().next().unwrap_or_default().parse().context("the client's count")?;
     let end = server.stop(Duration::from_secs(10))?;
 
     let numbers: Vec<usize> =
