@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use logrecord_spool::{Entry, Full, RunId};
@@ -42,6 +41,8 @@ struct State {
     last: u64,
     /// What the sealed segments cost.
     bytes: usize,
+    /// The most that all of it may be.
+    max_bytes: usize,
     cursors: BTreeMap<String, u64>,
     /// Every cursor has passed this record.
     delivered: u64,
@@ -59,7 +60,15 @@ impl State {
         }
         // Nobody has fetched the one before in the meantime.
         self.tighten();
-        let bytes = std::mem::replace(&mut self.open, self.idle.pop().unwrap_or_default());
+        // Where room is scarce, a small one is copied at once, so that what it costs is what it holds.
+        let roomy = self.bytes.saturating_add(self.open.capacity()) <= self.max_bytes / 2;
+        let bytes = if roomy || self.open.len() >= SEGMENT / 2 {
+            std::mem::replace(&mut self.open, self.idle.pop().unwrap_or_default())
+        } else {
+            let bytes = self.open.as_slice().to_vec();
+            self.open.clear();
+            bytes
+        };
         let segment = Segment { first: self.last + 1 - self.open_records, records: self.open_records, bytes };
         self.open_records = 0;
         self.bytes += segment.cost();
@@ -130,20 +139,19 @@ impl State {
 /// A bounded log in memory.
 pub(super) struct MemoryLog {
     state: Arc<Mutex<State>>,
-    max_bytes: AtomicUsize,
     retain: usize,
 }
 
 impl fmt::Debug for MemoryLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemoryLog").field("max_bytes", &self.max_bytes).finish_non_exhaustive()
+        f.debug_struct("MemoryLog").field("retain", &self.retain).finish_non_exhaustive()
     }
 }
 
 impl MemoryLog {
     /// At most `max_bytes`, of which what every cursor has passed may take `retain`, as long as nobody else needs it.
     pub(super) fn new(max_bytes: usize, retain: usize) -> Self {
-        Self { state: Arc::default(), max_bytes: AtomicUsize::new(max_bytes), retain }
+        Self { state: Arc::new(Mutex::new(State { max_bytes, ..State::default() })), retain }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -151,11 +159,11 @@ impl MemoryLog {
     }
 
     pub(super) fn appender(&self) -> Appender<'_> {
-        Appender { state: self.state(), max_bytes: self.max_bytes.load(Ordering::Relaxed) }
+        Appender { state: self.state() }
     }
 
     pub(super) fn set_max_bytes(&self, max_bytes: usize) {
-        self.max_bytes.store(max_bytes, Ordering::Relaxed);
+        self.state().max_bytes = max_bytes;
     }
 
     pub(super) fn last(&self) -> u64 {
@@ -200,7 +208,6 @@ impl MemoryLog {
 
 pub(super) struct Appender<'a> {
     state: MutexGuard<'a, State>,
-    max_bytes: usize,
 }
 
 impl Appender<'_> {
@@ -212,10 +219,10 @@ impl Appender<'_> {
     pub(super) fn reserve(&mut self, encoded_len: usize) -> Result<Room<'_>, Full> {
         let state = &mut *self.state;
         let len = encoded_len.saturating_add(4);
-        if len > self.max_bytes.max(1) / 2 || u32::try_from(encoded_len).is_err() {
+        if len > state.max_bytes.max(1) / 2 || u32::try_from(encoded_len).is_err() {
             return Err(Full::TooLarge);
         }
-        while state.bytes + state.open.len() + OVERHEAD + len > self.max_bytes {
+        while state.bytes + state.open.len() + OVERHEAD + len > state.max_bytes {
             // What is kept for nobody in particular holds nobody up.
             if !state.drop_oldest() && !state.tighten() {
                 return Err(Full::Spool);
