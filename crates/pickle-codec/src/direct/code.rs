@@ -3,8 +3,8 @@
 use crate::wire::opcode::Opcode;
 
 macro_rules! codes {
-    ($($name:ident $opcode:ident,)*) => {
-        $(pub(super) const $name: u8 = Opcode::$opcode.code();)*
+    ($($(#[$attribute:meta])* $name:ident $opcode:ident,)*) => {
+        $($(#[$attribute])* pub(super) const $name: u8 = Opcode::$opcode.code();)*
     };
 }
 
@@ -38,15 +38,21 @@ codes! {
     EMPTY_TUPLE EmptyTuple,
     TUPLE Tuple,
     TUPLE1 Tuple1,
-    TUPLE2 Tuple2,
     TUPLE3 Tuple3,
-    EMPTY_SET EmptySet,
-    ADDITEMS Additems,
-    FROZENSET Frozenset,
-    BINBYTES8 Binbytes8,
     BINBYTES Binbytes,
     SHORT_BINBYTES ShortBinbytes,
     PROTO Proto,
     FRAME Frame,
     STOP Stop,
+    // These are in outlines alone.
+    #[cfg(feature = "serde")]
+    TUPLE2 Tuple2,
+    #[cfg(feature = "serde")]
+    EMPTY_SET EmptySet,
+    #[cfg(feature = "serde")]
+    ADDITEMS Additems,
+    #[cfg(feature = "serde")]
+    FROZENSET Frozenset,
+    #[cfg(feature = "serde")]
+    BINBYTES8 Binbytes8,
 }
