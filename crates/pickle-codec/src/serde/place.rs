@@ -9,6 +9,9 @@ use ::serde::de::{self, DeserializeSeed, Deserializer, Visitor};
 use super::view::Want;
 use crate::wire::error::{Error, Result};
 
+/// The name of the newtype by which a [`Value`](crate::Value) asks for all that a place holds.
+pub(super) const NAME: &str = "$pickle_codec::Value";
+
 /// A value at its place in the result. Its type is serde's deserializer as well, by [`deserializer`].
 pub(super) trait Place<'de>: Deserializer<'de, Error = Error> + Copy {
     /// A number, text or constant as it is; everything else by its shape.
@@ -96,7 +99,7 @@ macro_rules! deserializer {
                 name: &'static str,
                 visitor: V,
             ) -> Result<V::Value> {
-                if name == crate::serde::value_de::NAME {
+                if name == crate::serde::place::NAME {
                     self.show(visitor)
                 } else {
                     visitor.visit_newtype_struct(self)

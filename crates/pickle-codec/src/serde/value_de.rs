@@ -20,15 +20,12 @@ use ::serde::de::{
 use num_bigint::BigInt;
 
 use super::node::{De, through};
-use super::place::Place;
+use super::place::{NAME, Place};
 use super::view::SLOT;
 use crate::document::{Construct, Kind, KnownClass, Node, NodeId, walk};
 use crate::value::{ObjectValue, Value};
 use crate::wire::error::{Error, Result};
 use crate::wire::text::Str;
-
-/// The name of the newtype that asks for a whole value.
-pub(super) const NAME: &str = "$pickle_codec::Value";
 
 /// What an enum shows that stands for a value without a word in serde's model.
 #[derive(Clone, Copy, PartialEq)]
