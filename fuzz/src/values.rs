@@ -143,7 +143,7 @@ fn agree<'a, T: Deserialize<'a> + std::fmt::Debug>(input: &'a [u8]) {
     let limits = Limits { max_expansion: Some(1 << 16), ..Limits::default() };
     let options = DecodeOptions::new().limits(limits);
     let direct = pickle_codec::from_slice_with::<T>(input, &options);
-    let general = pickle_codec::Decoder::with_options(options)
+    let general = Decoder::with_options(options)
         .decode(input)
         .and_then(|document| pickle_codec::from_document::<T>(&document));
     // A NaN is itself, so the texts are compared.
