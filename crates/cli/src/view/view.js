@@ -20,6 +20,12 @@ function applyQuery(now) {
   query.setAttribute("aria-invalid", String(!next));
   if (!next) return;
   if (back && query.value !== "") { back = null; $("banner").hidden = true; }
+  // A stream that has not come to its end is of no use any more, and what it has yet to pass is looked at as well.
+  if (merging) {
+    controller?.abort();
+    asked = null;
+    flushKept();
+  }
   filter = next;
   wantedText = query.value.trim();
   remark();
