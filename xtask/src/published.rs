@@ -79,7 +79,8 @@ pub(crate) fn package() -> Done {
     Ok(None)
 }
 
-/// The lowest versions that the manifests allow compile, with all features and with each alone.
+/// The lowest versions that the manifests allow compile with all features; each feature alone is checked with the
+/// versions of the lock file.
 pub(crate) fn lowest() -> Done {
     if !is_there(&mut toolchain("nightly")) {
         return Ok(Some("no nightly is installed, which finds the lowest versions"));
@@ -94,11 +95,6 @@ pub(crate) fn lowest() -> Done {
     let mut check = cargo();
     check.current_dir(&folder).args(["check", "--workspace", "--all-features", "--locked", "--quiet"]);
     run(&mut check)?;
-    let mut each = cargo();
-    each.current_dir(&folder).args(["hack", "check", "--workspace", "--each-feature", "--locked", "--quiet"]);
-    if is_there(cargo().arg("hack")) {
-        run(&mut each)?;
-    }
     Ok(None)
 }
 
