@@ -213,6 +213,10 @@ impl Gate {
     /// # Errors
     ///
     /// As [`verify`](Self::verify), but for what only the windows know.
+    #[cfg_attr(
+        not(feature = "hmac"),
+        expect(unused_variables, reason = "only signed messages ask for anything")
+    )]
     pub fn authenticate(&self, session: &Session, frame: Bytes) -> Result<Authentic, Rejection> {
         let frame = match &self.lock {
             // No pickle begins like an envelope.
@@ -274,13 +278,14 @@ impl Gate {
 
     /// Whether a payload begins as what is asked for here does, where that is an envelope.
     pub fn is_envelope(&self, payload: &[u8]) -> bool {
-        match &self.lock {
+        let signed = match &self.lock {
             Lock::Open => false,
             #[cfg(feature = "hmac")]
             Lock::Plain(_) => false,
             #[cfg(feature = "hmac")]
-            Lock::Signed(_) => payload.starts_with(ENVELOPE_START),
-        }
+            Lock::Signed(_) => true,
+        };
+        signed && payload.starts_with(ENVELOPE_START)
     }
 
     /// Whether messages of a key are taken here.
