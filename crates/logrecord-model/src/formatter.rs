@@ -49,8 +49,8 @@ const INDENT: &str = "    ";
 pub struct Formatter {
     format: Format,
     uses_time: bool,
-    /// The line ends with the message, so that further lines of it can stand below.
-    ends_with_message: bool,
+    /// Further lines of the message stand below its first one, indented, instead of being escaped.
+    indents_message: bool,
     date_format: Option<String>,
     time_format: String,
     msec_format: Option<String>,
@@ -185,7 +185,6 @@ impl FormatterBuilder {
             Style::Brace => text.contains("{asctime"),
             Style::Dollar => text.contains("$asctime") || text.contains("${asctime}"),
         };
-        formatter.ends_with_message = ends_with_message(style, &text);
         formatter.format = Format::new(style, text);
         if validate {
             formatter.format.validate()?;
@@ -206,7 +205,7 @@ impl Formatter {
             formatter: Self {
                 format: Format::new(Style::Percent, ""),
                 uses_time: false,
-                ends_with_message: false,
+                indents_message: false,
                 date_format: None,
                 time_format: String::from("%Y-%m-%d %H:%M:%S"),
                 msec_format: Some(String::from("%s,%03d")),
@@ -231,7 +230,7 @@ impl Formatter {
     pub fn text(colour: bool) -> Self {
         let mut formatter = Self::builder().safe(true).lenient(true).colour(colour).formatter;
         formatter.uses_time = true;
-        formatter.ends_with_message = true;
+        formatter.indents_message = true;
         formatter.format = Format::new(Style::Percent, TEXT_FORMAT);
         formatter.zone = Zone::local();
         formatter
@@ -356,7 +355,7 @@ impl Formatter {
             lenient: self.lenient,
             missing: std::cell::Cell::new(None),
         };
-        let below = if self.safe && self.ends_with_message { split_lines(&mut view.message) } else { None };
+        let below = if self.safe && self.indents_message { split_lines(&mut view.message) } else { None };
         let start = out.len();
         let mut output = Output::new(out, limit, DEFAULT_MESSAGE_LIMIT, self.safe);
         self.write_fields(&view, &mut output).map_err(|error| {
@@ -478,18 +477,6 @@ impl Formatter {
         }
         PercentFormat::new().format(format, &Value::Tuple(vec![Value::from(text), msecs]))
     }
-}
-
-/// Whether a line of this format ends with the message.
-fn ends_with_message(style: Style, format: &str) -> bool {
-    let (words, escape): (&[&str], char) = match style {
-        Style::Percent => (&["%(message)s"], '%'),
-        Style::Brace => (&["{message}"], '{'),
-        Style::Dollar => (&["$message", "${message}"], '$'),
-    };
-    words.iter().any(|word| {
-        format.strip_suffix(word).is_some_and(|before| !before.ends_with(escape) && !before.contains(word))
-    })
 }
 
 /// Takes the lines behind the first one off a message.

@@ -161,24 +161,20 @@ fn a_records_width_is_bounded_in_every_style() {
 }
 
 #[test]
-fn further_lines_of_a_message_that_ends_the_line_stand_below_it() {
+fn further_lines_of_a_message_stand_below_it_in_text_and_are_escaped_in_other_formats() {
     let rows = [
-        (Style::Percent, "%(name)s %(message)s", "one\ntwo\n\nthree\n", "app one\n    two\n    \n    three"),
-        (Style::Percent, "%(message)s", "one\r\ntwo\r\n", "one\n    two"),
-        (Style::Percent, "%(message)s", "one\n", "one"),
-        (Style::Percent, "%(message)s", "one\n\u{1b}[2J\ttwo", "one\n    \\x1b[2J\\ttwo"),
-        (Style::Brace, "{name} {message}", "one\ntwo", "app one\n    two"),
-        (Style::Dollar, "$name ${message}", "one\ntwo", "app one\n    two"),
-        // It does not end the line, or it is no message.
-        (Style::Percent, "%(message)s %(name)s", "one\ntwo", "one\\ntwo app"),
-        (Style::Percent, "%(name)s %%(message)s", "one\ntwo", "app %(message)s"),
-        (Style::Percent, "%(message)s|%(message)s", "one\ntwo", "one\\ntwo|one\\ntwo"),
+        ("one\ntwo\n\nthree\n", "one\n    two\n    \n    three"),
+        ("one\r\ntwo\r\n", "one\n    two"),
+        ("one\n", "one"),
+        ("one\n\u{1b}[2J\ttwo", "one\n    \\x1b[2J\\ttwo"),
     ];
-    for (style, format, message, expected) in rows {
+    for (message, expected) in rows {
         let record = LogRecord::builder("app", 20, message).build();
-        let safe = Formatter::builder().style(style).format(format).safe(true).build().unwrap();
-        assert_eq!(safe.format(&record).unwrap(), expected, "{format}");
-        let raw = Formatter::builder().style(style).format("{message}$message%(message)s").validate(false);
-        assert!(raw.build().unwrap().format(&record).unwrap().contains(message));
+        let text = Formatter::text(false).format(&record).unwrap();
+        assert!(text.ends_with(&format!(" app {expected}")), "{text}");
+        let other = Formatter::builder().format("%(name)s %(message)s").safe(true).build().unwrap();
+        assert!(!other.format(&record).unwrap().contains('\n'), "{message:?}");
+        let raw = Formatter::builder().format("%(message)s").build().unwrap();
+        assert_eq!(raw.format(&record).unwrap(), message);
     }
 }

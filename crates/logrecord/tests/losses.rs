@@ -68,7 +68,8 @@ fn a_restart_costs_what_is_reported_and_nothing_else() {
     let stats = handler.stats();
     assert_eq!(stats.sender.dropped, reported);
     assert_eq!(stats.handled, stats.sender.written + stats.lost());
-    assert_eq!(stats.sender.reports, 1);
+    // Losses are told as soon as a connection stands, and the first one may not last.
+    assert!(stats.sender.reports >= 1);
 }
 
 #[test]

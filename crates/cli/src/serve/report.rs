@@ -57,11 +57,9 @@ impl Report {
         self.stderr.line(text);
     }
 
-    /// Says what only whoever started the program may read, unless `--quiet` asks for faults alone.
+    /// Says what only whoever started the program may read. `--quiet` does not hide it: nobody else can tell it.
     pub(crate) fn secret(&self, text: fmt::Arguments<'_>) {
-        if !terminal::is_quiet() {
-            self.stderr.line(text.to_string());
-        }
+        self.stderr.line(text.to_string());
     }
 
     /// Says a whole line that is no fault, unless `--quiet` asks for faults alone.

@@ -201,7 +201,7 @@ impl Gate {
     ///
     /// # Errors
     ///
-    /// Why it must not be decoded: [`Rejection::Refused`], or [`Rejection::Signed`] at an open gate.
+    /// Why it must not be decoded: `Rejection::Refused`, or [`Rejection::Signed`] at an open gate.
     pub fn verify(&self, session: &mut Session, frame: Bytes) -> Result<Verified, Rejection> {
         let authentic = self.authenticate(session, frame)?;
         self.admit(session, authentic)
@@ -247,7 +247,7 @@ impl Gate {
     ///
     /// # Errors
     ///
-    /// [`Rejection::Refused`] for what the windows refuse; nothing is remembered of it then.
+    /// `Rejection::Refused` for what the windows refuse; nothing is remembered of it then.
     #[cfg_attr(
         feature = "hmac",
         allow(clippy::result_large_err, reason = "what is opened is larger still, and it goes no further")

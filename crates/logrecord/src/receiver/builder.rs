@@ -91,7 +91,7 @@ impl ReceiverBuilder {
         }
     }
 
-    /// Listens here, too. Whoever reaches the address can send, unless a [key](Self::key) or TLS with client
+    /// Listens here, too. Whoever reaches the address can send, unless a `key` or TLS with client
     /// certificates says otherwise.
     pub fn listen(mut self, endpoint: Endpoint) -> Self {
         self.endpoints.push(endpoint);
