@@ -126,7 +126,7 @@ impl Browser {
 
     /// Waits until an expression is true.
     pub(crate) fn wait(&self, expression: &str) {
-        self.wait_for(PATIENCE / 2, expression);
+        self.wait_for(PATIENCE, expression);
     }
 
     pub(crate) fn wait_for(&self, time: Duration, expression: &str) {
