@@ -103,7 +103,7 @@ impl Sender {
     /// # Errors
     ///
     /// [`ErrorKind::Unsupported`] if this platform or build has no such transport, [`ErrorKind::Tls`] if a
-    /// TLS endpoint has no [`TlsClient`](crate::TlsClient), [`ErrorKind::Io`] if no thread can be started.
+    /// TLS endpoint has no `TlsClient`, [`ErrorKind::Io`] if no thread can be started.
     pub fn new(endpoint: Endpoint, config: SenderConfig) -> Result<Self, Error> {
         check(&endpoint, &config)?;
         let state = match max_datagram_payload(endpoint.transport()) {
