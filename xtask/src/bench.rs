@@ -3,12 +3,6 @@
 //! All sides are measured in turn in one run on one machine, so that the ratios mean something where the figures do not.
 
 mod counts;
-#[cfg(target_os = "linux")]
-mod floor;
-#[cfg(target_os = "linux")]
-mod latency;
-#[cfg(target_os = "linux")]
-mod serve;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -49,9 +43,6 @@ pub(crate) struct Options {
     /// How many idle connections are held open to measure their memory.
     #[arg(long, default_value_t = 10_000)]
     connections: usize,
-    /// Be the program that copies bytes and does nothing else; for the benchmark itself.
-    #[arg(long, value_name = "OUTPUT", hide = true)]
-    floor: Option<PathBuf>,
 }
 
 /// One line of the table: what is measured, what it is compared with, and the least ratio that is aimed at.
@@ -121,16 +112,12 @@ type Times = BTreeMap<(String, String), f64>;
 ///
 /// When a side cannot be measured. A goal that is missed is shown, and is no error: a busy machine misses them.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    #[cfg(target_os = "linux")]
-    if let Some(output) = &options.floor {
-        return floor::run(output, serve::CONNECTIONS);
-    }
     if options.instructions {
         return counts::run();
     }
-    let python = python(options)?;
+    let python = options.python.as_deref().unwrap_or("all");
     if !options.serve {
-        let ratios = table(options, &python)?;
+        let ratios = table(options, &python::newest(python)?)?;
         if let Some(file) = &options.save {
             std::fs::write(file, serde_json::to_string_pretty(&ratios)?)
                 .with_context(|| format!("cannot write {}", file.display()))?;
@@ -139,19 +126,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if options.no_serve {
         return Ok(());
     }
-    #[cfg(target_os = "linux")]
-    return serve::run(options, &python).and_then(|()| latency::run());
-    #[cfg(not(target_os = "linux"))]
-    {
-        println!("the program is measured on Linux only, by /proc");
-        Ok(())
-    }
-}
-
-/// The CPython to measure beside.
-fn python(options: &Options) -> Result<python::Python> {
-    let pythons = python::select(options.python.as_deref().unwrap_or("all"))?;
-    pythons.into_iter().rev().find(|python| python.version.major == 3).context("no CPython 3 found")
+    let mut serve = cargo();
+    serve.args(["run", "--release", "--quiet", "-p", "logrecord-benches", "--bin", "serve", "--"]);
+    serve.args(["--python", python, "--rounds", &options.rounds.to_string()]);
+    serve.args(["--records", &options.records.to_string()]);
+    process::run(serve.args(["--connections", &options.connections.to_string()]))
 }
 
 /// Measures all sides in turn, a few times.

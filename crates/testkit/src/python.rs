@@ -153,6 +153,16 @@ pub fn required() -> bool {
     std::env::var_os("LOGRECORD_REQUIRE_PYTHON").is_some_and(|value| value == "1")
 }
 
+/// The newest CPython 3 of those that `wanted` names, as [`select`] reads it.
+///
+/// # Errors
+///
+/// As [`select`], and when all of them are Python 2.
+pub fn newest(wanted: &str) -> Result<Python> {
+    let found = select(wanted)?.into_iter().rev().find(|python| python.version.major == 3);
+    found.context("no CPython 3 found")
+}
+
 /// Those of `find` that `wanted` names: `all`, or versions with commas between them.
 ///
 /// # Errors

@@ -4,22 +4,46 @@
 //! What counts is CPU time, the kernel's included: the load generator runs on the same machine, and the wall clock
 //! would measure both. It is read from `/proc/PID/stat` after the program has ended and before it is waited for. The
 //! spool alone is measured by the wall clock, because it is the disk that it waits for.
+#![forbid(unsafe_code)]
+#![allow(clippy::print_stdout, reason = "its output is what it is for")]
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::Options;
-use testkit::process;
-use testkit::python::Python;
+use clap::Parser;
+use testkit::{process, python};
+
+mod floor;
+mod latency;
+
+/// Measures `logrecord serve`, on Linux, whose /proc it reads.
+#[derive(Debug, Parser)]
+struct Options {
+    /// Which CPython to measure beside; the newest one by default.
+    #[arg(long, default_value = "all", value_name = "VERSION")]
+    python: String,
+    /// How often both sides are measured in turn; the best counts.
+    #[arg(long, default_value_t = 3)]
+    rounds: u32,
+    /// How many records the load generator sends to `logrecord serve`; a tenth of it to Python.
+    #[arg(long, default_value_t = 2_000_000)]
+    records: u64,
+    /// How many idle connections are held open to measure their memory.
+    #[arg(long, default_value_t = 10_000)]
+    connections: usize,
+    /// Be the program that copies bytes and does nothing else; for the benchmark itself.
+    #[arg(long, value_name = "OUTPUT", hide = true)]
+    floor: Option<PathBuf>,
+}
 
 /// Connections of the load generator.
-pub(super) const CONNECTIONS: u64 = 4;
+const CONNECTIONS: u64 = 4;
 
 /// Records per CPU second, as a part of what the floor does.
 const FLOOR: f64 = 0.5;
@@ -33,12 +57,18 @@ const SPOOL: f64 = 100_000.0;
 /// Most memory of an idle program, and of one idle connection, in KiB.
 const MEMORY: (u64, f64) = (15 << 10, 16.0);
 
-/// Measures and prints.
-///
-/// # Errors
-///
-/// When the program cannot be built or does not do what it should; a missed aim is none.
-pub(super) fn run(options: &Options, python: &Python) -> Result<()> {
+fn main() -> Result<()> {
+    let options = Options::parse();
+    if let Some(output) = &options.floor {
+        return floor::run(output, CONNECTIONS);
+    }
+    let python = python::newest(&options.python)?;
+    throughput(&options, &python)?;
+    latency::run()
+}
+
+/// Measures and prints; a missed aim is no error.
+fn throughput(options: &Options, python: &python::Python) -> Result<()> {
     let program = process::build(&["-p", "logrecord-cli"], "logrecord")?;
     let folder = tempfile::tempdir()?;
     let frames = Frames::read()?;
@@ -48,7 +78,7 @@ pub(super) fn run(options: &Options, python: &Python) -> Result<()> {
     let (mut floor, mut rust) = (0.0_f64, 0.0_f64);
     for _ in 0..options.rounds.max(1) {
         let mut command = Command::new(std::env::current_exe()?);
-        command.args(["bench", "--floor"]).arg(&there);
+        command.arg("--floor").arg(&there);
         let mut copy = Receiver::start(command, "floor", Ending::Alone)?;
         floor = floor.max(copy.measure(&frames, options.records)?);
         fs::remove_file(&there)?;
@@ -59,7 +89,7 @@ pub(super) fn run(options: &Options, python: &Python) -> Result<()> {
         rust = rust.max(serve.measure(&frames, options.records)?);
     }
     let mut receiver = python.command();
-    receiver.arg(process::root().join("xtask/python/receiver.py"));
+    receiver.arg(process::root().join("benches/receiver.py"));
     receiver.arg(&there).arg(CONNECTIONS.to_string());
     let mut receiver = Receiver::start(receiver, "CPython", Ending::Alone)?;
     let cpython = receiver.measure(&frames, options.records / 10)?;
@@ -85,7 +115,7 @@ pub(super) fn run(options: &Options, python: &Python) -> Result<()> {
     memory(&program, options.connections)
 }
 
-pub(super) const fn word(good: bool) -> &'static str {
+const fn word(good: bool) -> &'static str {
     if good { "" } else { "  MISSED" }
 }
 
@@ -96,17 +126,17 @@ fn serve_command(program: &Path, output: &Path) -> Command {
 }
 
 /// Real frames, repeated to a block that is worth one write.
-pub(super) struct Frames {
+struct Frames {
     block: Vec<u8>,
     /// One of them.
-    pub(super) first: Vec<u8>,
+    first: Vec<u8>,
     /// Records in the block.
     records: u64,
 }
 
 impl Frames {
     /// Stock records as CPython 3.13 sends them.
-    pub(super) fn read() -> Result<Self> {
+    fn read() -> Result<Self> {
         let path = process::root().join("testdata/frames/worker_plain.3.13.frames");
         let stream = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let mut rest = &stream[..];
@@ -139,7 +169,7 @@ impl Frames {
 
 /// How a receiver comes to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ending {
+enum Ending {
     /// By a signal, after which it still reads what has arrived.
     Terminate,
     /// By a signal, once it says that it has written everything.
@@ -149,16 +179,16 @@ pub(super) enum Ending {
 }
 
 /// A program that receives; it is ended when this is dropped.
-pub(super) struct Receiver {
-    pub(super) child: Child,
+struct Receiver {
+    child: Child,
     said: BufReader<ChildStderr>,
-    pub(super) address: String,
+    address: String,
     name: &'static str,
     ending: Ending,
 }
 
 impl Receiver {
-    pub(super) fn start(mut command: Command, name: &'static str, ending: Ending) -> Result<Self> {
+    fn start(mut command: Command, name: &'static str, ending: Ending) -> Result<Self> {
         let mut child = command.stderr(Stdio::piped()).stdin(Stdio::null()).spawn()?;
         let mut said = BufReader::new(child.stderr.take().context("standard error is piped")?);
         let mut line = String::new();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::serve::{Ending, Frames, Receiver, word};
+use super::{Ending, Frames, Receiver, word};
 use testkit::process;
 
 /// Records a second, and in all.
