@@ -157,3 +157,36 @@ fn the_checkpoint_of_a_spool_follows_what_is_not_signed_as_well() {
         logrecord_spool::Spool::open(&folder.path().join("spool"), logrecord_spool::Config::new()).unwrap();
     assert_eq!(spool.take_checkpoint().unwrap().index, 10);
 }
+
+/// What a start reads of a spool is bounded, also where nothing says what was accepted.
+#[cfg(target_os = "linux")]
+#[test]
+fn twenty_gibibytes_of_spool_without_a_checkpoint_are_not_read_before_it_listens() {
+    use logrecord_spool::{Config, CursorState, Spool, Start};
+
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_owned();
+    let spool = Spool::open(&dir.join("spool"), Config::new()).unwrap();
+    // Its reader is past all of it, so that only the start reads.
+    let done = CursorState { done: 1 << 40, ..CursorState::default() };
+    spool.cursor("all", Start::Oldest).unwrap().store(done).unwrap();
+    drop(spool);
+    for place in 0..320 {
+        let segment = std::fs::File::create(dir.join(format!("spool/{:020}.seg", 1 + place * 1000))).unwrap();
+        segment.set_len(64 << 20).unwrap();
+    }
+    let text = "[spool]\npath = \"DIR/spool\"\nmax_bytes = \"60GiB\"\nretain = \"50GiB\"\n\
+        [[listen]]\naddress = \"tcp://127.0.0.1:0\"\n[output.all]\ntype = \"file\"\npath = \"DIR/out\"\n";
+    std::fs::write(dir.join("c.toml"), text.replace("DIR", &dir.display().to_string())).unwrap();
+    let server = Server::start_with_config(folder, "DIR/c.toml", 1);
+    let io = std::fs::read_to_string(format!("/proc/{}/io", server.id())).unwrap();
+    let read: u64 = io.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap().parse().unwrap();
+    // Up to two segments for the end, 256 MiB for the streams.
+    assert!(read < 400 << 20, "{read} bytes");
+    assert!(server.seen().iter().any(|line| line.contains("has no checkpoint")), "{:?}", server.seen());
+    send(&server, &[record("a", 20, "after")]);
+    server.wait_for_output(1);
+    let (code, seen, _) = server.stop("TERM");
+    assert_eq!(code, Some(0));
+    assert_eq!(seen.last().unwrap(), "received=1 written=1", "{seen:#?}");
+}

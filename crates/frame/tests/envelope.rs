@@ -602,6 +602,37 @@ fn what_a_store_has_kept_is_known_again() {
     assert_eq!(opener.with_replay_state(|replay| replay.missing()), 0);
 }
 
+/// Before the first message that is restored another one may have been here, as far as the window reaches.
+#[test]
+fn the_end_of_a_store_does_not_vouch_for_what_was_before_it() {
+    let keys = ring(&[(b"a", 1)]);
+    let mut replay = Replay::from_end(Policy::new(), NOW);
+    for seq in (5000..5003).chain(5004..6100) {
+        replay.restore(NOW, id(b"a"), [1; 16].into(), seq, NOW - SECOND);
+    }
+    let opener = Opener::with_replay(&keys, b"", replay).unwrap();
+    let asks = |seq: u64, time| {
+        opener.open_with_acks(NOW, message(b"a", [1; 16], seq, time, 2)).map_err(|refused| refused.refusal())
+    };
+    let before = NOW - SECOND;
+    assert_eq!(asks(5000, before).unwrap_err(), Refusal::TooOld);
+    assert_eq!(asks(6000, before).unwrap_err(), Refusal::Replay);
+    assert!(asks(6100, before).is_ok());
+    assert!(asks(8000, before).is_ok());
+    let mut replay = Replay::from_end(Policy::new(), NOW);
+    replay.restore(NOW, id(b"a"), [1; 16].into(), 5000, before);
+    let opener = Opener::with_replay(&keys, b"", replay).unwrap();
+    let asks = |seq: u64, time| {
+        opener.open_with_acks(NOW, message(b"a", [1; 16], seq, time, 2)).map_err(|refused| refused.refusal())
+    };
+    assert_eq!(asks(5000, before).unwrap_err(), Refusal::Replay);
+    for seq in [4999, 5001, 6023] {
+        assert_eq!(asks(seq, before).unwrap_err(), Refusal::BeforeStart, "{seq}");
+    }
+    assert!(asks(6024, before).is_ok());
+    assert!(asks(6023, NOW).is_ok());
+}
+
 #[test]
 fn gaps_are_counted_once_and_not_below_zero() {
     let keys = ring(&[(b"a", 1)]);

@@ -269,6 +269,22 @@ impl Spool {
         Ok(())
     }
 
+    /// The index behind which the newest segments lie that take no more than `bytes` together; the newest one at
+    /// least. To read from there is bounded, however much lies before it.
+    pub fn recent(&self, bytes: u64) -> u64 {
+        let visible = self.shared.visible();
+        let mut first = visible.durable + 1;
+        let mut sum = 0_u64;
+        for (place, (&at, segment)) in visible.segments.iter().rev().enumerate() {
+            sum = sum.saturating_add(segment.len);
+            if place > 0 && sum > bytes {
+                break;
+            }
+            first = at;
+        }
+        first - 1
+    }
+
     /// Goes through the signed records behind an index, for those who have to know again what they have accepted.
     ///
     /// # Errors

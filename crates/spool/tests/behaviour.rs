@@ -16,7 +16,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use common::{FakeDisk, Op, Plan};
-use logrecord_spool::{Config, CursorState, Entry, Full, Spool, Start, SyncRule, inspect, verify};
+use logrecord_spool::{
+    Config, CursorState, Disk, DiskFile, Entry, Full, OsDisk, Spool, Start, SyncRule, inspect, verify,
+};
 
 const WAIT: Duration = Duration::from_secs(20);
 const NONE: Duration = Duration::ZERO;
@@ -445,7 +447,88 @@ fn a_report_names_what_is_damaged_and_changes_nothing() {
     assert_eq!(std::fs::read(&segment).unwrap(), bytes);
 }
 
-/// The time of a start depends on the newest segment, not on what lies before it.
+/// A disk that counts what is read from it.
+#[derive(Debug)]
+struct Counting {
+    disk: OsDisk,
+    read: Arc<AtomicU64>,
+}
+
+#[derive(Debug)]
+struct CountingFile {
+    file: Box<dyn DiskFile>,
+    read: Arc<AtomicU64>,
+}
+
+impl Counting {
+    fn file(&self, file: Box<dyn DiskFile>) -> Box<dyn DiskFile> {
+        Box::new(CountingFile { file, read: Arc::clone(&self.read) })
+    }
+}
+
+impl Disk for Counting {
+    fn create_dir(&self, name: &str) -> io::Result<()> {
+        self.disk.create_dir(name)
+    }
+
+    fn list(&self, name: &str) -> io::Result<Vec<String>> {
+        self.disk.list(name)
+    }
+
+    fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        Ok(self.file(self.disk.create(name)?))
+    }
+
+    fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        Ok(self.file(self.disk.open(name)?))
+    }
+
+    fn lock(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        Ok(self.file(self.disk.lock(name)?))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.disk.rename(from, to)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.disk.remove(name)
+    }
+
+    fn sync_dir(&self, name: &str) -> io::Result<()> {
+        self.disk.sync_dir(name)
+    }
+}
+
+impl DiskFile for CountingFile {
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+
+    fn read_at(&mut self, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(offset, bytes)?;
+        self.read.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
+
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write_at(offset, bytes)
+    }
+
+    fn set_len(&mut self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+
+    fn sync_data(&mut self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    fn sync_all(&mut self) -> io::Result<()> {
+        self.file.sync_all()
+    }
+}
+
+/// What a start reads depends on the newest segments, not on what lies before them; and so does what is accepted.
 #[cfg(unix)]
 #[test]
 fn a_large_backlog_is_not_read_at_the_start() {
@@ -453,18 +536,39 @@ fn a_large_backlog_is_not_read_at_the_start() {
     let spool = Spool::open(folder.path(), Config::new()).unwrap();
     put(&spool, b"x");
     drop(spool);
-    // 300 sparse segments of 64 MiB: 19 GB by their lengths.
-    for place in 0..300_u64 {
-        let file =
-            std::fs::File::create(folder.path().join(format!("{:020}.seg", 10 + place * 1000))).unwrap();
-        file.set_len(64 << 20).unwrap();
+    // 320 sparse segments of 64 MiB: 20 GiB by their lengths.
+    for place in 0..320_u64 {
+        let name = format!("{:020}.seg", 10 + place * 1000);
+        std::fs::File::create(folder.path().join(name)).unwrap().set_len(64 << 20).unwrap();
     }
     let newest = folder.path().join(format!("{:020}.seg", 1_000_000));
     std::fs::rename(folder.path().join("00000000000000000001.seg"), newest).unwrap();
     std::fs::write(folder.path().join("00000000000000999999.seg"), b"").unwrap();
-    let begin = Instant::now();
-    let spool = Spool::open(folder.path(), Config::new().max_bytes(1 << 40)).unwrap();
-    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    let disk = Counting { disk: OsDisk::new(folder.path()), read: Arc::default() };
+    let read = Arc::clone(&disk.read);
+    let spool = Spool::open_on(Arc::new(disk), Config::new().max_bytes(1 << 40)).unwrap();
     assert!(spool.status().last >= 999_998);
+    let at_start = read.load(Ordering::Relaxed);
+    assert!(at_start < 130 << 20, "{at_start} bytes");
+    let recent = spool.recent(100 << 20);
+    assert!(recent >= 9 + 318 * 1000, "{recent}");
+    spool.accepted_since(recent, |_| {}).unwrap();
+    let accepted = read.load(Ordering::Relaxed) - at_start;
+    assert!(accepted < 101 << 20, "{accepted} bytes");
     put(&spool, b"y");
+}
+
+#[test]
+fn the_newest_segments_begin_where_they_are_told_to() {
+    let disk = FakeDisk::default();
+    let spool = Spool::open_on(disk.disk(), small()).unwrap();
+    assert_eq!(spool.recent(0), 0);
+    for _ in 0..9 {
+        put(&spool, &[0; 2_000]);
+    }
+    // A segment holds two of them, and the newest one.
+    let cases = [(0, 8), (2_100, 8), (6_500, 6), (10_600, 4), (u64::MAX, 0)];
+    for (bytes, recent) in cases {
+        assert_eq!(spool.recent(bytes), recent, "{bytes}");
+    }
 }

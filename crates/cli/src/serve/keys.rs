@@ -19,8 +19,16 @@ use crate::config::{Require, Signing, keys_in};
 use crate::exit::Failure;
 use crate::key;
 
+use super::report::Report;
+
 /// How often the spool gets the replay state.
 const CHECKPOINT: Duration = Duration::from_secs(5);
+
+/// How much of the spool may lie behind a checkpoint before it gets another one sooner.
+const CHECKPOINT_BYTES: u64 = 16 << 20;
+
+/// How much of the spool a start reads in order to know again what was accepted.
+const READ_BACK: u64 = 256 << 20;
 
 /// How long the spool has to make durable what the state knows.
 const DURABLE: Duration = Duration::from_secs(1);
@@ -43,11 +51,12 @@ impl Keys {
         signing: &Signing,
         spool: Option<&Spool>,
         inherited: Option<&[u8]>,
+        report: &Report,
     ) -> anyhow::Result<Self> {
         let start = now_ns();
         let policy = Policy::new();
         let replay = match (spool, inherited, &signing.replay_state) {
-            (Some(spool), _, _) => remember(spool, policy, start)?,
+            (Some(spool), _, _) => remember(spool, policy, start, report)?,
             // The program before this one knows best.
             (None, Some(state), _) => Replay::import(policy, state, start)
                 .map_err(|error| anyhow!("{error}"))
@@ -165,7 +174,9 @@ impl Keys {
     /// The spool is the replay state: a checkpoint, and what it holds behind that.
     fn store_in(&self, spool: &Spool, log: &Log, now: u64, snapshot: Snapshot) -> anyhow::Result<()> {
         let mut last_time = self.checkpoint.lock().unwrap_or_else(PoisonError::into_inner);
-        let recent = last_time.is_some_and(|time| time.elapsed() < CHECKPOINT);
+        let stored = self.stored.load(Ordering::Relaxed).saturating_sub(1);
+        let recent = last_time.is_some_and(|time| time.elapsed() < CHECKPOINT)
+            && log.bytes_behind(stored) < CHECKPOINT_BYTES;
         if snapshot == Snapshot::Running && recent {
             return Ok(());
         }
@@ -184,14 +195,26 @@ impl Keys {
     }
 }
 
-/// Makes the replay state of what a spool has: its checkpoint, and the signed records behind it.
-fn remember(spool: &Spool, policy: Policy, start: i64) -> anyhow::Result<Replay> {
-    let checkpoint = spool.take_checkpoint();
+/// Makes the replay state of what a spool has: its checkpoint, and the signed records behind it. If there is more of
+/// these than a start may read, or no checkpoint, the newest of them have to do: what may lie before them is refused
+/// by its time.
+fn remember(spool: &Spool, policy: Policy, start: i64, report: &Report) -> anyhow::Result<Replay> {
+    let recent = spool.recent(READ_BACK);
+    let checkpoint = spool.take_checkpoint().filter(|checkpoint| checkpoint.index >= recent);
     let known = checkpoint.and_then(|checkpoint| {
         let replay = Replay::import(policy, &checkpoint.state, start).ok()?;
         Some((replay, checkpoint.index))
     });
-    let (mut replay, index) = known.unwrap_or_else(|| (Replay::new(policy, start), 0));
+    let (mut replay, index) = known.unwrap_or_else(|| {
+        if recent == 0 {
+            return (Replay::new(policy, start), 0);
+        }
+        report.line(format_args!(
+            "logrecord: the spool has no checkpoint of its newest records: of signed records, those behind {recent} \
+             are known again, and what is older than this start and of no stream among them is refused"
+        ));
+        (Replay::from_end(policy, start), recent)
+    });
     spool
         .accepted_since(index, |record| {
             let entry = &record.entry;

@@ -109,7 +109,7 @@ async fn serve(config: Config, hash: Option<String>, args: &ServeArgs) -> anyhow
     let mut inherited = args.takeover.as_deref().map(Inherited::take).transpose()?.flatten();
     let log = open_log(&config, &report)?;
     let known = inherited.as_ref().and_then(|inherited| inherited.state.as_deref());
-    let keys = Keys::new(&config.signing, log.as_spool(), known)?;
+    let keys = Keys::new(&config.signing, log.as_spool(), known, &report)?;
     let mut listeners = Listeners::default();
     let bound = listeners::bind(&config, &keys, &listeners, inherited.as_mut())?;
     let admin = config.admin.as_ref().map(admin::bind).transpose()?;

@@ -86,6 +86,8 @@ pub struct Replay {
     /// Counts messages, to know which stream was quiet for longest.
     ticks: u64,
     missing: u64,
+    /// Only the end of the store is restored.
+    from_end: bool,
 }
 
 /// What an accepted message says of its stream.
@@ -102,7 +104,22 @@ impl Replay {
     /// complete, and [restores](Self::restore) what stands in it.
     #[must_use]
     pub fn new(policy: Policy, start_ns: i64) -> Self {
-        Self { policy, floor_ns: start_ns, keys: BTreeMap::new(), streams: 0, ticks: 0, missing: 0 }
+        Self {
+            policy,
+            floor_ns: start_ns,
+            keys: BTreeMap::new(),
+            streams: 0,
+            ticks: 0,
+            missing: 0,
+            from_end: false,
+        }
+    }
+
+    /// As [`new`](Self::new), for a store of which only the end is [restored](Self::restore): numbers up to a window
+    /// above the first one of a stream may have been here before that, and have to show a time from `start_ns` on.
+    #[must_use]
+    pub fn from_end(policy: Policy, start_ns: i64) -> Self {
+        Self { from_end: true, ..Self::new(policy, start_ns) }
     }
 
     /// Opens what is verified, unless it was here before or could have been.
@@ -154,7 +171,11 @@ impl Replay {
             return is_new;
         }
         let floor_ns = self.floor_of(key_id);
-        self.insert(received_ns, key_id, stream_id, Stream::new(seq, time_ns, horizon_ns, floor_ns, tick));
+        let mut stream = Stream::new(seq, time_ns, horizon_ns, floor_ns, tick);
+        if self.from_end {
+            stream.trusted_from = Some(seq.saturating_add(WINDOW_LEN));
+        }
+        self.insert(received_ns, key_id, stream_id, stream);
         true
     }
 
