@@ -1,6 +1,7 @@
 //! The back end for `log`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
+#[path = "it/common/mod.rs"]
 mod common;
 
 use std::{fmt, sync::Arc, thread, time::Duration};

@@ -1,6 +1,7 @@
 //! The layer for `tracing`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
+#[path = "it/common/mod.rs"]
 mod common;
 
 use std::{error, fmt, sync::Arc, time::Duration};

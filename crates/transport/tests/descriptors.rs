@@ -1,6 +1,7 @@
 //! Running out of file descriptors. A process of its own, because the limit is the process's.
 #![cfg(all(feature = "tokio", unix))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#[path = "it/common/mod.rs"]
 mod common;
 
 use std::{fs::File, time::Duration};

@@ -1,7 +1,7 @@
 //! The live view in a real browser: what one sees, what one can do, and what a record or another page cannot do.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may fail loudly")]
 
-#[path = "../common/mod.rs"]
+#[path = "../it/common/mod.rs"]
 mod common;
 mod driver;
 

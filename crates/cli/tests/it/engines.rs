@@ -1,0 +1,205 @@
+//! Outputs of type `otlp` and `nats`: a collector of the test's own, and a real NATS server where there is one.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may fail loudly")]
+
+use crate::common;
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use common::{Server, frame, read_lines, record, until};
+
+/// A request: its head in small letters, and its body.
+type Requests = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
+
+fn request(stream: &mut BufReader<TcpStream>) -> Option<(String, Vec<u8>)> {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if stream.read_line(&mut head).ok()? == 0 {
+            return None;
+        }
+    }
+    let head = head.to_lowercase();
+    let len = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok())?;
+    let mut body = vec![0; len];
+    stream.read_exact(&mut body).ok()?;
+    Some((head, body))
+}
+
+/// A collector that takes everything.
+fn collector() -> (String, Requests) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/v1/logs", listener.local_addr().unwrap());
+    let requests = Requests::default();
+    let seen = Arc::clone(&requests);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let seen = Arc::clone(&seen);
+            std::thread::spawn(move || {
+                let mut stream = BufReader::new(stream.unwrap());
+                while let Some(request) = request(&mut stream) {
+                    seen.lock().unwrap().push(request);
+                    stream.get_mut().write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
+                }
+            });
+        }
+    });
+    (url, requests)
+}
+
+fn has(body: &[u8], text: &str) -> bool {
+    body.windows(text.len()).any(|window| window == text.as_bytes())
+}
+
+/// Writes a file that nobody else may read.
+fn write_private(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+fn write_config(folder: &Path, text: &str) {
+    let text = format!("[[listen]]\naddress = \"tcp://127.0.0.1:0\"\n{text}");
+    std::fs::write(folder.join("c.toml"), text.replace("DIR", &folder.display().to_string())).unwrap();
+}
+
+fn send(server: &Server, messages: std::ops::Range<usize>) {
+    let mut client = TcpStream::connect(server.address("tcp")).unwrap();
+    for number in messages {
+        client.write_all(&frame(&record(&format!("number {number}.")))).unwrap();
+    }
+}
+
+/// A batch that is full goes at once; one that is not waits for more, but not at the end.
+#[test]
+fn a_collector_gets_batches_with_the_headers_and_the_resource_of_the_file() {
+    let (url, requests) = collector();
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_owned();
+    write_private(&dir.join("headers"), "# a secret\nX-Token: secret\n");
+    write_config(
+        &dir,
+        &format!(
+            "[output.collector]\ntype = \"otlp\"\nurl = \"{url}\"\nheaders_file = \"DIR/headers\"\n\
+             resource = {{ \"service.namespace\" = \"shop\" }}\nbatch = {{ records = 3, wait = \"60s\" }}\n"
+        ),
+    );
+    let mut server = Server::start_with_config(folder, "DIR/c.toml", 1);
+    send(&server, 0..7);
+    until(|| (requests.lock().unwrap().len() == 2).then_some(()));
+    // Another secret is another output: the old one ends with what it has in hand.
+    std::fs::write(dir.join("headers"), "X-Token: other\n").unwrap();
+    server.signal("HUP");
+    server.wait_for(|seen| seen.iter().any(|line| line.ends_with("logrecord: reloaded")));
+    until(|| (requests.lock().unwrap().len() == 3).then_some(()));
+    // A file that has become unusable changes nothing.
+    std::fs::write(dir.join("headers"), "secret\n").unwrap();
+    server.signal("HUP");
+    server.wait_for(|seen| seen.iter().any(|line| line.contains("old configuration")));
+    send(&server, 7..8);
+    until(|| (received(&mut server) == 8).then_some(()));
+    let (code, seen, _folder) = server.stop("TERM");
+    assert_eq!(code, Some(0), "{seen:#?}");
+    assert_eq!(seen.last().unwrap(), "received=8 written=8", "{seen:#?}");
+    assert!(seen.iter().any(|line| line.contains("headers: line 1: expected NAME: VALUE")), "{seen:#?}");
+    assert!(!seen.iter().any(|line| line.contains("secret")), "{seen:#?}");
+    let requests = requests.lock().unwrap();
+    let rows = [(0..3, "secret"), (3..6, "secret"), (6..7, "secret"), (7..8, "other")];
+    assert_eq!(requests.len(), rows.len());
+    for ((head, body), (numbers, token)) in requests.iter().zip(rows) {
+        assert!(head.starts_with("post /v1/logs http/1.1\r\n"), "{head}");
+        assert!(head.contains(&format!("x-token: {token}\r\n")), "{head}");
+        assert!(has(body, "service.namespace") && has(body, "shop") && has(body, "log.record.uid"));
+        for number in 0..8 {
+            assert_eq!(has(body, &format!("number {number}.")), numbers.contains(&number), "{number}");
+        }
+    }
+}
+
+/// How many records have arrived, as the counts line says.
+fn received(server: &mut Server) -> u64 {
+    let before = server.seen().len();
+    server.signal("USR1");
+    server.wait_for(|seen| seen.iter().skip(before).any(|line| line.starts_with("received=")));
+    let line = server.seen().iter().rfind(|line| line.starts_with("received=")).unwrap();
+    line.split(['=', ' ']).nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_collector_that_is_away_holds_up_nobody_and_what_it_loses_is_counted() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_owned();
+    write_config(
+        &dir,
+        &format!(
+            "[output.all]\ntype = \"file\"\npath = \"DIR/out\"\nformat = \"%(message)s\"\n\
+             [output.collector]\ntype = \"otlp\"\nurl = \"http://127.0.0.1:{port}/\"\nbatch = {{ wait = \"0s\" }}\n\
+             when_behind = \"drop-oldest\"\nmax_lag = \"1KiB\"\n"
+        ),
+    );
+    let mut server = Server::start_with_config(folder, "DIR/c.toml", 1);
+    send(&server, 0..500);
+    server.wait_for_output(500);
+    server.wait_for(|seen| seen.iter().any(|line| line.contains("cannot write collector")));
+    let (code, seen, _folder) = server.stop("TERM");
+    assert_eq!(code, Some(0), "{seen:#?}");
+    assert_eq!(read_lines(&dir.join("out")).len(), 500);
+    let line = seen.iter().rfind(|line| line.starts_with("output collector: ")).unwrap();
+    assert!(line.starts_with("output collector: logged=500 written=0 filtered=0 dropped{"), "{line}");
+    assert!(line.contains("dropped{lag}=") && line.ends_with(" buffered=0"), "{line}");
+}
+
+#[cfg(feature = "nats")]
+mod nats {
+    use std::time::Duration;
+
+    use testkit::process::NatsServer;
+
+    use super::*;
+
+    /// Asks the server something in its own protocol.
+    fn ask(port: u16, subject: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let ask =
+            format!("CONNECT {{\"verbose\":false}}\r\nSUB answers 1\r\nPUB {subject} answers 0\r\n\r\n");
+        stream.write_all(ask.as_bytes()).unwrap();
+        let mut lines = BufReader::new(stream).lines().map(Result::unwrap);
+        lines.find(|line| line.starts_with("MSG answers ")).unwrap();
+        lines.next().unwrap()
+    }
+
+    #[test]
+    fn a_stream_is_made_only_if_that_is_wanted_and_gets_every_record_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().to_owned();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let Some(_nats) = NatsServer::start_or_skip(&dir.join("store"), port) else { return };
+        until(|| TcpStream::connect(("127.0.0.1", port)).ok());
+        let config = format!(
+            "[output.engine]\ntype = \"nats\"\nservers = [\"nats://127.0.0.1:{port}\"]\n\
+             subject = \"logs.{{levelname}}.{{logger}}\"\nbatch = {{ records = 10, wait = \"10ms\" }}\n"
+        );
+        write_config(&dir, &config);
+        let mut server = Server::start_with_config(folder, "DIR/c.toml", 1);
+        send(&server, 0..25);
+        server.wait_for(|seen| seen.iter().any(|line| line.contains("no stream takes this subject")));
+        let stream = "create_stream = { name = \"LOGS\", subjects = [\"logs.>\"] }\n";
+        write_config(&dir, &format!("{config}{stream}"));
+        server.signal("HUP");
+        let info = || ask(port, "$JS.API.STREAM.INFO.LOGS");
+        until(|| info().contains("\"messages\":25,").then_some(()));
+        send(&server, 25..30);
+        until(|| info().contains("\"messages\":30,").then_some(()));
+        let (code, seen, _folder) = server.stop("TERM");
+        assert_eq!(code, Some(0), "{seen:#?}");
+        assert_eq!(seen.last().unwrap(), "received=30 written=30", "{seen:#?}");
+        let info = info();
+        assert!(
+            info.contains("\"subjects\":[\"logs.\\u003e\"]") || info.contains("\"subjects\":[\"logs.>\"]"),
+            "{info}"
+        );
+    }
+}

@@ -1,0 +1,240 @@
+//! `logrecord inspect` on files as people have them: bare pickles, streams, folders, archives, and what is neither.
+#![cfg(feature = "archives")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a helper of a test fails the test"
+)]
+
+use crate::common;
+
+use std::io::Write as _;
+use std::path::Path;
+
+use common::{lines, run};
+
+const EVIL: &[u8] = b"cos\nsystem\n(S'id'\ntR.";
+const GOOD: &[u8] = b"\x80\x02]q\0K\x01a.";
+const SAID: &str = "names or calls: os.system at 0";
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zlib(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, bytes) in members {
+        archive.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+        archive.write_all(bytes).unwrap();
+    }
+    archive.finish().unwrap().into_inner()
+}
+
+fn tar(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for (name, bytes) in members {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, name, *bytes).unwrap();
+    }
+    archive.into_inner().unwrap()
+}
+
+/// The lines and the exit code of `inspect` with these arguments, in a folder.
+fn inspect(folder: &Path, args: &[&str]) -> (Vec<String>, Option<i32>) {
+    let place = folder.display().to_string();
+    let args: Vec<String> = args.iter().map(|arg| arg.replace("DIR", &place)).collect();
+    let mut words = vec!["inspect"];
+    words.extend(args.iter().map(String::as_str));
+    let output = run(&words, b"");
+    let lines = lines(&output).into_iter().map(|line| line.replace(&format!("{place}/"), "")).collect();
+    (lines, output.status.code())
+}
+
+#[test]
+fn one_file_of_each_kind() {
+    let folder = tempfile::tempdir().unwrap();
+    let nested =
+        gzip(&tar(&[("models/m.pt", &zip(&[("archive/data.pkl", EVIL), ("archive/data/0", b"\0\0")]))]));
+    let mut npy = b"\x93NUMPY\x01\0v\0{'descr': '|O', 'fortran_order': False, 'shape': (1,), }".to_vec();
+    npy.resize(10 + 118, b' ');
+    npy.extend_from_slice(EVIL);
+    let numbers =
+        [b"\x93NUMPY\x01\0\x2a\0{'descr': '<f8', 'shape': (1,), }         \n".as_slice(), b"12345678"]
+            .concat();
+    let rows: &[(&str, Vec<u8>, &[&str], i32)] = &[
+        ("stream.pkl", GOOD.repeat(3), &["data only", "data only", "data only"], 0),
+        (
+            "spaced.pkl",
+            [GOOD, b"\n", EVIL, b"\n"].concat(),
+            &["data only", "names or calls: os.system at 10"],
+            1,
+        ),
+        (
+            "m.pt",
+            zip(&[("archive/data.pkl", EVIL), ("archive/version", b"3\n")]),
+            &["m.pt!archive/data.pkl: SAID"],
+            1,
+        ),
+        ("ok.pt", zip(&[("archive/data.pkl", GOOD)]), &["ok.pt!archive/data.pkl: data only"], 0),
+        ("bad.pt", zip(&[("data.pkl", b"\xff")]), &["bad.pt!data.pkl: not a pickle: not an opcode at 0"], 1),
+        ("a.pkl.gz", gzip(EVIL), &["a.pkl.gz: SAID"], 1),
+        ("a.joblib", zlib(GOOD), &["a.joblib: data only"], 0),
+        ("old.joblib", [b"ZF0x16".as_slice(), &[b' '; 16], &zlib(EVIL)].concat(), &["old.joblib: SAID"], 1),
+        (
+            "older.joblib",
+            [b"ZF0x16".as_slice(), &[b' '; 15], &zlib(EVIL)].concat(),
+            &["older.joblib: SAID"],
+            1,
+        ),
+        ("all.tar.gz", nested, &["all.tar.gz!models/m.pt!archive/data.pkl: SAID"], 1),
+        ("objects.npy", npy, &["objects.npy: SAID"], 1),
+        ("numbers.npy", numbers, &[], 0),
+        ("cut.zip", b"PK\x03\x04cut off".to_vec(), &["cut.zip: cannot be read: "], 1),
+    ];
+    for (name, bytes, expected, code) in rows {
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+        let (lines, status) = inspect(folder.path(), &[&format!("DIR/{name}")]);
+        let expected: Vec<String> = expected.iter().map(|line| line.replace("SAID", SAID)).collect();
+        if name.starts_with("cut") {
+            assert!(lines[0].starts_with(&expected[0]), "{lines:?}");
+        } else {
+            assert_eq!(lines, expected, "{name}");
+        }
+        assert_eq!(status, Some(*code), "{name}");
+    }
+    // Bare pickles are listed, from a file and from frames and hexadecimal.
+    let frame = [&u32::try_from(EVIL.len()).unwrap().to_be_bytes(), EVIL].concat();
+    let hex: String = EVIL.iter().map(|byte| format!("{byte:02x}")).collect();
+    for (name, bytes, input) in
+        [("evil", EVIL.to_vec(), "pickle"), ("frames", frame, "frames"), ("hex", hex.into_bytes(), "hex")]
+    {
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+        let (lines, status) = inspect(folder.path(), &["--input", input, &format!("DIR/{name}")]);
+        assert_eq!((lines.len(), lines[0].as_str()), (8, "    0: c    GLOBAL     'os system'"), "{name}");
+        assert_eq!((lines[7].as_str(), status), (SAID, Some(1)), "{name}");
+    }
+}
+
+#[test]
+fn a_folder_has_a_line_a_pickle_and_a_summary() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
+    std::fs::create_dir(folder.path().join("sub")).unwrap();
+    write("a.pkl", GOOD);
+    write("notes.txt", b"hello\nmusic\nfoo\n");
+    write("image.png", b"\x89PNG\r\n\x1a\n");
+    write("sub/b.bin", EVIL);
+    write("sub/c.pkl", b"no pickle");
+    std::os::unix::fs::symlink(folder.path(), folder.path().join("sub/loop")).unwrap();
+    let (lines, status) = inspect(folder.path(), &["DIR"]);
+    assert_eq!(lines[0], "a.pkl: data only");
+    assert_eq!(lines[1], format!("sub/b.bin: {SAID}"));
+    assert_eq!(lines[2], "sub/c.pkl: not a pickle: text");
+    assert!(lines[3].starts_with("2 pickles in 5 files: 1 data only, 1 with names or calls"), "{}", lines[3]);
+    assert_eq!((lines.len(), status), (4, Some(1)));
+}
+
+#[test]
+fn the_exit_code_is_what_the_options_say() {
+    let numpy = b"cnumpy\ndtype\n.".as_slice();
+    let unknown = b"cmypkg\nModel\n.".as_slice();
+    let computed = b"\x80\x04cmypkg\nname\n)R\x8c\x01x\x93.".as_slice();
+    let rows: &[(&[u8], [i32; 4])] = &[
+        (GOOD, [0, 0, 0, 0]),
+        (numpy, [1, 0, 0, 0]),
+        (unknown, [1, 1, 0, 0]),
+        (computed, [1, 1, 1, 0]),
+        (EVIL, [1, 1, 1, 0]),
+        (b"no pickle", [1, 1, 1, 0]),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    for (pickle, codes) in rows {
+        std::fs::write(folder.path().join("p"), pickle).unwrap();
+        for (word, code) in ["names", "unknown", "calls", "never"].iter().zip(codes) {
+            let (_, status) = inspect(folder.path(), &["--fail-on", word, "DIR/p"]);
+            assert_eq!(status, Some(*code), "--fail-on {word}: {}", pickle.escape_ascii());
+        }
+    }
+    std::fs::write(folder.path().join("p"), unknown).unwrap();
+    let (_, status) = inspect(folder.path(), &["--allow", "mypkg.Model", "DIR/p"]);
+    assert_eq!(status, Some(0));
+    assert_eq!(inspect(folder.path(), &["DIR/absent"]).1, Some(69));
+}
+
+#[test]
+fn json_has_an_object_a_pickle() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("m.pt"), zip(&[("data.pkl", EVIL)])).unwrap();
+    std::fs::write(folder.path().join("g.pkl"), GOOD).unwrap();
+    let (lines, _) = inspect(folder.path(), &["--json", "DIR/m.pt", "DIR/g.pkl"]);
+    let objects: Vec<serde_json::Value> =
+        lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(objects.len(), 2);
+    assert_eq!(objects[0]["path"], "m.pt!data.pkl");
+    assert_eq!(objects[0]["verdict"], SAID);
+    assert_eq!(objects[0]["kind"], "names_or_calls");
+    assert_eq!(objects[0]["globals"][0]["name"], "os.system");
+    assert_eq!(objects[0]["globals"][0]["meaning"], "runs_code");
+    assert_eq!(objects[1]["kind"], "data_only");
+    let (lines, _) = inspect(folder.path(), &["--json", "--instructions", "DIR/g.pkl"]);
+    let object: serde_json::Value = serde_json::from_str(&lines[0]).unwrap();
+    assert_eq!(object["instructions"][0]["opcode"], "PROTO");
+    assert_eq!(object["instructions"].as_array().unwrap().len(), 6);
+}
+
+#[test]
+fn what_is_written_as_json_is_what_the_schema_says() {
+    let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/inspect.schema.json");
+    let schema: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(schema).unwrap()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
+    write("m.pt", &zip(&[("data.pkl", EVIL), ("odd.pkl", b"\xff")]));
+    write("cut.zip", b"PK\x03\x04cut off");
+    write("text.pkl", b"hello");
+    let every = b"\x80\x05N\x88I01\nI7\nL9L\nF1.5\nG?\xf8\0\0\0\0\0\0Vtext\n\x8c\x01tC\x01b\x8a\x02\0\x01U\x01sPid\n\x82\x05Gx\xff";
+    write("every.pkl", every);
+    write("more.pkl", &[GOOD, b"\xff\xff"].concat());
+    write("stopped.pkl", b"(Nb.");
+    let (lines, status) = inspect(folder.path(), &["--json", "--instructions", "DIR"]);
+    let has = |member: &str| lines.iter().any(|line| line.contains(&format!("\"{member}\":")));
+    for member in ["path", "problem", "stop", "trailing", "why", "instructions", "argument"] {
+        assert!(has(member), "{member} in {lines:?}");
+    }
+    for line in &lines {
+        let object = serde_json::from_str(line).unwrap();
+        testkit::schema::check(&schema, &object, &schema).unwrap_or_else(|fault| panic!("{fault} in {line}"));
+    }
+    assert_eq!((lines.len(), status), (7, Some(1)), "{lines:?}");
+}
+
+#[test]
+fn the_members_of_a_container_are_listed_if_that_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("m.pt"), zip(&[("data.pkl", EVIL), ("b", &GOOD.repeat(2))])).unwrap();
+    let (lines, _) = inspect(folder.path(), &["--instructions", "DIR/m.pt"]);
+    assert_eq!(lines[0], "    0: c    GLOBAL     'os system'");
+    assert_eq!(lines[7], format!("m.pt!data.pkl: {SAID}"));
+    assert_eq!(lines.last().map(String::as_str), Some("m.pt!b: data only"));
+    assert_eq!(lines.iter().filter(|line| line.contains("PROTO")).count(), 2);
+    let (lines, _) = inspect(folder.path(), &["DIR/m.pt"]);
+    assert_eq!(lines.len(), 3);
+}
+
+#[test]
+fn a_listing_is_no_longer_than_its_pickle_asks_for() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("marks"), [b"(".repeat(20_000), b"N.".to_vec()].concat()).unwrap();
+    let (lines, _) = inspect(folder.path(), &["DIR/marks"]);
+    assert!(lines.iter().all(|line| line.len() < 70));
+}

@@ -1,0 +1,194 @@
+//! SIGHUP: what is read again, what is said of the rest, and that nothing is lost on the way.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may fail loudly")]
+
+use crate::common;
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+
+use common::{Server, frame, read_lines, record, run, until};
+
+const LISTEN: &str = "[[listen]]\naddress = \"tcp://127.0.0.1:0\"\n";
+
+fn write_config(folder: &Path, text: &str) {
+    std::fs::write(folder.join("c.toml"), text.replace("DIR", &folder.display().to_string())).unwrap();
+}
+
+/// Has the configuration read again, and waits until it is said what came of it; true if it counts now.
+fn reload(server: &mut Server) -> bool {
+    let is_outcome =
+        |line: &str| line.ends_with("logrecord: reloaded") || line.contains("the old configuration");
+    let outcomes = |seen: &[String]| seen.iter().filter(|line| is_outcome(line)).count();
+    let before = outcomes(server.seen());
+    server.signal("HUP");
+    server.wait_for(|seen| outcomes(seen) > before);
+    server.seen().iter().rfind(|line| is_outcome(line)).unwrap().ends_with("reloaded")
+}
+
+fn send(server: &Server, payload: &[u8]) {
+    TcpStream::connect(server.address("tcp")).unwrap().write_all(&frame(payload)).unwrap();
+}
+
+#[test]
+fn one_reload_behind_the_other_under_load_loses_nothing() {
+    const ROUNDS: usize = 48;
+    const EACH: usize = 200;
+    let all = |format: &str| {
+        format!(
+            "{LISTEN}[output.all]\ntype = \"file\"\npath = \"DIR/all\"\nformat = \"{format}\"\n\
+             when_behind = \"block\"\n"
+        )
+    };
+    let file = |name: &str, path: &str| format!("[output.{name}]\ntype = \"file\"\npath = \"{path}\"\n");
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_owned();
+    write_config(&dir, &all("%(message)s"));
+    let mut server = Server::start_with_config(folder, "DIR/c.toml", 1);
+    let mut client = TcpStream::connect(server.address("tcp")).unwrap();
+    for round in 0..ROUNDS {
+        let (text, counts) = match round % 6 {
+            0 => (all("%(message)s") + &file("more", "DIR/more"), true),
+            // Changed, while the one before it may still be at its end.
+            1 => (all("%(message)s.") + &file("more", "DIR/other"), true),
+            2 => (all("%(message)s,"), true),
+            // Broken in three ways.
+            3 => (all("%(message)s") + "[outptu.x]\n", false),
+            4 => (all("%(message)s") + &file("bad", "/nowhere/bad"), false),
+            _ => (all("%(message)s") + "[[listen]]\naddress = \"unix:///nowhere/socket\"\n", false),
+        };
+        write_config(&dir, &text);
+        for number in 0..EACH {
+            client.write_all(&frame(&record(&(round * EACH + number).to_string()))).unwrap();
+        }
+        assert_eq!(reload(&mut server), counts, "{round}: {:#?}", server.seen());
+    }
+    let (code, seen, _folder) = server.stop("TERM");
+    assert_eq!(code, Some(0), "{seen:#?}");
+    let lines = read_lines(&dir.join("all"));
+    let numbers: Vec<&str> = lines.iter().map(|line| line.trim_end_matches(['.', ','])).collect();
+    let expected: Vec<String> = (0..ROUNDS * EACH).map(|number| number.to_string()).collect();
+    assert_eq!(numbers, expected);
+    let line = seen.iter().rfind(|line| line.starts_with("output all: ")).unwrap();
+    let total = ROUNDS * EACH;
+    assert_eq!(
+        line,
+        &format!("output all: logged={total} written={total} filtered=0 buffered=0"),
+        "{seen:#?}"
+    );
+}
+
+/// The status line that an address answers to a question for the health.
+fn health(address: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.write_all(format!("GET /health HTTP/1.0\r\nhost: {address}\r\n\r\n").as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    Some(answer.lines().next()?.to_owned())
+}
+
+#[test]
+fn records_log_dead_letters_and_admin_are_read_again() {
+    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let (first, second) = (free(), free());
+    let text = |more: &str| {
+        format!("{LISTEN}[output.all]\ntype = \"file\"\npath = \"DIR/out\"\nformat = \"%(message)s\"\n{more}")
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_owned();
+    write_config(
+        &dir,
+        &text(&format!(
+            "[records]\nglobals = \"reject\"\n[dead_letters]\npath = \"DIR/a\"\n[admin]\naddress = \"{first}\"\n"
+        )),
+    );
+    let mut server = Server::start_with_config(folder, "DIR/c.toml", 1);
+    // A record that names `os.system`.
+    let named = b"}(X\x03\0\0\0msgX\x01\0\0\0mX\x01\0\0\0xcos\nsystem\nu.";
+    send(&server, named);
+    server.wait_for(|seen| seen.iter().any(|line| line.contains("rejected global")));
+    until(|| (read_lines(&dir.join("a")).len() == 1).then_some(()));
+    assert!(health(&first).unwrap().contains("200"));
+    // A log in which a record of 100 KiB has no place, another dead-letter file, another address.
+    write_config(
+        &dir,
+        &text(&format!(
+            "[log]\nmax_bytes = \"64KiB\"\n[dead_letters]\npath = \"DIR/b\"\n[admin]\naddress = \"{second}\"\n"
+        )),
+    );
+    assert!(reload(&mut server), "{:#?}", server.seen());
+    send(&server, named);
+    server.wait_for_output(1);
+    until(|| health(&second)?.contains("200").then_some(()));
+    until(|| health(&first).is_none().then_some(()));
+    send(&server, &record(&"x".repeat(100 << 10)));
+    send(&server, b"nothing");
+    until(|| (read_lines(&dir.join("b")).len() == 1).then_some(()));
+    let (code, seen, _folder) = server.stop("TERM");
+    assert_eq!(code, Some(0), "{seen:#?}");
+    let line = seen.iter().rfind(|line| line.starts_with("received=")).unwrap();
+    assert!(line.starts_with("received=4 written=1 "), "{line}");
+    assert!(line.contains("dropped{too_large}=1"), "{line}");
+    assert_eq!(read_lines(&dir.join("a")).len(), 1);
+}
+
+#[test]
+fn what_only_a_restart_changes_is_said_with_the_way_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_owned();
+    let text = |spool: &str| {
+        format!(
+            "{LISTEN}[output.all]\ntype = \"file\"\npath = \"DIR/out\"\nformat = \"%(message)s\"\n[spool]\n{spool}"
+        )
+    };
+    write_config(&dir, &text("path = \"DIR/spool\"\n"));
+    let mut server = Server::start_with_config(folder, "DIR/c.toml", 1);
+    write_config(&dir, &text("path = \"DIR/another\"\n"));
+    assert!(!reload(&mut server));
+    assert!(server.seen().iter().any(|line| line.contains("`path` or `sync` of [spool] needs a restart; ")));
+    assert!(!dir.join("another").exists());
+    // Its limits do not need one.
+    write_config(&dir, &text("path = \"DIR/spool\"\nmax_bytes = \"128KiB\"\nretain = \"0\"\n"));
+    assert!(reload(&mut server), "{:#?}", server.seen());
+    send(&server, &record(&"x".repeat(100 << 10)));
+    send(&server, &record("small"));
+    server.wait_for_output(1);
+    let (_, seen, _) = server.stop("TERM");
+    assert_eq!(seen.last().unwrap(), "received=2 written=1 dropped{too_large}=1", "{seen:#?}");
+}
+
+#[test]
+fn a_renewed_certificate_counts_for_new_connections() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_owned();
+    let renew = || {
+        let identity = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        std::fs::write(dir.join("tls.pem"), identity.cert.pem()).unwrap();
+        std::fs::write(dir.join("tls.key"), identity.signing_key.serialize_pem()).unwrap();
+    };
+    renew();
+    write_config(
+        &dir,
+        "[[listen]]\naddress = \"tls://127.0.0.1:0\"\ncertificate = \"DIR/tls.pem\"\nprivate_key = \"DIR/tls.key\"\n\
+         [output.all]\ntype = \"file\"\npath = \"DIR/out\"\nformat = \"%(message)s\"\n",
+    );
+    let mut server = Server::start_with_config(folder, "DIR/c.toml", 1);
+    let target = server.address("tls").replace("127.0.0.1", "localhost");
+    let send = |ca: &str, text: &[u8]| {
+        let ca = dir.join(ca).display().to_string();
+        run(&["send", "--tls", &target, "--tls-ca", &ca], text).status.success()
+    };
+    assert!(send("tls.pem", b"one\n"));
+    std::fs::copy(dir.join("tls.pem"), dir.join("old.pem")).unwrap();
+    renew();
+    assert!(reload(&mut server), "{:#?}", server.seen());
+    assert!(!send("old.pem", b"not\n"));
+    assert!(send("tls.pem", b"two\n"));
+    assert_eq!(server.wait_for_output(2), ["one", "two"]);
+    // Half of a renewal changes nothing.
+    std::fs::write(dir.join("tls.key"), "nothing").unwrap();
+    assert!(!reload(&mut server));
+    std::fs::copy(dir.join("tls.pem"), dir.join("copy.pem")).unwrap();
+    assert!(send("copy.pem", b"three\n"));
+    server.wait_for_output(3);
+}
