@@ -1,5 +1,7 @@
 //! `strftime` as glibc writes it in the C locale, which is what Python's `time.strftime` prints on
 //! Linux: every directive, the flags `_ - 0 ^ #`, widths, and the modifiers `E` and `O`.
+//!
+//! Zones are jiff's. The writing is not: jiff ends at the year 9999, where Python goes on, and has no modifiers.
 
 use crate::calendar::{Tm, days_before, year_len};
 use crate::error::FormatError;
