@@ -139,7 +139,7 @@ fn shared<'a>(
         Node::Bool(value) => builder.bool(value),
         Node::Int(value) => builder.int(value)?,
         Node::Float(value) => builder.float(value)?,
-        Node::Str(text) => builder.owned_str(text.as_str().unwrap_or_default())?,
+        Node::Str(text) => builder.str(text.as_str().unwrap_or_default().to_owned())?,
         Node::List(items) | Node::Tuple(items) => {
             let is_list = matches!(node.view(), Node::List(_));
             let ids: Result<Vec<_>, _> = items.iter().map(|item| shared(item, builder, keys)).collect();
@@ -153,7 +153,7 @@ fn shared<'a>(
                 let key = match keys.get(text) {
                     Some(&key) => key,
                     None => {
-                        let key = builder.owned_str(text)?;
+                        let key = builder.str(text.to_owned())?;
                         keys.insert(text.to_owned(), key);
                         key
                     }

@@ -30,10 +30,10 @@ impl<'v> Graph<'v> {
             Value::Int(value) => self.builder.int(*value),
             Value::BigInt(value) => self.builder.big_int(value),
             Value::Float(value) => self.builder.float(*value),
-            Value::Str(text) => self.builder.str(text),
-            Value::Wtf8(bytes) => self.builder.wtf8(bytes),
-            Value::Bytes(bytes) => self.builder.bytes(bytes),
-            Value::ByteArray(bytes) => self.builder.bytearray(bytes),
+            Value::Str(text) => self.builder.str(&**text),
+            Value::Wtf8(bytes) => self.builder.wtf8(&**bytes),
+            Value::Bytes(bytes) => self.builder.bytes(&**bytes),
+            Value::ByteArray(bytes) => self.builder.bytearray(&**bytes),
             Value::List(items) => {
                 let items = self.nodes(items)?;
                 self.builder.list(&items)

@@ -126,7 +126,6 @@ pub use encode::sink::Scratch;
 pub use known::{Date, Known, Time, TimeDelta, UtcOffset, Zone};
 pub use limits::Limits;
 pub use options::{DecodeOptions, Globals, Py2Str, Surrogates};
-pub use value::from_document::decode_value;
 pub use value::{DictIndex, GlobalName, ObjectValue, Value, ValueIndex};
 pub use wire::error::{Category, Error, ErrorKind, MAX_ERROR_NAME_LEN, Result};
 pub use wire::instruction::{Argument, Instruction, Instructions, instructions};

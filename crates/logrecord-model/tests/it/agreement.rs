@@ -101,9 +101,9 @@ fn node(builder: &mut DocumentBuilder<'static>, value: &Value<'static>) -> NodeI
         Value::Bool(value) => builder.bool(*value),
         Value::Int(number) => builder.int(*number).unwrap(),
         Value::Float(number) => builder.float(*number).unwrap(),
-        Value::Str(text) => builder.owned_str(text).unwrap(),
-        Value::Wtf8(bytes) => builder.owned_wtf8(bytes).unwrap(),
-        Value::Bytes(bytes) => builder.owned_bytes(bytes).unwrap(),
+        Value::Str(text) => builder.str(text.clone()).unwrap(),
+        Value::Wtf8(bytes) => builder.wtf8(bytes.clone()).unwrap(),
+        Value::Bytes(bytes) => builder.bytes(bytes.clone()).unwrap(),
         Value::List(items) => {
             let items = nodes(builder, items);
             builder.list(&items).unwrap()

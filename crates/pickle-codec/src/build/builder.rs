@@ -4,6 +4,7 @@
 //! classes are read as in a decode, so that a set that is built by `set([...])` is a set, and what was built
 //! equals what a decoder makes of its pickle.
 
+use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -25,8 +26,8 @@ use crate::wire::text::{Str, is_wtf8};
 /// Builds a [`Document`], node by node.
 ///
 /// Every method gives the id of a new node; one id in two places is one shared object. Lists,
-/// dicts, sets and objects can be filled later, which is how cycles come about. Text and bytes are
-/// borrowed by the methods that name them plainly, and copied by those with `owned_` in front.
+/// dicts, sets and objects can be filled later, which is how cycles come about. Borrowed text and bytes
+/// stay where they are; owned ones are copied into the document.
 ///
 /// Ids belong to the builder that gave them: one that this builder has not given yet is refused with
 /// `data`, so that nothing is put into what does not exist yet.
@@ -145,44 +146,36 @@ impl<'a> DocumentBuilder<'a> {
         plain(self.builder.float(value))
     }
 
-    /// Text, borrowed.
+    /// Text, which stays where it is if it is borrowed.
     ///
     /// # Errors
     /// As [`int`](Self::int).
-    pub fn str(&mut self, text: &'a str) -> Result<NodeId> {
-        plain(self.builder.str(text))
+    pub fn str(&mut self, text: impl Into<Cow<'a, str>>) -> Result<NodeId> {
+        plain(match text.into() {
+            Cow::Borrowed(text) => self.builder.str(text),
+            Cow::Owned(text) => self.builder.owned_str(&text),
+        })
     }
 
-    /// Text, copied.
-    ///
-    /// # Errors
-    /// As [`int`](Self::int).
-    pub fn owned_str(&mut self, text: &str) -> Result<NodeId> {
+    fn copied(&mut self, text: &str) -> Result<NodeId> {
         plain(self.builder.owned_str(text))
     }
 
-    /// Text that may hold lone surrogates, borrowed.
+    /// Text that may hold lone surrogates, each in three bytes; else as [`str`](Self::str).
     ///
     /// # Errors
     /// As [`int`](Self::int); `utf8` if the bytes are not WTF-8.
-    pub fn wtf8(&mut self, bytes: &'a [u8]) -> Result<NodeId> {
-        match core::str::from_utf8(bytes) {
-            Ok(text) => self.str(text),
-            Err(_) if is_wtf8(bytes) => plain(self.builder.wtf8(bytes)),
-            Err(_) => Err(Error::plain(ErrorKind::Utf8)),
-        }
-    }
-
-    /// Text that may hold lone surrogates, copied.
-    ///
-    /// # Errors
-    /// As [`wtf8`](Self::wtf8).
-    pub fn owned_wtf8(&mut self, bytes: &[u8]) -> Result<NodeId> {
-        match core::str::from_utf8(bytes) {
-            Ok(text) => self.owned_str(text),
-            Err(_) if is_wtf8(bytes) => plain(self.builder.owned_wtf8(bytes)),
-            Err(_) => Err(Error::plain(ErrorKind::Utf8)),
-        }
+    pub fn wtf8(&mut self, bytes: impl Into<Cow<'a, [u8]>>) -> Result<NodeId> {
+        let bytes = bytes.into();
+        plain(match (core::str::from_utf8(&bytes), &bytes) {
+            (Ok(_), &Cow::Borrowed(bytes)) => {
+                self.builder.str(core::str::from_utf8(bytes).unwrap_or_default())
+            }
+            (Ok(text), Cow::Owned(_)) => self.builder.owned_str(text),
+            (Err(_), bytes) if !is_wtf8(bytes) => Err(ErrorKind::Utf8),
+            (Err(_), &Cow::Borrowed(bytes)) => self.builder.wtf8(bytes),
+            (Err(_), Cow::Owned(bytes)) => self.builder.owned_wtf8(bytes),
+        })
     }
 
     /// Text of either kind, borrowed.
@@ -196,36 +189,26 @@ impl<'a> DocumentBuilder<'a> {
         }
     }
 
-    /// `bytes`, borrowed.
+    /// `bytes`, which stay where they are if they are borrowed.
     ///
     /// # Errors
     /// As [`int`](Self::int).
-    pub fn bytes(&mut self, bytes: &'a [u8]) -> Result<NodeId> {
-        plain(self.builder.bytes(bytes))
+    pub fn bytes(&mut self, bytes: impl Into<Cow<'a, [u8]>>) -> Result<NodeId> {
+        plain(match bytes.into() {
+            Cow::Borrowed(bytes) => self.builder.bytes(bytes),
+            Cow::Owned(bytes) => self.builder.owned_bytes(&bytes),
+        })
     }
 
-    /// `bytes`, copied.
+    /// A `bytearray`; else as [`bytes`](Self::bytes).
     ///
     /// # Errors
     /// As [`int`](Self::int).
-    pub fn owned_bytes(&mut self, bytes: &[u8]) -> Result<NodeId> {
-        plain(self.builder.owned_bytes(bytes))
-    }
-
-    /// A `bytearray`, borrowed.
-    ///
-    /// # Errors
-    /// As [`int`](Self::int).
-    pub fn bytearray(&mut self, bytes: &'a [u8]) -> Result<NodeId> {
-        plain(self.builder.bytearray(bytes))
-    }
-
-    /// A `bytearray`, copied.
-    ///
-    /// # Errors
-    /// As [`int`](Self::int).
-    pub fn owned_bytearray(&mut self, bytes: &[u8]) -> Result<NodeId> {
-        plain(self.builder.owned_bytearray(bytes))
+    pub fn bytearray(&mut self, bytes: impl Into<Cow<'a, [u8]>>) -> Result<NodeId> {
+        plain(match bytes.into() {
+            Cow::Borrowed(bytes) => self.builder.bytearray(bytes),
+            Cow::Owned(bytes) => self.builder.owned_bytearray(&bytes),
+        })
     }
 
     /// A list of these items; [`append`](Self::append) adds more.
@@ -324,7 +307,7 @@ impl<'a> DocumentBuilder<'a> {
         let shared = match self.modules.get(module) {
             Some(&id) => id,
             None => {
-                let id = self.owned_str(module)?;
+                let id = self.copied(module)?;
                 self.modules.insert(String::from(module), id);
                 id
             }
@@ -333,12 +316,9 @@ impl<'a> DocumentBuilder<'a> {
         if let Some(&id) = self.globals.get(&key) {
             return Ok(id);
         }
-        let module = if owns_module_text(Str::Utf8(module), Str::Utf8(name)) {
-            self.owned_str(module)?
-        } else {
-            shared
-        };
-        let name = self.owned_str(name)?;
+        let module =
+            if owns_module_text(Str::Utf8(module), Str::Utf8(name)) { self.copied(module)? } else { shared };
+        let name = self.copied(name)?;
         let id = plain(self.builder.object(ObjectRepr::Global { module, name, known }))?;
         self.globals.insert(key, id);
         Ok(id)
@@ -433,23 +413,8 @@ impl<'a> DocumentBuilder<'a> {
         plain(self.builder.object(ObjectRepr::Buffer(index, read_only)))
     }
 
-    /// A dict of keys and values in turn, as they are.
-    pub(crate) fn raw_dict(&mut self, ids: &[NodeId]) -> Result<NodeId> {
-        let id = self.dict()?;
-        plain(self.builder.extend(id, ids))?;
-        Ok(id)
-    }
-
-    /// A set of these members, as they are.
-    pub(crate) fn raw_set(&mut self, ids: &[NodeId]) -> Result<NodeId> {
-        let id = self.set()?;
-        plain(self.builder.extend(id, ids))?;
-        Ok(id)
-    }
-
-    /// A frozenset of these members, as they are.
-    pub(crate) fn raw_frozenset(&mut self, ids: &[NodeId]) -> Result<NodeId> {
-        let id = plain(self.builder.frozenset(&[]))?;
+    /// Fills a container that is empty with items, or with keys and values in turn, as they are.
+    pub(crate) fn fill(&mut self, id: NodeId, ids: &[NodeId]) -> Result<NodeId> {
         plain(self.builder.extend(id, ids))?;
         Ok(id)
     }

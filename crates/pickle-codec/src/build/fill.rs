@@ -134,6 +134,14 @@ fn narrow(value: usize) -> Result<u32, ErrorKind> {
     u32::try_from(value).map_err(|_| ErrorKind::Budget)
 }
 
+/// An empty container in the table of its kind.
+#[inline]
+fn open(kind: Kind, table: &mut alloc::vec::Vec<Seq>, meter: &mut Meter) -> Result<NodeId, ErrorKind> {
+    let id = NodeId::new(kind, table.len())?;
+    meter.push(table, Seq { meta: 1, ..Seq::default() })?;
+    Ok(id)
+}
+
 /// The place of a key among a few, one by one.
 #[inline]
 fn scan(
@@ -287,21 +295,15 @@ impl<'a> Builder<'a> {
     }
 
     pub(crate) fn empty_list(&mut self) -> Result<NodeId, ErrorKind> {
-        let id = NodeId::new(Kind::List, self.document.lists.len())?;
-        self.meter.push(&mut self.document.lists, Seq { meta: 1, ..Seq::default() })?;
-        Ok(id)
+        open(Kind::List, &mut self.document.lists, &mut self.meter)
     }
 
     pub(crate) fn empty_dict(&mut self) -> Result<NodeId, ErrorKind> {
-        let id = NodeId::new(Kind::Dict, self.document.dicts.len())?;
-        self.meter.push(&mut self.document.dicts, Seq { meta: 1, ..Seq::default() })?;
-        Ok(id)
+        open(Kind::Dict, &mut self.document.dicts, &mut self.meter)
     }
 
     pub(crate) fn empty_set(&mut self) -> Result<NodeId, ErrorKind> {
-        let id = NodeId::new(Kind::Set, self.document.sets.len())?;
-        self.meter.push(&mut self.document.sets, Seq { meta: 1, ..Seq::default() })?;
-        Ok(id)
+        open(Kind::Set, &mut self.document.sets, &mut self.meter)
     }
 
     pub(crate) fn list(&mut self, items: &[NodeId]) -> Result<NodeId, ErrorKind> {
@@ -314,23 +316,18 @@ impl<'a> Builder<'a> {
         if items.is_empty() {
             return Ok(NodeId::EMPTY_TUPLE);
         }
-        let id = NodeId::new(Kind::Tuple, self.document.tuples.len())?;
-        self.meter.push(&mut self.document.tuples, Seq { meta: 1, ..Seq::default() })?;
+        let id = self.open_tuple()?;
         self.extend(id, items)?;
         Ok(id)
     }
 
     /// A tuple whose items come later, by [`extend`](Self::extend), because they refer to it.
-    #[cfg(feature = "json")]
     pub(crate) fn open_tuple(&mut self) -> Result<NodeId, ErrorKind> {
-        let id = NodeId::new(Kind::Tuple, self.document.tuples.len())?;
-        self.meter.push(&mut self.document.tuples, Seq { meta: 1, ..Seq::default() })?;
-        Ok(id)
+        open(Kind::Tuple, &mut self.document.tuples, &mut self.meter)
     }
 
     pub(crate) fn frozenset(&mut self, items: &[NodeId]) -> Result<NodeId, ErrorKind> {
-        let id = NodeId::new(Kind::FrozenSet, self.document.frozensets.len())?;
-        self.meter.push(&mut self.document.frozensets, Seq { meta: 1, ..Seq::default() })?;
+        let id = open(Kind::FrozenSet, &mut self.document.frozensets, &mut self.meter)?;
         self.add(id, items)?;
         Ok(id)
     }

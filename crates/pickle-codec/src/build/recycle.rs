@@ -19,63 +19,29 @@ fn emptied<T, U>(mut table: Vec<T>) -> Vec<U> {
 
 /// An empty document with the tables of another one.
 pub(crate) fn recycle<'a>(old: Document<'_>) -> Document<'a> {
-    let Document {
-        mut pool,
-        mut ints,
-        bigs,
-        mut floats,
-        strs,
-        texts,
-        bytes,
-        mut blobs,
-        bytearrays,
-        mut lists,
-        mut tuples,
-        mut dicts,
-        mut sets,
-        mut frozensets,
-        mut objects,
-        mut owned_text,
-        mut owned_bytes,
-        root: _,
-        input_len: _,
-        limits,
-        lookups: _,
-    } = old;
-    pool.clear();
-    ints.clear();
-    floats.clear();
-    blobs.clear();
-    lists.clear();
-    tuples.clear();
-    dicts.clear();
-    sets.clear();
-    frozensets.clear();
-    objects.clear();
-    owned_text.clear();
-    owned_bytes.clear();
+    let (mut document, borrowed) = old.split();
+    document.pool.clear();
+    document.ints.clear();
+    document.floats.clear();
+    document.blobs.clear();
+    document.lists.clear();
+    document.tuples.clear();
+    document.dicts.clear();
+    document.sets.clear();
+    document.frozensets.clear();
+    document.objects.clear();
+    document.owned_text.clear();
+    document.owned_bytes.clear();
     Document {
         root: Root::default(),
-        pool,
-        ints,
-        bigs: emptied(bigs),
-        floats,
-        strs: emptied(strs),
-        texts: emptied(texts),
-        bytes: emptied(bytes),
-        blobs,
-        bytearrays: emptied(bytearrays),
-        lists,
-        tuples,
-        dicts,
-        sets,
-        frozensets,
-        objects,
-        owned_text,
-        owned_bytes,
+        bigs: emptied(borrowed.bigs),
+        strs: emptied(borrowed.strs),
+        texts: emptied(borrowed.texts),
+        bytes: emptied(borrowed.bytes),
+        bytearrays: emptied(borrowed.bytearrays),
         input_len: 0,
-        limits,
         lookups: Lookups::default(),
+        ..document
     }
 }
 

@@ -1,7 +1,7 @@
 //! Documents that own what they borrowed, so that they can outlive their input.
 
 use super::id::{Kind, NodeId};
-use super::tables::{BytesRepr, Document, ObjectRepr, TextRepr};
+use super::tables::{Borrowed, BytesRepr, Document, ObjectRepr, TextRepr};
 use crate::wire::error::{Error, ErrorKind, Result};
 
 /// Where text and bytes begin and how long they are, in one of the document's buffers.
@@ -34,39 +34,17 @@ impl Document<'_> {
     }
 
     fn owned(self) -> Result<Document<'static>, ErrorKind> {
-        let Self {
-            root,
-            mut pool,
-            ints,
-            bigs,
-            floats,
-            strs,
-            texts,
-            bytes,
-            mut blobs,
-            bytearrays,
-            lists,
-            tuples,
-            dicts,
-            sets,
-            frozensets,
-            mut objects,
-            mut owned_text,
-            mut owned_bytes,
-            input_len,
-            limits,
-            lookups,
-        } = self;
+        let (mut document, Borrowed { bigs, strs, texts, bytes, bytearrays }) = self.split();
         // Text and bytes in the input are nodes of kinds of their own, so that their ids change.
-        let (first_text, first_blob) = (texts.len(), blobs.len());
+        let (first_text, first_blob) = (texts.len(), document.blobs.len());
         let moved = |id: NodeId| match id.kind() {
             Kind::Str => NodeId::new(Kind::Text, first_text + id.index()),
             Kind::Bytes => NodeId::new(Kind::Blob, first_blob + id.index()),
             _ => Ok(id),
         };
         let mut own = |bytes: &[u8]| {
-            let run = run(owned_bytes.len(), bytes.len())?;
-            owned_bytes.extend_from_slice(bytes);
+            let run = run(document.owned_bytes.len(), bytes.len())?;
+            document.owned_bytes.extend_from_slice(bytes);
             Ok::<_, ErrorKind>(run)
         };
         let mut own_repr = |repr: BytesRepr<'_>| {
@@ -78,8 +56,8 @@ impl Document<'_> {
                 }
             })
         };
-        let bigs = bigs.into_iter().map(&mut own_repr).collect::<Result<_, _>>()?;
-        let bytearrays = bytearrays.into_iter().map(&mut own_repr).collect::<Result<_, _>>()?;
+        document.bigs = bigs.into_iter().map(&mut own_repr).collect::<Result<_, _>>()?;
+        document.bytearrays = bytearrays.into_iter().map(&mut own_repr).collect::<Result<_, _>>()?;
         let mut owned_texts = alloc::vec::Vec::with_capacity(texts.len() + strs.len());
         for text in texts {
             owned_texts.push(match text {
@@ -92,17 +70,18 @@ impl Document<'_> {
             });
         }
         for text in strs {
-            let (start, len) = run(owned_text.len(), text.len())?;
-            owned_text.push_str(text);
+            let (start, len) = run(document.owned_text.len(), text.len())?;
+            document.owned_text.push_str(text);
             owned_texts.push(TextRepr::Owned { start, len });
         }
         for bytes in bytes {
-            blobs.push(own(bytes)?);
+            let run = own(bytes)?;
+            document.blobs.push(run);
         }
-        for id in &mut pool {
+        for id in &mut document.pool {
             *id = moved(*id)?;
         }
-        for object in &mut objects {
+        for object in &mut document.objects {
             match object {
                 ObjectRepr::Global { module, name, .. } => {
                     *module = moved(*module)?;
@@ -116,28 +95,8 @@ impl Document<'_> {
                 ObjectRepr::Extension(_) | ObjectRepr::Buffer(..) => {}
             }
         }
-        Ok(Document {
-            root: super::tables::Root(moved(root.0)?),
-            pool,
-            ints,
-            bigs,
-            floats,
-            strs: alloc::vec::Vec::new(),
-            texts: owned_texts,
-            bytes: alloc::vec::Vec::new(),
-            blobs,
-            bytearrays,
-            lists,
-            tuples,
-            dicts,
-            sets,
-            frozensets,
-            objects,
-            owned_text,
-            owned_bytes,
-            input_len,
-            limits,
-            lookups,
-        })
+        document.root = super::tables::Root(moved(document.root.0)?);
+        document.texts = owned_texts;
+        Ok(document)
     }
 }

@@ -172,6 +172,15 @@ impl Default for Root {
     }
 }
 
+/// The tables of a document that hold what stands in its input.
+pub(crate) struct Borrowed<'a> {
+    pub(crate) bigs: Vec<BytesRepr<'a>>,
+    pub(crate) strs: Vec<&'a str>,
+    pub(crate) texts: Vec<TextRepr<'a>>,
+    pub(crate) bytes: Vec<&'a [u8]>,
+    pub(crate) bytearrays: Vec<BytesRepr<'a>>,
+}
+
 impl<'a> Document<'a> {
     /// The length of the input it was decoded from, in bytes; 0 if it was built.
     #[must_use]
@@ -277,27 +286,62 @@ impl<'a> Document<'a> {
             + self.owned_bytes.capacity()
     }
 
-    /// Whether there is a node with this id.
-    pub(crate) fn has(&self, id: NodeId) -> bool {
-        let len = match id.kind() {
-            Kind::Constant => return id != NodeId::ABSENT,
-            Kind::Small => return true,
-            Kind::Int => self.ints.len(),
-            Kind::Big => self.bigs.len(),
-            Kind::Float => self.floats.len(),
-            Kind::Str => self.strs.len(),
-            Kind::Text => self.texts.len(),
-            Kind::Bytes => self.bytes.len(),
-            Kind::Blob => self.blobs.len(),
-            Kind::ByteArray => self.bytearrays.len(),
-            Kind::List => self.lists.len(),
-            Kind::Tuple => self.tuples.len(),
-            Kind::Dict => self.dicts.len(),
-            Kind::Set => self.sets.len(),
-            Kind::FrozenSet => self.frozensets.len(),
-            Kind::Object => self.objects.len(),
+    /// The document without its tables of what stands in the input, and these tables: the rest borrows nothing,
+    /// and takes any lifetime.
+    pub(crate) fn split<'b>(self) -> (Document<'b>, Borrowed<'a>) {
+        let Self { bigs, strs, texts, bytes, bytearrays, .. } = self;
+        let rest = Document {
+            root: self.root,
+            pool: self.pool,
+            ints: self.ints,
+            floats: self.floats,
+            blobs: self.blobs,
+            lists: self.lists,
+            tuples: self.tuples,
+            dicts: self.dicts,
+            sets: self.sets,
+            frozensets: self.frozensets,
+            objects: self.objects,
+            owned_text: self.owned_text,
+            owned_bytes: self.owned_bytes,
+            input_len: self.input_len,
+            limits: self.limits,
+            lookups: self.lookups,
+            ..Document::default()
         };
-        id.index() < len
+        (rest, Borrowed { bigs, strs, texts, bytes, bytearrays })
+    }
+
+    /// The length of each table, by [`Kind`].
+    pub(crate) const fn lens(&self) -> [usize; 16] {
+        [
+            0,
+            0,
+            self.ints.len(),
+            self.bigs.len(),
+            self.floats.len(),
+            self.strs.len(),
+            self.texts.len(),
+            self.bytes.len(),
+            self.blobs.len(),
+            self.bytearrays.len(),
+            self.lists.len(),
+            self.tuples.len(),
+            self.dicts.len(),
+            self.sets.len(),
+            self.frozensets.len(),
+            self.objects.len(),
+        ]
+    }
+
+    /// Whether there is a node with this id.
+    #[allow(clippy::as_conversions, reason = "a kind is a number below 16")]
+    pub(crate) fn has(&self, id: NodeId) -> bool {
+        match id.kind() {
+            Kind::Constant => id != NodeId::ABSENT,
+            Kind::Small => true,
+            kind => self.lens().get(kind as usize).is_some_and(|&len| id.index() < len),
+        }
     }
 
     /// The children of a container, keys and values alternating in a dict. An object's own parts

@@ -44,24 +44,7 @@ pub(crate) struct Layout {
 
 impl Layout {
     pub(crate) const fn of(document: &Document<'_>) -> Self {
-        let lens = [
-            0,
-            0,
-            document.ints.len(),
-            document.bigs.len(),
-            document.floats.len(),
-            document.strs.len(),
-            document.texts.len(),
-            document.bytes.len(),
-            document.blobs.len(),
-            document.bytearrays.len(),
-            document.lists.len(),
-            document.tuples.len(),
-            document.dicts.len(),
-            document.sets.len(),
-            document.frozensets.len(),
-            document.objects.len(),
-        ];
+        let lens = document.lens();
         let mut base = [0; 16];
         let mut len = 0;
         let mut kind = 0;

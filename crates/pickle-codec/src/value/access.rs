@@ -161,7 +161,16 @@ impl<'a> Value<'a> {
     /// assert_eq!(value.get("b"), None);
     /// ```
     pub fn get<K: ValueIndex>(&self, key: K) -> Option<&Self> {
-        key.index_into(self)
+        self.below(key.step())
+    }
+
+    /// The value that one step leads to.
+    fn below(&self, step: PathStep<'_>) -> Option<&Self> {
+        let place = step.place(self)?;
+        match self {
+            Self::Dict(pairs) => pairs.get(place).map(|(_, value)| value),
+            other => other.as_items()?.get(place),
+        }
     }
 
     /// The value below a path of keys and places, as a JSON pointer writes it: `/users/0/name`.
@@ -176,17 +185,7 @@ impl<'a> Value<'a> {
     /// ```
     #[must_use]
     pub fn pointer(&self, path: &str) -> Option<&Self> {
-        if path.is_empty() {
-            return Some(self);
-        }
-        path.strip_prefix('/')?.split('/').try_fold(self, |value, step| match value {
-            Self::Dict(_) if step.contains('~') => {
-                value.get(step.replace("~1", "/").replace("~0", "~").as_str())
-            }
-            Self::Dict(_) => value.get(step),
-            _ if step.len() > 1 && step.starts_with('0') || step.starts_with('+') => None,
-            _ => value.get(step.parse::<usize>().ok()?),
-        })
+        steps(path)?.try_fold(self, |value, part| value.below(PathStep::of(value, &part)?))
     }
 
     /// Takes the value out and leaves `None`.
@@ -256,6 +255,15 @@ impl<'a> Value<'a> {
     }
 }
 
+/// The steps of a JSON pointer, without its escapes; `None` if it is none.
+pub(super) fn steps(path: &str) -> Option<impl Iterator<Item = Cow<'_, str>>> {
+    let steps = if path.is_empty() { None } else { Some(path.strip_prefix('/')?.split('/')) };
+    Some(steps.into_iter().flatten().map(|step| match step.contains('~') {
+        true => Cow::Owned(step.replace("~1", "/").replace("~0", "~")),
+        false => Cow::Borrowed(step),
+    }))
+}
+
 /// The digits of a big integer are words of 64 bits.
 fn big_size(value: &BigInt) -> usize {
     usize::try_from(value.bits().div_ceil(64).saturating_mul(8)).unwrap_or(usize::MAX)
@@ -308,106 +316,77 @@ impl<'a> ObjectValue<'a> {
 
 /// What a [`Value`] can be indexed with: a text key, or a place.
 pub trait ValueIndex: sealed::Sealed {
-    /// The value at this key or place.
+    /// Which of the two it is.
     #[doc(hidden)]
-    fn index_into<'v, 'a>(&self, value: &'v Value<'a>) -> Option<&'v Value<'a>>;
+    #[allow(private_interfaces, reason = "nobody else is to implement it")]
+    fn step(&self) -> PathStep<'_>;
+}
 
-    /// The value at this key or place, to be changed.
-    #[doc(hidden)]
-    fn index_into_mut<'v, 'a>(&self, value: &'v mut Value<'a>) -> Option<&'v mut Value<'a>>;
+/// One step down into a value.
+#[derive(Clone, Copy)]
+pub(crate) enum PathStep<'s> {
+    /// To the value of a text key in a dict.
+    Key(&'s str),
+    /// To an item of a list or tuple.
+    Place(usize),
+}
 
-    /// The value at this key or place, which is put in if it can be.
-    #[doc(hidden)]
-    fn index_or_insert<'v, 'a>(&self, value: &'v mut Value<'a>) -> &'v mut Value<'a>;
+impl<'s> PathStep<'s> {
+    /// What a part of a pointer means in this value; `None` if nothing can stand there.
+    pub(super) fn of(value: &Value<'_>, part: &'s str) -> Option<Self> {
+        match value {
+            Value::Dict(_) => Some(Self::Key(part)),
+            _ if part.len() > 1 && part.starts_with('0') || part.starts_with('+') => None,
+            _ => part.parse().ok().map(Self::Place),
+        }
+    }
+
+    /// Where the step leads among the pairs or items of a value.
+    pub(super) fn place(self, value: &Value<'_>) -> Option<usize> {
+        match (self, value) {
+            (Self::Key(text), Value::Dict(pairs)) => {
+                pairs.iter().position(|(key, _)| key.as_str() == Some(text))
+            }
+            (Self::Place(place), Value::List(_) | Value::Tuple(_)) => Some(place),
+            _ => None,
+        }
+    }
 }
 
 mod sealed {
     #[allow(unnameable_types, reason = "nobody else is to implement it")]
     /// Keeps [`ValueIndex`](super::ValueIndex) to the types of this file.
     pub trait Sealed {}
-    impl Sealed for str {}
-    impl Sealed for usize {}
-    impl Sealed for alloc::string::String {}
-    impl<T: Sealed + ?Sized> Sealed for &T {}
 }
 
-impl ValueIndex for str {
-    fn index_into<'v, 'a>(&self, value: &'v Value<'a>) -> Option<&'v Value<'a>> {
-        let pairs = value.as_dict()?;
-        pairs.iter().find(|(key, _)| key.as_str() == Some(self)).map(|(_, value)| value)
-    }
+macro_rules! value_index {
+    ($($type:ty, |$index:ident| $step:expr;)*) => {
+        $(
+            impl sealed::Sealed for $type {}
 
-    fn index_into_mut<'v, 'a>(&self, value: &'v mut Value<'a>) -> Option<&'v mut Value<'a>> {
-        let Value::Dict(pairs) = value else { return None };
-        pairs.iter_mut().find(|(key, _)| key.as_str() == Some(self)).map(|(_, value)| value)
-    }
-
-    #[allow(clippy::panic, reason = "as IndexMut says, and every IndexMut does")]
-    fn index_or_insert<'v, 'a>(&self, value: &'v mut Value<'a>) -> &'v mut Value<'a> {
-        if value.is_none() {
-            *value = Value::Dict(Vec::new());
-        }
-        let Value::Dict(pairs) = value else { panic!("a text key in a value that is no dict") };
-        let place = pairs.iter().position(|(key, _)| key.as_str() == Some(self)).unwrap_or(pairs.len());
-        if place == pairs.len() {
-            pairs.push((Value::from(alloc::string::String::from(self)), Value::None));
-        }
-        match pairs.get_mut(place) {
-            Some((_, value)) => value,
-            None => panic!("a pair that was put in"),
-        }
-    }
+            #[allow(private_interfaces, reason = "nobody else is to implement it")]
+            impl ValueIndex for $type {
+                fn step(&self) -> PathStep<'_> {
+                    let $index = self;
+                    $step
+                }
+            }
+        )*
+    };
 }
 
-impl ValueIndex for usize {
-    fn index_into<'v, 'a>(&self, value: &'v Value<'a>) -> Option<&'v Value<'a>> {
-        match value {
-            Value::List(items) | Value::Tuple(items) => items.get(*self),
-            _ => None,
-        }
-    }
-
-    fn index_into_mut<'v, 'a>(&self, value: &'v mut Value<'a>) -> Option<&'v mut Value<'a>> {
-        match value {
-            Value::List(items) | Value::Tuple(items) => items.get_mut(*self),
-            _ => None,
-        }
-    }
-
-    #[allow(clippy::panic, reason = "as IndexMut says, and every IndexMut does")]
-    fn index_or_insert<'v, 'a>(&self, value: &'v mut Value<'a>) -> &'v mut Value<'a> {
-        match self.index_into_mut(value) {
-            Some(item) => item,
-            None => panic!("no item at place {self}"),
-        }
-    }
+value_index! {
+    str, |key| PathStep::Key(key);
+    alloc::string::String, |key| PathStep::Key(key);
+    usize, |place| PathStep::Place(*place);
 }
 
-impl ValueIndex for alloc::string::String {
-    fn index_into<'v, 'a>(&self, value: &'v Value<'a>) -> Option<&'v Value<'a>> {
-        self.as_str().index_into(value)
-    }
+impl<T: ValueIndex + ?Sized> sealed::Sealed for &T {}
 
-    fn index_into_mut<'v, 'a>(&self, value: &'v mut Value<'a>) -> Option<&'v mut Value<'a>> {
-        self.as_str().index_into_mut(value)
-    }
-
-    fn index_or_insert<'v, 'a>(&self, value: &'v mut Value<'a>) -> &'v mut Value<'a> {
-        self.as_str().index_or_insert(value)
-    }
-}
-
+#[allow(private_interfaces, reason = "nobody else is to implement it")]
 impl<T: ValueIndex + ?Sized> ValueIndex for &T {
-    fn index_into<'v, 'a>(&self, value: &'v Value<'a>) -> Option<&'v Value<'a>> {
-        (**self).index_into(value)
-    }
-
-    fn index_into_mut<'v, 'a>(&self, value: &'v mut Value<'a>) -> Option<&'v mut Value<'a>> {
-        (**self).index_into_mut(value)
-    }
-
-    fn index_or_insert<'v, 'a>(&self, value: &'v mut Value<'a>) -> &'v mut Value<'a> {
-        (**self).index_or_insert(value)
+    fn step(&self) -> PathStep<'_> {
+        (**self).step()
     }
 }
 
@@ -416,7 +395,7 @@ impl<'a, K: ValueIndex> Index<K> for Value<'a> {
     type Output = Self;
 
     fn index(&self, key: K) -> &Self {
-        key.index_into(self).unwrap_or_else(|| shorten(&NONE))
+        self.get(key).unwrap_or_else(|| shorten(&NONE))
     }
 }
 

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::ops::IndexMut;
 
 use super::Value;
-use super::access::ValueIndex;
+use super::access::{PathStep, ValueIndex, steps};
 
 impl<'a> Value<'a> {
     /// The value of a text key in a dict, or the item at a place of a list or tuple, to be changed.
@@ -19,7 +19,17 @@ impl<'a> Value<'a> {
     /// assert_eq!(value.to_string(), "{'a': [1, 'two']}");
     /// ```
     pub fn get_mut<K: ValueIndex>(&mut self, key: K) -> Option<&mut Self> {
-        key.index_into_mut(self)
+        self.below_mut(key.step())
+    }
+
+    /// The value that one step leads to.
+    fn below_mut(&mut self, step: PathStep<'_>) -> Option<&mut Self> {
+        let place = step.place(self)?;
+        match self {
+            Self::Dict(pairs) => pairs.get_mut(place).map(|(_, value)| value),
+            Self::List(items) | Self::Tuple(items) => items.get_mut(place),
+            _ => None,
+        }
     }
 
     /// The value below a path, to be changed; see [`pointer`](Self::pointer).
@@ -34,16 +44,9 @@ impl<'a> Value<'a> {
     /// ```
     #[must_use]
     pub fn pointer_mut(&mut self, path: &str) -> Option<&mut Self> {
-        if path.is_empty() {
-            return Some(self);
-        }
-        path.strip_prefix('/')?.split('/').try_fold(self, |value, step| match value {
-            Self::Dict(_) if step.contains('~') => {
-                value.get_mut(step.replace("~1", "/").replace("~0", "~").as_str())
-            }
-            Self::Dict(_) => value.get_mut(step),
-            _ if step.len() > 1 && step.starts_with('0') || step.starts_with('+') => None,
-            _ => value.get_mut(step.parse::<usize>().ok()?),
+        steps(path)?.try_fold(self, |value, part| {
+            let step = PathStep::of(value, &part)?;
+            value.below_mut(step)
         })
     }
 
@@ -96,8 +99,19 @@ impl<'a> Value<'a> {
 ///
 /// # Panics
 /// If the value is neither a dict nor `None` and the key is text, or if there is no item at the place.
+#[allow(clippy::panic, reason = "as every IndexMut does")]
 impl<K: ValueIndex> IndexMut<K> for Value<'_> {
     fn index_mut(&mut self, key: K) -> &mut Self {
-        key.index_or_insert(self)
+        let step = key.step();
+        if let PathStep::Key(text) = step
+            && (self.is_none() || (self.as_dict().is_some() && step.place(self).is_none()))
+        {
+            self.insert(text, Self::None);
+        }
+        match (self.below_mut(step), step) {
+            (Some(value), _) => value,
+            (None, PathStep::Key(_)) => panic!("a text key in a value that is no dict"),
+            (None, PathStep::Place(place)) => panic!("no item at place {place}"),
+        }
     }
 }

@@ -1,23 +1,24 @@
 //! Equality of values: structural for `==`, and Python's.
 //!
-//! Values whose sets and dicts stand in one order are compared as they are. Where an order differs, both
-//! sides become documents, which compare keys by the hash of all that is in them: n log n, however deep
-//! the keys are, where a comparison of each member with each other would start anew at every level.
+//! Both are that of the documents which two values make ([`NodeRef::eq_value`](crate::NodeRef::eq_value)), so that
+//! there is one comparison, linear however the sets and dicts are ordered and nested. For Python's, what is equal
+//! there becomes the same nodes first.
 
-use alloc::borrow::Cow;
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 
-use num_bigint::BigInt;
-
+use super::to_document::NodeMaker;
 use super::{ObjectValue, Value};
 
+/// As [`NodeRef::eq_value`](crate::NodeRef::eq_value). A value that makes no document, because it is nested deeper
+/// than 1,024 levels or has text that is no WTF-8, equals nothing.
 impl PartialEq for Value<'_> {
     fn eq(&self, other: &Self) -> bool {
-        match in_order(self, other) {
-            Some(outcome) => outcome,
-            // Only a value built by hand is nested too deep for a document.
-            None => match (self.to_document(), other.to_document()) {
+        match (self, other) {
+            // What is asked for most, without a document.
+            (Self::Int(left), Self::Int(right)) => left == right,
+            (Self::Str(left), Self::Str(right)) => left == right,
+            _ if core::mem::discriminant(self) != core::mem::discriminant(other) => false,
+            _ => match (self.to_document(), other.to_document()) {
                 (Ok(left), Ok(right)) => left == right,
                 _ => false,
             },
@@ -27,10 +28,7 @@ impl PartialEq for Value<'_> {
 
 impl PartialEq for ObjectValue<'_> {
     fn eq(&self, other: &Self) -> bool {
-        match objects_in_order(self, other) {
-            Some(outcome) => outcome,
-            None => Value::Object(Box::new(self.clone())) == Value::Object(Box::new(other.clone())),
-        }
+        Value::Object(Box::new(self.clone())) == Value::Object(Box::new(other.clone()))
     }
 }
 
@@ -48,180 +46,17 @@ impl Value<'_> {
     /// ```
     #[must_use]
     pub fn py_eq(&self, other: &Value<'_>) -> bool {
-        match (plain(self), plain(other)) {
-            (Some(left), Some(right)) => left == right,
+        match (NodeMaker::plain().document(self, 0), NodeMaker::plain().document(other, 0)) {
+            (Ok(left), Ok(right)) => left == right,
             _ => false,
         }
     }
 }
 
-/// Compares with sets and dicts in the order in which they stand; `None` if another order might make
-/// them equal.
-fn in_order(left: &Value<'_>, right: &Value<'_>) -> Option<bool> {
-    Some(match (left, right) {
-        (Value::None, Value::None) => true,
-        (Value::Bool(left), Value::Bool(right)) => left == right,
-        (Value::Int(left), Value::Int(right)) => left == right,
-        (Value::BigInt(left), Value::BigInt(right)) => left == right,
-        // Bit by bit, as in a document: a NaN is the same value as itself.
-        (Value::Float(left), Value::Float(right)) => left.to_bits() == right.to_bits(),
-        (Value::Str(left), Value::Str(right)) => left == right,
-        (Value::Wtf8(left), Value::Wtf8(right))
-        | (Value::Bytes(left), Value::Bytes(right))
-        | (Value::ByteArray(left), Value::ByteArray(right)) => left == right,
-        (Value::List(left), Value::List(right)) | (Value::Tuple(left), Value::Tuple(right)) => {
-            return items_in_order(left, right);
-        }
-        (Value::Set(left), Value::Set(right)) | (Value::FrozenSet(left), Value::FrozenSet(right)) => {
-            return found(left.len() == right.len(), items_in_order(left, right));
-        }
-        (Value::Dict(left), Value::Dict(right)) => return pairs_in_order(left, right),
-        (Value::Global(left), Value::Global(right)) => left == right,
-        (Value::Object(left), Value::Object(right)) => return objects_in_order(left, right),
-        (Value::PersistentId(left), Value::PersistentId(right)) => return in_order(left, right),
-        (Value::Extension(left), Value::Extension(right)) => left == right,
-        (Value::Buffer(left, one), Value::Buffer(right, other)) => left == right && one == other,
-        _ => false,
-    })
-}
-
-/// What is found where the order does not matter: a difference in place says nothing yet.
-fn found(same_len: bool, outcome: Option<bool>) -> Option<bool> {
-    if same_len { outcome.filter(|&same| same) } else { Some(false) }
-}
-
-/// One difference decides; after that, whatever is unknown.
-fn all(outcomes: impl Iterator<Item = Option<bool>>) -> Option<bool> {
-    let mut all = Some(true);
-    for outcome in outcomes {
-        match outcome {
-            Some(true) => {}
-            Some(false) => return Some(false),
-            None => all = None,
-        }
-    }
-    all
-}
-
-fn items_in_order(left: &[Value<'_>], right: &[Value<'_>]) -> Option<bool> {
-    if left.len() != right.len() {
-        return Some(false);
-    }
-    all(left.iter().zip(right).map(|(left, right)| in_order(left, right)))
-}
-
-fn pairs_in_order(left: &[(Value<'_>, Value<'_>)], right: &[(Value<'_>, Value<'_>)]) -> Option<bool> {
-    if left.len() != right.len() {
-        return Some(false);
-    }
-    // A key in another place says nothing, but the value of the same key does.
-    let mut outcomes = Vec::with_capacity(left.len());
-    for ((left_key, left_value), (right_key, right_value)) in left.iter().zip(right) {
-        match in_order(left_key, right_key) {
-            Some(true) => outcomes.push(in_order(left_value, right_value)),
-            _ => return None,
-        }
-    }
-    all(outcomes.into_iter())
-}
-
-fn objects_in_order(left: &ObjectValue<'_>, right: &ObjectValue<'_>) -> Option<bool> {
-    fn optional<T>(
-        left: Option<&T>,
-        right: Option<&T>,
-        compare: impl FnOnce(&T, &T) -> Option<bool>,
-    ) -> Option<bool> {
-        match (left, right) {
-            (Some(left), Some(right)) => compare(left, right),
-            (left, right) => Some(left.is_none() && right.is_none()),
-        }
-    }
-    all([
-        Some(left.construct == right.construct),
-        in_order(&left.class, &right.class),
-        items_in_order(&left.args, &right.args),
-        optional(left.kwargs.as_ref(), right.kwargs.as_ref(), |left, right| pairs_in_order(left, right)),
-        optional(left.state.as_ref(), right.state.as_ref(), in_order),
-        optional(left.items.as_ref(), right.items.as_ref(), |left, right| items_in_order(left, right)),
-        optional(left.pairs.as_ref(), right.pairs.as_ref(), |left, right| pairs_in_order(left, right)),
-    ]
-    .into_iter())
-}
-
-/// The value in which Python's equality is the structural one: whole numbers are integers, sets are
-/// frozen and bytes immutable. `None` if there is a NaN in it.
-fn plain<'v>(value: &'v Value<'_>) -> Option<Value<'v>> {
-    let items = |items: &'v [Value<'_>]| items.iter().map(plain).collect::<Option<Vec<_>>>();
-    let pairs = |pairs: &'v [(Value<'_>, Value<'_>)]| {
-        pairs.iter().map(|(key, value)| Some((plain(key)?, plain(value)?))).collect::<Option<Vec<_>>>()
-    };
-    Some(match value {
-        Value::None => Value::None,
-        Value::Bool(value) => Value::Int(i64::from(*value)),
-        Value::Int(value) => Value::Int(*value),
-        Value::BigInt(value) => Value::BigInt(value.clone()),
-        Value::Float(value) if value.is_nan() => return None,
-        Value::Float(value) => whole(*value).map_or(Value::Float(*value), Value::from),
-        Value::Str(text) => Value::Str(Cow::Borrowed(text)),
-        Value::Wtf8(bytes) => Value::Wtf8(Cow::Borrowed(bytes)),
-        Value::Bytes(bytes) | Value::ByteArray(bytes) => Value::Bytes(Cow::Borrowed(bytes)),
-        Value::List(list) => Value::List(items(list)?),
-        Value::Tuple(list) => Value::Tuple(items(list)?),
-        Value::Set(list) | Value::FrozenSet(list) => Value::FrozenSet(items(list)?),
-        Value::Dict(list) => Value::Dict(pairs(list)?),
-        Value::Global(global) => Value::global(&*global.module, &*global.name),
-        Value::Object(object) => Value::Object(Box::new(ObjectValue {
-            class: plain(&object.class)?,
-            construct: object.construct,
-            args: items(&object.args)?,
-            kwargs: match &object.kwargs {
-                Some(kwargs) => Some(pairs(kwargs)?),
-                None => None,
-            },
-            state: match &object.state {
-                Some(state) => Some(plain(state)?),
-                None => None,
-            },
-            items: match &object.items {
-                Some(list) => Some(items(list)?),
-                None => None,
-            },
-            pairs: match &object.pairs {
-                Some(list) => Some(pairs(list)?),
-                None => None,
-            },
-            known: object.known,
-        })),
-        Value::PersistentId(value) => Value::PersistentId(Box::new(plain(value)?)),
-        Value::Extension(code) => Value::Extension(*code),
-        Value::Buffer(index, read_only) => Value::Buffer(*index, *read_only),
-    })
-}
-
-/// The integer that a float is, exactly.
-fn whole(float: f64) -> Option<BigInt> {
-    let bits = float.to_bits();
-    let field = i32::try_from((bits >> 52) & 0x7ff).unwrap_or_default();
-    let fraction = bits & ((1 << 52) - 1);
-    // The float is mantissa x 2^exponent.
-    let (mantissa, exponent) = match field {
-        0 if fraction == 0 => return Some(BigInt::ZERO),
-        0x7ff => return None,
-        0 => (fraction, -1074),
-        field => (fraction | (1 << 52), field - 1075),
-    };
-    let magnitude = match u32::try_from(exponent) {
-        Ok(exponent) => BigInt::from(mantissa) << exponent,
-        Err(_) if exponent.unsigned_abs() <= mantissa.trailing_zeros() => {
-            BigInt::from(mantissa >> exponent.unsigned_abs())
-        }
-        Err(_) => return None,
-    };
-    Some(if float < 0.0 { -magnitude } else { magnitude })
-}
-
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
+
     use super::*;
 
     #[test]

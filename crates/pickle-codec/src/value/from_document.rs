@@ -46,14 +46,6 @@ impl<'a> Value<'a> {
     }
 }
 
-/// Decodes an input that is one pickle into a [`Value`], with the default options.
-///
-/// # Errors
-/// As [`Decoder::decode`] and [`NodeRef::to_value_with`].
-pub fn decode_value(input: &[u8]) -> Result<Value<'_>> {
-    Value::from_slice(input)
-}
-
 impl Decoder {
     /// Decodes an input that is one pickle into a [`Value`], and keeps the document's memory for
     /// the next decode.

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::{ObjectValue, Value};
 use crate::build::builder::DocumentBuilder;
+use crate::build::keys::{Number, float_number};
 use crate::document::{Document, Instance, Node, NodeId};
 use crate::known::Known;
 use crate::wire::error::{Error, ErrorKind, Result};
@@ -71,14 +72,17 @@ impl ObjectValue<'_> {
 }
 
 /// Builds a document, with what it may borrow of a value's text and bytes.
-struct NodeMaker<'v, 'a, 'x> {
+pub(super) struct NodeMaker<'v, 'a, 'x> {
     builder: DocumentBuilder<'x>,
-    text: fn(&'v Cow<'a, str>) -> Option<&'x str>,
-    bytes: fn(&'v Cow<'a, [u8]>) -> Option<&'x [u8]>,
+    text: fn(&'v Cow<'a, str>) -> Cow<'x, str>,
+    bytes: fn(&'v Cow<'a, [u8]>) -> Cow<'x, [u8]>,
+    /// Whether values that are equal in Python become the same nodes: whole numbers integers, sets frozen and
+    /// bytes immutable. A NaN, which equals nothing, is an error then.
+    plain: bool,
 }
 
 impl<'v, 'a, 'x> NodeMaker<'v, 'a, 'x> {
-    fn document(mut self, value: &'v Value<'a>, depth: u32) -> Result<Document<'x>> {
+    pub(super) fn document(mut self, value: &'v Value<'a>, depth: u32) -> Result<Document<'x>> {
         let root = build(&mut self, value, depth)?;
         Ok(self.builder.finish(root))
     }
@@ -87,77 +91,70 @@ impl<'v, 'a, 'x> NodeMaker<'v, 'a, 'x> {
 impl<'v, 'a> NodeMaker<'v, 'a, 'v> {
     /// Borrows from the value.
     fn lent() -> Self {
-        Self { builder: DocumentBuilder::new(), text: |text| Some(text), bytes: |bytes| Some(bytes) }
+        Self {
+            builder: DocumentBuilder::new(),
+            text: |text| Cow::Borrowed(text),
+            bytes: |bytes| Cow::Borrowed(bytes),
+            plain: false,
+        }
+    }
+
+    /// Borrows from the value, and makes the same of what is equal in Python.
+    pub(super) fn plain() -> Self {
+        Self { plain: true, ..Self::lent() }
     }
 }
 
 impl<'v, 'a> NodeMaker<'v, 'a, 'a> {
     /// Borrows what the value borrows.
     fn kept() -> Self {
-        Self {
-            builder: DocumentBuilder::new(),
-            text: |text| match text {
-                Cow::Borrowed(text) => Some(text),
-                Cow::Owned(_) => None,
-            },
-            bytes: |bytes| match bytes {
-                Cow::Borrowed(bytes) => Some(bytes),
-                Cow::Owned(_) => None,
-            },
-        }
+        Self { builder: DocumentBuilder::new(), text: Cow::clone, bytes: Cow::clone, plain: false }
     }
 }
 
 /// Makes the nodes of a value. Keys are taken as they are, duplicates included.
 fn build<'v, 'a>(maker: &mut NodeMaker<'v, 'a, '_>, value: &'v Value<'a>, depth: u32) -> Result<NodeId> {
-    Ok(match value {
-        Value::None => maker.builder.none(),
-        Value::Bool(value) => maker.builder.bool(*value),
-        Value::Int(value) => maker.builder.int(*value)?,
-        Value::BigInt(value) => maker.builder.big_int(value)?,
-        Value::Float(value) => maker.builder.float(*value)?,
-        Value::Str(text) => match (maker.text)(text) {
-            Some(text) => maker.builder.str(text)?,
-            None => maker.builder.owned_str(text)?,
+    match value {
+        Value::None => Ok(maker.builder.none()),
+        Value::Bool(value) if maker.plain => maker.builder.int(i64::from(*value)),
+        Value::Bool(value) => Ok(maker.builder.bool(*value)),
+        Value::Int(value) => maker.builder.int(*value),
+        Value::BigInt(value) => maker.builder.big_int(value),
+        Value::Float(value) if maker.plain => match float_number(*value) {
+            Number::Int(value) => maker.builder.int(value),
+            Number::Big(bytes) => maker.builder.big_int_le(&bytes),
+            Number::Float(_) if value.is_nan() => Err(Error::plain(ErrorKind::Data)),
+            Number::Float(_) => maker.builder.float(*value),
         },
-        Value::Wtf8(bytes) => match (maker.bytes)(bytes) {
-            Some(bytes) => maker.builder.wtf8(bytes)?,
-            None => maker.builder.owned_wtf8(bytes)?,
-        },
-        Value::Bytes(bytes) => match (maker.bytes)(bytes) {
-            Some(bytes) => maker.builder.bytes(bytes)?,
-            None => maker.builder.owned_bytes(bytes)?,
-        },
-        Value::ByteArray(bytes) => match (maker.bytes)(bytes) {
-            Some(bytes) => maker.builder.bytearray(bytes)?,
-            None => maker.builder.owned_bytearray(bytes)?,
-        },
+        Value::Float(value) => maker.builder.float(*value),
+        Value::Str(text) => maker.builder.str((maker.text)(text)),
+        Value::Wtf8(bytes) => maker.builder.wtf8((maker.bytes)(bytes)),
+        Value::ByteArray(bytes) if !maker.plain => maker.builder.bytearray((maker.bytes)(bytes)),
+        Value::Bytes(bytes) | Value::ByteArray(bytes) => maker.builder.bytes((maker.bytes)(bytes)),
         Value::List(items) => {
             let ids = build_all(maker, items, depth)?;
-            maker.builder.list(&ids)?
+            maker.builder.list(&ids)
         }
         Value::Tuple(items) => {
             let ids = build_all(maker, items, depth)?;
-            maker.builder.tuple(&ids)?
+            maker.builder.tuple(&ids)
         }
-        Value::Set(items) => {
+        Value::Set(items) | Value::FrozenSet(items) => {
             let ids = build_all(maker, items, depth)?;
-            maker.builder.raw_set(&ids)?
+            let is_frozen = maker.plain || matches!(value, Value::FrozenSet(_));
+            let set = if is_frozen { maker.builder.frozenset(&[])? } else { maker.builder.set()? };
+            maker.builder.fill(set, &ids)
         }
-        Value::FrozenSet(items) => {
-            let ids = build_all(maker, items, depth)?;
-            maker.builder.raw_frozenset(&ids)?
-        }
-        Value::Dict(pairs) => build_dict(maker, pairs, depth)?,
-        Value::Global(global) => maker.builder.global(&global.module, &global.name)?,
-        Value::Object(object) => build_object(maker, object, depth)?,
+        Value::Dict(pairs) => build_dict(maker, pairs, depth),
+        Value::Global(global) => maker.builder.global(&global.module, &global.name),
+        Value::Object(object) => build_object(maker, object, depth),
         Value::PersistentId(value) => {
             let value = build(maker, value, deeper(depth)?)?;
-            maker.builder.persistent_id(value)?
+            maker.builder.persistent_id(value)
         }
-        Value::Extension(code) => maker.builder.extension(*code)?,
-        Value::Buffer(index, read_only) => maker.builder.buffer(*index, *read_only)?,
-    })
+        Value::Extension(code) => maker.builder.extension(*code),
+        Value::Buffer(index, read_only) => maker.builder.buffer(*index, *read_only),
+    }
 }
 
 fn build_all<'v, 'a>(
@@ -180,7 +177,8 @@ fn build_dict<'v, 'a>(
         ids.push(build(maker, key, depth)?);
         ids.push(build(maker, value, depth)?);
     }
-    maker.builder.raw_dict(&ids)
+    let dict = maker.builder.dict()?;
+    maker.builder.fill(dict, &ids)
 }
 
 fn build_object<'v, 'a>(

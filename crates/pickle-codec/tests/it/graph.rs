@@ -1,9 +1,7 @@
 //! Documents as graphs: equality, hashes, printing and conversion of shared and cyclic objects.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper of a test fails the test")]
 
-use pickle_codec::{
-    DecodeOptions, Decoder, Document, ErrorKind, Globals, Limits, NodeRef, Value, decode, decode_value,
-};
+use pickle_codec::{DecodeOptions, Decoder, Document, ErrorKind, Globals, Limits, NodeRef, Value, decode};
 
 fn document(input: &[u8]) -> Document<'_> {
     let options = DecodeOptions::new().globals(Globals::Inert);
@@ -89,7 +87,7 @@ fn cycles_are_no_values() {
     let mut wide = b"]q\x00(".to_vec();
     wide.extend(vec![b'N'; 100_000]);
     wide.extend(b"h\x00e.");
-    assert_eq!(decode_value(&wide).unwrap_err().kind(), ErrorKind::Recursive);
+    assert_eq!(Value::from_slice(&wide).unwrap_err().kind(), ErrorKind::Recursive);
 }
 
 /// `l = []; l = [l] * 10` and so on, `levels` deep.
@@ -109,7 +107,7 @@ fn laughs(levels: usize) -> Vec<u8> {
 #[test]
 fn shared_lists_are_written_out_within_the_budget() {
     let input = laughs(4);
-    let value = decode_value(&input).unwrap();
+    let value = Value::from_slice(&input).unwrap();
     assert_eq!(value[9][9][9][9], Value::list::<Value<'_>>([]));
     assert_eq!(value.to_string().len(), decode(&input).unwrap().to_string().len());
 }

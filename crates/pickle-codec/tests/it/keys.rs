@@ -1,9 +1,7 @@
 //! Keys of dicts and members of sets: which are equal, and which are none.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper of a test fails the test")]
 
-use pickle_codec::{
-    DecodeOptions, Decoder, Document, ErrorKind, Globals, Node, NodeRef, Value, decode, decode_value,
-};
+use pickle_codec::{DecodeOptions, Decoder, Document, ErrorKind, Globals, Node, NodeRef, Value, decode};
 use proptest::prelude::*;
 use std::time::Instant;
 
@@ -149,7 +147,7 @@ proptest! {
             let key = if anew { pool[number].as_slice() } else { &got };
             input.extend([&[b'h', u8::from(second)][..], key, b"Ns0"].concat());
             let pickle = [pool[number].as_slice(), b"."].concat();
-            let value = decode_value(&pickle).unwrap().into_owned();
+            let value = Value::from_slice(&pickle).unwrap().into_owned();
             let keys = &mut model[usize::from(second)];
             if !keys.iter().any(|known| known.py_eq(&value)) {
                 keys.push(value);

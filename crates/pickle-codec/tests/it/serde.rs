@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use pickle_codec::{
-    DecodeOptions, Decoder, ErrorKind, Globals, Limits, Value, decode_value, from_document, from_node,
-    from_slice, from_slice_with, from_value,
+    DecodeOptions, Decoder, ErrorKind, Globals, Limits, Value, from_document, from_node, from_slice,
+    from_slice_with, from_value,
 };
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -79,7 +79,7 @@ fn large_integers() {
     reads(format!("L{digits}L\n.").as_bytes(), digits.parse::<f64>().unwrap());
     refuses::<u128>(format!("L{digits}L\n.").as_bytes());
     refuses::<u64>(format!("I{}\n.", u128::MAX).as_bytes());
-    assert_eq!(decode_value(format!("L{digits}L\n.").as_bytes()).unwrap().to_string(), digits);
+    assert_eq!(Value::from_slice(format!("L{digits}L\n.").as_bytes()).unwrap().to_string(), digits);
     // More digits than CPython prints.
     let mut long = b"\x8b\xd0\x07\0\0".to_vec();
     long.extend([0x7f; 2000]);
@@ -103,7 +103,7 @@ fn text_and_bytes_are_borrowed() {
     let read: Borrowed<'_> = from_slice(input).unwrap();
     assert_eq!(read, Borrowed { name: "Al", data: b"\x00\xff", tags: vec!["x"] });
     assert!(input.as_ptr_range().contains(&read.name.as_ptr()));
-    let value = decode_value(input).unwrap();
+    let value = Value::from_slice(input).unwrap();
     assert_eq!(from_value::<Borrowed<'_>>(value).unwrap(), read);
     // Text with an escape does not stand in the input, so it cannot be lent.
     assert_eq!(from_slice::<&str>(b"V\\u0041\n.").unwrap_err().kind(), ErrorKind::Data);
@@ -447,8 +447,8 @@ fn limits_hold() {
     let nested = |depth: usize| [vec![b']'; depth], vec![b'a'; depth - 1], b".".to_vec()].concat();
     assert!(from_slice::<Nested>(&nested(128)).is_ok());
     assert_eq!(from_slice::<Nested>(&nested(129)).unwrap_err().kind(), ErrorKind::Depth);
-    assert!(decode_value(&nested(128)).is_ok());
-    assert_eq!(decode_value(&nested(129)).unwrap_err().kind(), ErrorKind::Depth);
+    assert!(Value::from_slice(&nested(128)).is_ok());
+    assert_eq!(Value::from_slice(&nested(129)).unwrap_err().kind(), ErrorKind::Depth);
     assert_eq!(from_slice::<Nested>(b"]q\x00h\x00a.").unwrap_err().kind(), ErrorKind::Recursive);
     assert_eq!(from_slice::<Value<'_>>(b"]q\x00h\x00a.").unwrap_err().kind(), ErrorKind::Recursive);
     // A type that stops before the cycle reads what it wants.

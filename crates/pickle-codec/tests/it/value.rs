@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pickle_codec::{ErrorKind, Value, decode_value};
+use pickle_codec::{ErrorKind, Value};
 use proptest::prelude::*;
 
 #[test]
@@ -56,8 +56,9 @@ fn conversions() {
 
 #[test]
 fn accessors() {
-    let value = decode_value(b"}(X\x04\0\0\0listK\x01K\x02\x86X\x03\0\0\0numL9223372036854775808L\nK\x05Nu.")
-        .unwrap();
+    let value =
+        Value::from_slice(b"}(X\x04\0\0\0listK\x01K\x02\x86X\x03\0\0\0numL9223372036854775808L\nK\x05Nu.")
+            .unwrap();
     assert_eq!(value["list"][1].as_i64(), Some(2));
     assert_eq!(value["list"].as_tuple().map(<[_]>::len), Some(2));
     assert_eq!(value["list"].as_list(), None);
@@ -98,7 +99,7 @@ fn printing_stops_at_the_cap() {
     let mut digits = b"\x8b\x40\x42\x0f\0".to_vec();
     digits.extend(vec![0x7f; 1_000_000]);
     digits.push(b'.');
-    let huge = decode_value(&digits).unwrap();
+    let huge = Value::from_slice(&digits).unwrap();
     let mut text = String::new();
     huge.py_repr(&mut text, 3_000_000).unwrap();
     assert!(text.starts_with("0x7f7f"), "{}", &text[..10]);

@@ -41,6 +41,7 @@ use crate::document::{Kind, NodeId};
 
 pub(crate) use equality::equal;
 pub(crate) use hash::hash;
+pub(crate) use number::{Number, float_number};
 pub(crate) use work::Work;
 
 /// What costs this much to look at is remembered, so that it may be a key again and again.

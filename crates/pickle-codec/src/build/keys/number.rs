@@ -7,7 +7,7 @@ use crate::document::{Kind, NodeId};
 
 /// A number as Python's equality sees it: `1 == 1.0 == True`.
 #[derive(PartialEq)]
-pub(super) enum Number<'d> {
+pub(crate) enum Number<'d> {
     Int(i64),
     /// Minimal two's complement.
     Big(Cow<'d, [u8]>),
@@ -32,7 +32,8 @@ pub(super) fn number<'d>(document: &'d Document<'_>, id: NodeId) -> Option<Numbe
     }
 }
 
-fn float_number(value: f64) -> Number<'static> {
+/// The number that a float is, exactly.
+pub(crate) fn float_number(value: f64) -> Number<'static> {
     // No float lies between 2^63 - 1 and 2^63, so the comparison is exact.
     if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&value) {
         let whole = value as i64;

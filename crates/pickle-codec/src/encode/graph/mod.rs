@@ -56,15 +56,12 @@
 //! ```
 
 mod sharing;
-mod target;
 
 use alloc::vec::Vec;
-use core::marker::PhantomData;
 
 use bytes::BufMut;
 
 use self::sharing::Wanted;
-use self::target::{CopyingTo, Sharing, Target};
 use super::open::{Holder, NO_MEMO, Open};
 use super::options::EncodeOptions;
 use super::singles::OwnName;
@@ -147,14 +144,14 @@ pub(crate) fn encode<'v, S: Sink<'v>>(
     mut writer: Writer<'v, S>,
     options: EncodeOptions,
 ) -> Result<(S, Scratch)> {
-    walk(document, Sharing(&mut writer), options.lean)?;
+    walk(document, &mut writer, Some, options.lean)?;
     writer.finish()
 }
 
 /// Writes a document as one value of a larger pickle, copying its text and bytes.
 pub(crate) fn copy<'x, S: Sink<'x>>(document: &Document<'_>, writer: &mut Writer<'x, S>) -> Result<()> {
     let memoize = writer.memoize;
-    let outcome = walk(document, CopyingTo(&mut *writer), !memoize);
+    let outcome = walk(document, writer, |_| None, !memoize);
     writer.memoize = memoize;
     outcome
 }
@@ -164,9 +161,12 @@ pub(crate) fn check<'x, S: Sink<'x>>(document: &Document<'_>, writer: &Writer<'x
     copy(document, &mut writer.trial())
 }
 
-fn walk<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>>(
+/// Text and bytes of the document go to the writer by reference where `keep` says that they live as long as the
+/// output: those of a document that is a whole pickle, and not those of one that was made for a part of a value.
+fn walk<'v, 'x, S: Sink<'x>>(
     document: &'v Document<'_>,
-    target: T,
+    writer: &mut Writer<'x, S>,
+    keep: impl Fn(&'v [u8]) -> Option<&'x [u8]>,
     lean: bool,
 ) -> Result<()> {
     let layout = Layout::of(document);
@@ -174,7 +174,8 @@ fn walk<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>>(
     let memo = alloc::vec![0; layout.memo_slots()];
     let mut walk = Walk {
         document,
-        writer: target,
+        writer,
+        keep,
         memo,
         wanted,
         open: Vec::new(),
@@ -182,7 +183,6 @@ fn walk<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>>(
         entered: alloc::vec![0; layout.containers()],
         early: 0,
         repeats: document.pool.len().saturating_mul(4).max(REPEATS),
-        sink: PhantomData,
     };
     walk.run(document.root.0)
 }
@@ -229,9 +229,10 @@ enum Stage {
     Rebuilt,
 }
 
-struct Walk<'v, 'x, 'd, S, T> {
+struct Walk<'w, 'v, 'x, 'd, S, K> {
     document: &'v Document<'d>,
-    writer: T,
+    writer: &'w mut Writer<'x, S>,
+    keep: K,
     /// Memo index + 1 by slot.
     memo: Vec<u32>,
     wanted: Option<Wanted>,
@@ -243,10 +244,9 @@ struct Walk<'v, 'x, 'd, S, T> {
     early: u32,
     /// How many parts of nodes may still be written once more.
     repeats: usize,
-    sink: PhantomData<(&'x (), S)>,
 }
 
-impl<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>> Walk<'v, 'x, '_, S, T> {
+impl<'v, 'x, S: Sink<'x>, K: Fn(&'v [u8]) -> Option<&'x [u8]>> Walk<'_, 'v, 'x, '_, S, K> {
     fn run(&mut self, root: NodeId) -> Result<()> {
         self.visit(root)?;
         while let Some(top) = self.open.last_mut() {
@@ -363,7 +363,7 @@ impl<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>> Walk<'v, 'x, '_, S, T> {
             Kind::Float => self.writer.float(document.floats.get(id.index()).copied().unwrap_or_default()),
             Kind::Str => {
                 let text: &'v str = document.strs.get(id.index()).copied().unwrap_or_default();
-                self.writer.text_of(text.as_bytes())?;
+                self.writer.text_from(text.as_bytes(), (self.keep)(text.as_bytes()))?;
                 self.note(id);
                 Ok(())
             }
@@ -372,13 +372,13 @@ impl<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>> Walk<'v, 'x, '_, S, T> {
                     Some(TextRepr::Wtf8(bytes)) => bytes,
                     _ => document.text(id).map_or(&[], |text| text.as_bytes()),
                 };
-                self.writer.text_of(text)?;
+                self.writer.text_from(text, (self.keep)(text))?;
                 self.note(id);
                 Ok(())
             }
             Kind::Bytes | Kind::Blob => {
                 let bytes: &'v [u8] = document.byte_string(id).unwrap_or_default();
-                self.writer.bytes_of(bytes)?;
+                self.writer.bytes_from(bytes, (self.keep)(bytes))?;
                 self.note(id);
                 Ok(())
             }
@@ -388,7 +388,7 @@ impl<'v, 'x, S: Sink<'x>, T: Target<'v, 'x, S>> Walk<'v, 'x, '_, S, T> {
                     BytesRepr::Input(bytes) => bytes,
                     BytesRepr::Owned { .. } => document.bytes_of(repr),
                 });
-                self.writer.bytearray_of(bytes)?;
+                self.writer.bytearray_from(bytes, (self.keep)(bytes))?;
                 self.note(id);
                 Ok(())
             }

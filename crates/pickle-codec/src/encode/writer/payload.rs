@@ -113,13 +113,15 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         true
     }
 
-    /// Text that is valid WTF-8 and lives as long as the output.
-    pub(crate) fn text_shared(&mut self, bytes: &'v [u8]) -> Result<()> {
-        if bytes.len() < self.share_from {
-            return self.text(bytes);
-        }
+    /// Text that is valid WTF-8, and shared if it is long enough and lives as long as the output.
+    pub(crate) fn text_from(&mut self, bytes: &[u8], kept: Option<&'v [u8]>) -> Result<()> {
+        let Some(kept) = self.shared(kept) else { return self.text(bytes) };
         self.item()?;
-        self.text_slow(bytes, Some(bytes))
+        self.text_slow(bytes, Some(kept))
+    }
+
+    fn shared(&self, kept: Option<&'v [u8]>) -> Option<&'v [u8]> {
+        kept.filter(|bytes| bytes.len() >= self.share_from)
     }
 
     #[inline(never)]
@@ -166,15 +168,12 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
 
     /// `bytes`, copied.
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
-        self.bytes_any(bytes, None)
+        self.bytes_from(bytes, None)
     }
 
-    /// `bytes` that live as long as the output.
-    pub(crate) fn bytes_shared(&mut self, bytes: &'v [u8]) -> Result<()> {
-        self.bytes_any(bytes, (bytes.len() >= self.share_from).then_some(bytes))
-    }
-
-    fn bytes_any(&mut self, bytes: &[u8], shared: Option<&'v [u8]>) -> Result<()> {
+    /// `bytes`, shared if they are long enough and live as long as the output.
+    pub(crate) fn bytes_from(&mut self, bytes: &[u8], kept: Option<&'v [u8]>) -> Result<()> {
+        let shared = self.shared(kept);
         self.item()?;
         let single = Single::bytes(bytes);
         if self.get_single(single) {
@@ -268,14 +267,12 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
     }
 
     pub(crate) fn bytearray(&mut self, bytes: &[u8]) -> Result<()> {
-        self.bytearray_any(bytes, None)
+        self.bytearray_from(bytes, None)
     }
 
-    pub(crate) fn bytearray_shared(&mut self, bytes: &'v [u8]) -> Result<()> {
-        self.bytearray_any(bytes, (bytes.len() >= self.share_from).then_some(bytes))
-    }
-
-    fn bytearray_any(&mut self, bytes: &[u8], shared: Option<&'v [u8]>) -> Result<()> {
+    /// A `bytearray`; else as [`bytes_from`](Self::bytes_from).
+    pub(crate) fn bytearray_from(&mut self, bytes: &[u8], kept: Option<&'v [u8]>) -> Result<()> {
+        let shared = self.shared(kept);
         self.check_hashable()?;
         self.item()?;
         if self.protocol >= Protocol::V5 {
