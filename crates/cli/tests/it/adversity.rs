@@ -97,6 +97,116 @@ fn a_full_disk_is_left_by_rotation() {
     assert_eq!((code, counts(&seen)), (Some(0), (1, 1, 0)), "{seen:#?}");
 }
 
+/// A disk of its own that goes with the test.
+#[cfg(target_os = "linux")]
+struct SmallDisk(std::path::PathBuf);
+
+#[cfg(target_os = "linux")]
+impl SmallDisk {
+    /// `None`, and it is said, where no disk can be mounted.
+    fn mount_or_skip(path: &std::path::Path) -> Option<Self> {
+        std::fs::create_dir(path).unwrap();
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=48m", "tmpfs"]).arg(path).output();
+        if mount.is_ok_and(|mount| mount.status.success()) {
+            return Some(Self(path.to_owned()));
+        }
+        testkit::process::skip("no tmpfs can be mounted here; nothing was tried on a full disk");
+        None
+    }
+
+    /// Writes until there is no room any more.
+    fn fill(&self) {
+        let mut filler =
+            std::fs::File::options().create(true).append(true).open(self.0.join("filler")).unwrap();
+        let mut part = &[0; 64 << 10][..];
+        while !part.is_empty() {
+            if filler.write_all(part).is_err() {
+                part = &part[..part.len() / 2];
+            }
+        }
+    }
+
+    fn free(&self) {
+        std::fs::remove_file(self.0.join("filler")).unwrap();
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        Command::new("umount").arg("-l").arg(&self.0).status().ok();
+    }
+}
+
+/// A disk that fills up under spool, output and standard error, one after the other and under all of them: every
+/// record that was sent is written or counted as dropped, and what is written is there.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_under_everything_is_counted_to_the_record() {
+    const SENT: u64 = 400;
+    let folder = tempfile::tempdir().unwrap();
+    let Some(disk) = SmallDisk::mount_or_skip(&folder.path().join("disk")) else { return };
+    let places = ["spool", "out", "err"];
+    for full in [&places[..1], &places[1..2], &places[2..], &places[..]] {
+        let round = folder.path().join(full.join("-"));
+        std::fs::create_dir(&round).unwrap();
+        let place = |name: &str| if full.contains(&name) { disk.0.join(name) } else { round.join(name) };
+        let (out, err) = (place("out"), place("err"));
+        let socket = round.join("socket");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_logrecord"))
+            .args(["serve", "--unix"])
+            .arg(&socket)
+            .arg("--output")
+            .arg(&out)
+            .arg("--spool")
+            .arg(place("spool"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(&err).unwrap())
+            .spawn()
+            .unwrap();
+        let mut client = until(|| UnixStream::connect(&socket).ok());
+        client.write_all(&frame(&record("first"))).unwrap();
+        until(|| (read_lines(&out).len() == 1).then_some(()));
+        disk.fill();
+        // More than the queue before the disk holds, and something to report.
+        for number in 0..SENT {
+            client.write_all(&frame(&record(&format!("{number} {}", "x".repeat(50_000))))).unwrap();
+            client.write_all(&frame(ATTACK)).unwrap();
+        }
+        let received = || {
+            signal(&child, "USR1");
+            let seen = read_lines(&err);
+            seen.iter().any(|line| line.starts_with(&format!("received={} ", 2 * SENT + 1))).then_some(())
+        };
+        if !full.contains(&"err") {
+            until(received);
+        }
+        disk.free();
+        // What is said from now on has a line of its own.
+        until(received);
+        client.write_all(&frame(&record("last"))).unwrap();
+        until(|| read_lines(&out).last()?.contains("\"last\"").then_some(()));
+        signal(&child, "TERM");
+        assert_eq!(wait(&mut child).code(), Some(0), "{full:?}");
+        let seen = read_lines(&err);
+        let lines = read_lines(&out);
+        let (all, written, others) = counts(&seen);
+        assert_eq!((all, lines.len() as u64), (2 * SENT + 2, written), "{full:?} {seen:#?}");
+        assert_eq!(all, written + others, "{full:?} {seen:#?}");
+        let line = seen.last().unwrap();
+        assert!(line.contains(&format!("rejected{{global}}={SENT}")), "{full:?} {line}");
+        assert_eq!(line.contains("dropped{"), full.contains(&"spool"), "{full:?} {line}");
+        for line in lines {
+            serde_json::from_str::<serde_json::Value>(&line).unwrap();
+        }
+        for name in full {
+            let path = disk.0.join(name);
+            std::fs::remove_file(&path).or_else(|_| std::fs::remove_dir_all(&path)).unwrap();
+        }
+    }
+}
+
 #[test]
 fn what_strangers_send_fills_no_disk() {
     let server =
