@@ -140,6 +140,18 @@ impl TlsServer {
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = fresh;
     }
 
+    /// The TLS side of a connection that was accepted.
+    ///
+    /// # Errors
+    ///
+    /// What the handshake ended with.
+    pub async fn accept<S>(&self, stream: S) -> io::Result<tokio_rustls::server::TlsStream<S>>
+    where
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    {
+        tokio_rustls::TlsAcceptor::from(self.current()).accept(stream).await
+    }
+
     pub(crate) fn current(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
     }

@@ -21,7 +21,7 @@ use super::section::{At, Section, text};
 use super::{
     Address, Admin, AdminAddress, Config, DEAD_LETTER_BYTES, DEFAULT_LISTENERS, DeadLetters, Format,
     LOG_BYTES, Limits, Listen, NO_NATS, OUTPUT, Output, OutputKind, Records, Require, Rotate, Route, Signing,
-    Spool, Sync, TlsFiles, WhenBehind,
+    Spool, Sync, TlsFiles, UNGUARDED, WhenBehind,
 };
 use crate::args::StyleArg;
 use crate::exit::Failure;
@@ -229,8 +229,12 @@ impl Reading<'_, '_> {
         signing: &Signing,
     ) -> Option<(Listen, Range<usize>)> {
         let address = section.parse(self.problems, "address", |text| {
-            if text == "systemd" || text == "systemd://" {
-                return Ok(Address::Systemd);
+            if let Some(name) = text.strip_prefix("systemd") {
+                match name.strip_prefix("://").unwrap_or(name) {
+                    "" => return Ok(Address::Systemd(None)),
+                    name if !name.contains([':', '/']) => return Ok(Address::Systemd(Some(name.to_owned()))),
+                    _ => return Err(format!("{text:?}: expected systemd://NAME, with the FileDescriptorName= of a socket unit")),
+                }
             }
             let endpoint: Result<Endpoint, _> = text.parse();
             endpoint.map(Address::Endpoint).map_err(|error| {
@@ -603,16 +607,21 @@ impl Reading<'_, '_> {
         let token_file = self.secret(&mut section, "token_file");
         if let Some(file) = &token_file {
             check::readable(self.problems, file);
+            check::private(self.problems, file);
         }
+        let tls = self.tls_files(&mut section);
         let address = self.need(&section, "address", address);
+        let is_told = ["certificate", "private_key", "token_file"].iter().all(|name| section.has(name));
         section.finish(self.problems);
-        let address = address?;
-        if !address.value.is_local() {
-            self.problems.add(
-                address.span,
-                "others can reach this address: use loopback or a Unix socket, with a proxy that has TLS in front",
-            );
+        let At { value: address, span } = address?;
+        if let (AdminAddress::Unix(_), Some(tls)) = (&address, &tls) {
+            self.problems.add(tls.span.clone(), "certificates are for an address with a port");
         }
-        Some(Admin { address: address.value, token_file: token_file.map(|found| found.value) })
+        let (tls, token_file) = (tls.map(|found| found.value), token_file.map(|found| found.value));
+        let admin = Admin { address, token_file, tls };
+        if !admin.is_guarded() && !is_told {
+            self.problems.add(span, UNGUARDED);
+        }
+        Some(admin)
     }
 }

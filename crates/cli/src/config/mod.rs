@@ -59,8 +59,8 @@ pub(crate) struct Config {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Address {
     Endpoint(Endpoint),
-    /// All sockets that systemd hands over.
-    Systemd,
+    /// The sockets of a name that systemd hands over; without one, all that no other listener names.
+    Systemd(Option<String>),
 }
 
 /// One listener.
@@ -275,7 +275,19 @@ pub(crate) struct DeadLetters {
 pub(crate) struct Admin {
     pub(crate) address: AdminAddress,
     pub(crate) token_file: Option<PathBuf>,
+    pub(crate) tls: Option<TlsFiles>,
 }
+
+impl Admin {
+    /// What others can reach needs TLS and a token that outlives the process.
+    pub(crate) fn is_guarded(&self) -> bool {
+        self.address.is_local() || (self.tls.is_some() && self.token_file.is_some())
+    }
+}
+
+/// The way out where it is not.
+pub(crate) const UNGUARDED: &str = "others can reach this address: give `certificate` and `private_key` for TLS and a \
+`token_file` in [admin], or use loopback or a Unix socket";
 
 /// Where the admin server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -313,7 +325,7 @@ impl Config {
         let mut addresses: Vec<Address> =
             args.addresses.endpoints()?.into_iter().map(Address::Endpoint).collect();
         if args.systemd {
-            addresses.insert(0, Address::Systemd);
+            addresses.insert(0, Address::Systemd(None));
         }
         if addresses.is_empty() {
             for address in DEFAULT_LISTENERS {
@@ -383,9 +395,11 @@ impl Config {
                 .dead_letter
                 .clone()
                 .map(|path| DeadLetters { path, max_bytes: args.dead_letter_max }),
-            admin: admin
-                .context(Failure::usage("malformed address"))?
-                .map(|address| Admin { address, token_file: None }),
+            admin: admin.context(Failure::usage("malformed address"))?.map(|address| Admin {
+                address,
+                token_file: None,
+                tls: None,
+            }),
         })
     }
 }
@@ -414,7 +428,8 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Endpoint(endpoint) => endpoint.fmt(f),
-            Self::Systemd => f.write_str("the sockets of systemd"),
+            Self::Systemd(None) => f.write_str("systemd://"),
+            Self::Systemd(Some(name)) => write!(f, "systemd://{name}"),
         }
     }
 }

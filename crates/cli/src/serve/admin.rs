@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
@@ -20,13 +21,14 @@ use hyper::header::{self, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use logrecord::transport::TlsServer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Notify, Semaphore};
 
 use super::hub::Hub;
 use super::metrics;
 use super::view::{Feed, ICON, MAX_VIEWERS, PAGE, Refusal, Viewers};
-use crate::config::{Admin, AdminAddress};
+use crate::config::{Admin, AdminAddress, TlsFiles, UNGUARDED};
 use crate::exit::Failure;
 
 /// Connections at a time; more wait.
@@ -69,6 +71,42 @@ pub(crate) struct AdminServer {
     viewers: Arc<Viewers>,
     /// The token was made here, so that somebody has to be told.
     tells_token: bool,
+    tls: Option<Tls>,
+}
+
+/// The certificate, read again with each reload.
+struct Tls {
+    files: TlsFiles,
+    server: TlsServer,
+    reloads: u64,
+}
+
+impl Tls {
+    fn new(files: TlsFiles) -> anyhow::Result<Self> {
+        let server = Self::read(&files)
+            .map_err(anyhow::Error::new)
+            .context(Failure::config("unusable TLS files of the admin server"))?;
+        Ok(Self { files, server, reloads: 0 })
+    }
+
+    fn read(files: &TlsFiles) -> Result<TlsServer, logrecord::transport::Error> {
+        TlsServer::from_files(&files.certificate, &files.private_key, files.client_ca.as_deref())
+    }
+
+    /// As the files were when the configuration was read last.
+    fn current(&mut self, hub: &Hub) -> TlsServer {
+        let reloads = hub.reloads.load(Ordering::Relaxed);
+        if self.reloads != reloads {
+            self.reloads = reloads;
+            match Self::read(&self.files) {
+                Ok(server) => self.server = server,
+                Err(error) => {
+                    hub.report.say("old certificate", format_args!("of the admin server stays: {error}"));
+                }
+            }
+        }
+        self.server.clone()
+    }
 }
 
 /// Who may ask what.
@@ -78,6 +116,9 @@ struct Guard {
     cookie: String,
     /// Hosts that a request may name; everything where there is no browser to be deceived.
     hosts: Option<Vec<String>>,
+    /// Only this machine can ask.
+    is_local: bool,
+    is_tls: bool,
 }
 
 /// Binds the server of a configuration.
@@ -86,10 +127,12 @@ pub(crate) fn bind(admin: &Admin) -> anyhow::Result<AdminServer> {
         Some(path) => read_token(path)?,
         None => random_token()?,
     };
-    if !admin.address.is_local() {
-        return Err(anyhow!("others could reach it; put a proxy with TLS in front of a loopback address")
-            .context(Failure::config("the admin server listens on loopback or a Unix socket only")));
+    if !admin.is_guarded() {
+        return Err(
+            anyhow!("{UNGUARDED}").context(Failure::config("the admin server listens to nobody unknown"))
+        );
     }
+    let tls = admin.tls.clone().map(Tls::new).transpose()?;
     let (socket, hosts, cookie) = match &admin.address {
         AdminAddress::Tcp(address) => {
             let bound = std::net::TcpListener::bind(address).and_then(|socket| {
@@ -101,8 +144,9 @@ pub(crate) fn bind(admin: &Admin) -> anyhow::Result<AdminServer> {
                 .with_context(|| format!("{address}"))
                 .context(Failure::unavailable("cannot listen for --admin"))?;
             let port = address.port();
-            let hosts = vec![address.to_string(), format!("localhost:{port}")];
-            (Socket::Tcp(socket, address), Some(hosts), format!("logrecord_token_{port}"))
+            // Whom a browser means, the certificate says.
+            let hosts = tls.is_none().then(|| vec![address.to_string(), format!("localhost:{port}")]);
+            (Socket::Tcp(socket, address), hosts, format!("logrecord_token_{port}"))
         }
         AdminAddress::Unix(path) => {
             let socket = bind_unix(path)
@@ -113,9 +157,16 @@ pub(crate) fn bind(admin: &Admin) -> anyhow::Result<AdminServer> {
     };
     Ok(AdminServer {
         socket,
-        guard: Arc::new(Guard { token, cookie, hosts }),
+        guard: Arc::new(Guard {
+            token,
+            cookie,
+            hosts,
+            is_local: admin.address.is_local(),
+            is_tls: tls.is_some(),
+        }),
         viewers: Arc::new(Viewers::new(random()?)),
         tells_token: admin.token_file.is_none(),
+        tls,
     })
 }
 
@@ -173,6 +224,7 @@ impl AdminServer {
     /// Where it is, with the token if nobody else knows it.
     pub(crate) fn link(&self) -> String {
         let place = match &self.socket {
+            Socket::Tcp(_, address) if self.tls.is_some() => format!("https://{address}/"),
             Socket::Tcp(_, address) => format!("http://{address}/"),
             Socket::Unix(_, file) => format!("unix://{}", file.0.display()),
         };
@@ -180,7 +232,7 @@ impl AdminServer {
     }
 
     /// Serves until the program ends.
-    pub(crate) async fn serve(self, hub: Arc<Hub>) {
+    pub(crate) async fn serve(mut self, hub: Arc<Hub>) {
         let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         loop {
             // The semaphore is never closed.
@@ -192,8 +244,17 @@ impl AdminServer {
             };
             let accepted = match &self.socket {
                 Socket::Tcp(socket, _) => socket.accept().await.map(|(stream, _)| {
+                    let tls = self.tls.as_mut().map(|tls| tls.current(&hub));
                     tokio::spawn(async move {
-                        converse(stream, asked).await;
+                        match tls {
+                            None => converse(stream, asked).await,
+                            Some(tls) => {
+                                let accepted = tokio::time::timeout(HEAD_TIMEOUT, tls.accept(stream)).await;
+                                if let Ok(Ok(stream)) = accepted {
+                                    converse(stream, asked).await;
+                                }
+                            }
+                        }
                         drop(permit);
                     });
                 }),
@@ -265,6 +326,7 @@ fn route<B>(request: &Request<B>, asked: &Asked, cut: &Arc<Notify>) -> Reply {
         return reply;
     }
     match request.uri().path() {
+        "/health" | "/ready" | "/metrics" if !guard.is_local && !guard.allows(request) => unauthorized(),
         "/health" => json(StatusCode::OK, &serde_json::json!({ "status": "ok" })),
         "/ready" => {
             let why = hub.not_ready();
@@ -280,11 +342,7 @@ fn route<B>(request: &Request<B>, asked: &Asked, cut: &Arc<Notify>) -> Reply {
         }
         "/" if request.uri().query().is_some_and(|query| query.starts_with("token=")) => guard.admit(request),
         "/icon.svg" => typed(StatusCode::OK, "image/svg+xml", ICON.into()),
-        "/" | "/status" | "/events" if !guard.allows(request) => {
-            let mut reply = text(StatusCode::UNAUTHORIZED, NEEDS_TOKEN);
-            reply.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            reply
-        }
+        "/" | "/status" | "/events" if !guard.allows(request) => unauthorized(),
         "/status" | "/events" if is_of_another_page(request) => {
             text(StatusCode::FORBIDDEN, "another page must not ask this\n")
         }
@@ -300,6 +358,12 @@ fn route<B>(request: &Request<B>, asked: &Asked, cut: &Arc<Notify>) -> Reply {
         "/status" => json(StatusCode::OK, &metrics::status(hub)),
         _ => text(StatusCode::NOT_FOUND, "there is nothing here\n"),
     }
+}
+
+fn unauthorized() -> Reply {
+    let mut reply = text(StatusCode::UNAUTHORIZED, NEEDS_TOKEN);
+    reply.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    reply
 }
 
 /// Whether a browser says that a page of another origin asks, such as one of another port of this host.
@@ -344,7 +408,8 @@ impl Guard {
         }
         let mut reply = text(StatusCode::FOUND, "");
         reply.headers_mut().insert(header::LOCATION, HeaderValue::from_static("/"));
-        let cookie = format!("{}={}; HttpOnly; SameSite=Strict; Path=/", self.cookie, self.token);
+        let secure = if self.is_tls { "; Secure" } else { "" };
+        let cookie = format!("{}={}; HttpOnly; SameSite=Strict; Path=/{secure}", self.cookie, self.token);
         if let Ok(cookie) = HeaderValue::from_str(&cookie) {
             reply.headers_mut().insert(header::SET_COOKIE, cookie);
         }

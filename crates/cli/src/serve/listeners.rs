@@ -46,6 +46,7 @@ pub(crate) fn bind(
     mut inherited: Option<&mut Inherited>,
 ) -> anyhow::Result<Vec<Bound>> {
     let mut bound = Vec::new();
+    let mut handed = None;
     for listen in &config.listen {
         if there.running.iter().any(|running| running.listen.address == listen.address) {
             continue;
@@ -53,7 +54,23 @@ pub(crate) fn bind(
         let gate = hub_keys.gate(&listen.require, &config.signing)?;
         let tls = if listen.address.is_tls() { Some(tls(listen)?) } else { None };
         let passed = inherited.as_mut().map(|inherited| inherited.sockets(&listen.address.to_string()));
-        for listener in sockets(listen, tls.as_ref(), passed.unwrap_or_default())? {
+        let passed = passed.unwrap_or_default();
+        let found = match &listen.address {
+            Address::Systemd(name) if passed.is_empty() => {
+                let handed = match &mut handed {
+                    Some(handed) => handed,
+                    None => handed.insert(from_systemd(config)?),
+                };
+                let own = handed.extract_if(.., |(address, _)| *address == listen.address);
+                let own: Vec<Listener> = own.map(|(_, listener)| listener).collect();
+                if own.is_empty() {
+                    return Err(no_socket(name.as_deref()));
+                }
+                own
+            }
+            _ => sockets(listen, tls.as_ref(), passed)?,
+        };
+        for listener in found {
             let (listen, gate, tls) = (listen.clone(), Arc::clone(&gate), tls.clone());
             bound.push(Bound { listen, listener, gate, tls });
         }
@@ -61,32 +78,58 @@ pub(crate) fn bind(
     Ok(bound)
 }
 
-fn sockets(listen: &Listen, tls: Option<&TlsServer>, passed: Vec<Socket>) -> anyhow::Result<Vec<Listener>> {
-    let mut config = ListenerConfig::new()
+/// The limits of a listener.
+fn settings(listen: &Listen) -> ListenerConfig {
+    ListenerConfig::new()
         .max_frame_len(listen.limits.max_frame)
         .max_connections(listen.limits.max_connections)
         .max_connections_per_peer(listen.limits.max_connections_per_peer)
         .idle_timeout(listen.limits.idle_timeout)
         .frame_timeout(listen.limits.frame_timeout)
         .drain_timeout(listen.limits.drain_timeout)
-        .unix_mode(listen.unix_mode);
+        .unix_mode(listen.unix_mode)
+}
+
+/// The sockets that systemd has handed over, each for the listener that names it, or for the one without a name.
+fn from_systemd(config: &Config) -> anyhow::Result<Vec<(Address, Listener)>> {
+    let owner = |name: &str| {
+        let of = |wanted: Option<&str>| {
+            let matches = |listen: &&Listen| matches!(&listen.address, Address::Systemd(name) if name.as_deref() == wanted);
+            config.listen.iter().find(matches)
+        };
+        of(Some(name)).or_else(|| of(None))
+    };
+    let handed = Listener::from_systemd_named(|name| owner(name).map(settings))
+        .map_err(anyhow::Error::new)
+        .context(Failure::unavailable("cannot use the sockets that were handed over"))?;
+    let mut sockets = Vec::new();
+    for (name, listener) in handed {
+        let Some(listen) = owner(&name) else { continue };
+        allow(listener.local_endpoint(), listen)?;
+        sockets.push((listen.address.clone(), listener));
+    }
+    Ok(sockets)
+}
+
+fn no_socket(name: Option<&str>) -> anyhow::Error {
+    match name {
+        None => anyhow!("--systemd: LISTEN_FDS names no sockets for this process"),
+        Some(name) => anyhow!(
+            "systemd://{name}: systemd handed over no socket of this name at the start; a socket unit names its sockets \
+             by FileDescriptorName={name}"
+        ),
+    }
+    .context(Failure::unavailable("no sockets"))
+}
+
+fn sockets(listen: &Listen, tls: Option<&TlsServer>, passed: Vec<Socket>) -> anyhow::Result<Vec<Listener>> {
+    let mut config = settings(listen);
     if !passed.is_empty() {
         return passed.into_iter().map(|socket| take_up(socket, listen, tls, config.clone())).collect();
     }
     match &listen.address {
-        Address::Systemd => {
-            let handed = Listener::from_systemd(&config)
-                .map_err(anyhow::Error::new)
-                .context(Failure::unavailable("cannot use the sockets that were handed over"))?;
-            if handed.is_empty() {
-                return Err(anyhow!("--systemd: LISTEN_FDS names no sockets for this process")
-                    .context(Failure::unavailable("no sockets")));
-            }
-            for listener in &handed {
-                allow(listener.local_endpoint(), listen)?;
-            }
-            Ok(handed)
-        }
+        // It has none but those that were handed over.
+        Address::Systemd(name) => Err(no_socket(name.as_deref())),
         Address::Endpoint(endpoint) => {
             allow(endpoint, listen)?;
             if let Some(tls) = tls {

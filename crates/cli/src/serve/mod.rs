@@ -429,7 +429,7 @@ fn fixed(fresh: &Config, old: &Config) -> Option<&'static str> {
         (spool(fresh) != spool(old), "`path` or `sync` of [spool]"),
         (
             fresh.admin != old.admin && admin(fresh) == admin(old),
-            "`token_file` of the same [admin] `address`",
+            "`token_file` or `certificate` of the same [admin] `address`",
         ),
     ];
     rows.into_iter().find_map(|(differs, what)| differs.then_some(what))

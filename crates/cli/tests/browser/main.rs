@@ -301,6 +301,8 @@ fn the_page_outlives_the_server() {
     let place = folder.path().display().to_string();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     std::fs::write(folder.path().join("token"), "a-token-of-mine-0123456789").unwrap();
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(folder.path().join("token"), private).unwrap();
     let config = format!(
         "[spool]\npath = \"{place}/spool\"\n[[listen]]\naddress = \"tcp://127.0.0.1:0\"\n[output.all]\ntype = \"file\"\n\
          path = \"{place}/out\"\n[admin]\naddress = \"127.0.0.1:{port}\"\ntoken_file = \"{place}/token\"\n"

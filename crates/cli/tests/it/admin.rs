@@ -163,3 +163,63 @@ fn others_cannot_reach_it() {
     let output = common::run(&["serve", "--tcp", "127.0.0.1:0", "--admin", "0.0.0.0:0"], b"");
     assert_eq!(output.status.code(), Some(78), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+/// What others can reach has TLS, and tells nothing without the token; a renewed certificate counts with a reload.
+#[test]
+fn on_other_addresses_it_has_tls_and_everything_needs_the_token() {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::process::Command;
+
+    if Command::new("curl").arg("--version").output().is_err() {
+        testkit::process::skip("no curl: the admin server was not asked over TLS");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_owned();
+    let renew = || {
+        let identity = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        std::fs::write(dir.join("tls.pem"), identity.cert.pem()).unwrap();
+        std::fs::write(dir.join("tls.key"), identity.signing_key.serialize_pem()).unwrap();
+    };
+    renew();
+    let token = "a-token-of-mine-0123456789";
+    std::fs::write(dir.join("token"), token).unwrap();
+    std::fs::set_permissions(dir.join("token"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    let config = "[[listen]]\naddress = \"tcp://127.0.0.1:0\"\n[output.all]\ntype = \"file\"\npath = \"DIR/out\"\n\
+        [admin]\naddress = \"0.0.0.0:0\"\ncertificate = \"DIR/tls.pem\"\nprivate_key = \"DIR/tls.key\"\n\
+        token_file = \"DIR/token\"\n";
+    std::fs::write(dir.join("c.toml"), config.replace("DIR", &dir.display().to_string())).unwrap();
+    let mut server = Server::start_with_config(folder, "DIR/c.toml", 1);
+    let port = server.seen().iter().find_map(|line| line.strip_prefix("admin on https://0.0.0.0:"));
+    let port = port.unwrap().trim_end_matches('/').to_owned();
+    let get = |path: &str, token: &str| {
+        let output = Command::new("curl")
+            .args(["-s", "-i", "--max-time", "20", "--cacert"])
+            .arg(dir.join("tls.pem"))
+            .args([
+                "-H",
+                &format!("Authorization: Bearer {token}"),
+                &format!("https://localhost:{port}{path}"),
+            ])
+            .output();
+        String::from_utf8(output.unwrap().stdout).unwrap()
+    };
+    for path in ["/health", "/ready", "/metrics", "/status", "/"] {
+        assert!(get(path, "x").starts_with("HTTP/1.1 401 "), "{path}");
+        assert!(get(path, token).starts_with("HTTP/1.1 200 "), "{path}");
+    }
+    let cookie = get(&format!("/?token={token}"), "x");
+    assert!(cookie.contains("Path=/; Secure"), "{cookie}");
+    // Without TLS there is no answer that is HTTP.
+    let mut plain = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
+    plain.write_all(b"GET /health HTTP/1.0\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    plain.read_to_end(&mut answer).ok();
+    assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
+    renew();
+    assert_eq!(get("/health", token), "", "another certificate than the server has");
+    server.signal("HUP");
+    server.wait_for(|seen| seen.iter().any(|line| line.ends_with("logrecord: reloaded")));
+    assert!(get("/health", token).starts_with("HTTP/1.1 200 "));
+    server.stop("TERM");
+}

@@ -166,7 +166,27 @@ fn faults_are_told_with_their_place_and_the_way_out() {
         ("replay_state = \"/r\"\n[spool]\npath = \"/s\"", &["the spool is the replay state"]),
         ("[dead_letters]\nmax_bytes = \"1GiB\"", &["`path` is missing here"]),
         ("[admin]\naddress = \"9022\"", &["line 2, column 11: `address`: \"9022\" is neither IP:PORT"]),
-        ("[admin]\naddress = \"0.0.0.0:9022\"", &["line 2, column 11: others can reach this address"]),
+        (
+            "[admin]\naddress = \"0.0.0.0:9022\"",
+            &["line 2, column 11: others can reach this address: give `certificate`"],
+        ),
+        (
+            "[admin]\naddress = \"0.0.0.0:9022\"\ntoken_file = \"/none\"",
+            &["line 2, column 11: others can reach this address", "line 3, column 14: /none: "],
+        ),
+        (
+            "[admin]\naddress = \"/run/a\"\ncertificate = \"/none\"",
+            &["line 3, column 15: `private_key` is missing beside it"],
+        ),
+        (
+            "[[listen]]\naddress = \"systemd://a/b\"",
+            &["line 2, column 11: `address`: \"systemd://a/b\": expected"],
+        ),
+        ("[[listen]]\naddress = \"systemdx\"", &["line 2, column 11: `address`: \"systemdx\": "]),
+        (
+            "[[listen]]\naddress = \"systemd://a\"\n[[listen]]\naddress = \"systemd://a\"",
+            &["line 4, column 11: this address stands above already"],
+        ),
         ("[records]\nglobals = \"all\"", &["line 2, column 11: `globals`: unknown word \"all\""]),
         ("drain_timeout = \"soon\"", &["line 1, column 17: `drain_timeout`: not a duration"]),
     ];
@@ -250,6 +270,71 @@ fn the_sample_is_valid_but_for_the_files_that_it_names() {
     assert_eq!(code, Some(0), "{said}");
     assert!(out.starts_with("FILE is valid (sha256:"), "{out}");
     assert_eq!(validate("").0, Some(0));
+}
+
+#[test]
+fn a_token_that_others_may_read_is_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let token = folder.path().join("token").display().to_string();
+    write_private(&token, "a-token-of-mine-0123456789");
+    let text = format!("[admin]\naddress = \"127.0.0.1:0\"\ntoken_file = \"{token}\"");
+    assert_eq!(validate(&text).0, Some(0));
+    std::fs::set_permissions(&token, std::fs::Permissions::from_mode(0o640)).unwrap();
+    let (code, _, said) = validate(&text);
+    assert_eq!(code, Some(78), "{said}");
+    assert!(said.contains("line 3, column 14: ") && said.contains("mode 0640 is more than 0600"), "{said}");
+}
+
+/// Each `[[listen]]` has the sockets of its name, and the one without a name has the others.
+#[test]
+fn sockets_of_systemd_are_taken_by_their_names() {
+    use std::os::fd::OwnedFd;
+    use std::process::{Command, Stdio};
+
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_owned();
+    let key = dir.join("k.key").display().to_string();
+    assert!(run(&["key", "new", &key], b"").status.success());
+    let all = format!(
+        "[keys]\nk = \"{key}\"\n[[listen]]\naddress = \"systemd\"\n[output.all]\ntype = \"file\"\n\
+         path = \"DIR/out\"\n[[listen]]\naddress = \"systemd://signed\"\nrequire_keys = [\"k\"]\n"
+    );
+    write_config(&dir, &all);
+    let start = |names: &str| {
+        let [first, second] = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+        let addresses = [&first, &second].map(|socket| socket.local_addr().unwrap());
+        let child = Command::new("sh")
+            .args(["-c", "LISTEN_PID=$$ LISTEN_FDS=2 exec \"$0\" \"$@\" 3<&0 4>&1 >/dev/null </dev/null"])
+            .arg(env!("CARGO_BIN_EXE_logrecord"))
+            .args(["serve", "--config"])
+            .arg(dir.join("c.toml"))
+            .env("LISTEN_FDNAMES", names)
+            .stdin(OwnedFd::from(first))
+            .stdout(OwnedFd::from(second))
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        (child, addresses)
+    };
+    let (mut child, [plain, signed]) = start("other:signed");
+    let stderr = common::follow(child.stderr.take().unwrap());
+    let mut seen = vec![stderr.recv().unwrap(), stderr.recv().unwrap()];
+    seen.sort();
+    let mut expected = [plain, signed].map(|address| format!("listening on tcp://{address}"));
+    expected.sort();
+    assert_eq!(seen, expected);
+    for address in [signed, plain] {
+        TcpStream::connect(address).unwrap().write_all(&frame(&record("plain"))).unwrap();
+    }
+    until(|| (read_lines(&dir.join("out")).len() == 1).then_some(()));
+    assert!(stderr.recv().unwrap().contains("rejected unsigned"));
+    common::signal(&child, "TERM");
+    common::wait(&mut child);
+    assert_eq!(counts(&stderr.iter().collect::<Vec<_>>()), (2, 1, 1));
+    let (child, _) = start("other:another");
+    let said = String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap();
+    assert!(said.contains("systemd://signed: systemd handed over no socket of this name"), "{said}");
 }
 
 /// Writes a file that nobody else may read.

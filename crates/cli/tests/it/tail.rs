@@ -117,6 +117,8 @@ fn it_goes_on_after_a_restart_of_the_server() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().display().to_string();
     std::fs::write(folder.path().join("token"), "a-token-of-mine-0123456789\n").unwrap();
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(folder.path().join("token"), private).unwrap();
     let config = format!(
         "[spool]\npath = \"{place}/spool\"\n[[listen]]\naddress = \"tcp://127.0.0.1:0\"\n[output.all]\ntype = \"file\"\n\
          path = \"{place}/out\"\n[admin]\naddress = \"{place}/admin\"\ntoken_file = \"{place}/token\"\n"

@@ -248,6 +248,20 @@ impl Listener {
     ///
     /// [`ErrorKind::Systemd`] if a descriptor is none of these sockets or is not usable.
     pub fn from_systemd(config: &ListenerConfig) -> Result<Vec<Self>, Error> {
+        let all = systemd::listeners(|_| Some(config.clone()))?;
+        Ok(all.into_iter().map(|(_, listener)| listener).collect())
+    }
+
+    /// As [`from_systemd`](Self::from_systemd), each socket with its name in `LISTEN_FDNAMES`
+    /// (`FileDescriptorName=` of a socket unit) and settings by that name. What is given none stays as it is. The name
+    /// is `unknown` where systemd says none.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_systemd`](Self::from_systemd).
+    pub fn from_systemd_named(
+        config: impl FnMut(&str) -> Option<ListenerConfig>,
+    ) -> Result<Vec<(String, Self)>, Error> {
         systemd::listeners(config)
     }
 

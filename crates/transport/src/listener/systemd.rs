@@ -30,33 +30,43 @@ fn check_environment() -> Result<(), Error> {
 }
 
 #[cfg(unix)]
-pub(super) fn listeners(config: &ListenerConfig) -> Result<Vec<Listener>, Error> {
+pub(super) fn listeners(
+    mut config: impl FnMut(&str) -> Option<ListenerConfig>,
+) -> Result<Vec<(String, Listener)>, Error> {
     let failed = |error| Error::io(ErrorKind::Systemd, error);
     check_environment()?;
+    // sd_listen_fds_with_names(3)
+    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+    let mut names = names.split(':').filter(|name| !name.is_empty());
     let mut handed = listenfd::ListenFd::from_env();
     let mut listeners = Vec::new();
     for index in 0..handed.len() {
+        let name = names.next().unwrap_or("unknown");
+        let Some(config) = config(name) else { continue };
         // A descriptor of another kind is refused by its check and stays where it is.
         let listener = if let Ok(Some(socket)) = handed.take_tcp_listener(index) {
-            Listener::from_tcp(socket, config.clone())
+            Listener::from_tcp(socket, config)
         } else if let Ok(Some(socket)) = handed.take_unix_listener(index) {
-            Listener::from_unix(socket, config.clone())
+            Listener::from_unix(socket, config)
         } else if let Ok(Some(socket)) = handed.take_udp_socket(index) {
-            Listener::from_udp(socket, config.clone())
+            Listener::from_udp(socket, config)
         } else {
             match handed.take_unix_datagram(index) {
-                Ok(Some(socket)) => Listener::from_unix_datagram(socket, config.clone()),
+                Ok(Some(socket)) => Listener::from_unix_datagram(socket, config),
                 Ok(None) => Err(Error::new(ErrorKind::Systemd)),
                 Err(error) => Err(failed(error)),
             }
         };
         // What the kind of a socket does not show, its check as a listener does.
-        listeners.push(listener.map_err(|error| Error::caused_by(ErrorKind::Systemd, error))?);
+        let listener = listener.map_err(|error| Error::caused_by(ErrorKind::Systemd, error))?;
+        listeners.push((name.to_owned(), listener));
     }
     Ok(listeners)
 }
 
 #[cfg(not(unix))]
-pub(super) fn listeners(_: &ListenerConfig) -> Result<Vec<Listener>, Error> {
+pub(super) fn listeners(
+    _: impl FnMut(&str) -> Option<ListenerConfig>,
+) -> Result<Vec<(String, Listener)>, Error> {
     Ok(Vec::new())
 }

@@ -103,3 +103,36 @@ fn sockets_that_cannot_serve_and_absurd_counts_are_refused_at_once() {
     let (one, _other) = std::os::unix::net::UnixDatagram::pair().unwrap();
     run_again(test, "1", one.into());
 }
+
+const NAMED: &str = "LOGRECORD_TEST_NAMED";
+
+#[test]
+fn sockets_have_settings_by_their_names() {
+    if std::env::var_os(NAMED).is_some() {
+        let mut asked = Vec::new();
+        let named = Listener::from_systemd_named(|name| {
+            asked.push(name.to_owned());
+            (name != "b").then(ListenerConfig::new)
+        });
+        let named: Vec<_> = named.unwrap().into_iter().map(|(name, _)| name).collect();
+        let expected = std::env::var("EXPECTED").unwrap();
+        assert_eq!(asked.join(","), expected);
+        assert_eq!(named.join(","), expected.replace("b,", ""));
+        return;
+    }
+    for (names, expected) in [("b:a", "b,a"), ("b", "b,unknown"), ("", "unknown,unknown")] {
+        let [first, second] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let status = Command::new("sh")
+            .args(["-c", "LISTEN_PID=$$ LISTEN_FDS=2 exec \"$0\" \"$@\" 3<&0 4>&1 >/dev/null </dev/null"])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", "sockets_have_settings_by_their_names", "--nocapture"])
+            .env(NAMED, "1")
+            .env("EXPECTED", expected)
+            .env("LISTEN_FDNAMES", names)
+            .stdin(OwnedFd::from(first))
+            .stdout(OwnedFd::from(second))
+            .status()
+            .unwrap();
+        assert!(status.success(), "{names}");
+    }
+}
