@@ -229,12 +229,16 @@ impl Reading<'_, '_> {
         signing: &Signing,
     ) -> Option<(Listen, Range<usize>)> {
         let address = section.parse(self.problems, "address", |text| {
-            if let Some(name) = text.strip_prefix("systemd") {
-                match name.strip_prefix("://").unwrap_or(name) {
-                    "" => return Ok(Address::Systemd(None)),
-                    name if !name.contains([':', '/']) => return Ok(Address::Systemd(Some(name.to_owned()))),
-                    _ => return Err(format!("{text:?}: expected systemd://NAME, with the FileDescriptorName= of a socket unit")),
+            if text == "systemd" || text == "systemd://" {
+                return Ok(Address::Systemd(None));
+            }
+            if let Some(name) = text.strip_prefix("systemd://") {
+                if name.contains([':', '/']) {
+                    return Err(format!(
+                        "{text:?}: expected systemd://NAME, with the FileDescriptorName= of a socket unit"
+                    ));
                 }
+                return Ok(Address::Systemd(Some(name.to_owned())));
             }
             let endpoint: Result<Endpoint, _> = text.parse();
             endpoint.map(Address::Endpoint).map_err(|error| {
