@@ -114,9 +114,10 @@ fn one_flipped_byte_costs_one_record_wherever_it_is() {
         let bytes = damaged.get_mut(name).unwrap();
         let at = numbers.below(bytes.len());
         bytes[at] ^= u8::try_from(1 + numbers.below(255)).unwrap();
-        let (whole, lost, cut) = read(damaged, 60);
-        let place = format!("trial {trial}, byte {at} of {name}: {whole} + {lost} + {cut}");
-        assert_eq!(whole + lost + cut, RECORDS, "{place}");
+        // The checkpoint, or all segments, are whole: so the last index is known, and every record is counted by its own.
+        let (whole, lost, _) = read(damaged, 60);
+        let place = format!("trial {trial}, byte {at} of {name}: {whole} + {lost}");
+        assert_eq!(whole + lost, RECORDS, "{place}");
         let costs = u64::from(name.ends_with(".seg") && at >= 32);
         assert_eq!(whole, RECORDS - costs, "{place}");
     }

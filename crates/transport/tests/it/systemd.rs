@@ -125,7 +125,7 @@ fn sockets_have_settings_by_their_names() {
         let status = Command::new("sh")
             .args(["-c", "LISTEN_PID=$$ LISTEN_FDS=2 exec \"$0\" \"$@\" 3<&0 4>&1 >/dev/null </dev/null"])
             .arg(std::env::current_exe().unwrap())
-            .args(["--exact", "sockets_have_settings_by_their_names", "--nocapture"])
+            .args(["--exact", "systemd::sockets_have_settings_by_their_names", "--nocapture"])
             .env(NAMED, "1")
             .env("EXPECTED", expected)
             .env("LISTEN_FDNAMES", names)
