@@ -197,15 +197,12 @@ impl Line {
         let body = message.body();
         let len = u32::try_from(body.len()).ok().filter(|_| body.len() <= MAX_BODY);
         let len = len.ok_or(io::ErrorKind::InvalidInput)?;
-        let [a, b, c, d] = len.to_be_bytes();
-        let head = [message.kind(), a, b, c, d];
-        let sent = self.send_head(&head, message.socket())?;
-        let mut socket = &self.socket;
-        socket.write_all(head.get(sent..).unwrap_or_default())?;
-        socket.write_all(&body)
+        let bytes = [&[message.kind()], &len.to_be_bytes()[..], &body].concat();
+        let sent = self.send_first(&bytes, message.socket())?;
+        (&self.socket).write_all(bytes.get(sent..).unwrap_or_default())
     }
 
-    fn send_head(&self, head: &[u8; HEAD], passed: Option<BorrowedFd<'_>>) -> io::Result<usize> {
+    fn send_first(&self, bytes: &[u8], passed: Option<BorrowedFd<'_>>) -> io::Result<usize> {
         let by = Instant::now() + PATIENCE;
         loop {
             let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
@@ -214,7 +211,7 @@ impl Line {
             if let Some(sockets) = &passed {
                 control.push(SendAncillaryMessage::ScmRights(sockets));
             }
-            match sendmsg(&self.socket, &[IoSlice::new(head)], &mut control, SendFlags::NOSIGNAL) {
+            match sendmsg(&self.socket, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL) {
                 Ok(sent) => return Ok(sent),
                 Err(Errno::INTR) => {}
                 // So many sockets are under way that the other end has to take some first.

@@ -8,6 +8,7 @@ use anyhow::{Context as _, anyhow};
 use logrecord::transport::Endpoint;
 use logrecord::transport::listener::PassedConnection;
 use logrecord::transport::takeover::{Line, Message};
+use sd_notify::NotifyState;
 use tokio::task::block_in_place;
 
 use crate::exit::Failure;
@@ -72,14 +73,18 @@ impl Inherited {
         self.sockets.extract_if(.., |(told, _)| told == address).map(|(_, socket)| socket).collect()
     }
 
-    /// Says that everything is there, and waits for the old program's word. Sockets that nobody has taken are closed.
+    /// Says that everything is there, waits for the old program's word, and tells the service manager. Sockets that nobody has taken are closed.
     pub(crate) fn go(self) -> anyhow::Result<()> {
         let word = block_in_place(|| {
             self.line.send(&Message::Ready)?;
             self.line.receive()
         });
         match word {
-            Ok(Message::Go) => Ok(()),
+            Ok(Message::Go) => {
+                // The line stands until this is said: the old program must not end before.
+                super::notify(&[NotifyState::MainPid(std::process::id())]);
+                Ok(())
+            }
             Ok(_) => {
                 Err(anyhow!("the other program serves on").context(Failure::unavailable("cannot take over")))
             }

@@ -143,7 +143,7 @@ async fn serve(config: Config, hash: Option<String>, args: &ServeArgs) -> anyhow
 
     let mut admin_task = admin.map(|admin| start_admin(admin, &hub));
     listeners.serve(bound, &hub);
-    notify(&NotifyState::Ready);
+    notify(&[NotifyState::Ready]);
 
     let mut config = config;
     let mut code = ExitCode::SUCCESS;
@@ -195,7 +195,9 @@ async fn serve(config: Config, hash: Option<String>, args: &ServeArgs) -> anyhow
             }
         }
     }
-    notify(&NotifyState::Stopping);
+    if !handed_over {
+        notify(&[NotifyState::Stopping]);
+    }
     let has_spool = hub.shared.log().as_spool().is_some();
     let drain = config.listen.first().map_or(GRACE, |listen| listen.limits.drain_timeout);
     let end = async {
@@ -502,9 +504,9 @@ fn reloaded(
 }
 
 /// Tells systemd, if it waits to be told (`Type=notify`).
-fn notify(state: &NotifyState<'_>) {
+fn notify(states: &[NotifyState<'_>]) {
     // Whoever does not listen any more has no use for it either.
-    sd_notify::notify(std::slice::from_ref(state)).ok();
+    sd_notify::notify(states).ok();
 }
 
 struct Signals {

@@ -219,6 +219,20 @@ impl Outputs {
         true
     }
 
+    /// Waits until those that were replaced or removed have ended, and starts what takes their place. Gives whether
+    /// they have in time.
+    pub(crate) async fn settle(&mut self, by: tokio::time::Instant, hub: &Hub, config: &Config) -> bool {
+        loop {
+            match tokio::time::timeout_at(by, self.ending.join_next()).await {
+                Ok(Some(Ok(name))) => self.succeed(&name, hub, config),
+                // None of them panics.
+                Ok(Some(Err(_))) => {}
+                Ok(None) => return true,
+                Err(_) => return false,
+            }
+        }
+    }
+
     /// Ends all of them behind what they have in hand; the cursors stay. Gives whether all have ended in time.
     pub(crate) async fn halt(&mut self, by: tokio::time::Instant) -> bool {
         let halting =
@@ -253,9 +267,7 @@ impl Outputs {
 
     /// Delivers what is in the log until a time, and ends.
     pub(crate) async fn close(&mut self, by: Instant, hub: &Hub, config: &Config) {
-        while let Ok(Some(Ok(name))) = tokio::time::timeout_at(by.into(), self.ending.join_next()).await {
-            self.succeed(&name, hub, config);
-        }
+        self.settle(by.into(), hub, config).await;
         let mut closing = JoinSet::new();
         for running in self.running.drain(..) {
             closing.spawn(running.driver.close(by));

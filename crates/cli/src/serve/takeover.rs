@@ -32,6 +32,9 @@ const EMPTY: Duration = Duration::from_secs(2);
 /// How long the successor may take to be ready.
 const READY: Duration = Duration::from_secs(5);
 
+/// How many sockets are passed before the runtime goes on with other work.
+const MANY: usize = 64;
+
 /// How long the spool may be somebody else's after the successor has failed.
 const LOCKED: Duration = Duration::from_secs(10);
 
@@ -106,13 +109,20 @@ pub(crate) struct Old<'a> {
 impl Old<'_> {
     /// Hands over. Gives whether the other program serves now; if it does not, this one goes on.
     pub(crate) async fn hand_over(mut self, line: Line) -> bool {
+        // What is being replaced has its time while everything is still read.
+        let by = tokio::time::Instant::now() + REST;
+        let is_settled = self.outputs.settle(by, self.hub, self.config).await;
         let begin = Instant::now();
         let line = Arc::new(line);
-        match self.give(&line).await {
+        let given = if is_settled { self.give(&line).await } else { Err(anyhow!("an output does not end")) };
+        match given {
             Ok(()) => {
                 self.listeners.leave();
                 let took = begin.elapsed().as_millis();
                 self.hub.report.line(format_args!("logrecord: handed over in {took} ms"));
+                // The successor hangs up when it has told the service manager that it is the one now. If this program
+                // ended before that, the service would count as ended.
+                spawn_blocking(move || line.receive_within(READY)).await.ok();
                 true
             }
             Err(error) => {
@@ -131,20 +141,27 @@ impl Old<'_> {
         let by = tokio::time::Instant::now() + REST;
         for (place, (told, mut parts)) in self.listeners.pause().into_iter().enumerate() {
             let place = u16::try_from(place).context("too many listeners")?;
-            loop {
-                let part = timeout_at(by, parts.recv()).await;
-                let part = part.map_err(|_| anyhow!("{told} does not come to rest"))?;
-                let (message, is_last) = match part {
-                    Some(Part::Connection(connection)) => (Message::Connection { place, connection }, false),
-                    Some(Part::Listener(socket)) => {
-                        (Message::Listener { place, address: told.clone(), socket }, true)
-                    }
-                    _ => return Err(anyhow!("{told} has ended")),
-                };
-                block_in_place(|| line.send(&message)).context("the successor is gone")?;
-                if is_last {
-                    break;
+            let (mut taken, mut is_whole) = (Vec::new(), false);
+            while !is_whole {
+                let count = timeout_at(by, parts.recv_many(&mut taken, MANY)).await;
+                if count.map_err(|_| anyhow!("{told} does not come to rest"))? == 0 {
+                    return Err(anyhow!("{told} has ended"));
                 }
+                // Many at a time, because the runtime needs another thread for its work meanwhile.
+                let sent = block_in_place(|| {
+                    taken.drain(..).try_for_each(|part| {
+                        let message = match part {
+                            Part::Connection(connection) => Message::Connection { place, connection },
+                            Part::Listener(socket) => {
+                                is_whole = true;
+                                Message::Listener { place, address: told.clone(), socket }
+                            }
+                            _ => return Ok(()),
+                        };
+                        line.send(&message)
+                    })
+                });
+                sent.context("the successor is gone")?;
             }
         }
         let has_spool = self.hub.shared.log().as_spool().is_some();

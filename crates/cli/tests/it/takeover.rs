@@ -301,3 +301,90 @@ fn what_is_in_memory_is_not_left_behind() {
         TcpStream::connect_timeout(&server.address("tcp").parse().unwrap(), Duration::from_secs(5)).is_ok()
     );
 }
+
+/// The socket of a service manager.
+struct Manager {
+    socket: UnixDatagram,
+    path: std::path::PathBuf,
+}
+
+impl Manager {
+    fn new(folder: &Path) -> Self {
+        let path = folder.join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self { socket, path }
+    }
+
+    /// What it is told next.
+    fn told(&self) -> String {
+        let mut bytes = [0; 512];
+        let len = self.socket.recv(&mut bytes).unwrap();
+        String::from_utf8(bytes[..len].to_vec()).unwrap().trim_end().to_owned()
+    }
+}
+
+#[test]
+fn the_service_manager_hears_of_the_next_one_before_the_old_one_ends() {
+    let place = Place::new();
+    let manager = Manager::new(place.path());
+    let serve = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_logrecord"));
+        command.args(["serve", "--tcp", "127.0.0.1:0", "--output", "/dev/null", "--takeover"]);
+        command.arg(place.path().join("takeover")).env("NOTIFY_SOCKET", &manager.path);
+        Server::launch(tempfile::tempdir().unwrap(), command, 1)
+    };
+    let mut server = serve();
+    assert_eq!(manager.told(), "READY=1");
+    for _ in 0..3 {
+        let next = serve();
+        let (code, seen) = server.ended();
+        assert_eq!(code, Some(0), "{seen:#?}");
+        // It is there when the old one has ended, and that one does not say that the service stops.
+        manager.socket.set_nonblocking(true).unwrap();
+        assert_eq!(manager.told(), format!("MAINPID={}", next.id()));
+        manager.socket.set_nonblocking(false).unwrap();
+        assert_eq!(manager.told(), "READY=1");
+        server = next;
+    }
+    let (code, seen, _) = server.stop("TERM");
+    assert_eq!(code, Some(0), "{seen:#?}");
+    assert_eq!(manager.told(), "STOPPING=1");
+}
+
+#[test]
+fn an_output_that_is_ending_has_its_time_before() {
+    let place = Place::new();
+    let dir = place.path().display().to_string();
+    let config = |outputs: &str| {
+        let text = "[[listen]]\naddress = \"tcp://127.0.0.1:0\"\n[spool]\npath = \"DIR/spool\"\n\
+                    [output.out]\ntype = \"file\"\npath = \"DIR/out\"\n";
+        fs::write(place.path().join("c.toml"), (text.to_owned() + outputs).replace("DIR", &dir)).unwrap();
+    };
+    let serve = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_logrecord"));
+        command.arg("serve").arg("--config").arg(place.path().join("c.toml"));
+        command.arg("--takeover").arg(place.path().join("takeover"));
+        Server::launch(tempfile::tempdir().unwrap(), command, 1)
+    };
+    config("[output.stuck]\ntype = \"file\"\npath = \"/dev/full\"\n");
+    let mut server = serve();
+    let address = server.address("tcp");
+    let frame = frame(&record("one"));
+    TcpStream::connect(&address).unwrap().write_all(&frame).unwrap();
+    server.wait_for(|seen| seen.iter().any(|line| line.contains("cannot write")));
+    config("");
+    server.signal("HUP");
+    server.wait_for(|seen| seen.iter().any(|line| line.ends_with("logrecord: reloaded")));
+    let next = serve();
+    let (code, seen) = server.ended();
+    assert_eq!(code, Some(0), "{seen:#?}");
+    let place_of = |what: &str| seen.iter().position(|line| line.contains(what));
+    assert!(place_of("output stuck has ended, 1 records behind").is_some(), "{seen:#?}");
+    assert!(place_of("has ended, 1") < place_of("handed over in"), "{seen:#?}");
+    assert!(!place.path().join("spool/cursors/stuck").exists());
+    TcpStream::connect(&address).unwrap().write_all(&frame).unwrap();
+    assert_eq!(place.output(2).len(), 2);
+    let (code, seen, _) = next.stop("TERM");
+    assert_eq!(code, Some(0), "{seen:#?}");
+}

@@ -90,7 +90,8 @@ impl Server {
         Self::launch(folder, command, listeners)
     }
 
-    fn launch(folder: tempfile::TempDir, mut command: Command, listeners: usize) -> Self {
+    /// Starts a command that becomes it.
+    pub(crate) fn launch(folder: tempfile::TempDir, mut command: Command, listeners: usize) -> Self {
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let errors = follow(child.stderr.take().unwrap());
