@@ -498,8 +498,7 @@ class HMACSocketHandler(_Sealing, logging.handlers.SocketHandler):
             self._step()            # once more, on a fresh connection
 
     def _is_full(self, frame):
-        count = len(self._unacked)
-        return count >= self.window or count > 0 and (
+        return len(self._unacked) >= self.window or bool(self._unacked) and (
             self._unacked_bytes + len(frame) > MAX_UNACKED_BYTES)
 
     def _has_to_write(self):
@@ -530,8 +529,7 @@ class HMACSocketHandler(_Sealing, logging.handlers.SocketHandler):
     def _connected(self, sock):
         self._connection = sock
         self._written = 0           # records written to this connection
-        self._out = b""             # the rest of a frame
-        self._inbox = b""
+        self._out = self._inbox = b""   # the rest of a frame
         self._answered = False
 
     def _read(self):
@@ -552,8 +550,7 @@ class HMACSocketHandler(_Sealing, logging.handlers.SocketHandler):
                     raise Refused("too_large")
                 if len(self._inbox) < 4 + size:
                     break
-                payload = self._inbox[4:4 + size]
-                self._inbox = self._inbox[4 + size:]
+                payload, self._inbox = self._inbox[4:4 + size], self._inbox[4 + size:]
                 if payload:
                     self._take(open_ack(payload, self._keys, self._audience))
 
@@ -571,8 +568,11 @@ class HMACSocketHandler(_Sealing, logging.handlers.SocketHandler):
         for index, entry in enumerate(self._unacked):
             if entry[0] == ack.seq and ack.seq <= self._highest:
                 self._forget(index)
-                self.refused[REFUSALS.get(ack.status, "other")] += 1
+                reason = REFUSALS.get(ack.status, "other")
+                self.refused[reason] += 1
                 self._progress()
+                if reason == "flags" and self.refused[reason] == 1:
+                    _say("%s gives no acknowledgements" % (self.address,))
                 return
 
     def _progress(self):

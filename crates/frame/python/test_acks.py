@@ -262,6 +262,19 @@ class AckTest(unittest.TestCase):
                          {"skew": 1, "too_large": 1, "other": 1})
         self.assert_sum(handler, 10)
 
+    def test_a_receiver_that_gives_none_is_said_once(self):
+        receiver = self.receiver(lambda number, count, opened: [ack(opened, 5)])
+        handler = self.handler(receiver.address)
+        stderr, sys.stderr = sys.stderr, StringIO()
+        try:
+            self.log(handler, 10)
+            self.assertIs(handler.flush(), True)
+            said = sys.stderr.getvalue()
+        finally:
+            sys.stderr = stderr
+        self.assertEqual(handler.refused, {"flags": 10})
+        self.assertEqual(said.count("gives no acknowledgements"), 1, said)
+
     def test_a_full_window_waits_once_and_then_drops(self):
         hold = threading.Event()
         receiver = self.receiver(
