@@ -82,7 +82,8 @@ impl Inherited {
         match word {
             Ok(Message::Go) => {
                 // The line stands until this is said: the old program must not end before.
-                super::notify(&[NotifyState::MainPid(std::process::id())]);
+                // Whoever does not listen has no use for it either.
+                sd_notify::notify(&[NotifyState::MainPid(std::process::id())]).ok();
                 Ok(())
             }
             Ok(_) => {
