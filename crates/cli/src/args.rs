@@ -211,8 +211,8 @@ old ones stay); SIGUSR1 prints the counts.
 At the end a line of counts is printed: received = written + filtered + rejected + dropped, always.
 With --spool, what was found at the start is resumed, and what stays there at the end is buffered.
 
-Exit codes: 0 well; 2 usage; 69 an address or output cannot be opened, or the reader of the output
-is gone; 78 configuration or key file.";
+Exit codes: 0 well, also when the reader of standard output has seen enough; 2 usage; 69 an address
+or output cannot be opened; 78 configuration or key file.";
 
 /// Receive records from Python programs and write one line for each.
 ///

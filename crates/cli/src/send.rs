@@ -9,7 +9,7 @@ use anyhow::{Context as _, anyhow};
 use logrecord::model::{Field, Level, LogRecord, OwnedLogRecord};
 use logrecord::pickle::Value;
 use logrecord::transport::sender::{FullPolicy, SenderStats};
-use logrecord::transport::{Endpoint, Error, TlsClient, Transport};
+use logrecord::transport::{Endpoint, Error, ErrorKind, TlsClient, Transport};
 use logrecord::{DatagramHandler, Handler, HandlerBuilder, SocketHandler};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -22,6 +22,9 @@ use crate::terminal;
 
 /// How long the queue may stay full, and how long the end may take: as long as a receiver takes to restart.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long nobody asks meanwhile whether there is hope.
+const STEP: Duration = Duration::from_millis(50);
 
 /// The exit code of a program that a signal has stopped.
 const STOPPED: i32 = 130;
@@ -63,6 +66,13 @@ pub(crate) fn run(args: &SendArgs) -> anyhow::Result<ExitCode> {
             say(format_args!("line {number}: {error:#}"));
         }
         progress.show(number);
+        // A certificate shows with the first record, before a queue is full of others.
+        if number == 1 && endpoint.transport() == Transport::Tls {
+            outlet.settle();
+        }
+        if outlet.is_hopeless() {
+            break;
+        }
     }
     progress.end();
     let stats = outlet.close();
@@ -78,7 +88,7 @@ pub(crate) fn run(args: &SendArgs) -> anyhow::Result<ExitCode> {
         ));
         if let Some(error) = outlet.last_error() {
             let error = format!("{:#}", anyhow::Error::new(error));
-            say(format_args!("{error}{}", way_out(&error)));
+            say(format_args!("{error}{}", way_out(&error, args)));
         }
     }
     Ok(match (lost, rejected) {
@@ -283,10 +293,22 @@ impl Outlet {
         }
     }
 
+    /// Waits until all is sent, or cannot be.
+    fn settle(&self) {
+        let end = Instant::now() + PATIENCE;
+        while !self.is_hopeless() && Instant::now() < end && self.handler().flush(STEP).is_err() {}
+    }
+
+    /// Whether no patience helps: one side does not take the other's certificate, or does not speak TLS.
+    fn is_hopeless(&self) -> bool {
+        self.last_error().is_some_and(|error| error.kind() == ErrorKind::Tls)
+    }
+
     fn close(&self) -> SenderStats {
+        self.settle();
         match self {
-            Self::Socket(handler) => handler.close(PATIENCE),
-            Self::Datagram(handler) => handler.close(PATIENCE),
+            Self::Socket(handler) => handler.close(Duration::ZERO),
+            Self::Datagram(handler) => handler.close(Duration::ZERO),
         }
         .sender
     }
@@ -320,16 +342,21 @@ fn set_up<H>(builder: HandlerBuilder<H>, args: &SendArgs) -> anyhow::Result<Hand
 }
 
 /// What to do about the faults of TLS whose words do not tell it.
-fn way_out(error: &str) -> &'static str {
+fn way_out(error: &str, args: &SendArgs) -> String {
+    let ca = args.tls_ca.as_deref().unwrap_or("".as_ref()).display();
     let rows = [
         (
             "CaUsedAsEndEntity",
-            "; the server shows the certificate of an authority: make it with basicConstraints=CA:FALSE",
+            "; the server shows the certificate of an authority: make it with basicConstraints=CA:FALSE"
+                .to_owned(),
         ),
-        ("UnknownIssuer", "; the file of --tls-ca has nobody who signed the server's certificate"),
-        ("NotValidForName", "; the server's certificate is for another name than the one of --tls"),
+        ("UnknownIssuer", format!("; {ca} has nobody who signed the server's certificate")),
+        (
+            "NotValidForName",
+            "; the server's certificate is for another name than the one of --tls".to_owned(),
+        ),
     ];
-    rows.iter().find(|(word, _)| error.contains(word)).map_or("", |(_, way)| way)
+    rows.into_iter().find(|(word, _)| error.contains(word)).map_or_else(String::new, |(_, way)| way)
 }
 
 /// A line on a terminal that says how far it is; nothing where standard error is a file.

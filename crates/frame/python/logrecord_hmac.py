@@ -142,7 +142,7 @@ def open_ack(payload, keys, audience=b""):
 def read_key(path):
     """The secret in a key file: one line of hexadecimal, for its owner alone.
 
-    Section 7: a regular file of mode 0600 at most, that belongs to this user or to root.
+    Section 7: a regular file of this user's of mode 0600 at most, or of root's of mode 0640.
     """
     # A FIFO in its place must not keep the program from starting.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(
@@ -154,7 +154,7 @@ def read_key(path):
             raise ValueError("key file %s is no regular file" % path)
         if os.name == "posix":
             mode = stat.S_IMODE(status.st_mode)
-            if mode & 0o177:
+            if mode & (0o137 if status.st_uid == 0 else 0o177):
                 raise ValueError("key file %s has mode %04o, more than 0600" % (path, mode))
             if status.st_uid not in (0, os.geteuid()):
                 raise ValueError("key file %s belongs to user %d" % (path, status.st_uid))

@@ -212,7 +212,7 @@ class KeyFileTest(unittest.TestCase):
     def test_modes(self):
         for mode in (0o400, 0o600):
             logrecord_hmac.read_key(self.write(HEX, mode))
-        for mode in (0o640, 0o604, 0o644, 0o700, 0o610):
+        for mode in (0o660, 0o604, 0o644, 0o700, 0o610):
             with self.assertRaises(ValueError):
                 logrecord_hmac.read_key(self.write(HEX, mode))
 

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::net::ToSocketAddrs as _;
 use std::ops::Range;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use logrecord::frame::envelope::KeyId;
@@ -82,13 +82,13 @@ pub(super) fn readable(problems: &mut Problems<'_>, path: &At<PathBuf>) {
     }
 }
 
-/// A file with a secret must keep others out, unless it lies where systemd does that.
+/// A file with a secret must keep others out; the group of one of root's is root's choice, as with key files.
 pub(super) fn private(problems: &mut Problems<'_>, path: &At<PathBuf>) {
-    let guarded =
-        std::env::var_os("CREDENTIALS_DIRECTORY").is_some_and(|folder| path.value.starts_with(folder));
     // One that is not there is told elsewhere.
-    let mode = std::fs::metadata(&path.value).map_or(0, |metadata| metadata.permissions().mode() & 0o7777);
-    if !guarded && mode & !0o600 != 0 {
+    let Ok(metadata) = std::fs::metadata(&path.value) else { return };
+    let mode = metadata.mode() & 0o7777;
+    let most = if metadata.uid() == 0 { 0o640 } else { 0o600 };
+    if mode & !most != 0 {
         let text = format!("{}: mode {mode:04o} is more than 0600; use chmod 600", path.value.display());
         problems.add(path.span.clone(), text);
     }

@@ -49,7 +49,7 @@ use self::report::Report;
 use self::takeover::{Old, Successor};
 use crate::args::ServeArgs;
 use crate::config::{Config, ConfigFile, Records, Sync, WhenBehind};
-use crate::exit::{CONFIG, Failure, UNAVAILABLE};
+use crate::exit::{CONFIG, Failure};
 use crate::stderr;
 use crate::terminal;
 
@@ -146,7 +146,6 @@ async fn serve(config: Config, hash: Option<String>, args: &ServeArgs) -> anyhow
     notify(&[NotifyState::Ready]);
 
     let mut config = config;
-    let mut code = ExitCode::SUCCESS;
     let mut tick = tokio::time::interval(TICK);
     let mut storing: Option<JoinHandle<()>> = None;
     let mut handed_over = false;
@@ -160,11 +159,8 @@ async fn serve(config: Config, hash: Option<String>, args: &ServeArgs) -> anyhow
             address = listeners.ended() => report.line(format_args!("logrecord: {address} has ended")),
             event = outputs.event() => match event {
                 Event::Ended(name) => outputs.succeed(&name, &hub, &config),
-                Event::Closed => {
-                    report.line(format_args!("logrecord: the reader of the output is gone"));
-                    code = ExitCode::from(UNAVAILABLE);
-                    break;
-                }
+                // As in any pipe, the reader has seen enough; the counts say what it has not seen.
+                Event::Closed => break,
             },
             line = successor.next() => match line {
                 Ok(line) => {
@@ -243,7 +239,7 @@ async fn serve(config: Config, hash: Option<String>, args: &ServeArgs) -> anyhow
     }
     hub.say_counts();
     report.finish(STDERR_GRACE);
-    Ok(code)
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Records that wait: in memory, or on the disk.

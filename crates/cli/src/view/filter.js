@@ -82,11 +82,35 @@ function haystack(record) {
   return parts.join("\n").toLowerCase();
 }
 
-function has(value, wanted) {
+function has(value, wanted, asNumber) {
   if (typeof value === "string") return value.toLowerCase().includes(wanted);
-  if (typeof value === "number") return String(value) === wanted || (wanted !== "" && Number(wanted) === value);
-  if (value !== null && typeof value === "object") return Object.values(value).some(member => has(member, wanted));
+  if (typeof value === "number") return value === asNumber;
+  if (value !== null && typeof value === "object") return Object.values(value).some(member => has(member, wanted, asNumber));
   return String(value) === wanted;
+}
+
+// How to find an attribute or an extra. What comes before the extras in a line is scalar (docs/json.md), and is found without
+// reading the whole line again.
+const BEFORE = new Set(("index received time levelno levelname name message pathname filename module lineno funcName process thread " +
+  "processName threadName taskName created msecs relativeCreated exc_text stack_info").split(" "));
+const BEHIND = new Set(["globals", "cut", "source"]);
+const NUMBER = /-?\d[\d.eE+-]*/y;
+function finder(name) {
+  const extra = row => row.extra && Object.hasOwn(row.extra, name) ? row.extra[name] : undefined;
+  if (BEHIND.has(name)) return row => row.record()[name] ?? extra(row);
+  if (!BEFORE.has(name)) return extra;
+  const key = `"${name}":`;
+  return row => {
+    const raw = row.raw, at = raw.indexOf(key), from = at + key.length;
+    if (at < 0 || raw.lastIndexOf('"extra":{', at) >= 0) return extra(row);
+    if (raw[from] === '"') {
+      const text = raw.slice(from + 1, raw.indexOf('"', from + 1));
+      return text.includes("\\") ? row.record()[name] : text;
+    }
+    NUMBER.lastIndex = from;
+    const number = NUMBER.exec(raw);
+    return number ? Number(number[0]) : row.record()[name];
+  };
 }
 
 const isBelow = (name, logger) => name.startsWith(logger) && (name.length === logger.length || name[logger.length] === ".");
@@ -105,12 +129,10 @@ function compile(text, now = Date.now() / 1000) {
       case "key": test = row => (row.record().source?.key_id ?? "") === value; key = "key"; break;
       case "since": { const least = timeOf(value, now); test = row => row.time >= least; key = Symbol(); break; }
       case "until": { const most = timeOf(value, now); test = row => row.time <= most; key = Symbol(); break; }
-      default: test = row => {
-        const record = row.record();
-        const own = name !== "extra" && Object.hasOwn(record, name);
-        const found = own ? record[name] : record.extra && Object.hasOwn(record.extra, name) ? record.extra[name] : undefined;
-        return found !== undefined && has(found, low);
-      };
+      default: {
+        const find = finder(name), asNumber = low.trim() ? Number(low) : NaN;
+        test = row => { const found = find(row); return found !== undefined && has(found, low, asNumber); };
+      }
     }
     if (not) none.push(test);
     else if (groups.has(key)) groups.get(key).push(test);

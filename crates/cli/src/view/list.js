@@ -1,6 +1,6 @@
-// The records that the stream has sent, bounded by MAX_ROWS and MAX_CHARS, and the list that shows those that are wanted.
+// The records that the stream has sent, bounded by MOST, and the list that shows those that are wanted.
 
-const MAX_ROWS = 200000, MAX_CHARS = 100e6, TRIM = 10000;
+const MOST = { rows: 200000, chars: 100e6 }, TRIM = 10000;
 const LINE = 18, PAD = 4, MAX_WRAPPED = 6;
 
 class Row {
@@ -15,7 +15,10 @@ class Row {
     this.trace = record.exc_text !== undefined || record.stack_info !== undefined;
     this.hay = haystack(record);
     this.order = 0;
+    // Few extras are kept for the list and for filters; many are read again when they are asked for.
+    this.few = raw.length < 2000 ? record.extra ?? null : undefined;
   }
+  get extra() { return this.few !== undefined ? this.few : this.raw.includes('"extra":{') ? this.record().extra : null; }
   record() { return JSON.parse(this.raw); }
 }
 
@@ -26,7 +29,8 @@ let order = 0, chars = 0;
 let filter = compile("");
 let selected = null, paused = null, pausedAt = 0, came = 0, trimmed = false, shortOf = 0;
 let back = null;          // the filter before "in context"
-let notShown = {};
+let notShown = {};        // by reason, what the notes in the list tell
+let oldestKept = 0;       // the oldest record that the server has
 
 function push(row) {
   row.order = ++order;
@@ -37,9 +41,11 @@ function push(row) {
 }
 
 // A line in the list that is no record. Several of one kind, one behind the other, are one.
-function note(kind, count, text) {
+function note(kind, count, text, why) {
   const last = rows.at(-1);
-  if (last?.kind !== kind) return push({ kind, count, note: text(count), index: rows.at(-1)?.index ?? -1, time: 0, logger: "", hay: "" });
+  if (last?.kind !== kind) {
+    return push({ kind, count, why, note: text(count), index: last?.index ?? 0, time: 0, logger: "", hay: "" });
+  }
   last.count += count;
   last.note = text(last.count);
   const element = pool.find(element => element.row === last);
@@ -53,16 +59,16 @@ function ingest(text) {
   const records = JSON.parse("[" + lines.join(",") + "]");
   records.forEach((record, place) => {
     while (kept.length > keptAt && kept[keptAt].index < record.index) push(kept[keptAt++]);
-    if (kept.length > keptAt && kept[keptAt].index === record.index) push(kept[keptAt++]);
+    if (kept.length > keptAt && kept[keptAt].index === record.index && kept[keptAt].raw) push(kept[keptAt++]);
     else push(new Row(lines[place], record));
   });
   trim();
 }
 
 function trim() {
-  if (rows.length <= MAX_ROWS && chars <= MAX_CHARS) return;
+  if (rows.length <= MOST.rows && chars <= MOST.chars) return;
   let gone = 0;
-  while (gone < rows.length && (rows.length - gone > MAX_ROWS - TRIM || chars > MAX_CHARS * .9)) chars -= rows[gone++].raw?.length ?? 0;
+  while (gone < rows.length && (rows.length - gone > MOST.rows - TRIM || chars > MOST.chars * .9)) chars -= rows[gone++].raw?.length ?? 0;
   rows.splice(0, gone);
   trimmed = true;
   if (merging) return;
@@ -120,7 +126,13 @@ function reshow() {
   const anchor = paused && shown.length ? shown[at(list.scrollTop)] : null;
   const offset = anchor ? list.scrollTop - yOf(place(anchor.order)) : 0;
   shown = []; tops = []; end = 0; came = 0;
-  for (const row of rows) if (wanted(row)) show(row);
+  notShown = {};
+  for (const row of rows) {
+    if (!wanted(row)) continue;
+    show(row);
+    if (row.why) notShown[row.why] = (notShown[row.why] ?? 0) + row.count;
+  }
+  drawFooter();
   pausedAt = order;
   spacer.style.height = yOf(shown.length) + "px";
   if (anchor) list.scrollTop = yOf(place(anchor.order)) + offset;
@@ -200,9 +212,8 @@ function fill(element, row, place) {
   message.replaceChildren(...paint(visible(wrapped ? text : text.replace(/\s*\n\s*/g, " ⏎ "))));
   if (text.length < row.message.length) message.append(make("i", "", " …" + size(row.message.length)));
   if (row.trace) message.append(" ", make("em", "", "traceback"));
-  const extra = row.raw.includes('"extra":{') ? row.record().extra : undefined;
-  if (extra && !wrapped) {
-    const parts = Object.entries(extra).slice(0, 6).map(([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`.slice(0, 80));
+  if (!wrapped && row.extra) {
+    const parts = Object.entries(row.extra).slice(0, 6).map(([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`.slice(0, 80));
     message.append(make("i", "", "  " + visible(parts.join(" "))));
   }
 }

@@ -330,7 +330,8 @@ async function connect() {
   clearTimeout(retry);
   const mine = controller = new AbortController();
   asked = wantedText;
-  const fromStart = complete === null || (asked && shortOf > 0);
+  // What one stream has not brought, the next one may.
+  const fromStart = complete === null || (asked && shortOf > 0) || rows.some(row => row.why && row.index + 1 >= oldestKept);
   const keep = fromStart ? 0 : firstBehind(completeOrder);
   kept = [...rows.slice(keep), ...kept.slice(keptAt)];
   keptAt = 0;
@@ -406,11 +407,12 @@ const WHY = {
   busy: "the server had no time to look at them", gone: "the server does not have them any more",
 };
 const handlers = {
-  hello({ resumed }) {
+  hello({ resumed, oldest, last }) {
     tries = 0;
-    shortOf = 0;
+    oldestKept = oldest;
+    if (!resumed || !asked) shortOf = 0;
     if (!resumed) {
-      levels = [0, 0, 0, 0, 0, 0]; loggers = new Map(); senders = new Map(); seconds = new Map(); notShown = {};
+      levels = [0, 0, 0, 0, 0, 0]; loggers = new Map(); senders = new Map(); seconds = new Map();
       counted = null;
       if (lastId !== null) {
         // Another process, whose records are numbered anew.
@@ -420,6 +422,9 @@ const handlers = {
       for (const row of rows) row.index = -1;
       complete = null;
     }
+    // This stream brings what others have missed, unless the server does not have it any more or has too much of it.
+    const from = asked ? oldest : Math.max(oldest, last + 1 - HISTORY);
+    kept = kept.filter(row => !row.why || row.index + 1 < from);
     tell("wait", "reading what was kept");
   },
   live() {
@@ -432,12 +437,13 @@ const handlers = {
   gap({ records, why }) {
     if (why === "history") { shortOf += asked ? 0 : records; return; }
     notShown[why] = (notShown[why] ?? 0) + records;
-    note("gap " + why, records, sum => `${number.format(sum)} records are not shown: ${WHY[why] ?? why}`);
+    note("gap " + why, records, sum => `${number.format(sum)} records are not shown: ${WHY[why] ?? why}`, why);
     drawFooter();
   },
   status(status) {
     clockOff = status.time - Date.now() / 1000;
     counted = status.counted;
+    oldestKept = status.oldest;
     server = status.server;
     status.levels.forEach((count, level) => { levels[level] += count; });
     if (document.hidden) errorsHidden += status.levels[4] + status.levels[5];

@@ -6,7 +6,7 @@ use crate::common;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 
 use common::{Server, frame, record, run};
 
@@ -21,8 +21,8 @@ fn logrecord() -> Command {
 /// Variables of the environment.
 type Variables = &'static [(&'static str, &'static str)];
 
-/// What `serve` writes into a pipe as text for one record.
-fn line(args: &[&str], variables: Variables) -> String {
+/// A `serve` that writes text into a pipe, with the rest of its standard error and its address.
+fn serve(args: &[&str], variables: Variables) -> (Child, ChildStderr, String) {
     let mut command = logrecord();
     command.args(["serve", "--tcp", "127.0.0.1:0", "--format", "text"]).args(args);
     command.envs(variables.iter().copied());
@@ -40,6 +40,12 @@ fn line(args: &[&str], variables: Variables) -> String {
             break address.to_owned();
         }
     };
+    (child, stderr, address)
+}
+
+/// What `serve` writes into a pipe as text for one record.
+fn line(args: &[&str], variables: Variables) -> String {
+    let (mut child, _stderr, address) = serve(args, variables);
     TcpStream::connect(address).unwrap().write_all(&frame(&record("hello"))).unwrap();
     let mut stdout = child.stdout.take().unwrap();
     let mut line = Vec::new();
@@ -170,6 +176,14 @@ fn readers_that_have_seen_enough_are_no_fault() {
         assert!(output.status.success(), "{args:?}: {output:?}");
         assert!(output.stderr.is_empty(), "{args:?}: {output:?}");
     }
+    // As in `logrecord serve | head -1`: nothing is said but the counts.
+    let (mut child, mut stderr, address) = serve(&[], &[]);
+    drop(child.stdout.take());
+    TcpStream::connect(address).unwrap().write_all(&frame(&record("unread"))).unwrap();
+    assert!(common::wait(&mut child).success());
+    let mut said = String::new();
+    stderr.read_to_string(&mut said).unwrap();
+    assert!(said.lines().count() == 1 && said.starts_with("received=1 written=0 "), "{said}");
 }
 
 #[test]

@@ -176,6 +176,25 @@ fn what_cannot_be_delivered_is_said() {
 }
 
 #[test]
+fn a_certificate_that_is_not_trusted_ends_it_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name).display().to_string();
+    for name in ["ours", "theirs"] {
+        let identity = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        std::fs::write(place(&format!("{name}.pem")), identity.cert.pem()).unwrap();
+        std::fs::write(place(&format!("{name}.key")), identity.signing_key.serialize_pem()).unwrap();
+    }
+    let (certificate, key, other) = (place("ours.pem"), place("ours.key"), place("theirs.pem"));
+    let server = Server::start(&["--tls", "127.0.0.1:0", "--tls-cert", &certificate, "--tls-key", &key]);
+    let start = std::time::Instant::now();
+    let output = run(&["send", "--tls", &server.address("tls"), "--tls-ca", &other], b"one\ntwo\n");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(69), "{said}");
+    assert!(said.contains("UnknownIssuer") && said.contains(&other), "{said}");
+    assert!(start.elapsed() < std::time::Duration::from_secs(10), "{:?}", start.elapsed());
+}
+
+#[test]
 fn plain_signatures_are_taken_with_the_key_and_refused_without() {
     let folder = tempfile::tempdir().unwrap();
     let (key, other) = (folder.path().join("a.key"), folder.path().join("b.key"));

@@ -273,3 +273,24 @@ fn a_record_that_is_longer_than_a_view_can_use_is_cut_and_told() {
     sender.send(["after"]);
     assert_eq!(messages(&viewer.until("records")), ["after"]);
 }
+
+#[test]
+fn what_there_was_no_time_for_is_a_gap_and_is_not_counted() {
+    let server = Server::start(&ADMIN);
+    // With all seats taken, and a filter for which each record has to be written out, there is little time for each.
+    let mut viewers: Vec<Viewer> = (0..16).map(|_| Viewer::open(&server, "q=nothing", "")).collect();
+    let mut viewer = viewers.remove(0);
+    viewer.until("live");
+    let mut sender = Sender::to(&server);
+    let (mut sent, mut events) = (0, Vec::new());
+    while gaps(&events, "busy") == 0 {
+        assert!(sent < 1_000_000, "there was time for all of {sent}");
+        sender.send((0..10_000).map(|number| number.to_string()));
+        sent += 10_000;
+        events.extend(viewer.until("status"));
+    }
+    while counted(&events) + gaps(&events, "busy") + gaps(&events, "gone") < sent {
+        events.extend(viewer.until("status"));
+    }
+    assert_eq!(counted(&events) + gaps(&events, "busy") + gaps(&events, "gone"), sent);
+}

@@ -17,7 +17,8 @@ pub const MAX_KEY_FILE_LEN: usize = 64 << 10;
 impl Key {
     /// A key from a key file: one line of hexadecimal in a regular file that others cannot read.
     ///
-    /// On Unix, the file must have mode 0600 or less, and belong to this process's user or to root.
+    /// On Unix, the file must have mode 0600 or less, and belong to this process's user or to root. One of root's may have
+    /// mode 0640: only root chose its group, and systemd's credentials (`LoadCredential=`) have mode 0440.
     ///
     /// # Errors
     ///
@@ -154,14 +155,19 @@ fn check(metadata: &Metadata) -> Result<(), KeyFileFault> {
     {
         use std::os::unix::fs::MetadataExt as _;
 
-        let mode = metadata.mode() & 0o7777;
-        if mode & !0o600 != 0 {
-            return Err(KeyFileFault::Mode(mode));
-        }
-        let own = rustix::process::geteuid().as_raw();
-        if metadata.uid() != own && metadata.uid() != 0 {
-            return Err(KeyFileFault::Owner(metadata.uid()));
-        }
+        check_access(metadata.mode() & 0o7777, metadata.uid(), rustix::process::geteuid().as_raw())?;
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+const fn check_access(mode: u32, owner: u32, own: u32) -> Result<(), KeyFileFault> {
+    let most = if owner == 0 { 0o640 } else { 0o600 };
+    if mode & !most != 0 {
+        return Err(KeyFileFault::Mode(mode));
+    }
+    if owner != own && owner != 0 {
+        return Err(KeyFileFault::Owner(owner));
     }
     Ok(())
 }
@@ -248,11 +254,23 @@ mod tests {
         for mode in [0o600, 0o400] {
             Key::from_file(id(), write(folder.path(), line.as_bytes(), mode)).unwrap();
         }
-        for mode in [0o640, 0o604, 0o644, 0o700, 0o610, 0o601, 0o4600, 0o1600] {
+        for mode in [0o660, 0o604, 0o644, 0o700, 0o610, 0o601, 0o4600, 0o1600] {
             let path = write(folder.path(), line.as_bytes(), mode);
             let error = Key::from_file(id(), &path).unwrap_err();
             assert!(matches!(error.fault(), KeyFileFault::Mode(found) if *found == mode), "{error}");
             assert_eq!(error.path(), path);
+        }
+        let rows = [
+            (0o440, 0, 1_000, true),
+            (0o640, 0, 0, true),
+            (0o400, 1_000, 1_000, true),
+            (0o440, 1_000, 1_000, false),
+            (0o460, 0, 0, false),
+            (0o444, 0, 0, false),
+            (0o400, 1_001, 1_000, false),
+        ];
+        for (mode, owner, own, fine) in rows {
+            assert_eq!(check_access(mode, owner, own).is_ok(), fine, "{mode:o} of {owner} for {own}");
         }
     }
 

@@ -96,8 +96,7 @@ pub(super) struct Stream {
     request: Request,
     seat: Seat,
     run: RunId,
-    sender: mpsc::Sender<Bytes>,
-    cut: Arc<Notify>,
+    outlet: Outlet,
     lines: Lines,
     /// One record as JSON, with a line feed.
     line: Vec<u8>,
@@ -108,8 +107,6 @@ pub(super) struct Stream {
     /// The last record that was looked at.
     at: Place,
     tokens: f64,
-    /// A piece that the connection has not taken, and since when.
-    waiting: Option<(Bytes, Instant)>,
     /// The last of the program's own lines that was sent.
     reported: u64,
 }
@@ -129,8 +126,7 @@ impl Stream {
             request,
             seat,
             run,
-            sender,
-            cut,
+            outlet: Outlet { sender, cut, waiting: None },
             lines: Lines::new(LineFormat::Json, TRANSPORTS.to_vec()),
             line: Vec::new(),
             records: Vec::new(),
@@ -138,7 +134,6 @@ impl Stream {
             gaps: [0; WORDS.len()],
             at: Place { run, index: 0 },
             tokens: MAX_RATE,
-            waiting: None,
             reported: 0,
         }
     }
@@ -192,7 +187,7 @@ impl Stream {
         // A browser that lost the connection comes again after this many milliseconds.
         out.extend_from_slice(b"retry: 1000\n");
         put_event(&mut out, "hello", None, &hello);
-        self.send_patiently(out)?;
+        self.outlet.send_patiently(out)?;
 
         let mut wanted = VecDeque::new();
         let start = after.min(counted).max(before);
@@ -220,7 +215,7 @@ impl Stream {
         self.put_gaps(&mut out, None);
         // Without an id: whoever comes again from here has not had the records yet.
         self.put_status(&mut out, None);
-        self.send_patiently(out)?;
+        self.outlet.send_patiently(out)?;
 
         if let Some(first) = wanted.front() {
             reader.seek(first - 1);
@@ -237,7 +232,7 @@ impl Stream {
                     if stream.records.len() >= CHUNK {
                         let mut out = Vec::with_capacity(stream.records.len() + 64);
                         stream.put_records(&mut out);
-                        stream.send_patiently(out)?;
+                        stream.outlet.send_patiently(out)?;
                     }
                 }
                 Ok(())
@@ -249,7 +244,7 @@ impl Stream {
         self.put_records(&mut out);
         self.put_gaps(&mut out, Some(self.at));
         put_event(&mut out, "live", Some(self.at), &json!({}));
-        self.send_patiently(out)
+        self.outlet.send_patiently(out)
     }
 
     /// Goes through the records up to one.
@@ -265,7 +260,7 @@ impl Stream {
         while reader.done() < end {
             let Ok(Some(logged)) = reader.read() else { break };
             self.see(&logged);
-            if logged.index.is_multiple_of(STEP) && self.sender.is_closed() {
+            if logged.index.is_multiple_of(STEP) && self.outlet.sender.is_closed() {
                 return Err(Ended);
             }
             if let Ok(record) = decoder.decode(logged.entry.payload) {
@@ -287,20 +282,16 @@ impl Stream {
         loop {
             tick = (tick + TICK).max(Instant::now());
             std::thread::sleep(tick.saturating_duration_since(Instant::now()));
-            if self.sender.is_closed() {
+            if self.outlet.sender.is_closed() {
                 return;
             }
             self.tokens = (self.tokens + MAX_RATE * TICK.as_secs_f64()).min(MAX_RATE);
-            if let Some((chunk, since)) = self.waiting.take() {
-                if since.elapsed() >= STALLED {
-                    self.cut.notify_one();
-                    return;
-                }
-                self.offer(chunk, since);
+            if self.outlet.retry(Instant::now()).is_err() {
+                return;
             }
             self.look(reader);
             let mut out = Vec::new();
-            if self.waiting.is_none() {
+            if self.outlet.waiting.is_none() {
                 self.put_records(&mut out);
                 self.put_gaps(&mut out, Some(self.at));
                 if told.elapsed() >= STATUS {
@@ -309,7 +300,7 @@ impl Stream {
                 }
             }
             if !out.is_empty() {
-                self.offer(out.into(), Instant::now());
+                self.outlet.offer(out.into(), Instant::now());
             }
         }
     }
@@ -356,7 +347,7 @@ impl Stream {
             if !self.wants(&record, &logged) {
                 continue;
             }
-            if self.waiting.is_some() {
+            if self.outlet.waiting.is_some() {
                 self.gap(Why::Slow, 1);
             } else if self.tokens < 1.0 {
                 self.gap(Why::Rate, 1);
@@ -365,10 +356,10 @@ impl Stream {
                 self.encode(&record, &logged);
                 self.put_record(&logged);
             }
-            if self.records.len() >= CHUNK && self.waiting.is_none() {
+            if self.records.len() >= CHUNK && self.outlet.waiting.is_none() {
                 let mut out = Vec::with_capacity(self.records.len() + 64);
                 self.put_records(&mut out);
-                self.offer(out.into(), Instant::now());
+                self.outlet.offer(out.into(), Instant::now());
             }
         }
     }
@@ -452,32 +443,46 @@ impl Stream {
         status.insert("server".to_owned(), metrics::status(&self.hub));
         put_event(out, "status", id, &status.into());
     }
+}
 
+/// Where the pieces go.
+struct Outlet {
+    sender: mpsc::Sender<Bytes>,
+    cut: Arc<Notify>,
+    /// A piece that the connection has not taken, and since when.
+    waiting: Option<(Bytes, Instant)>,
+}
+
+impl Outlet {
     /// Sends a piece, and waits until the connection takes it: what is kept is not lost meanwhile.
-    fn send_patiently(&self, chunk: Vec<u8>) -> Result<(), Ended> {
+    fn send_patiently(&mut self, chunk: Vec<u8>) -> Result<(), Ended> {
         if chunk.is_empty() {
             return Ok(());
         }
-        let since = Instant::now();
-        let mut chunk = Bytes::from(chunk);
-        loop {
-            match self.sender.try_send(chunk) {
-                Ok(()) => return Ok(()),
-                Err(TrySendError::Full(back)) if since.elapsed() < STALLED => chunk = back,
-                Err(_) => {
-                    self.cut.notify_one();
-                    return Err(Ended);
-                }
-            }
+        self.offer(chunk.into(), Instant::now());
+        while self.waiting.is_some() {
             std::thread::sleep(PAUSE);
+            self.retry(Instant::now())?;
         }
+        if self.sender.is_closed() { Err(Ended) } else { Ok(()) }
     }
 
-    /// Sends a piece if the connection takes it, or keeps it for the next tick.
+    /// Sends a piece if the connection takes it, or keeps it for later.
     fn offer(&mut self, chunk: Bytes, since: Instant) {
         if let Err(TrySendError::Full(chunk)) = self.sender.try_send(chunk) {
             self.waiting = Some((chunk, since));
         }
+    }
+
+    /// Offers again what waits. A connection that has taken nothing for [`STALLED`] is cut.
+    fn retry(&mut self, now: Instant) -> Result<(), Ended> {
+        let Some((chunk, since)) = self.waiting.take() else { return Ok(()) };
+        if now.saturating_duration_since(since) >= STALLED {
+            self.cut.notify_one();
+            return Err(Ended);
+        }
+        self.offer(chunk, since);
+        Ok(())
     }
 }
 
@@ -487,4 +492,30 @@ fn put_event(out: &mut Vec<u8>, name: &str, id: Option<Place>, data: &Value) {
         writeln!(out, "id: {id}").unwrap_or_default();
     }
     out.push(b'\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_that_takes_nothing_for_30_seconds_is_cut() {
+        let (sender, mut chunks) = mpsc::channel(1);
+        let cut = Arc::new(Notify::new());
+        let mut outlet = Outlet { sender, cut: Arc::clone(&cut), waiting: None };
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        outlet.offer(Bytes::from_static(b"one"), at(0));
+        outlet.offer(Bytes::from_static(b"two"), at(0));
+        assert!(outlet.retry(at(29)).is_ok() && outlet.waiting.is_some());
+        // One that takes a piece in time has 30 seconds for the next one.
+        assert_eq!(chunks.try_recv().unwrap(), "one");
+        assert!(outlet.retry(at(29)).is_ok() && outlet.waiting.is_none());
+        outlet.offer(Bytes::from_static(b"three"), at(29));
+        assert!(outlet.retry(at(58)).is_ok());
+        assert!(outlet.retry(at(59)).is_err());
+        // The connection is told, whenever it listens.
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(cut.notified());
+    }
 }
