@@ -67,7 +67,7 @@ pub(crate) fn run(args: &SendArgs) -> anyhow::Result<ExitCode> {
         }
         progress.show(number);
         // A certificate shows with the first record, before a queue is full of others.
-        if number == 1 && endpoint.transport() == Transport::Tls {
+        if number == 1 {
             outlet.settle();
         }
         if outlet.is_hopeless() {
@@ -293,10 +293,14 @@ impl Outlet {
         }
     }
 
-    /// Waits until all is sent, or cannot be.
+    /// Waits with TLS until all is sent, or cannot be.
     fn settle(&self) {
         let end = Instant::now() + PATIENCE;
-        while !self.is_hopeless() && Instant::now() < end && self.handler().flush(STEP).is_err() {}
+        while self.is_tls()
+            && !self.is_hopeless()
+            && Instant::now() < end
+            && self.handler().flush(STEP).is_err()
+        {}
     }
 
     /// Whether no patience helps: one side does not take the other's certificate, or does not speak TLS.
@@ -304,11 +308,16 @@ impl Outlet {
         self.last_error().is_some_and(|error| error.kind() == ErrorKind::Tls)
     }
 
+    fn is_tls(&self) -> bool {
+        matches!(self, Self::Socket(handler) if handler.endpoint().transport() == Transport::Tls)
+    }
+
     fn close(&self) -> SenderStats {
         self.settle();
+        let limit = if self.is_hopeless() { Duration::ZERO } else { PATIENCE };
         match self {
-            Self::Socket(handler) => handler.close(Duration::ZERO),
-            Self::Datagram(handler) => handler.close(Duration::ZERO),
+            Self::Socket(handler) => handler.close(limit),
+            Self::Datagram(handler) => handler.close(limit),
         }
         .sender
     }
@@ -350,6 +359,7 @@ fn way_out(error: &str, args: &SendArgs) -> String {
             "; the server shows the certificate of an authority: make it with basicConstraints=CA:FALSE"
                 .to_owned(),
         ),
+        ("BadSignature", format!("; {ca} has an authority of the same name with another key")),
         ("UnknownIssuer", format!("; {ca} has nobody who signed the server's certificate")),
         (
             "NotValidForName",
