@@ -352,7 +352,7 @@ fn set_up<H>(builder: HandlerBuilder<H>, args: &SendArgs) -> anyhow::Result<Hand
 
 /// What to do about the faults of TLS whose words do not tell it.
 fn way_out(error: &str, args: &SendArgs) -> String {
-    let ca = args.tls_ca.as_deref().unwrap_or("".as_ref()).display();
+    let ca = args.tls_ca.as_deref().unwrap_or_else(|| "".as_ref()).display();
     let rows = [
         (
             "CaUsedAsEndEntity",
