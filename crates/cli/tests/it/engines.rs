@@ -151,6 +151,58 @@ fn a_collector_that_is_away_holds_up_nobody_and_what_it_loses_is_counted() {
     assert!(line.contains("dropped{lag}=") && line.ends_with(" buffered=0"), "{line}");
 }
 
+/// `LOGRECORD_PROMTOOL` names Prometheus' own checker if it is not in the path.
+#[test]
+fn prometheus_finds_no_fault_in_the_metrics() {
+    use std::process::{Command, Stdio};
+
+    let program = std::env::var_os("LOGRECORD_PROMTOOL").unwrap_or_else(|| "promtool".into());
+    if let Err(error) = Command::new(&program).arg("--version").output() {
+        testkit::process::skip(&format!("no promtool ({error}): Prometheus did not look at the metrics"));
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let admin = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    write_config(
+        folder.path(),
+        &format!(
+            "[admin]\naddress = \"{admin}\"\n[spool]\npath = \"DIR/spool\"\n\
+             [output.all]\ntype = \"file\"\npath = \"DIR/out\"\n\
+             [output.collector]\ntype = \"otlp\"\nurl = \"http://127.0.0.1:9/\"\n"
+        ),
+    );
+    let server = Server::start_with_config(folder, "DIR/c.toml", 1);
+    send(&server, 0..20);
+    let mut client = TcpStream::connect(server.address("tcp")).unwrap();
+    client.write_all(&frame(b"no record")).unwrap();
+    client.write_all(&frame(b"}(X\x03\0\0\0msgX\x01\0\0\0mX\x01\0\0\0xcos\nsystem\nu.")).unwrap();
+    let metrics = until(|| {
+        let mut stream = TcpStream::connect(admin).unwrap();
+        stream.write_all(format!("GET /metrics HTTP/1.0\r\nhost: {admin}\r\n\r\n").as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (_, metrics) = answer.split_once("\r\n\r\n").unwrap();
+        metrics.contains("logrecord_received_total 22\n").then(|| metrics.to_owned())
+    });
+    let check = |metrics: &str| {
+        let mut checker = Command::new(&program)
+            .args(["check", "metrics"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        checker.stdin.take().unwrap().write_all(metrics.as_bytes()).unwrap();
+        let output = checker.wait_with_output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+    };
+    let (is_sound, said) = check(&metrics);
+    assert!(is_sound && said.is_empty(), "{said}\n{metrics}");
+    // It looks.
+    assert!(!check(&format!("{metrics}logrecord_odd{{ 1\n")).0);
+}
+
 #[cfg(feature = "nats")]
 mod nats {
     use std::time::Duration;
