@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use logrecord::model::Level;
+use logrecord::model::{Level, Style};
 use logrecord::pickle;
 use logrecord::transport::{Endpoint, Error};
 
@@ -274,6 +275,7 @@ pub(crate) struct ServeArgs {
         value_name = "NAME",
         default_value = "",
         hide_default_value = true,
+        requires = "hmac_key",
         help_heading = "Signing"
     )]
     pub(crate) audience: String,
@@ -304,10 +306,10 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "BYTES", value_parser = units::frame_len, default_value = "1MiB", help_heading = "Limits")]
     pub(crate) max_frame: u32,
     /// Most connections of one listener
-    #[arg(long, value_name = "N", default_value_t = 16_384, help_heading = "Limits")]
+    #[arg(long, value_name = "N", value_parser = at_least_one(), default_value = "16384", help_heading = "Limits")]
     pub(crate) max_connections: usize,
     /// Most connections of one peer address [default: no limit]
-    #[arg(long, value_name = "N", help_heading = "Limits")]
+    #[arg(long, value_name = "N", value_parser = at_least_one(), help_heading = "Limits")]
     pub(crate) max_connections_per_peer: Option<usize>,
     /// Close a connection that is silent for this long. A stock SocketHandler loses a record each time
     #[arg(long, value_name = "DUR", value_parser = units::limit, default_value = "off", help_heading = "Limits")]
@@ -602,6 +604,21 @@ pub(crate) enum StyleArg {
     Brace,
     #[value(name = "$")]
     Dollar,
+}
+
+impl From<StyleArg> for Style {
+    fn from(arg: StyleArg) -> Self {
+        match arg {
+            StyleArg::Percent => Self::Percent,
+            StyleArg::Brace => Self::Brace,
+            StyleArg::Dollar => Self::Dollar,
+        }
+    }
+}
+
+/// A limit that lets something through.
+fn at_least_one() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..)
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

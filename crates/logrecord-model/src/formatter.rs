@@ -81,6 +81,14 @@ impl FormatterBuilder {
         self
     }
 
+    /// The format of [`Formatter::text`]. If the formatter is [`safe`](Self::safe), further lines of a message stand
+    /// below its first one, indented.
+    pub fn text(mut self) -> Self {
+        self.style = Style::Percent;
+        self.formatter.indents_message = true;
+        self.format(TEXT_FORMAT)
+    }
+
     /// The style of the format string; `%` when nothing is said.
     pub const fn style(mut self, style: Style) -> Self {
         self.style = style;

@@ -103,3 +103,110 @@ fn a_health_check_is_nothing_to_tell() {
     let (_, seen, _) = server.stop("TERM");
     assert!(!seen.iter().any(|line| line.starts_with("logrecord: ")), "{seen:#?}");
 }
+
+/// Mistaken formats and options, and what they are refused with; those without are harmless.
+const MISTAKES: &[(&[&str], &str)] = &[
+    (&["--format", "%(message)"], "%(message)s"),
+    (&["--format", "%(message"], "%(message)s"),
+    (&["--format", "%(message)z"], "%(message)s"),
+    (&["--format", "%message"], "%(message)s"),
+    (&["--format", "%s"], "%(message)s"),
+    (&["--format", "JSON"], "json"),
+    (&["--format", "{message}"], "--style '{'"),
+    (&["--format", "$message"], "--style '$'"),
+    (&["--format", "%(name)5000000000s%(message)s"], "widths"),
+    (&["--format", "%(message)s%(name)20000s"], "widths"),
+    (&["--style", "{", "--format", "%(message)s"], "--style '%'"),
+    (&["--style", "{", "--format", "$message"], "--style '$'"),
+    (&["--style", "{", "--format", "{message"], "{message}"),
+    (&["--style", "{", "--format", "{message!z}"], "{message}"),
+    (&["--style", "{", "--format", "{}"], "{message}"),
+    (&["--style", "{", "--format", "}"], "{message}"),
+    (&["--style", "{", "--format", "{{message}}"], "{message}"),
+    (&["--style", "{", "--format", "{message!r:>999999999999}"], "widths"),
+    (&["--style", "$", "--format", "%(message)s"], "--style '%'"),
+    (&["--style", "$", "--format", "{message}"], "--style '{'"),
+    (&["--style", "$", "--format", "$"], "$message"),
+    (&["--style", "$", "--format", "${message"], "$message"),
+    (&["--style", "$", "--format", "$(message)s"], "$message"),
+    (&["--style", "x"], "[possible values: %, {, $]"),
+    (&["--format-default", "user"], "NAME=VALUE"),
+    (&["--max-frame", "0"], "0 bytes"),
+    (&["--max-connections", "0"], "1.."),
+    (&["--max-connections-per-peer", "0"], "1.."),
+    (&["--level", "LOUD"], "DEBUG, INFO"),
+    (&["--idle-timeout", "5x"], "ms, s, m, h or d"),
+    (&["--globals", "none"], "describe"),
+    (&["--audience", "central"], "--hmac-key"),
+    (&["--replay-state", "state"], "--hmac-key"),
+    (&["--hmac-key", "file"], "ID=FILE"),
+    (&["--format", "%(asctime)s %s"], ""),
+    (&["--format", "%(message)s %"], ""),
+    (&["--format", "%(message)s%(name)q"], ""),
+    (&["--format", "%(message)*s"], ""),
+    (&["--format", "%(message)d"], ""),
+    (&["--format", "%()s%(a b)s%(message)s"], ""),
+    (&["--format", "%(message)s %(lineno)x %(created)d"], ""),
+    (&["--style", "{", "--format", "{0}"], ""),
+    (&["--style", "{", "--format", "{message:%}"], ""),
+    (&["--style", "{", "--format", "{message.upper}"], ""),
+    (&["--style", "{", "--format", "{message:{name}}"], ""),
+    (&["--format", "text", "--datefmt", "%"], ""),
+    (&["--format", "text", "--datefmt", "%99999999Y"], ""),
+    (&["--format", "json", "--datefmt", "%Q", "--style", "{"], ""),
+    (&["--allow-global", ""], ""),
+];
+
+#[test]
+fn a_mistaken_option_is_refused_with_the_way_out_or_costs_no_message() {
+    for (mistake, way_out) in MISTAKES {
+        let args = [&["--tcp", "127.0.0.1:0"], *mistake].concat();
+        if way_out.is_empty() {
+            let server = Server::start(&args);
+            send(&server, &[record("order placed")]);
+            let line = server.wait_for_output(1).remove(0);
+            assert!(line.contains("order placed") && line.len() < 500, "{mistake:?}: {line}");
+        } else {
+            let output = run(&[&["serve"], args.as_slice()].concat(), b"");
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(said.contains(way_out), "{mistake:?}: {said}");
+            assert_eq!(output.status.code(), Some(2), "{mistake:?}: {said}");
+        }
+    }
+}
+
+#[test]
+fn a_format_that_suits_no_record_is_doubted_at_the_start() {
+    let server = Server::start(&["--tcp", "127.0.0.1:0", "--format", "%(message)s%(name)q"]);
+    assert!(server.seen().iter().any(|line| line.contains("suit no record")), "{:?}", server.seen());
+}
+
+#[test]
+fn further_lines_of_a_message_stand_below_it_in_text() {
+    let server = Server::start(&["--tcp", "127.0.0.1:0", "--format", "text"]);
+    send(&server, &[record("failed\nTraceback:\n  line 1")]);
+    let lines = server.wait_for_output(3);
+    assert!(lines[0].ends_with("INFO     app failed"), "{lines:?}");
+    assert_eq!(lines[1..], ["    Traceback:", "      line 1"]);
+}
+
+#[test]
+fn ten_thousand_names_of_a_hostile_sender_are_a_bounded_report() {
+    const NAMES: usize = 10_000;
+    let server = Server::start(&["--tcp", "127.0.0.1:0"]);
+    let class = |number: usize| format!("cevil{number}\nC{number}\n)R");
+    let every: String = (0..NAMES).map(class).collect();
+    send(&server, &[with_extra(format!("({every}l").as_bytes())]);
+    let records: Vec<_> = (0..NAMES).map(|number| with_extra(class(number).as_bytes())).collect();
+    send(&server, &records);
+    let lines = server.wait_for_output(NAMES + 1);
+    let first: Value = serde_json::from_str(&lines[0]).unwrap();
+    assert_eq!(first["globals"].as_array().unwrap().len(), 33, "{}", first["globals"]);
+    assert_eq!((&first["globals"][32], &first["message"]), (&"...".into(), &"order placed".into()));
+    let (_, seen, _) = server.stop("TERM");
+    assert_eq!(counts(&seen), (10_001, 10_001, 0));
+    let last = seen.last().unwrap();
+    assert_eq!(last.matches("described{").count(), 257, "256 names and `other`");
+    assert!(last.contains(" described{other}="), "{last}");
+    assert!(seen.iter().map(String::len).sum::<usize>() < 100_000 && seen.len() < 400, "{}", seen.len());
+}
