@@ -6,7 +6,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use logrecord_benches::structs::serde_works;
 
 fn serde(c: &mut Criterion) {
-    for (side, mut work) in serde_works().unwrap_or_default() {
+    for (side, mut work) in serde_works(None).unwrap_or_default() {
         c.benchmark_group(work.name.clone()).bench_function(side, |b| b.iter(|| (work.turn)()));
     }
 }

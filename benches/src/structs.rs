@@ -170,8 +170,11 @@ fn shared<'a>(
 /// The formats, in the order of the table; the first is this project's.
 pub const SIDES: [&str; 5] = ["here", "serde_json", "rmp-serde", "ciborium", "serde-pickle"];
 
+/// Works by side.
+pub type Sides = Vec<(&'static str, Work)>;
+
 /// One set: reading and writing it in every format.
-fn set<T>(name: &str, value: &T, sides: &mut Vec<(&'static str, Work)>) -> Result<(), Failure>
+fn set<T>(name: &str, value: &T, sides: &mut Sides) -> Result<(), Failure>
 where
     T: Serialize + for<'de> Deserialize<'de> + Clone + 'static,
 {
@@ -244,14 +247,32 @@ where
     Ok(())
 }
 
-/// All works of serde by side, in the order of the table.
+/// The works of serde by side, in the order of the table; those of one set where `only` names one of its works.
 ///
 /// # Errors
 ///
 /// None that correct codecs give.
-pub fn serde_works() -> Result<Vec<(&'static str, Work)>, Failure> {
+pub fn serde_works(only: Option<&str>) -> Result<Sides, Failure> {
     let mut sides = Vec::new();
-    set("20,000 structs", &users(), &mut sides)?;
+    let wanted = |set: &str| only.is_none_or(|name| name.contains(set));
+    if wanted("20,000 structs") {
+        structs(&mut sides)?;
+    }
+    if wanted("nested document") {
+        set("nested document", &sections(5, 4), &mut sides)?;
+    }
+    if wanted("map of 100,000") {
+        set("map of 100,000", &map(), &mut sides)?;
+    }
+    if wanted("100,000 records") {
+        set("100,000 records", &samples(), &mut sides)?;
+    }
+    Ok(sides)
+}
+
+/// The structs, owned and borrowed.
+fn structs(sides: &mut Sides) -> Result<(), Failure> {
+    set("20,000 structs", &users(), sides)?;
     // What is borrowed has to live as long as the work, which is as long as the program.
     let pickle: &'static [u8] = dumps(&users())?.leak();
     let json: &'static [u8] = serde_json::to_vec(&users())?.leak();
@@ -271,10 +292,7 @@ pub fn serde_works() -> Result<Vec<(&'static str, Work)>, Failure> {
         "rmp-serde",
         work(name(), move || black_box(rmp_serde::from_slice::<Vec<UserRef<'_>>>(black_box(packed))).is_ok()),
     ));
-    set("nested document", &sections(5, 4), &mut sides)?;
-    set("map of 100,000", &map(), &mut sides)?;
-    set("100,000 records", &samples(), &mut sides)?;
-    Ok(sides)
+    Ok(())
 }
 
 /// The pickles that CPython reads beside, by the names of the works.

@@ -118,7 +118,7 @@ fn main() -> Result<(), Failure> {
         });
         line(&work.name, "here", here)?;
     }
-    for (side, mut work) in serde_works()? {
+    for (side, mut work) in serde_works(None)? {
         if !(work.turn)() {
             return Err(format!("{} of {side} does not work", work.name).into());
         }

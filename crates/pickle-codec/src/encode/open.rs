@@ -1,12 +1,13 @@
 //! A container whose items are being written, and where its batches begin and end.
 //!
 //! `left` counts the items that no batch has yet, `run` those left in the batch at hand, so that the test at
-//! each item is one comparison of `run` with 0. A batch is opened when `run` is 0 and items are left:
+//! each item is one comparison of `run` with 0. The first batch is opened at the beginning, the next ones when
+//! `run` is 0 and items are left:
 //!
 //! ```text
 //! a list of 2,001 items      left  run   written
-//!                            2001    0   ]
-//! item 1                     1001  999   (       a batch of 1,000
+//!                            1001 1000   ] (     a batch of 1,000
+//! item 1                     1001  999
 //! item 1,001                    1  999   e (     the next one
 //! item 2,001                    0    0   e (     one item: a mark all the same, because it is not the first batch
 //! end                                    e
@@ -35,16 +36,6 @@ pub(crate) enum Holder {
     Parts,
 }
 
-/// How the batch at hand was opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Batch {
-    None,
-    /// Without a mark: ends with APPEND or SETITEM.
-    Single,
-    /// With a mark, or none needed.
-    Many,
-}
-
 /// One open container.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Open {
@@ -55,7 +46,8 @@ pub(crate) struct Open {
     /// Memo index of the container, or `NO_MEMO`.
     pub(crate) memo: u32,
     pub(crate) shape: Holder,
-    pub(crate) batch: Batch,
+    /// The opcode that ends the batch at hand; 0 if none is open.
+    pub(crate) end: u8,
     /// A batch has been opened before.
     pub(crate) begun: bool,
     /// The last batch was as large as batches get.
@@ -71,17 +63,7 @@ pub(crate) const NO_MEMO: u32 = u32::MAX;
 
 impl Open {
     pub(crate) const fn new(shape: Holder, left: u64, memo: u32) -> Self {
-        Self {
-            left,
-            run: 0,
-            memo,
-            shape,
-            batch: Batch::None,
-            begun: false,
-            full: false,
-            arity: 0,
-            hashed: false,
-        }
+        Self { left, run: 0, memo, shape, end: 0, begun: false, full: false, arity: 0, hashed: false }
     }
 
     pub(crate) const fn root() -> Self {

@@ -95,12 +95,18 @@ pub struct Scratch {
     pub(crate) stage: Vec<u8>,
     pub(crate) open: Vec<super::open::Open>,
     pub(crate) singles: super::singles::Singles,
+    pub(crate) names: super::names::Names,
 }
 
 impl Scratch {
     /// Empty scratch memory; it grows when it is used.
     #[must_use]
     pub const fn new() -> Self {
-        Self { stage: Vec::new(), open: Vec::new(), singles: super::singles::Singles::new() }
+        Self {
+            stage: Vec::new(),
+            open: Vec::new(),
+            singles: super::singles::Singles::new(),
+            names: super::names::Names::new(),
+        }
     }
 }

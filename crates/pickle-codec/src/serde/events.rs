@@ -11,6 +11,10 @@ pub(super) trait Events {
     fn float(&mut self, value: f64) -> Result<()>;
     /// Text that is valid WTF-8.
     fn text(&mut self, bytes: &[u8]) -> Result<()>;
+    /// The name of a field or variant of a Rust type.
+    fn identifier(&mut self, name: &'static str) -> Result<()> {
+        self.text(name.as_bytes())
+    }
     fn bytes(&mut self, bytes: &[u8]) -> Result<()>;
     fn bytearray(&mut self, bytes: &[u8]) -> Result<()>;
     /// A value as a pickle of its own.

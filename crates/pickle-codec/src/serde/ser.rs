@@ -51,6 +51,9 @@ pub(crate) mod token {
 /// | enums, as in `serde_json` | str for a variant alone, else a dict from its name to its contents |
 /// | [`Value`](crate::Value) | itself, exactly |
 ///
+/// The names of fields and variants are one object for each spelling, as the names of attributes are in
+/// Python: where there is a memo, the second time they are a GET.
+///
 /// # Errors
 /// `data` if a sequence does not keep its announced length, and serde's own messages; else as
 /// [`Encoder`]'s events.
@@ -133,6 +136,11 @@ impl<'x, S: Sink<'x>> Events for Writer<'x, S> {
         self.text(bytes)
     }
 
+    #[inline]
+    fn identifier(&mut self, name: &'static str) -> Result<()> {
+        self.identifier(name)
+    }
+
     fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
         self.bytes(bytes)
     }
@@ -192,9 +200,9 @@ impl<'e, E: Events> Ser<'e, E> {
     }
 
     /// `{variant: ...`, of which the contents are still to come.
-    fn begin_variant(&mut self, variant: &str) -> Result<()> {
+    fn begin_variant(&mut self, variant: &'static str) -> Result<()> {
         self.events.begin(Container::Dict, 1)?;
-        self.events.text(variant.as_bytes())
+        self.events.identifier(variant)
     }
 
     fn compound(self, shape: Container, len: Option<usize>, variant: bool) -> Result<Compound<'e, E>> {
@@ -318,7 +326,7 @@ impl<'e, E: Events> Serializer for Ser<'e, E> {
     }
 
     fn serialize_unit_variant(self, _name: &'static str, _index: u32, variant: &'static str) -> Result<()> {
-        self.events.text(variant.as_bytes())
+        self.events.identifier(variant)
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
@@ -424,7 +432,7 @@ impl<E: Events> Compound<'_, E> {
     }
 
     fn field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<()> {
-        self.events.text(key.as_bytes())?;
+        self.events.identifier(key)?;
         value.serialize(Ser::new(self.events))
     }
 

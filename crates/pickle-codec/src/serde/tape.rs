@@ -11,6 +11,7 @@ enum Event {
     Bool(bool),
     Int(i64),
     Float(f64),
+    Identifier(&'static str),
     /// The next so many bytes of the payload.
     Payload(Payload, usize),
     Begin(Container, usize),
@@ -52,6 +53,7 @@ impl Tape {
                 Event::Bool(value) => target.bool(value)?,
                 Event::Int(value) => target.int(value)?,
                 Event::Float(value) => target.float(value)?,
+                Event::Identifier(name) => target.identifier(name)?,
                 Event::Begin(shape, len) => target.begin(shape, len)?,
                 Event::End => target.end()?,
                 Event::Payload(payload, len) => {
@@ -95,6 +97,10 @@ impl Events for Tape {
 
     fn text(&mut self, bytes: &[u8]) -> Result<()> {
         self.keep(Payload::Text, bytes)
+    }
+
+    fn identifier(&mut self, name: &'static str) -> Result<()> {
+        self.record(Event::Identifier(name))
     }
 
     fn bytes(&mut self, bytes: &[u8]) -> Result<()> {

@@ -230,3 +230,63 @@ fn keys_are_what_python_can_hash() {
     let set: BTreeSet<(u8, u8)> = BTreeSet::from([(1, 2)]);
     assert_eq!(shown(&set), "[(1, 2)]");
 }
+
+#[derive(Serialize)]
+struct Job {
+    id: u8,
+    name: &'static str,
+    state: State,
+}
+
+#[derive(Serialize)]
+enum State {
+    Busy,
+}
+
+/// What CPython writes for the attributes of two instances, whose names exist once, and an interned value.
+#[test]
+fn names_of_fields_and_variants_are_written_once() {
+    let jobs = [1, 2].map(|id| Job { id, name: ["n1", "n2"][usize::from(id - 1)], state: State::Busy });
+    let rows: [&[u8]; 6] = [
+        b"(lp0\n(dp1\nVid\np2\nI1\nsVname\np3\nVn1\np4\nsVstate\np5\nVBusy\np6\nsa(dp7\ng2\nI2\nsg3\nVn2\np8\nsg5\ng6\nsa.",
+        b"]q\x00(}q\x01(X\x02\x00\x00\x00idq\x02K\x01X\x04\x00\x00\x00nameq\x03X\x02\x00\x00\x00n1q\x04X\x05\x00\x00\x00stateq\x05X\x04\x00\x00\x00Busyq\x06u}q\x07(h\x02K\x02h\x03X\x02\x00\x00\x00n2q\x08h\x05h\x06ue.",
+        b"\x80\x02]q\x00(}q\x01(X\x02\x00\x00\x00idq\x02K\x01X\x04\x00\x00\x00nameq\x03X\x02\x00\x00\x00n1q\x04X\x05\x00\x00\x00stateq\x05X\x04\x00\x00\x00Busyq\x06u}q\x07(h\x02K\x02h\x03X\x02\x00\x00\x00n2q\x08h\x05h\x06ue.",
+        b"\x80\x03]q\x00(}q\x01(X\x02\x00\x00\x00idq\x02K\x01X\x04\x00\x00\x00nameq\x03X\x02\x00\x00\x00n1q\x04X\x05\x00\x00\x00stateq\x05X\x04\x00\x00\x00Busyq\x06u}q\x07(h\x02K\x02h\x03X\x02\x00\x00\x00n2q\x08h\x05h\x06ue.",
+        b"\x80\x04\x95>\x00\x00\x00\x00\x00\x00\x00]\x94(}\x94(\x8c\x02id\x94K\x01\x8c\x04name\x94\x8c\x02n1\x94\x8c\x05state\x94\x8c\x04Busy\x94u}\x94(h\x02K\x02h\x03\x8c\x02n2\x94h\x05h\x06ue.",
+        b"\x80\x05\x95>\x00\x00\x00\x00\x00\x00\x00]\x94(}\x94(\x8c\x02id\x94K\x01\x8c\x04name\x94\x8c\x02n1\x94\x8c\x05state\x94\x8c\x04Busy\x94u}\x94(h\x02K\x02h\x03\x8c\x02n2\x94h\x05h\x06ue.",
+    ];
+    for (protocol, expected) in Protocol::ALL.into_iter().zip(rows) {
+        let pickle = to_vec(&jobs.as_slice(), protocol).unwrap();
+        assert_eq!(pickle.escape_ascii().to_string(), expected.escape_ascii().to_string());
+        // The tape of a sequence without a length says the same.
+        let held = to_vec(&Iterated(&jobs), protocol).unwrap();
+        assert_eq!(held, pickle);
+        // Without a memo there is nothing to come back to.
+        let mut encoder = Encoder::new(Vec::new(), protocol).without_memo();
+        encoder.serialize(&jobs.as_slice()).unwrap();
+        let value = Value::from_slice(&encoder.finish().unwrap()).unwrap().into_owned();
+        assert_eq!(value, Value::from_slice(&pickle).unwrap());
+    }
+    // A name of one character is the text that CPython has only once, as a value too.
+    let pickle = to_vec(&(OneField { x: "x" }, "x"), Protocol::V2).unwrap();
+    assert_eq!(pickle, b"\x80\x02}q\x00X\x01\x00\x00\x00xq\x01h\x01sh\x01\x86q\x02.");
+}
+
+#[derive(Serialize)]
+struct OneField {
+    x: &'static str,
+}
+
+/// A sequence that does not say how long it is.
+struct Iterated<'j>(&'j [Job]);
+
+impl Serialize for Iterated<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeSeq;
+        let mut seq = serializer.serialize_seq(None)?;
+        for job in self.0 {
+            seq.serialize_element(job)?;
+        }
+        seq.end()
+    }
+}

@@ -52,9 +52,14 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         self.empty_list();
         open.memo = self.last;
         self.push(open);
+        // The mark of the first batch; nothing can come between this and the first item.
+        if len > 0 {
+            self.next_batch();
+        }
         Ok(())
     }
 
+    #[inline]
     fn empty_list(&mut self) {
         if self.style == Style::Text {
             self.emit(*b"(l");
@@ -75,9 +80,13 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         self.put();
         open.memo = self.last;
         self.push(open);
+        if len > 0 {
+            self.next_batch();
+        }
         Ok(())
     }
 
+    #[inline]
     pub(crate) fn begin_tuple(&mut self, len: usize) -> Result<()> {
         let mut open = self.begin(Holder::Tuple, len, 1)?;
         open.arity = u8::try_from(len).unwrap_or(4).min(4);
@@ -88,6 +97,9 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         }
         self.last = NO_MEMO;
         self.push(open);
+        if len > 0 {
+            self.next_batch();
+        }
         Ok(())
     }
 
@@ -141,7 +153,14 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
     }
 
     /// The end of the innermost container.
+    #[inline]
     pub(crate) fn end(&mut self) -> Result<()> {
+        let Open { left, run, shape, full, .. } = self.top;
+        if left == 0 && run == 0 && !full && matches!(shape, Holder::List | Holder::Dict) {
+            self.close_batch();
+            self.last = self.pop().memo;
+            return Ok(());
+        }
         self.end_as(None)
     }
 

@@ -37,7 +37,8 @@ mod scalar;
 use alloc::vec::Vec;
 
 use super::literal::Decimal;
-use super::open::{BATCH, Batch, Holder, NO_MEMO, Open};
+use super::names::Names;
+use super::open::{BATCH, Holder, NO_MEMO, Open};
 use super::singles::{Single, Singles};
 use super::sink::{Nowhere, Scratch, Sink};
 use crate::wire::error::{Error, ErrorKind, Result};
@@ -87,6 +88,7 @@ pub(crate) struct Writer<'v, S> {
     top: Open,
     open: Vec<Open>,
     singles: Singles,
+    names: Names,
 }
 
 #[cold]
@@ -97,9 +99,10 @@ fn misuse(text: &str) -> Error {
 
 impl<'v, S: Sink<'v>> Writer<'v, S> {
     pub(crate) fn new(sink: S, protocol: Protocol, share_from: usize, scratch: Scratch) -> Self {
-        let Scratch { stage, mut open, mut singles } = scratch;
+        let Scratch { stage, mut open, mut singles, mut names } = scratch;
         open.clear();
         singles.clear();
+        names.clear();
         let mut writer = Self {
             sink,
             stage,
@@ -122,6 +125,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
             top: Open::root(),
             open,
             singles,
+            names,
         };
         if matches!(protocol, Protocol::V2 | Protocol::V3) {
             writer.emit([0x80, protocol.get()]);
@@ -147,7 +151,8 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         if let Some(kind) = self.broken {
             return Err(Error::plain(kind));
         }
-        Ok((self.sink, Scratch { stage: self.stage, open: self.open, singles: self.singles }))
+        let Self { sink, stage, open, singles, names, .. } = self;
+        Ok((sink, Scratch { stage, open, singles, names }))
     }
 
     pub(crate) const fn protocol(&self) -> Protocol {
@@ -174,10 +179,20 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
 
     #[inline]
     pub(crate) fn emit<const N: usize>(&mut self, bytes: [u8; N]) {
-        if let Some(place) = self.room(N).first_chunk_mut::<N>() {
-            *place = bytes;
-            self.pos += N;
+        match self.stage.get_mut(self.pos..).and_then(<[u8]>::first_chunk_mut) {
+            Some(place) => {
+                *place = bytes;
+                self.pos += N;
+            }
+            None => self.emit_grown(&bytes),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn emit_grown(&mut self, bytes: &[u8]) {
+        self.grow(bytes.len());
+        self.emit_slice(bytes);
     }
 
     #[inline]
@@ -250,57 +265,59 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
             });
         }
         self.close_batch();
+        self.next_batch();
+        Ok(())
+    }
+
+    /// Opens a batch of what is left, of which there is something.
+    #[inline]
+    fn next_batch(&mut self) {
         let (unit, iterated) = match self.top.shape {
             Holder::List | Holder::CalledSet | Holder::CalledFrozenSet => (1, false),
             Holder::Items => (1, true),
             Holder::Dict => (2, false),
             Holder::Pairs => (2, true),
             Holder::Set => {
-                self.open_batch(1);
-                return Ok(());
+                self.open_batch(1, 0x90);
+                return;
             }
             Holder::Root | Holder::FrozenSet | Holder::Tuple | Holder::Parts => {
                 let run = u32::try_from(self.top.left).unwrap_or(u32::MAX);
                 self.top.run = run;
                 self.top.left -= u64::from(run);
-                return Ok(());
+                return;
             }
         };
         let alone = self.top.left == u64::from(unit) && (iterated || !self.top.begun);
         if self.style == Style::Text || alone {
             self.top.run = unit;
             self.top.left -= u64::from(unit);
-            self.top.batch = Batch::Single;
+            self.top.end = if unit == 2 { b's' } else { b'a' };
             self.top.full = false;
             self.top.begun = true;
         } else {
-            self.open_batch(unit);
+            self.open_batch(unit, if unit == 2 { b'u' } else { b'e' });
         }
-        Ok(())
     }
 
-    fn open_batch(&mut self, unit: u32) {
+    #[inline]
+    fn open_batch(&mut self, unit: u32, end: u8) {
         let most = BATCH * unit;
         let run = u32::try_from(self.top.left).unwrap_or(u32::MAX).min(most);
         self.top.run = run;
         self.top.left -= u64::from(run);
-        self.top.batch = Batch::Many;
+        self.top.end = end;
         self.top.full = run == most;
         self.top.begun = true;
         self.emit(*b"(");
     }
 
+    #[inline]
     fn close_batch(&mut self) {
-        let batch = core::mem::replace(&mut self.top.batch, Batch::None);
-        let code = match (self.top.shape, batch) {
-            (_, Batch::None) => return,
-            (Holder::Dict | Holder::Pairs, Batch::Single) => b's',
-            (Holder::Dict | Holder::Pairs, Batch::Many) => b'u',
-            (Holder::Set, _) => 0x90,
-            (_, Batch::Single) => b'a',
-            (_, Batch::Many) => b'e',
-        };
-        self.emit([code]);
+        match core::mem::take(&mut self.top.end) {
+            0 => {}
+            code => self.emit([code]),
+        }
     }
 
     #[inline]
@@ -308,6 +325,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         self.open.push(core::mem::replace(&mut self.top, open));
     }
 
+    #[inline]
     pub(crate) fn pop(&mut self) -> Open {
         let below = self.open.pop().unwrap_or(Open::root());
         core::mem::replace(&mut self.top, below)

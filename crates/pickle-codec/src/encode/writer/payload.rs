@@ -35,6 +35,26 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         if done { Ok(()) } else { self.other_text(bytes) }
     }
 
+    /// The name of a field or variant of a Rust type.
+    #[cfg(feature = "serde")]
+    #[inline]
+    pub(crate) fn identifier(&mut self, name: &'static str) -> Result<()> {
+        let Some(index) = self.names.get(name) else { return self.new_identifier(name) };
+        self.item()?;
+        self.get_opcode(index);
+        Ok(())
+    }
+
+    #[cfg(feature = "serde")]
+    #[inline(never)]
+    fn new_identifier(&mut self, name: &'static str) -> Result<()> {
+        self.text(name.as_bytes())?;
+        if self.last != NO_MEMO {
+            self.names.insert(name, self.last);
+        }
+        Ok(())
+    }
+
     #[cold]
     #[inline(never)]
     fn other_text(&mut self, bytes: &[u8]) -> Result<()> {
