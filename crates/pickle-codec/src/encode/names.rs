@@ -7,8 +7,9 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// The memo index of each name that has been written: a table with open addressing, a power of two of slots, at
-/// most half of them taken, made when the first name is written.
+/// The memo index of each name that has been written, by its address: a table with open addressing, a power of two
+/// of slots, at most half of them taken, made when the first name is written. A name that the program has at two
+/// addresses is found by its text the first time, so that the pickle does not depend on how it was linked.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     slots: Vec<Slot>,
@@ -38,15 +39,21 @@ impl Names {
         let mut at = hash(name);
         loop {
             let (known, index) = (*self.slots.get(at & mask)?)?;
-            // Nearly always it is the same constant of the program.
-            if core::ptr::eq(known, name) || known == name {
+            if core::ptr::eq(known, name) {
                 return Some(index);
             }
             at = at.wrapping_add(1);
         }
     }
 
-    /// Adds a name that is not in the table.
+    /// The memo index of the same text at another address, which is known by this one as well from now on.
+    pub(crate) fn adopt(&mut self, name: &'static str) -> Option<u32> {
+        let (_, index) = *self.slots.iter().flatten().find(|(known, _)| *known == name)?;
+        self.insert(name, index);
+        Some(index)
+    }
+
+    /// Adds a name whose address is not in the table.
     pub(crate) fn insert(&mut self, name: &'static str, index: u32) {
         if self.len * 2 >= self.slots.len() {
             let slots = vec![None; (self.slots.len() * 2).max(FIRST_SLOTS)];
@@ -71,19 +78,11 @@ impl Names {
     }
 }
 
-/// Mixes the length and the last eight bytes, by which the names of one type nearly always differ.
+/// Constants of a program stand close together, so the product takes all bits of the address into account.
 #[inline]
 #[allow(clippy::as_conversions, clippy::cast_possible_truncation, reason = "any bits of the product do")]
-fn hash(name: &str) -> usize {
-    let bytes = name.as_bytes();
-    let word = if let Some(tail) = bytes.last_chunk::<8>() {
-        u64::from_le_bytes(*tail)
-    } else if let (Some(head), Some(tail)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
-        u64::from(u32::from_le_bytes(*head)) << 32 | u64::from(u32::from_le_bytes(*tail))
-    } else {
-        bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte))
-    };
-    ((word ^ bytes.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize
+fn hash(name: &'static str) -> usize {
+    ((name.as_ptr().addr() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize
 }
 
 #[cfg(test)]
@@ -95,17 +94,22 @@ mod tests {
 
     #[test]
     fn names_are_told_apart_by_their_text() {
+        let leak = |index: u32| -> &'static str { Box::leak(format!("name {index}").into_boxed_str()) };
         let mut names = Names::new();
-        for index in 0..1_000 {
-            let name: &'static str = Box::leak(format!("{index}").into_boxed_str());
-            assert_eq!(names.get(name), None, "{name}");
+        let first: [&'static str; 300] = core::array::from_fn(|index| leak(index as u32));
+        for (name, index) in first.into_iter().zip(0..) {
+            assert_eq!((names.get(name), names.adopt(name)), (None, None), "{name}");
             names.insert(name, index);
         }
-        // The same text is the same name, wherever it stands.
-        for index in 0..1_000 {
-            assert_eq!(names.get(Box::leak(format!("{index}").into_boxed_str())), Some(index));
+        for (name, index) in first.into_iter().zip(0..) {
+            assert_eq!(names.get(name), Some(index));
+            let other = leak(index);
+            assert_eq!((names.get(other), names.adopt(other)), (None, Some(index)));
+            assert_eq!(names.get(other), Some(index));
+            // What begins at the same address is another name.
+            assert_eq!(names.get(&name[..4]), None);
         }
         names.clear();
-        assert_eq!(names.get("7"), None);
+        assert_eq!(names.get(first[7]), None);
     }
 }

@@ -54,7 +54,7 @@ pub(crate) struct Open {
     pub(crate) full: bool,
     /// Items of a tuple, 4 standing for more.
     pub(crate) arity: u8,
-    /// It is a part of a key or of a member of a set, so that what it holds has to be hashable.
+    /// It is a set, or a part of a key or of a member of a set, so that what it holds has to be hashable.
     pub(crate) hashed: bool,
 }
 

@@ -72,8 +72,10 @@ fn every_way_out_and_in_agrees() {
         let options = DecodeOptions::new().globals(Globals::Known);
         let pickle = to_vec(&value, protocol).unwrap();
         assert_eq!(Value::from_slice_with(&pickle, &options).unwrap(), held);
-        assert_eq!(held.to_vec(protocol).unwrap(), pickle);
-        assert_eq!(to_vec(&held, protocol).unwrap(), pickle);
+        // Only what knows a type knows which texts are names, which are written once; what they say is the same.
+        let read = |pickle: Vec<u8>| Value::from_slice_with(&pickle, &options).unwrap().into_owned();
+        assert_eq!(read(held.to_vec(protocol).unwrap()), held);
+        assert_eq!(read(to_vec(&held, protocol).unwrap()), held);
         let mut encoder = Encoder::new(Vec::new(), protocol);
         value.serialize(&mut encoder).unwrap();
         assert_eq!(encoder.finish().unwrap(), pickle);
@@ -84,7 +86,7 @@ fn every_way_out_and_in_agrees() {
         // A document and its copy are serialized as what they are.
         let mut decoder = Decoder::with_options(options.clone());
         let document = decoder.decode(&pickle).unwrap();
-        assert_eq!(to_vec(&document, protocol).unwrap(), pickle);
+        assert_eq!(read(to_vec(&document, protocol).unwrap()), held);
         assert_eq!(to_value(&document).unwrap(), held);
         let owned = document.clone().into_owned().unwrap();
         assert_eq!(owned.to_value().unwrap(), held);

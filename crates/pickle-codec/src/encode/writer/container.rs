@@ -8,8 +8,8 @@
 //! Below protocol 4 sets are calls (`set([...])`): the container on top is then the list in that call, and its
 //! end writes the rest of the call.
 
-use super::{Style, Writer, misuse};
-use crate::encode::open::{Holder, NO_MEMO, Open};
+use super::{FRAME_TARGET, Style, Writer, misuse};
+use crate::encode::open::{BATCH, Holder, NO_MEMO, Open};
 use crate::encode::singles::OwnName;
 use crate::encode::sink::Sink;
 use crate::wire::error::{Error, ErrorKind, Result};
@@ -19,12 +19,8 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
     /// Whether the next item has to be hashable.
     #[inline]
     const fn is_hashed(&self) -> bool {
-        match self.top.shape {
-            // Keys and values take turns, and no batch ends between the two.
-            Holder::Dict => self.top.run.is_multiple_of(2),
-            Holder::Set | Holder::FrozenSet | Holder::CalledSet | Holder::CalledFrozenSet => true,
-            _ => self.top.hashed,
-        }
+        // Keys and values take turns, and no batch ends between the two.
+        self.top.hashed || (matches!(self.top.shape, Holder::Dict) && self.top.run.is_multiple_of(2))
     }
 
     /// Refuses what Python cannot hash where it would have to: nobody could read the pickle.
@@ -42,12 +38,39 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         let left = (len as u64).checked_mul(unit).ok_or_else(|| Error::plain(ErrorKind::Budget))?;
         self.item()?;
         let mut open = Open::new(shape, left, NO_MEMO);
-        open.hashed = hashed;
+        open.hashed = hashed || matches!(shape, Holder::Set | Holder::FrozenSet);
         Ok(open)
+    }
+
+    /// The beginning of a list or dict of one batch with a mark, where it is an item in the middle of a batch, in
+    /// protocols 4 and 5, in a frame that is not full. Tells whether it was that; else nothing has happened.
+    #[inline]
+    fn begin_short(&mut self, shape: Holder, codes: [u8; 3], end: u8, len: usize) -> bool {
+        let index = self.memo;
+        let unit = if matches!(shape, Holder::Dict) { 2 } else { 1 };
+        let Some(run) = u32::try_from(len).ok().filter(|len| (2..BATCH).contains(len)) else { return false };
+        if self.style != Style::Framed
+            || !self.memoize
+            || self.top.run == 0
+            || index >= NO_MEMO - 1
+            || self.pos + self.hole_bytes >= FRAME_TARGET
+            || self.is_hashed()
+        {
+            return false;
+        }
+        self.top.run -= 1;
+        self.emit(codes);
+        self.last = index;
+        self.memo = index + 1;
+        self.push(Open { run: run * unit, end, begun: true, ..Open::new(shape, 0, index) });
+        true
     }
 
     #[inline]
     pub(crate) fn begin_list(&mut self, len: usize) -> Result<()> {
+        if self.begin_short(Holder::List, [b']', 0x94, b'('], b'e', len) {
+            return Ok(());
+        }
         let mut open = self.begin(Holder::List, len, 1)?;
         self.empty_list();
         open.memo = self.last;
@@ -71,6 +94,9 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
 
     #[inline]
     pub(crate) fn begin_dict(&mut self, len: usize) -> Result<()> {
+        if self.begin_short(Holder::Dict, [b'}', 0x94, b'('], b'u', len) {
+            return Ok(());
+        }
         let mut open = self.begin(Holder::Dict, len, 2)?;
         if self.style == Style::Text {
             self.emit(*b"(d");

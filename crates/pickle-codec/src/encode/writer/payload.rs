@@ -41,13 +41,22 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
     pub(crate) fn identifier(&mut self, name: &'static str) -> Result<()> {
         let Some(index) = self.names.get(name) else { return self.new_identifier(name) };
         self.item()?;
-        self.get_opcode(index);
+        match u8::try_from(index) {
+            Ok(low) if self.style != Style::Text => {
+                self.emit([b'h', low]);
+                self.last = index;
+            }
+            _ => self.get_opcode(index),
+        }
         Ok(())
     }
 
     #[cfg(feature = "serde")]
     #[inline(never)]
     fn new_identifier(&mut self, name: &'static str) -> Result<()> {
+        if let Some(index) = self.names.adopt(name) {
+            return self.get(index);
+        }
         self.text(name.as_bytes())?;
         if self.last != NO_MEMO {
             self.names.insert(name, self.last);
