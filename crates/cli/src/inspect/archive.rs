@@ -11,8 +11,8 @@ use std::rc::Rc;
 use logrecord::pickle::inspect::Verdict;
 
 use super::magic::{Kind, LOOK, kind};
-use super::read;
 use super::report::Report;
+use super::{read, source};
 
 /// Containers in containers that are looked into.
 const MAX_DEPTH: usize = 8;
@@ -68,7 +68,7 @@ pub(super) fn from_file(
     if kind(start) == Some(Kind::Zip) && search.report.named() == before {
         // A file can be both: a zip archive is read from its end, a pickle from its beginning.
         (&mut &*file).rewind()?;
-        let (seen, _) = read(Vec::new(), file, search.report)?;
+        let (seen, _) = read(Vec::new(), file, false, search.report)?;
         if seen.iter().any(|seen| seen.names.iter().any(|name| name.name != "PERSID")) {
             search.report.pickles(name, &seen, None, false)?;
         }
@@ -226,12 +226,12 @@ impl Search<'_, '_> {
             let reader: Box<dyn Read + '_> = Box::new(reader);
             return self.kept(name, start, reader, depth + 1);
         }
-        let (seen, kept) = read(start, reader, self.report)?;
+        let (seen, kept) = read(start, reader, self.report.lists(), self.report)?;
         if !is_named && seen.iter().all(|seen| seen.verdict == Verdict::NotAPickle) {
             self.report.passed_over();
             return Ok(());
         }
-        self.report.pickles(name, &seen, kept.as_deref(), is_named)
+        self.report.pickles(name, &seen, source(kept), is_named)
     }
 
     /// An array of objects is a header and a pickle; other arrays have none.
@@ -250,7 +250,22 @@ impl Search<'_, '_> {
             self.report.passed_over();
             return Ok(());
         }
-        let (seen, kept) = read(Vec::new(), file, self.report)?;
-        self.report.pickles(name, &seen, kept.as_deref(), true)
+        let (seen, kept) = read(Vec::new(), file, self.report.lists(), self.report)?;
+        self.report.pickles(name, &seen, source(kept), true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bomb_ends_where_the_bound_of_expanded_bytes_is_passed() {
+        let left = Left { members: Rc::new(Cell::new(1)), bytes: Rc::new(Cell::new(1000)) };
+        let mut first = Bounded { inner: io::repeat(0).take(900), left: left.clone() };
+        assert_eq!(io::copy(&mut first, &mut io::sink()).unwrap(), 900);
+        let mut second = Bounded { inner: io::repeat(0), left };
+        let error = io::copy(&mut second, &mut io::sink()).unwrap_err();
+        assert!(error.to_string().contains("more than 4 GiB"), "{error}");
     }
 }

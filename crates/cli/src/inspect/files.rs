@@ -4,19 +4,18 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::Path;
 
-use super::read;
 use super::report::Report;
-use super::{archive, magic};
+use super::{Source, archive, magic, read, source};
 use crate::exit::Failure;
 use anyhow::Context as _;
 
 /// Folders in folders that are entered at most.
 const MAX_DEPTH: usize = 64;
 
-/// Looks into a path that was named.
-pub(super) fn path(path: &Path, report: &mut Report<'_>) -> anyhow::Result<()> {
+/// Looks into a path that was named; the only one is listed, if it is a bare pickle.
+pub(super) fn path(path: &Path, is_only: bool, report: &mut Report<'_>) -> anyhow::Result<()> {
     if path == Path::new("-") {
-        return file_like("-", std::io::stdin().lock(), None, report);
+        return file_like("-", std::io::stdin().lock(), None, is_only, report);
     }
     let metadata = fs::metadata(path)
         .with_context(|| format!("{}", path.display()))
@@ -28,7 +27,7 @@ pub(super) fn path(path: &Path, report: &mut Report<'_>) -> anyhow::Result<()> {
         .with_context(|| format!("{}", path.display()))
         .context(Failure::unavailable("cannot open the input"))?;
     let regular = metadata.is_file().then(|| path.to_path_buf());
-    file_like(&path.display().to_string(), file, regular.as_deref(), report)
+    file_like(&path.display().to_string(), file, regular.as_deref(), is_only, report)
 }
 
 /// Looks into a folder, in the order of its names. Links to folders are not followed, or there would be loops; what is
@@ -51,7 +50,8 @@ fn folder(path: &Path, depth: usize, report: &mut Report<'_>) -> anyhow::Result<
         } else if fs::metadata(&path).is_ok_and(|metadata| metadata.is_file()) {
             match File::open(&path) {
                 Ok(file) => {
-                    let found = report.within_folder(|report| file_like(&name, file, Some(&path), report));
+                    let found =
+                        report.within_folder(|report| file_like(&name, file, Some(&path), false, report));
                     if let Err(error) = found {
                         report.problem(&name, &format!("{error:#}"))?;
                     }
@@ -68,18 +68,30 @@ fn file_like(
     name: &str,
     mut reader: impl std::io::Read,
     regular: Option<&Path>,
+    is_only: bool,
     report: &mut Report<'_>,
 ) -> anyhow::Result<()> {
     let mut start = Vec::new();
     reader.by_ref().take(magic::LOOK).read_to_end(&mut start).context(super::READ)?;
     report.file();
-    if magic::kind(&start).is_some() {
-        return match regular {
-            Some(path) => archive::from_file(name, &start, &File::open(path)?, report),
-            None => archive::from_memory(name, start, reader, report),
-        };
+    if let Some(kind) = magic::kind(&start) {
+        let before = report.lines();
+        match regular {
+            Some(path) => archive::from_file(name, &start, &File::open(path)?, report)?,
+            None => archive::from_memory(name, start, reader, report)?,
+        }
+        return if report.lines() == before { report.no_pickle(name, kind) } else { Ok(()) };
     }
     let head = start.clone();
-    let (seen, kept) = read(start, reader, report)?;
-    report.pickles_of(name, &head, &seen, kept.as_deref())
+    let lists = report.lists() || is_only && report.is_text();
+    let (seen, kept) = read(start, reader, lists && regular.is_none(), report)?;
+    let source = match regular.filter(|_| lists) {
+        Some(path) => Some(Box::new(File::open(path)?) as Box<dyn Source>),
+        None => source(kept),
+    };
+    if is_only {
+        report.bare(&head, &seen, source, true)
+    } else {
+        report.pickles_of(name, &head, &seen, source)
+    }
 }

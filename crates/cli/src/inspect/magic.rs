@@ -65,6 +65,12 @@ pub(super) fn known_magic(start: &[u8]) -> Option<&'static str> {
     ];
     let known = KNOWN.iter().find(|(magic, _)| start.starts_with(magic)).map(|(_, what)| *what);
     let is_text = || start.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace());
+    let framed = matches!(
+        start,
+        [0, _, _, _, 0x80, 0..=5, ..]
+            | [0, _, _, _, b'}' | b']' | b'(', b'q' | b'(' | b'd' | b'l' | b't', ..]
+    );
+    let known = known.or_else(|| framed.then_some("frames, it seems: try --input frames"));
     known.or_else(|| (!start.is_empty() && is_text()).then_some("text"))
 }
 

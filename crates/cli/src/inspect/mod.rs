@@ -9,13 +9,13 @@ mod files;
 mod magic;
 mod report;
 
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Cursor, Read, Seek};
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use logrecord::frame::FrameReader;
-use logrecord::pickle::inspect::{Inspection, Inspector, inspect};
+use logrecord::pickle::inspect::{Inspection, Inspector};
 
 use crate::args::{InputArg, InspectArgs};
 use crate::exit::Failure;
@@ -23,28 +23,46 @@ use crate::input;
 
 use report::Report;
 
-/// A pickle up to this size is kept in memory for its listing; a longer one is only judged.
+/// A pickle that cannot be read again from its file is kept in memory for its listing up to this size; a longer one is
+/// only judged.
 const MAX_LISTED: usize = 256 << 20;
 
 /// How much is read at a time.
 const BUFFER: usize = 256 << 10;
 
+/// What a listing is read from, where the pickle begins.
+trait Source: Read + Seek {}
+
+impl<T: Read + Seek> Source for T {}
+
 /// Looks into every path.
 pub(crate) fn run(args: &InspectArgs) -> anyhow::Result<ExitCode> {
     let mut report = Report::new(args);
-    match (&args.paths[..], args.input) {
-        ([path], _) if !path.is_dir() => one(path, args, &mut report)?,
-        (paths, InputArg::Pickle) => {
-            for path in paths {
-                files::path(path, &mut report)?;
-            }
-        }
-        (paths, _) => {
-            for path in paths {
+    let is_only = matches!(&args.paths[..], [path] if !path.is_dir());
+    for path in &args.paths {
+        match args.input {
+            InputArg::Pickle => files::path(path, is_only, &mut report)?,
+            input => {
                 let name = path.display().to_string();
-                each_pickle(path, args.input, &mut |pickle| {
-                    report.pickles(&name, &inspect(pickle), Some(pickle), true)
+                let name = (!is_only).then_some(name.as_str());
+                // The first one is listed if it is the only one.
+                let mut first = None;
+                let mut count = 0;
+                each_pickle(path, input, &mut |pickle| {
+                    count += 1;
+                    match first.take() {
+                        None if count == 1 => first = Some(pickle.to_vec()),
+                        None => report.named_or_bare(name, pickle, false)?,
+                        Some(earlier) => {
+                            report.named_or_bare(name, &earlier, false)?;
+                            report.named_or_bare(name, pickle, false)?;
+                        }
+                    }
+                    Ok(())
                 })?;
+                if let Some(only) = first {
+                    report.named_or_bare(name, &only, true)?;
+                }
                 report.file();
             }
         }
@@ -52,52 +70,17 @@ pub(crate) fn run(args: &InspectArgs) -> anyhow::Result<ExitCode> {
     report.finish()
 }
 
-/// One file: a bare pickle is listed.
-fn one(path: &Path, args: &InspectArgs, report: &mut Report<'_>) -> anyhow::Result<()> {
-    if args.input != InputArg::Pickle {
-        let mut pickles = Vec::new();
-        each_pickle(path, args.input, &mut |pickle| {
-            pickles.push(pickle.to_vec());
-            Ok(())
-        })?;
-        let is_one = pickles.len() == 1;
-        for pickle in &pickles {
-            report.bare(&inspect(pickle), pickle, is_one)?;
-        }
-        report.file();
-        return Ok(());
-    }
-    let mut reader = input::open(path)?;
-    let mut start = Vec::new();
-    reader.by_ref().take(magic::LOOK).read_to_end(&mut start).context(READ)?;
-    if magic::kind(&start).is_some() {
-        // Archives have several pickles, of which none is bare.
-        drop(reader);
-        if path == Path::new("-") {
-            return archive::from_memory("-", start, io::stdin().lock(), report);
-        }
-        return files::path(path, report);
-    }
-    report.keeps_all(!args.json);
-    let (seen, kept) = read(start, reader, report)?;
-    match kept {
-        Some(whole) => report.bare(&seen, &whole, true)?,
-        None => report.unlisted(&seen)?,
-    }
-    report.file();
-    Ok(())
-}
-
 /// Looks into `start` and all that a reader gives behind it, or until nothing more can be found. Gives the bytes as well
-/// if they are to be listed and are not too many for that.
+/// if they are to be kept and are not too many for that.
 fn read(
     start: Vec<u8>,
     mut reader: impl Read,
+    keeps: bool,
     report: &mut Report<'_>,
 ) -> anyhow::Result<(Vec<Inspection>, Option<Vec<u8>>)> {
     let mut inspector = Inspector::new();
     inspector.feed(&start);
-    let mut kept = report.lists().then_some(start);
+    let mut kept = keeps.then_some(start);
     let mut buffer = vec![0; BUFFER];
     let mut seen = Vec::new();
     while !inspector.is_over() {
@@ -117,6 +100,11 @@ fn read(
     }
     seen.extend(inspector.finish());
     Ok((seen, kept))
+}
+
+/// What was kept, for its listing.
+fn source(kept: Option<Vec<u8>>) -> Option<Box<dyn Source>> {
+    Some(Box::new(Cursor::new(kept?)))
 }
 
 /// The pickles of frames or of lines of hexadecimal.

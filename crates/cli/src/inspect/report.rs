@@ -1,15 +1,15 @@
 //! What `inspect` writes, and what its exit code will be.
 
 use std::collections::BTreeSet;
-use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
+use std::io::{self, BufWriter, IsTerminal as _, SeekFrom, StdoutLock, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use logrecord::pickle::inspect::{Inspection, Meaning, Verdict, disassemble, disassemble_json, meaning};
+use logrecord::pickle::inspect::{Inspection, Lister, Meaning, Verdict, inspect, meaning};
 use logrecord::pickle::json::write_string;
 
-use super::magic;
+use super::{Source, magic};
 use crate::args::{FailOn, InspectArgs};
 use crate::exit::{Failure, REJECTED};
 use crate::stderr;
@@ -33,8 +33,8 @@ pub(super) struct Report<'a> {
     in_folder: bool,
     /// Bytes that were read, expanded ones.
     bytes: u64,
-    /// What is read is kept for its listing.
-    lists: bool,
+    /// Lines and objects that were written.
+    lines: usize,
     /// Names whose meaning was said on standard error.
     said: BTreeSet<String>,
     shown: Option<Instant>,
@@ -55,20 +55,25 @@ impl<'a> Report<'a> {
             failed: false,
             in_folder: false,
             bytes: 0,
-            lists: args.instructions,
+            lines: 0,
             said: BTreeSet::new(),
             shown: (io::stderr().is_terminal() && !terminal::is_quiet()).then(Instant::now),
         }
     }
 
-    /// Whether what is read is to be kept for its listing.
+    /// Whether every pickle is listed.
     pub(super) const fn lists(&self) -> bool {
-        self.lists
+        self.args.instructions
     }
 
-    /// Lists what is read even where the command line does not ask for it.
-    pub(super) fn keeps_all(&mut self, lists: bool) {
-        self.lists |= lists;
+    /// Whether text is written.
+    pub(super) const fn is_text(&self) -> bool {
+        !self.args.json
+    }
+
+    /// How many lines or objects were written for files.
+    pub(super) const fn lines(&self) -> usize {
+        self.lines
     }
 
     /// One more file was read.
@@ -127,7 +132,7 @@ impl<'a> Report<'a> {
         name: &str,
         start: &[u8],
         seen: &[Inspection],
-        bytes: Option<&[u8]>,
+        source: Option<Box<dyn Source>>,
     ) -> anyhow::Result<()> {
         let is_named = !self.in_folder || [".pkl", ".pickle"].iter().any(|ending| name.ends_with(ending));
         let magic = magic::known_magic(start);
@@ -150,7 +155,27 @@ impl<'a> Report<'a> {
                 };
             }
         }
-        self.pickles(name, seen, bytes, is_named)
+        self.pickles(name, seen, source, is_named)
+    }
+
+    /// A container that was named and holds no pickle, which is no reason to fail.
+    pub(super) fn no_pickle(&mut self, name: &str, kind: magic::Kind) -> anyhow::Result<()> {
+        if self.in_folder {
+            return Ok(());
+        }
+        let verdict = match kind {
+            magic::Kind::Npy => "not a pickle: a numpy array without objects",
+            _ => "not a pickle: an archive in which no member is one",
+        };
+        if !self.args.json {
+            return self.line(format!("{}: {verdict}", shown(name)).as_bytes());
+        }
+        let mut json = b"{\"path\":".to_vec();
+        write_string(name, &mut json);
+        json.extend_from_slice(b",\"verdict\":");
+        write_string(verdict, &mut json);
+        json.extend_from_slice(b",\"kind\":\"not_a_pickle\",\"offset\":0,\"end\":0,\"globals\":[]}");
+        self.line(&json)
     }
 
     /// A line or an object for each pickle.
@@ -158,16 +183,17 @@ impl<'a> Report<'a> {
         &mut self,
         name: &str,
         seen: &[Inspection],
-        bytes: Option<&[u8]>,
+        mut source: Option<Box<dyn Source>>,
         is_named: bool,
     ) -> anyhow::Result<()> {
         self.judge(seen, is_named);
         for inspection in seen {
+            let source = source.as_mut().filter(|_| self.args.instructions);
             if self.args.json {
-                self.object(Some(name), inspection, bytes)?;
+                self.object(Some(name), inspection, source)?;
             } else {
-                if let Some(bytes) = bytes.filter(|_| self.args.instructions) {
-                    self.listing(inspection, bytes)?;
+                if let Some(source) = source {
+                    self.listing(inspection, source)?;
                 }
                 self.line(format!("{}: {inspection}", shown(name)).as_bytes())?;
             }
@@ -175,19 +201,41 @@ impl<'a> Report<'a> {
         Ok(())
     }
 
-    /// The pickles of the only path; one alone is listed.
-    pub(super) fn bare(&mut self, seen: &[Inspection], bytes: &[u8], is_one: bool) -> anyhow::Result<()> {
+    /// A pickle of a path with several ones, or with this one alone.
+    pub(super) fn named_or_bare(
+        &mut self,
+        name: Option<&str>,
+        pickle: &[u8],
+        is_one: bool,
+    ) -> anyhow::Result<()> {
+        let seen = inspect(pickle);
+        let source = super::source(Some(pickle.to_vec()));
+        match name {
+            Some(name) => self.pickles(name, &seen, source, true),
+            None => self.bare(pickle, &seen, source, is_one),
+        }
+    }
+
+    /// The pickles of the only path; one alone is listed. `start` tells what it is where it holds none.
+    pub(super) fn bare(
+        &mut self,
+        start: &[u8],
+        seen: &[Inspection],
+        mut source: Option<Box<dyn Source>>,
+        is_one: bool,
+    ) -> anyhow::Result<()> {
         self.judge(seen, true);
-        let is_one = is_one && seen.len() == 1;
+        let is_listed = is_one && seen.len() == 1 && !self.args.json || self.args.instructions;
         for inspection in seen {
+            let source = source.as_mut().filter(|_| is_listed);
             if self.args.json {
-                self.object(None, inspection, Some(bytes))?;
+                self.object(None, inspection, source)?;
                 continue;
             }
-            if is_one || self.args.instructions {
-                self.listing(inspection, bytes)?;
+            if let Some(source) = source {
+                self.listing(inspection, source)?;
             }
-            let magic = magic::known_magic(bytes).filter(|_| inspection.verdict == Verdict::NotAPickle);
+            let magic = magic::known_magic(start).filter(|_| inspection.verdict == Verdict::NotAPickle);
             match magic {
                 Some(what) if inspection.stop.is_some() => {
                     self.line(format!("{inspection} ({what})").as_bytes())?;
@@ -198,34 +246,41 @@ impl<'a> Report<'a> {
         Ok(())
     }
 
-    /// The pickles of the only path, which is too large to be listed.
-    pub(super) fn unlisted(&mut self, seen: &[Inspection]) -> anyhow::Result<()> {
-        self.judge(seen, true);
-        for inspection in seen {
-            if self.args.json {
-                self.object(None, inspection, None)?;
-            } else {
-                self.line(inspection.to_string().as_bytes())?;
-            }
-        }
-        Ok(())
+    fn listing(&mut self, inspection: &Inspection, source: &mut dyn Source) -> anyhow::Result<()> {
+        self.list(Lister::text(), inspection, source, &mut |out, line| {
+            out.write_all(line.as_bytes()).and_then(|()| out.write_all(b"\n"))
+        })
     }
 
-    fn listing(&mut self, inspection: &Inspection, bytes: &[u8]) -> anyhow::Result<()> {
-        let begin = usize::try_from(inspection.offset).unwrap_or(usize::MAX);
-        let pickle = bytes.get(begin..).unwrap_or_default();
-        disassemble(pickle, &mut |line: &str| {
-            self.out.write_all(line.as_bytes()).and_then(|()| self.out.write_all(b"\n"))
-        })
-        .context(WRITE)?;
-        Ok(())
+    /// Lists a pickle in pieces that are no larger than it, as there may be a great many in a file.
+    fn list(
+        &mut self,
+        mut lister: Lister,
+        inspection: &Inspection,
+        source: &mut dyn Source,
+        write: &mut dyn FnMut(&mut dyn Write, &str) -> io::Result<()>,
+    ) -> anyhow::Result<()> {
+        source.seek(SeekFrom::Start(inspection.offset)).context(super::READ)?;
+        let len = usize::try_from(inspection.end - inspection.offset).unwrap_or(usize::MAX);
+        let mut buffer = vec![0; len.clamp(64, super::BUFFER)];
+        let out = &mut self.out;
+        let mut line = |line: &str| write(out, line);
+        while !lister.is_over() {
+            match source.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(len) => lister.feed(buffer.get(..len).unwrap_or_default(), &mut line).context(WRITE)?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error).context(super::READ),
+            }
+        }
+        lister.finish(&mut line).context(WRITE)
     }
 
     fn object(
         &mut self,
         name: Option<&str>,
         inspection: &Inspection,
-        bytes: Option<&[u8]>,
+        source: Option<&mut Box<dyn Source>>,
     ) -> anyhow::Result<()> {
         let mut json = b"{".to_vec();
         if let Some(name) = name {
@@ -235,20 +290,14 @@ impl<'a> Report<'a> {
         }
         json.extend_from_slice(inspection.to_json_members().as_bytes());
         self.out.write_all(&json).context(WRITE)?;
-        if let Some(bytes) = bytes.filter(|_| self.args.instructions) {
-            let begin = usize::try_from(inspection.offset).unwrap_or(usize::MAX);
-            self.out.write_all(b",\"instructions\":").context(WRITE)?;
-            let mut separator = b"[";
-            disassemble_json(bytes.get(begin..).unwrap_or_default(), &mut |line: &str| {
-                let written =
-                    self.out.write_all(separator).and_then(|()| self.out.write_all(line.as_bytes()));
+        if let Some(source) = source {
+            self.out.write_all(b",\"instructions\":[").context(WRITE)?;
+            let mut separator: &[u8] = b"";
+            self.list(Lister::json(), inspection, source, &mut |out, line| {
+                out.write_all(separator)?;
                 separator = b",";
-                written
-            })
-            .context(WRITE)?;
-            if separator == b"[" {
-                self.out.write_all(b"[").context(WRITE)?;
-            }
+                out.write_all(line.as_bytes())
+            })?;
             self.out.write_all(b"]").context(WRITE)?;
         }
         self.line(b"}")
@@ -289,6 +338,7 @@ impl<'a> Report<'a> {
     }
 
     fn line(&mut self, line: &[u8]) -> anyhow::Result<()> {
+        self.lines += 1;
         self.out.write_all(line).and_then(|()| self.out.write_all(b"\n")).context(WRITE)
     }
 

@@ -99,7 +99,15 @@ fn one_file_of_each_kind() {
         ),
         ("all.tar.gz", nested, &["all.tar.gz!models/m.pt!archive/data.pkl: SAID"], 1),
         ("objects.npy", npy, &["objects.npy: SAID"], 1),
-        ("numbers.npy", numbers, &[], 0),
+        ("numbers.npy", numbers, &["numbers.npy: not a pickle: a numpy array without objects"], 0),
+        ("a.npz", zip(&[("a", b"12")]), &["a.npz: not a pickle: an archive in which no member is one"], 0),
+        (
+            "stream.bin",
+            [b"\0\0\0\x07", GOOD].concat(),
+            &["highest protocol", "not a pickle: not an opcode at 3 (frames, it seems: try --input frames)"]
+                [1..],
+            1,
+        ),
         ("cut.zip", b"PK\x03\x04cut off".to_vec(), &["cut.zip: cannot be read: "], 1),
     ];
     for (name, bytes, expected, code) in rows {
@@ -237,4 +245,51 @@ fn a_listing_is_no_longer_than_its_pickle_asks_for() {
     std::fs::write(folder.path().join("marks"), [b"(".repeat(20_000), b"N.".to_vec()].concat()).unwrap();
     let (lines, _) = inspect(folder.path(), &["DIR/marks"]);
     assert!(lines.iter().all(|line| line.len() < 70));
+}
+
+#[test]
+fn a_large_file_is_listed_in_bounded_memory() {
+    const LEN: u64 = 300 << 20;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("large.pkl");
+    let mut file = std::fs::File::create(&path).unwrap();
+    file.write_all(&[b"\x80\x04\x8e".as_slice(), &LEN.to_le_bytes()].concat()).unwrap();
+    file.set_len(11 + LEN).unwrap();
+    std::io::Seek::seek(&mut file, std::io::SeekFrom::End(0)).unwrap();
+    file.write_all(b"cos\nsystem\n.").unwrap();
+    let program = env!("CARGO_BIN_EXE_logrecord");
+    for args in ["inspect", "inspect --json --instructions"] {
+        let script = format!("ulimit -v 200000; exec {program} {args} {}", path.display());
+        let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+        let lines = lines(&output).join("\n");
+        assert!(lines.contains(&format!("<an argument of {LEN} bytes>")), "{args}: {output:?}");
+        assert!(lines.contains("STOP") && lines.contains("os.system at 314572811"), "{args}: {lines}");
+    }
+}
+
+#[test]
+fn a_pipe_is_read_once_where_it_is_named_and_passed_over_in_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    assert_eq!(inspect(folder.path(), &["DIR"]), (Vec::new(), Some(0)));
+    let archive = zip(&[("data.pkl", EVIL)]);
+    for (bytes, last) in [(EVIL, SAID.to_owned()), (&archive, format!("pipe!data.pkl: {SAID}"))] {
+        std::thread::scope(|scope| {
+            scope.spawn(|| std::fs::write(&pipe, bytes).unwrap());
+            let (lines, status) = inspect(folder.path(), &["DIR/pipe"]);
+            assert_eq!((lines.last(), status), (Some(&last), Some(1)), "{lines:?}");
+        });
+    }
+}
+
+#[test]
+fn containers_in_containers_are_followed_to_a_depth() {
+    let folder = tempfile::tempdir().unwrap();
+    for (depth, expected) in [(9, SAID), (10, "cannot be read: containers lie too deep in one another")] {
+        let bomb = (0..depth).fold(EVIL.to_vec(), |inner, _| gzip(&inner));
+        std::fs::write(folder.path().join("bomb"), bomb).unwrap();
+        let (lines, status) = inspect(folder.path(), &["DIR/bomb"]);
+        assert_eq!((lines, status), (vec![format!("bomb: {expected}")], Some(1)));
+    }
 }

@@ -16,7 +16,7 @@
 //! [`meaning()`] says what is known of the name. Nothing is ever resolved or run.
 //!
 //! [`inspect()`] takes bytes that are there, an [`Inspector`] takes them in pieces and needs a few MiB however many
-//! there are. [`disassemble()`] lists the instructions of one pickle.
+//! there are. [`disassemble()`] lists the instructions of one pickle, and a [`Lister`] does so in pieces.
 
 mod arrays;
 mod finding;
@@ -39,7 +39,7 @@ use listing::push_json_text;
 use machine::{Ended, Machine};
 
 pub use finding::{MAX_NAME_LEN, MAX_NAMES, MAX_READINGS, Name, Stop, UNKNOWN_NAME};
-pub use listing::{disassemble, disassemble_json};
+pub use listing::{Lister, MAX_SHOWN, disassemble};
 pub use meaning::{Meaning, meaning};
 
 /// What a pickle is, as far as one can see without running it.

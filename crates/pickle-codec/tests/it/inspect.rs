@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use pickle_codec::inspect::disassemble;
+use pickle_codec::inspect::{Lister, MAX_SHOWN, disassemble};
 
 /// Reads hexadecimal lines and answers each with the listing (or the error) in hexadecimal.
 const DIS: &str = r"
@@ -143,4 +143,76 @@ fn shallow(listing: &str) -> String {
 
 fn unhex(hex: &str) -> String {
     String::from_utf8_lossy(&testkit::bytes::unhex(hex)).into_owned()
+}
+
+/// The lines that a pickle in pieces of a length gives.
+fn listing_in_pieces(pickle: &[u8], len: usize) -> String {
+    let mut listing = String::new();
+    let mut take = |line: &str| {
+        listing.push_str(line);
+        listing.push('\n');
+        Ok::<(), std::convert::Infallible>(())
+    };
+    let mut lister = Lister::text();
+    for piece in pickle.chunks(len) {
+        assert!(lister.feed(piece, &mut take).is_ok());
+    }
+    assert!(lister.finish(&mut take).is_ok());
+    listing
+}
+
+#[test]
+fn a_listing_is_the_same_in_pieces() {
+    let long = "x".repeat(MAX_SHOWN + 1);
+    let counted = |opcode: &[u8], len: usize| {
+        [opcode, &u64::try_from(len).unwrap().to_le_bytes(), &vec![b'a'; len.min(MAX_SHOWN + 5)], b"N."]
+            .concat()
+    };
+    let mut pickles: Vec<Vec<u8>> = vec![
+        counted(b"\x8e", MAX_SHOWN),
+        counted(b"\x8e", MAX_SHOWN + 1),
+        counted(b"(\x8d", MAX_SHOWN + 5),
+        counted(b"\x96", usize::MAX),
+        [b"\x8d\x02\0\x10\0\0\0\0\0".as_slice(), &vec![0xff; 0x10_0002], b"."].concat(),
+        format!("V{long}\nI{long}\n(c{long}\n{long}\ni{long}\nn\n.").into_bytes(),
+        format!("I0x10\nS'a\n(lp0\n{long}").into_bytes(),
+        format!("P{long}").into_bytes(),
+        b"T\xff\xff\xff\xff.".to_vec(),
+        b"(((t0t\x85(1(0\x94\x94q\x01\x94p7\n\x94q\x06\x94p-1\n\x94.".to_vec(),
+        b"N\xff.".to_vec(),
+        b"X\x02\0\0\0\xff\xff.".to_vec(),
+        b"Nrest\x80".to_vec(),
+        b"cos\nsystem".to_vec(),
+        b"".to_vec(),
+    ];
+    for literal in LITERALS {
+        pickles
+            .push(format!("(I{literal}\nS{literal}\nF{literal}\nNp{literal}\nL{literal}\nt.").into_bytes());
+    }
+    for pickle in &pickles {
+        let whole = listing(pickle);
+        let start = pickle.get(..20).unwrap_or(pickle).escape_ascii().to_string();
+        let lens: &[usize] = if pickle.len() < 1000 { &[1, 2, 7] } else { &[4096, 1 << 19, (1 << 20) + 3] };
+        for len in lens {
+            assert_eq!(listing_in_pieces(pickle, *len), whole, "{start} in pieces of {len}");
+        }
+        assert!(whole.len() < 5 * MAX_SHOWN, "{start}");
+    }
+    let omitted = format!("    0: \\x8e BINBYTES8  <an argument of {} bytes>\n", MAX_SHOWN + 1);
+    assert!(listing(&pickles[1]).starts_with(&omitted), "{}", &listing(&pickles[1])[..80]);
+    assert_eq!(listing(&pickles[5]).matches("<an argument of ").count(), 4);
+}
+
+#[test]
+fn marks_and_memo_entries_without_end_are_listed() {
+    let many = 100_000;
+    let puts: Vec<u8> =
+        (0..many).flat_map(|index: u32| [b"r".as_slice(), &(2 * index).to_le_bytes()].concat()).collect();
+    let deep =
+        [b"(".repeat(many as usize), b"1".repeat(many as usize), b"1N".to_vec(), puts, b"\x94.".to_vec()]
+            .concat();
+    let listing = listing(&deep);
+    assert!(listing.contains("POP_MARK   (MARK at 99999)") && listing.contains("POP_MARK   (MARK)\n"));
+    assert_eq!(listing.matches("no MARK exists on stack").count(), 1);
+    assert!(listing.contains("MEMOIZE\n"), "the index is not known any more");
 }
