@@ -231,7 +231,7 @@ impl Search<'_, '_> {
             self.report.passed_over();
             return Ok(());
         }
-        self.report.pickles(name, &seen, source(kept), is_named)
+        self.report.pickles(name, &seen, source::kept(kept), is_named)
     }
 
     /// An array of objects is a header and a pickle; other arrays have none.
@@ -251,7 +251,7 @@ impl Search<'_, '_> {
             return Ok(());
         }
         let (seen, kept) = read(Vec::new(), file, self.report.lists(), self.report)?;
-        self.report.pickles(name, &seen, source(kept), true)
+        self.report.pickles(name, &seen, source::kept(kept), true)
     }
 }
 

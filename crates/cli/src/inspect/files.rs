@@ -5,7 +5,8 @@ use std::io::Read as _;
 use std::path::Path;
 
 use super::report::Report;
-use super::{Source, archive, magic, read, source};
+use super::source::{self, READ, Source};
+use super::{archive, magic, read};
 use crate::exit::Failure;
 use anyhow::Context as _;
 
@@ -72,7 +73,7 @@ fn file_like(
     report: &mut Report<'_>,
 ) -> anyhow::Result<()> {
     let mut start = Vec::new();
-    reader.by_ref().take(magic::LOOK).read_to_end(&mut start).context(super::READ)?;
+    reader.by_ref().take(magic::LOOK).read_to_end(&mut start).context(READ)?;
     report.file();
     if let Some(kind) = magic::kind(&start) {
         let before = report.lines();
@@ -87,7 +88,7 @@ fn file_like(
     let (seen, kept) = read(start, reader, lists && regular.is_none(), report)?;
     let source = match regular.filter(|_| lists) {
         Some(path) => Some(Box::new(File::open(path)?) as Box<dyn Source>),
-        None => source(kept),
+        None => source::kept(kept),
     };
     if is_only {
         report.bare(&head, &seen, source, true)

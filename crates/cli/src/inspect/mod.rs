@@ -8,8 +8,9 @@ mod archive;
 mod files;
 mod magic;
 mod report;
+mod source;
 
-use std::io::{self, BufReader, Cursor, Read, Seek};
+use std::io::{self, BufReader, Read};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -18,22 +19,14 @@ use logrecord::frame::FrameReader;
 use logrecord::pickle::inspect::{Inspection, Inspector};
 
 use crate::args::{InputArg, InspectArgs};
-use crate::exit::Failure;
 use crate::input;
 
 use report::Report;
+use source::{BUFFER, READ};
 
 /// A pickle that cannot be read again from its file is kept in memory for its listing up to this size; a longer one is
 /// only judged.
 const MAX_LISTED: usize = 256 << 20;
-
-/// How much is read at a time.
-const BUFFER: usize = 256 << 10;
-
-/// What a listing is read from, where the pickle begins.
-trait Source: Read + Seek {}
-
-impl<T: Read + Seek> Source for T {}
 
 /// Looks into every path.
 pub(crate) fn run(args: &InspectArgs) -> anyhow::Result<ExitCode> {
@@ -102,11 +95,6 @@ fn read(
     Ok((seen, kept))
 }
 
-/// What was kept, for its listing.
-fn source(kept: Option<Vec<u8>>) -> Option<Box<dyn Source>> {
-    Some(Box::new(Cursor::new(kept?)))
-}
-
 /// The pickles of frames or of lines of hexadecimal.
 fn each_pickle(
     path: &Path,
@@ -150,8 +138,6 @@ fn opened(frame: &[u8]) -> &[u8] {
     };
     payload(frame).and_then(|(begin, end)| frame.get(begin..end)).unwrap_or(frame)
 }
-
-const READ: Failure = Failure::unavailable("cannot read the input");
 
 /// Containers, in a program that was built without what reads them.
 #[cfg(not(feature = "archives"))]

@@ -9,7 +9,8 @@ use anyhow::Context as _;
 use logrecord::pickle::inspect::{Inspection, Lister, Meaning, Verdict, inspect, meaning};
 use logrecord::pickle::json::write_string;
 
-use super::{Source, magic};
+use super::magic;
+use super::source::{self, BUFFER, READ, Source};
 use crate::args::{FailOn, InspectArgs};
 use crate::exit::{Failure, REJECTED};
 use crate::stderr;
@@ -209,7 +210,7 @@ impl<'a> Report<'a> {
         is_one: bool,
     ) -> anyhow::Result<()> {
         let seen = inspect(pickle);
-        let source = super::source(Some(pickle.to_vec()));
+        let source = source::kept(Some(pickle.to_vec()));
         match name {
             Some(name) => self.pickles(name, &seen, source, true),
             None => self.bare(pickle, &seen, source, is_one),
@@ -260,9 +261,9 @@ impl<'a> Report<'a> {
         source: &mut dyn Source,
         write: &mut dyn FnMut(&mut dyn Write, &str) -> io::Result<()>,
     ) -> anyhow::Result<()> {
-        source.seek(SeekFrom::Start(inspection.offset)).context(super::READ)?;
+        source.seek(SeekFrom::Start(inspection.offset)).context(READ)?;
         let len = usize::try_from(inspection.end - inspection.offset).unwrap_or(usize::MAX);
-        let mut buffer = vec![0; len.clamp(64, super::BUFFER)];
+        let mut buffer = vec![0; len.clamp(64, BUFFER)];
         let out = &mut self.out;
         let mut line = |line: &str| write(out, line);
         while !lister.is_over() {
@@ -270,7 +271,7 @@ impl<'a> Report<'a> {
                 Ok(0) => break,
                 Ok(len) => lister.feed(buffer.get(..len).unwrap_or_default(), &mut line).context(WRITE)?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error).context(super::READ),
+                Err(error) => return Err(error).context(READ),
             }
         }
         lister.finish(&mut line).context(WRITE)

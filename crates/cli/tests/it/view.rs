@@ -252,6 +252,13 @@ fn with_a_spool_an_id_outlives_the_process() {
         events.extend(viewer.until("records"));
     }
     assert_eq!((&events[0].data[0]["resumed"], messages(&events)), (&true.into(), vec!["three".to_owned()]));
+    // Nor is it lost where nothing came in between.
+    let mut id = events.last().unwrap().id.clone().unwrap();
+    for _ in 0..3 {
+        let events = Viewer::open(&server, &format!("seen={id}"), "").until("live");
+        assert_eq!((&events[0].data[0]["resumed"], messages(&events).len()), (&true.into(), 0));
+        id = events.last().unwrap().id.clone().unwrap();
+    }
 }
 
 #[test]

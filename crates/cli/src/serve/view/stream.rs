@@ -176,6 +176,10 @@ impl Stream {
             }
             None => (before, before),
         };
+        if let Some(seen) = resumed {
+            // If nothing is read now, the next place is still one of the run that wrote the last record.
+            self.at = seen;
+        }
         let mut out = Vec::new();
         let hello = json!({
             "version": env!("CARGO_PKG_VERSION"),
