@@ -151,14 +151,19 @@ impl<'a> DocumentBuilder<'a> {
     /// # Errors
     /// As [`int`](Self::int).
     pub fn str(&mut self, text: impl Into<Cow<'a, str>>) -> Result<NodeId> {
-        plain(match text.into() {
-            Cow::Borrowed(text) => self.builder.str(text),
-            Cow::Owned(text) => self.builder.owned_str(&text),
-        })
+        match text.into() {
+            Cow::Borrowed(text) => self.str_from(text, Some(text)),
+            Cow::Owned(text) => self.str_from(&text, None),
+        }
     }
 
-    fn copied(&mut self, text: &str) -> Result<NodeId> {
-        plain(self.builder.owned_str(text))
+    /// Text, copied if it is not kept.
+    #[inline]
+    pub(crate) fn str_from(&mut self, text: &str, kept: Option<&'a str>) -> Result<NodeId> {
+        plain(match kept {
+            Some(text) => self.builder.str(text),
+            None => self.builder.owned_str(text),
+        })
     }
 
     /// Text that may hold lone surrogates, each in three bytes; else as [`str`](Self::str).
@@ -166,15 +171,26 @@ impl<'a> DocumentBuilder<'a> {
     /// # Errors
     /// As [`int`](Self::int); `utf8` if the bytes are not WTF-8.
     pub fn wtf8(&mut self, bytes: impl Into<Cow<'a, [u8]>>) -> Result<NodeId> {
-        let bytes = bytes.into();
-        plain(match (core::str::from_utf8(&bytes), &bytes) {
-            (Ok(_), &Cow::Borrowed(bytes)) => {
-                self.builder.str(core::str::from_utf8(bytes).unwrap_or_default())
-            }
-            (Ok(text), Cow::Owned(_)) => self.builder.owned_str(text),
-            (Err(_), bytes) if !is_wtf8(bytes) => Err(ErrorKind::Utf8),
-            (Err(_), &Cow::Borrowed(bytes)) => self.builder.wtf8(bytes),
-            (Err(_), Cow::Owned(bytes)) => self.builder.owned_wtf8(bytes),
+        match bytes.into() {
+            Cow::Borrowed(bytes) => self.wtf8_from(bytes, Some(bytes)),
+            Cow::Owned(bytes) => self.wtf8_from(&bytes, None),
+        }
+    }
+
+    /// Text that may hold lone surrogates, copied if it is not kept.
+    #[inline]
+    pub(crate) fn wtf8_from(&mut self, bytes: &[u8], kept: Option<&'a [u8]>) -> Result<NodeId> {
+        plain(match kept {
+            Some(bytes) => match core::str::from_utf8(bytes) {
+                Ok(text) => self.builder.str(text),
+                Err(_) if is_wtf8(bytes) => self.builder.wtf8(bytes),
+                Err(_) => Err(ErrorKind::Utf8),
+            },
+            None => match core::str::from_utf8(bytes) {
+                Ok(text) => self.builder.owned_str(text),
+                Err(_) if is_wtf8(bytes) => self.builder.owned_wtf8(bytes),
+                Err(_) => Err(ErrorKind::Utf8),
+            },
         })
     }
 
@@ -194,9 +210,18 @@ impl<'a> DocumentBuilder<'a> {
     /// # Errors
     /// As [`int`](Self::int).
     pub fn bytes(&mut self, bytes: impl Into<Cow<'a, [u8]>>) -> Result<NodeId> {
-        plain(match bytes.into() {
-            Cow::Borrowed(bytes) => self.builder.bytes(bytes),
-            Cow::Owned(bytes) => self.builder.owned_bytes(&bytes),
+        match bytes.into() {
+            Cow::Borrowed(bytes) => self.bytes_from(bytes, Some(bytes)),
+            Cow::Owned(bytes) => self.bytes_from(&bytes, None),
+        }
+    }
+
+    /// `bytes`, copied if they are not kept.
+    #[inline]
+    pub(crate) fn bytes_from(&mut self, bytes: &[u8], kept: Option<&'a [u8]>) -> Result<NodeId> {
+        plain(match kept {
+            Some(bytes) => self.builder.bytes(bytes),
+            None => self.builder.owned_bytes(bytes),
         })
     }
 
@@ -205,9 +230,18 @@ impl<'a> DocumentBuilder<'a> {
     /// # Errors
     /// As [`int`](Self::int).
     pub fn bytearray(&mut self, bytes: impl Into<Cow<'a, [u8]>>) -> Result<NodeId> {
-        plain(match bytes.into() {
-            Cow::Borrowed(bytes) => self.builder.bytearray(bytes),
-            Cow::Owned(bytes) => self.builder.owned_bytearray(&bytes),
+        match bytes.into() {
+            Cow::Borrowed(bytes) => self.bytearray_from(bytes, Some(bytes)),
+            Cow::Owned(bytes) => self.bytearray_from(&bytes, None),
+        }
+    }
+
+    /// A `bytearray`, copied if it is not kept.
+    #[inline]
+    pub(crate) fn bytearray_from(&mut self, bytes: &[u8], kept: Option<&'a [u8]>) -> Result<NodeId> {
+        plain(match kept {
+            Some(bytes) => self.builder.bytearray(bytes),
+            None => self.builder.owned_bytearray(bytes),
         })
     }
 
@@ -307,7 +341,7 @@ impl<'a> DocumentBuilder<'a> {
         let shared = match self.modules.get(module) {
             Some(&id) => id,
             None => {
-                let id = self.copied(module)?;
+                let id = self.str_from(module, None)?;
                 self.modules.insert(String::from(module), id);
                 id
             }
@@ -316,9 +350,12 @@ impl<'a> DocumentBuilder<'a> {
         if let Some(&id) = self.globals.get(&key) {
             return Ok(id);
         }
-        let module =
-            if owns_module_text(Str::Utf8(module), Str::Utf8(name)) { self.copied(module)? } else { shared };
-        let name = self.copied(name)?;
+        let module = if owns_module_text(Str::Utf8(module), Str::Utf8(name)) {
+            self.str_from(module, None)?
+        } else {
+            shared
+        };
+        let name = self.str_from(name, None)?;
         let id = plain(self.builder.object(ObjectRepr::Global { module, name, known }))?;
         self.globals.insert(key, id);
         Ok(id)

@@ -31,7 +31,8 @@ pub(crate) enum Kind {
     Object,
 }
 
-const KINDS: [Kind; 16] = [
+/// All kinds, by their number.
+pub(crate) const KINDS: [Kind; 16] = [
     Kind::Constant,
     Kind::Small,
     Kind::Int,

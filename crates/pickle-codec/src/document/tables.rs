@@ -312,35 +312,34 @@ impl<'a> Document<'a> {
         (rest, Borrowed { bigs, strs, texts, bytes, bytearrays })
     }
 
-    /// The length of each table, by [`Kind`].
-    pub(crate) const fn lens(&self) -> [usize; 16] {
-        [
-            0,
-            0,
-            self.ints.len(),
-            self.bigs.len(),
-            self.floats.len(),
-            self.strs.len(),
-            self.texts.len(),
-            self.bytes.len(),
-            self.blobs.len(),
-            self.bytearrays.len(),
-            self.lists.len(),
-            self.tuples.len(),
-            self.dicts.len(),
-            self.sets.len(),
-            self.frozensets.len(),
-            self.objects.len(),
-        ]
+    /// The length of the table of a kind; 0 if its ids hold the value themselves.
+    #[inline]
+    pub(crate) const fn table_len(&self, kind: Kind) -> usize {
+        match kind {
+            Kind::Constant | Kind::Small => 0,
+            Kind::Int => self.ints.len(),
+            Kind::Big => self.bigs.len(),
+            Kind::Float => self.floats.len(),
+            Kind::Str => self.strs.len(),
+            Kind::Text => self.texts.len(),
+            Kind::Bytes => self.bytes.len(),
+            Kind::Blob => self.blobs.len(),
+            Kind::ByteArray => self.bytearrays.len(),
+            Kind::List => self.lists.len(),
+            Kind::Tuple => self.tuples.len(),
+            Kind::Dict => self.dicts.len(),
+            Kind::Set => self.sets.len(),
+            Kind::FrozenSet => self.frozensets.len(),
+            Kind::Object => self.objects.len(),
+        }
     }
 
     /// Whether there is a node with this id.
-    #[allow(clippy::as_conversions, reason = "a kind is a number below 16")]
     pub(crate) fn has(&self, id: NodeId) -> bool {
         match id.kind() {
             Kind::Constant => id != NodeId::ABSENT,
             Kind::Small => true,
-            kind => self.lens().get(kind as usize).is_some_and(|&len| id.index() < len),
+            kind => id.index() < self.table_len(kind),
         }
     }
 

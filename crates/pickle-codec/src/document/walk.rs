@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::id::{Kind, NodeId};
+use super::id::{KINDS, Kind, NodeId};
 use super::node::NodeRef;
 use super::tables::{Document, ObjectRepr, TextRepr};
 use crate::wire::error::ErrorKind;
@@ -44,13 +44,12 @@ pub(crate) struct Layout {
 
 impl Layout {
     pub(crate) const fn of(document: &Document<'_>) -> Self {
-        let lens = document.lens();
         let mut base = [0; 16];
         let mut len = 0;
         let mut kind = 0;
         while kind < 16 {
             base[kind] = len;
-            len += lens[kind];
+            len += document.table_len(KINDS[kind]);
             kind += 1;
         }
         Self { base, len }

@@ -1,6 +1,6 @@
 //! A value as the document that it makes, which is how it is printed, read and written as JSON.
 
-use alloc::borrow::Cow;
+use alloc::borrow::{Cow, ToOwned};
 use alloc::vec::Vec;
 
 use super::{ObjectValue, Value};
@@ -74,8 +74,8 @@ impl ObjectValue<'_> {
 /// Builds a document, with what it may borrow of a value's text and bytes.
 pub(super) struct NodeMaker<'v, 'a, 'x> {
     builder: DocumentBuilder<'x>,
-    text: fn(&'v Cow<'a, str>) -> Cow<'x, str>,
-    bytes: fn(&'v Cow<'a, [u8]>) -> Cow<'x, [u8]>,
+    text: fn(&'v Cow<'a, str>) -> Option<&'x str>,
+    bytes: fn(&'v Cow<'a, [u8]>) -> Option<&'x [u8]>,
     /// Whether values that are equal in Python become the same nodes: whole numbers integers, sets frozen and
     /// bytes immutable. A NaN, which equals nothing, is an error then.
     plain: bool,
@@ -93,8 +93,8 @@ impl<'v, 'a> NodeMaker<'v, 'a, 'v> {
     fn lent() -> Self {
         Self {
             builder: DocumentBuilder::new(),
-            text: |text| Cow::Borrowed(text),
-            bytes: |bytes| Cow::Borrowed(bytes),
+            text: |text| Some(text),
+            bytes: |bytes| Some(bytes),
             plain: false,
         }
     }
@@ -108,7 +108,13 @@ impl<'v, 'a> NodeMaker<'v, 'a, 'v> {
 impl<'v, 'a> NodeMaker<'v, 'a, 'a> {
     /// Borrows what the value borrows.
     fn kept() -> Self {
-        Self { builder: DocumentBuilder::new(), text: Cow::clone, bytes: Cow::clone, plain: false }
+        fn borrowed<'a, T: ToOwned + ?Sized>(text: &Cow<'a, T>) -> Option<&'a T> {
+            match text {
+                Cow::Borrowed(text) => Some(text),
+                Cow::Owned(_) => None,
+            }
+        }
+        Self { builder: DocumentBuilder::new(), text: borrowed, bytes: borrowed, plain: false }
     }
 }
 
@@ -127,10 +133,12 @@ fn build<'v, 'a>(maker: &mut NodeMaker<'v, 'a, '_>, value: &'v Value<'a>, depth:
             Number::Float(_) => maker.builder.float(*value),
         },
         Value::Float(value) => maker.builder.float(*value),
-        Value::Str(text) => maker.builder.str((maker.text)(text)),
-        Value::Wtf8(bytes) => maker.builder.wtf8((maker.bytes)(bytes)),
-        Value::ByteArray(bytes) if !maker.plain => maker.builder.bytearray((maker.bytes)(bytes)),
-        Value::Bytes(bytes) | Value::ByteArray(bytes) => maker.builder.bytes((maker.bytes)(bytes)),
+        Value::Str(text) => maker.builder.str_from(text, (maker.text)(text)),
+        Value::Wtf8(bytes) => maker.builder.wtf8_from(bytes, (maker.bytes)(bytes)),
+        Value::ByteArray(bytes) if !maker.plain => maker.builder.bytearray_from(bytes, (maker.bytes)(bytes)),
+        Value::Bytes(bytes) | Value::ByteArray(bytes) => {
+            maker.builder.bytes_from(bytes, (maker.bytes)(bytes))
+        }
         Value::List(items) => {
             let ids = build_all(maker, items, depth)?;
             maker.builder.list(&ids)
