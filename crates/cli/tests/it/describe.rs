@@ -197,6 +197,8 @@ fn ten_thousand_names_of_a_hostile_sender_are_a_bounded_report() {
     let class = |number: usize| format!("cevil{number}\nC{number}\n)R");
     let every: String = (0..NAMES).map(class).collect();
     send(&server, &[with_extra(format!("({every}l").as_bytes())]);
+    // Another connection has no order with this one.
+    server.wait_for_output(1);
     let records: Vec<_> = (0..NAMES).map(|number| with_extra(class(number).as_bytes())).collect();
     send(&server, &records);
     let lines = server.wait_for_output(NAMES + 1);
