@@ -38,20 +38,17 @@ pub(crate) fn run(args: &InspectArgs) -> anyhow::Result<ExitCode> {
             input => {
                 let name = path.display().to_string();
                 let name = (!is_only).then_some(name.as_str());
-                // The first one is listed if it is the only one.
-                let mut first = None;
-                let mut count = 0;
+                // The first one waits, as it is listed if it is the only one.
+                let (mut first, mut is_first) = (None, true);
                 each_pickle(path, input, &mut |pickle| {
-                    count += 1;
-                    match first.take() {
-                        None if count == 1 => first = Some(pickle.to_vec()),
-                        None => report.named_or_bare(name, pickle, false)?,
-                        Some(earlier) => {
-                            report.named_or_bare(name, &earlier, false)?;
-                            report.named_or_bare(name, pickle, false)?;
-                        }
+                    if std::mem::replace(&mut is_first, false) {
+                        first = Some(pickle.to_vec());
+                        return Ok(());
                     }
-                    Ok(())
+                    if let Some(first) = first.take() {
+                        report.named_or_bare(name, &first, false)?;
+                    }
+                    report.named_or_bare(name, pickle, false)
                 })?;
                 if let Some(only) = first {
                     report.named_or_bare(name, &only, true)?;

@@ -133,7 +133,7 @@ impl<'a> Report<'a> {
         name: &str,
         start: &[u8],
         seen: &[Inspection],
-        source: Option<Box<dyn Source>>,
+        source: Option<Box<dyn Source + '_>>,
     ) -> anyhow::Result<()> {
         let is_named = !self.in_folder || [".pkl", ".pickle"].iter().any(|ending| name.ends_with(ending));
         let magic = magic::known_magic(start);
@@ -184,7 +184,7 @@ impl<'a> Report<'a> {
         &mut self,
         name: &str,
         seen: &[Inspection],
-        mut source: Option<Box<dyn Source>>,
+        mut source: Option<Box<dyn Source + '_>>,
         is_named: bool,
     ) -> anyhow::Result<()> {
         self.judge(seen, is_named);
@@ -210,7 +210,7 @@ impl<'a> Report<'a> {
         is_one: bool,
     ) -> anyhow::Result<()> {
         let seen = inspect(pickle);
-        let source = source::kept(Some(pickle.to_vec()));
+        let source = source::kept(Some(pickle));
         match name {
             Some(name) => self.pickles(name, &seen, source, true),
             None => self.bare(pickle, &seen, source, is_one),
@@ -222,7 +222,7 @@ impl<'a> Report<'a> {
         &mut self,
         start: &[u8],
         seen: &[Inspection],
-        mut source: Option<Box<dyn Source>>,
+        mut source: Option<Box<dyn Source + '_>>,
         is_one: bool,
     ) -> anyhow::Result<()> {
         self.judge(seen, true);
@@ -281,7 +281,7 @@ impl<'a> Report<'a> {
         &mut self,
         name: Option<&str>,
         inspection: &Inspection,
-        source: Option<&mut Box<dyn Source>>,
+        source: Option<&mut Box<dyn Source + '_>>,
     ) -> anyhow::Result<()> {
         let mut json = b"{".to_vec();
         if let Some(name) = name {

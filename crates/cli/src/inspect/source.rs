@@ -16,6 +16,6 @@ pub(super) trait Source: Read + Seek {}
 impl<T: Read + Seek> Source for T {}
 
 /// What was kept, for its listing.
-pub(super) fn kept(bytes: Option<Vec<u8>>) -> Option<Box<dyn Source>> {
+pub(super) fn kept<'b>(bytes: Option<impl AsRef<[u8]> + 'b>) -> Option<Box<dyn Source + 'b>> {
     Some(Box::new(Cursor::new(bytes?)))
 }
