@@ -176,11 +176,7 @@ fn on_other_addresses_it_has_tls_and_everything_needs_the_token() {
     }
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().to_owned();
-    let renew = || {
-        let identity = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        std::fs::write(dir.join("tls.pem"), identity.cert.pem()).unwrap();
-        std::fs::write(dir.join("tls.key"), identity.signing_key.serialize_pem()).unwrap();
-    };
+    let renew = || common::write_identity(&dir, "tls", "localhost");
     renew();
     let token = "a-token-of-mine-0123456789";
     std::fs::write(dir.join("token"), token).unwrap();

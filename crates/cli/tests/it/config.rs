@@ -261,9 +261,7 @@ fn the_sample_is_valid_but_for_the_files_that_it_names() {
     for file in ["nats.creds", "otlp.headers", "view.token"] {
         write_private(&place(file), "Authorization: x");
     }
-    let identity = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    std::fs::write(place("tls.pem"), identity.cert.pem()).unwrap();
-    std::fs::write(place("tls.key"), identity.signing_key.serialize_pem()).unwrap();
+    common::write_identity(folder.path(), "tls", "localhost");
     let sample =
         sample.replace("/etc/logrecord/", &place("")).replace("${CREDENTIALS_DIRECTORY}/", &place(""));
     let (code, out, said) = validate(&sample);

@@ -49,16 +49,7 @@ fn compare(line: &str, expected: &str) {
 #[test]
 fn every_record_arrives_with_every_attribute_and_in_order() {
     for interpreter in pythons() {
-        let server = Server::start(&[
-            "--tcp",
-            "127.0.0.1:0",
-            "--udp",
-            "127.0.0.1:0",
-            "--unix",
-            "DIR/stream",
-            "--unix-dgram",
-            "DIR/datagram",
-        ]);
+        let server = Server::start(&common::EVERY_TRANSPORT);
         let mut expected = Vec::new();
         for kind in ["tcp", "udp", "unix", "unix-dgram"] {
             // The handlers of Python 2 know no Unix sockets.
@@ -112,22 +103,13 @@ fn signed_records_arrive_and_unsigned_ones_do_not() {
     let option = format!("web={key}");
     let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("../frame/python").display().to_string();
     for interpreter in pythons() {
-        let mut server = Server::start(&[
-            "--tcp",
-            "127.0.0.1:0",
-            "--udp",
-            "127.0.0.1:0",
-            "--unix",
-            "DIR/stream",
-            "--unix-dgram",
-            "DIR/datagram",
-            "--hmac-key",
-            &option,
-            "--audience",
-            "central",
-            "--replay-state",
-            "DIR/state",
-        ]);
+        let mut server = Server::start(
+            &[
+                &common::EVERY_TRANSPORT[..],
+                &["--hmac-key", &option, "--audience", "central", "--replay-state", "DIR/state"],
+            ]
+            .concat(),
+        );
         let mut expected = 0;
         for kind in ["tcp", "udp", "unix", "unix-dgram"] {
             if kind.starts_with("unix") && is_python2(&interpreter) {

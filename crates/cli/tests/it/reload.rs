@@ -161,11 +161,7 @@ fn what_only_a_restart_changes_is_said_with_the_way_out() {
 fn a_renewed_certificate_counts_for_new_connections() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().to_owned();
-    let renew = || {
-        let identity = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        std::fs::write(dir.join("tls.pem"), identity.cert.pem()).unwrap();
-        std::fs::write(dir.join("tls.key"), identity.signing_key.serialize_pem()).unwrap();
-    };
+    let renew = || common::write_identity(&dir, "tls", "localhost");
     renew();
     write_config(
         &dir,

@@ -13,16 +13,7 @@ fn parsed(lines: &[String]) -> Vec<Value> {
 
 #[test]
 fn lines_and_objects_become_records_on_every_transport() {
-    let server = Server::start(&[
-        "--tcp",
-        "127.0.0.1:0",
-        "--udp",
-        "127.0.0.1:0",
-        "--unix",
-        "DIR/stream",
-        "--unix-dgram",
-        "DIR/datagram",
-    ]);
+    let server = Server::start(&common::EVERY_TRANSPORT);
     let mut total = 0;
     for kind in ["tcp", "udp", "unix", "unix-dgram"] {
         let object = r#"{"levelno":40,"levelname":"ERROR","name":"a.b","message":"from json","extra":{"n":{"$int":"99999999999999999999"},"t":{"$tuple":[1]}}}"#;
@@ -180,9 +171,7 @@ fn a_certificate_that_is_not_trusted_ends_it_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let place = |name: &str| folder.path().join(name).display().to_string();
     for name in ["ours", "theirs"] {
-        let identity = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-        std::fs::write(place(&format!("{name}.pem")), identity.cert.pem()).unwrap();
-        std::fs::write(place(&format!("{name}.key")), identity.signing_key.serialize_pem()).unwrap();
+        common::write_identity(folder.path(), name, "127.0.0.1");
     }
     let (certificate, key, other) = (place("ours.pem"), place("ours.key"), place("theirs.pem"));
     let server = Server::start(&["--tls", "127.0.0.1:0", "--tls-cert", &certificate, "--tls-key", &key]);

@@ -21,6 +21,17 @@ pub(crate) use testkit::python::paths_or_skip as pythons;
 /// How long a test waits for what must come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A listener of each transport without TLS.
+pub(crate) const EVERY_TRANSPORT: [&str; 8] =
+    ["--tcp", "127.0.0.1:0", "--udp", "127.0.0.1:0", "--unix", "DIR/stream", "--unix-dgram", "DIR/datagram"];
+
+/// Writes a fresh certificate for a host that signs itself, and its key: `NAME.pem` and `NAME.key`.
+pub(crate) fn write_identity(folder: &Path, name: &str, host: &str) {
+    let identity = rcgen::generate_simple_self_signed([host.to_owned()]).unwrap();
+    std::fs::write(folder.join(format!("{name}.pem")), identity.cert.pem()).unwrap();
+    std::fs::write(folder.join(format!("{name}.key")), identity.signing_key.serialize_pem()).unwrap();
+}
+
 /// Runs the program with some input until it ends.
 pub(crate) fn run(args: &[&str], input: &[u8]) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_logrecord"))
