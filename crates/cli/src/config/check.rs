@@ -7,8 +7,8 @@ use std::ops::Range;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use logrecord::frame::envelope::KeyId;
-use logrecord::transport::{Endpoint, TlsServer};
+use logrecord::frame::envelope::{KeyFileFault, KeyId};
+use logrecord::transport::Endpoint;
 
 use super::TlsFiles;
 use super::problems::Problems;
@@ -82,15 +82,12 @@ pub(super) fn readable(problems: &mut Problems<'_>, path: &At<PathBuf>) {
     }
 }
 
-/// A file with a secret must keep others out; the group of one of root's is root's choice, as with key files.
+/// A file with a secret must keep others out, as a key file.
 pub(super) fn private(problems: &mut Problems<'_>, path: &At<PathBuf>) {
     // One that is not there is told elsewhere.
     let Ok(metadata) = std::fs::metadata(&path.value) else { return };
-    let mode = metadata.mode() & 0o7777;
-    let most = if metadata.uid() == 0 { 0o640 } else { 0o600 };
-    if mode & !most != 0 {
-        let text = format!("{}: mode {mode:04o} is more than 0600; use chmod 600", path.value.display());
-        problems.add(path.span.clone(), text);
+    if let Some(fault) = KeyFileFault::of_mode(metadata.mode() & 0o7777, metadata.uid()) {
+        problems.add(path.span.clone(), format!("{}: {fault}", path.value.display()));
     }
 }
 
@@ -118,8 +115,7 @@ pub(super) fn content(problems: &mut Problems<'_>, path: &At<PathBuf>, most: u64
 
 /// Certificate and key must fit each other.
 pub(super) fn tls(problems: &mut Problems<'_>, files: &TlsFiles, span: Range<usize>) {
-    let loaded = TlsServer::from_files(&files.certificate, &files.private_key, files.client_ca.as_deref());
-    if let Err(error) = loaded {
+    if let Err(error) = files.read() {
         problems.add(span, format!("{:#}", anyhow::Error::new(error)));
     }
 }

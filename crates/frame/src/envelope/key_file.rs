@@ -106,6 +106,17 @@ impl fmt::Display for KeyFileError {
     }
 }
 
+impl KeyFileFault {
+    /// What is wrong with the mode of a file with a secret, whose owner has this number. Others must not read it; the
+    /// group of one of root's is root's choice.
+    #[cfg(unix)]
+    #[must_use]
+    pub const fn of_mode(mode: u32, owner: u32) -> Option<Self> {
+        let most = if owner == 0 { 0o640 } else { 0o600 };
+        if mode & !most != 0 { Some(Self::Mode(mode)) } else { None }
+    }
+}
+
 impl fmt::Display for KeyFileFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -161,10 +172,9 @@ fn check(metadata: &Metadata) -> Result<(), KeyFileFault> {
 }
 
 #[cfg(unix)]
-const fn check_access(mode: u32, owner: u32, own: u32) -> Result<(), KeyFileFault> {
-    let most = if owner == 0 { 0o640 } else { 0o600 };
-    if mode & !most != 0 {
-        return Err(KeyFileFault::Mode(mode));
+fn check_access(mode: u32, owner: u32, own: u32) -> Result<(), KeyFileFault> {
+    if let Some(fault) = KeyFileFault::of_mode(mode, owner) {
+        return Err(fault);
     }
     if owner != own && owner != 0 {
         return Err(KeyFileFault::Owner(owner));
