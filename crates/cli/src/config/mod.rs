@@ -14,7 +14,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use logrecord::model::Level;
 use logrecord::pickle::Globals;
-use logrecord::transport::Endpoint;
+use logrecord::transport::{Endpoint, TlsServer};
 
 pub(crate) use self::check::keys_in;
 pub(crate) use self::file::{ConfigFile, SAMPLE};
@@ -114,6 +114,13 @@ pub(crate) struct TlsFiles {
     pub(crate) certificate: PathBuf,
     pub(crate) private_key: PathBuf,
     pub(crate) client_ca: Option<PathBuf>,
+}
+
+impl TlsFiles {
+    /// What is in them now, if it fits together.
+    pub(crate) fn read(&self) -> Result<TlsServer, logrecord::transport::Error> {
+        TlsServer::from_files(&self.certificate, &self.private_key, self.client_ca.as_deref())
+    }
 }
 
 /// Keys, and what else makes a signature count.

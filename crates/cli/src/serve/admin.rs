@@ -11,7 +11,6 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
@@ -24,6 +23,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use logrecord::transport::TlsServer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Notify, Semaphore};
+use tokio::task::JoinHandle;
 
 use super::hub::Hub;
 use super::metrics;
@@ -71,42 +71,40 @@ pub(crate) struct AdminServer {
     viewers: Arc<Viewers>,
     /// The token was made here, so that somebody has to be told.
     tells_token: bool,
-    tls: Option<Tls>,
+    tls: Option<TlsServer>,
 }
 
-/// The certificate, read again with each reload.
-struct Tls {
-    files: TlsFiles,
-    server: TlsServer,
-    reloads: u64,
+/// A server that serves.
+pub(crate) struct RunningAdmin {
+    task: JoinHandle<()>,
+    tls: Option<TlsServer>,
 }
 
-impl Tls {
-    fn new(files: TlsFiles) -> anyhow::Result<Self> {
-        let server = Self::read(&files)
-            .map_err(anyhow::Error::new)
-            .context(Failure::config("unusable TLS files of the admin server"))?;
-        Ok(Self { files, server, reloads: 0 })
-    }
-
-    fn read(files: &TlsFiles) -> Result<TlsServer, logrecord::transport::Error> {
-        TlsServer::from_files(&files.certificate, &files.private_key, files.client_ca.as_deref())
-    }
-
-    /// As the files were when the configuration was read last.
-    fn current(&mut self, hub: &Hub) -> TlsServer {
-        let reloads = hub.reloads.load(Ordering::Relaxed);
-        if self.reloads != reloads {
-            self.reloads = reloads;
-            match Self::read(&self.files) {
-                Ok(server) => self.server = server,
-                Err(error) => {
-                    hub.report.say("old certificate", format_args!("of the admin server stays: {error}"));
-                }
-            }
+impl RunningAdmin {
+    /// Takes another certificate, for connections that are made from now on.
+    pub(crate) fn renew(&self, fresh: &TlsServer) {
+        if let Some(tls) = &self.tls {
+            tls.replace(fresh);
         }
-        self.server.clone()
     }
+
+    /// Ends it, and waits until its socket is free.
+    pub(crate) async fn stop(self) {
+        self.abort();
+        // It was told to end, which is no fault.
+        self.task.await.ok();
+    }
+
+    /// Ends it.
+    pub(crate) fn abort(&self) {
+        self.task.abort();
+    }
+}
+
+/// The certificate that a configuration names for it now.
+pub(crate) fn certificate(admin: &Admin) -> anyhow::Result<Option<TlsServer>> {
+    let read = admin.tls.as_ref().map(TlsFiles::read).transpose();
+    read.map_err(anyhow::Error::new).context(Failure::config("unusable TLS files of the admin server"))
 }
 
 /// Who may ask what.
@@ -132,7 +130,7 @@ pub(crate) fn bind(admin: &Admin) -> anyhow::Result<AdminServer> {
             anyhow!("{UNGUARDED}").context(Failure::config("the admin server listens to nobody unknown"))
         );
     }
-    let tls = admin.tls.clone().map(Tls::new).transpose()?;
+    let tls = certificate(admin)?;
     let (socket, hosts, cookie) = match &admin.address {
         AdminAddress::Tcp(address) => {
             let bound = std::net::TcpListener::bind(address).and_then(|socket| {
@@ -222,7 +220,7 @@ fn read_token(path: &Path) -> anyhow::Result<String> {
 
 impl AdminServer {
     /// Where it is, with the token if nobody else knows it.
-    pub(crate) fn link(&self) -> String {
+    fn link(&self) -> String {
         let place = match &self.socket {
             Socket::Tcp(_, address) if self.tls.is_some() => format!("https://{address}/"),
             Socket::Tcp(_, address) => format!("http://{address}/"),
@@ -231,8 +229,15 @@ impl AdminServer {
         if self.tells_token { format!("{place}?token={}", self.guard.token) } else { place }
     }
 
+    /// Says where it is, and serves.
+    pub(crate) fn start(self, hub: &Arc<Hub>) -> RunningAdmin {
+        hub.report.secret(format_args!("admin on {}", self.link()));
+        let tls = self.tls.clone();
+        RunningAdmin { task: tokio::spawn(self.serve(Arc::clone(hub))), tls }
+    }
+
     /// Serves until the program ends.
-    pub(crate) async fn serve(mut self, hub: Arc<Hub>) {
+    async fn serve(self, hub: Arc<Hub>) {
         let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         loop {
             // The semaphore is never closed.
@@ -244,7 +249,7 @@ impl AdminServer {
             };
             let accepted = match &self.socket {
                 Socket::Tcp(socket, _) => socket.accept().await.map(|(stream, _)| {
-                    let tls = self.tls.as_mut().map(|tls| tls.current(&hub));
+                    let tls = self.tls.clone();
                     tokio::spawn(async move {
                         match tls {
                             None => converse(stream, asked).await,

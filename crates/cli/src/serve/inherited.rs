@@ -73,7 +73,8 @@ impl Inherited {
         self.sockets.extract_if(.., |(told, _)| told == address).map(|(_, socket)| socket).collect()
     }
 
-    /// Says that everything is there, waits for the old program's word, and tells the service manager. Sockets that nobody has taken are closed.
+    /// Says that everything is there, waits for the old program's word, and tells the service manager. Sockets that
+    /// nobody has taken are closed.
     pub(crate) fn go(self) -> anyhow::Result<()> {
         let word = block_in_place(|| {
             self.line.send(&Message::Ready)?;

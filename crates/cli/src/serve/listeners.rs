@@ -56,7 +56,12 @@ pub(crate) fn bind(
         let passed = inherited.as_mut().map(|inherited| inherited.sockets(&listen.address.to_string()));
         let passed = passed.unwrap_or_default();
         let found = match &listen.address {
-            Address::Systemd(name) if passed.is_empty() => {
+            _ if !passed.is_empty() => passed
+                .into_iter()
+                .map(|socket| take_up(socket, listen, tls.as_ref()))
+                .collect::<Result<_, _>>()?,
+            Address::Endpoint(endpoint) => vec![fresh(endpoint, listen, tls.as_ref())?],
+            Address::Systemd(name) => {
                 let handed = match &mut handed {
                     Some(handed) => handed,
                     None => handed.insert(from_systemd(config)?),
@@ -68,7 +73,6 @@ pub(crate) fn bind(
                 }
                 own
             }
-            _ => sockets(listen, tls.as_ref(), passed)?,
         };
         for listener in found {
             let (listen, gate, tls) = (listen.clone(), Arc::clone(&gate), tls.clone());
@@ -78,16 +82,20 @@ pub(crate) fn bind(
     Ok(bound)
 }
 
-/// The limits of a listener.
-fn settings(listen: &Listen) -> ListenerConfig {
-    ListenerConfig::new()
+/// The limits of a listener, and its certificate.
+fn settings(listen: &Listen, tls: Option<&TlsServer>) -> ListenerConfig {
+    let config = ListenerConfig::new()
         .max_frame_len(listen.limits.max_frame)
         .max_connections(listen.limits.max_connections)
         .max_connections_per_peer(listen.limits.max_connections_per_peer)
         .idle_timeout(listen.limits.idle_timeout)
         .frame_timeout(listen.limits.frame_timeout)
         .drain_timeout(listen.limits.drain_timeout)
-        .unix_mode(listen.unix_mode)
+        .unix_mode(listen.unix_mode);
+    match tls {
+        Some(tls) => config.tls(tls.clone()),
+        None => config,
+    }
 }
 
 /// The sockets that systemd has handed over, each for the listener that names it, or for the one without a name.
@@ -99,7 +107,7 @@ fn from_systemd(config: &Config) -> anyhow::Result<Vec<(Address, Listener)>> {
         };
         of(Some(name)).or_else(|| of(None))
     };
-    let handed = Listener::from_systemd_named(|name| owner(name).map(settings))
+    let handed = Listener::from_systemd_named(|name| owner(name).map(|listen| settings(listen, None)))
         .map_err(anyhow::Error::new)
         .context(Failure::unavailable("cannot use the sockets that were handed over"))?;
     let mut sockets = Vec::new();
@@ -122,41 +130,20 @@ fn no_socket(name: Option<&str>) -> anyhow::Error {
     .context(Failure::unavailable("no sockets"))
 }
 
-fn sockets(listen: &Listen, tls: Option<&TlsServer>, passed: Vec<Socket>) -> anyhow::Result<Vec<Listener>> {
-    let mut config = settings(listen);
-    if !passed.is_empty() {
-        return passed.into_iter().map(|socket| take_up(socket, listen, tls, config.clone())).collect();
-    }
-    match &listen.address {
-        // It has none but those that were handed over.
-        Address::Systemd(name) => Err(no_socket(name.as_deref())),
-        Address::Endpoint(endpoint) => {
-            allow(endpoint, listen)?;
-            if let Some(tls) = tls {
-                config = config.tls(tls.clone());
-            }
-            let listener = Listener::bind(endpoint, config)
-                .map_err(anyhow::Error::new)
-                .with_context(|| format!("{endpoint}"))
-                .context(Failure::unavailable("cannot listen"))?;
-            Ok(vec![listener])
-        }
-    }
+/// A socket of its own.
+fn fresh(endpoint: &Endpoint, listen: &Listen, tls: Option<&TlsServer>) -> anyhow::Result<Listener> {
+    allow(endpoint, listen)?;
+    Listener::bind(endpoint, settings(listen, tls))
+        .map_err(anyhow::Error::new)
+        .with_context(|| format!("{endpoint}"))
+        .context(Failure::unavailable("cannot listen"))
 }
 
 /// A socket of the program before this one.
-fn take_up(
-    passed: Socket,
-    listen: &Listen,
-    tls: Option<&TlsServer>,
-    mut config: ListenerConfig,
-) -> anyhow::Result<Listener> {
+fn take_up(passed: Socket, listen: &Listen, tls: Option<&TlsServer>) -> anyhow::Result<Listener> {
     let Socket { socket, local, connections } = passed;
     allow(&local, listen)?;
-    if let Some(tls) = tls {
-        config = config.tls(tls.clone());
-    }
-    let mut listener = Listener::from_passed(socket, &local, config)
+    let mut listener = Listener::from_passed(socket, &local, settings(listen, tls))
         .map_err(anyhow::Error::new)
         .with_context(|| format!("{local}"))
         .context(Failure::unavailable("cannot take over a socket"))?;
@@ -169,9 +156,7 @@ fn tls(listen: &Listen) -> anyhow::Result<TlsServer> {
     let Some(files) = &listen.tls else {
         return Err(anyhow!("--tls needs --tls-cert and --tls-key").context(Failure::usage("no certificate")));
     };
-    TlsServer::from_files(&files.certificate, &files.private_key, files.client_ca.as_deref())
-        .map_err(anyhow::Error::new)
-        .context(Failure::config("unusable TLS files"))
+    files.read().map_err(anyhow::Error::new).context(Failure::config("unusable TLS files"))
 }
 
 /// An address that others can reach needs a key or TLS, or a word from the operator.

@@ -36,7 +36,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
 use self::acks::Acks;
-use self::admin::AdminServer;
+use self::admin::RunningAdmin;
 use self::dead_letter::DeadLetters;
 use self::hub::{Failing, Hub, Parts};
 use self::inherited::Inherited;
@@ -141,7 +141,7 @@ async fn serve(config: Config, hash: Option<String>, args: &ServeArgs) -> anyhow
     let acks = Arc::clone(&hub);
     tokio::spawn(async move { acks.acks.run(acks.shared.log(), &acks.keys).await });
 
-    let mut admin_task = admin.map(|admin| start_admin(admin, &hub));
+    let mut admin_task = admin.map(|admin| admin.start(&hub));
     listeners.serve(bound, &hub);
     notify(&[NotifyState::Ready]);
 
@@ -395,7 +395,7 @@ fn reload(
     listeners: &mut Listeners,
     outputs: &mut Outputs,
     letters_end: &mut Option<dead_letter::Finish>,
-    admin: &mut Option<JoinHandle<()>>,
+    admin: &mut Option<RunningAdmin>,
     config: &mut Config,
     file: Option<&Path>,
 ) {
@@ -433,18 +433,12 @@ fn fixed(fresh: &Config, old: &Config) -> Option<&'static str> {
     rows.into_iter().find_map(|(differs, what)| differs.then_some(what))
 }
 
-/// Says where it is, and serves.
-fn start_admin(admin: AdminServer, hub: &Arc<Hub>) -> JoinHandle<()> {
-    hub.report.secret(format_args!("admin on {}", admin.link()));
-    tokio::spawn(admin.serve(Arc::clone(hub)))
-}
-
 fn reloaded(
     hub: &Arc<Hub>,
     listeners: &mut Listeners,
     outputs: &mut Outputs,
     letters_end: &mut Option<dead_letter::Finish>,
-    admin: &mut Option<JoinHandle<()>>,
+    admin: &mut Option<RunningAdmin>,
     config: &mut Config,
     file: Option<&Path>,
 ) -> anyhow::Result<()> {
@@ -466,6 +460,8 @@ fn reloaded(
     };
     let moved = fresh.admin != config.admin;
     let fresh_admin = fresh.admin.as_ref().filter(|_| moved).map(admin::bind).transpose()?;
+    // The files of one that stays may hold another certificate than before.
+    let certificate = fresh.admin.as_ref().filter(|_| !moved).map(admin::certificate).transpose()?.flatten();
     hub.keys.reload(&fresh.signing)?;
     listeners.adapt(&fresh, hub)?;
     for doubt in ready.iter().flat_map(outputs::Ready::doubts) {
@@ -488,10 +484,13 @@ fn reloaded(
         *letters_end = end;
     }
     if moved {
-        let old = std::mem::replace(admin, fresh_admin.map(|fresh| start_admin(fresh, hub)));
+        let old = std::mem::replace(admin, fresh_admin.map(|fresh| fresh.start(hub)));
         if let Some(old) = old {
             old.abort();
         }
+    }
+    if let (Some(admin), Some(fresh)) = (&*admin, &certificate) {
+        admin.renew(fresh);
     }
     listeners.serve(bound, hub);
     hub.set_hash(Some(file.hash()));

@@ -13,10 +13,10 @@ use logrecord::frame::envelope::Snapshot;
 use logrecord::transport::listener::Part;
 use logrecord::transport::takeover::{Line, Message, Place};
 use tokio::sync::mpsc;
-use tokio::task::{JoinHandle, block_in_place, spawn_blocking};
+use tokio::task::{block_in_place, spawn_blocking};
 use tokio::time::timeout_at;
 
-use super::admin;
+use super::admin::{self, RunningAdmin};
 use super::hub::Hub;
 use super::listeners::Listeners;
 use super::outputs::Outputs;
@@ -103,7 +103,7 @@ pub(crate) struct Old<'a> {
     pub(crate) listeners: &'a mut Listeners,
     pub(crate) outputs: &'a mut Outputs,
     pub(crate) config: &'a Config,
-    pub(crate) admin: &'a mut Option<JoinHandle<()>>,
+    pub(crate) admin: &'a mut Option<RunningAdmin>,
 }
 
 impl Old<'_> {
@@ -174,8 +174,7 @@ impl Old<'_> {
         }
         if let Some(admin) = self.admin.take() {
             // Its address has to be free. What is asked at this moment is asked again.
-            admin.abort();
-            admin.await.ok();
+            admin.stop().await;
         }
         let hub = Arc::clone(self.hub);
         let unstored = spawn_blocking(move || {
@@ -224,10 +223,7 @@ impl Old<'_> {
         self.outputs.go_on(self.hub, self.config);
         if let Some(told) = self.config.admin.as_ref().filter(|_| self.admin.is_none()) {
             match admin::bind(told) {
-                Ok(server) => {
-                    self.hub.report.secret(format_args!("admin on {}", server.link()));
-                    *self.admin = Some(tokio::spawn(server.serve(Arc::clone(self.hub))));
-                }
+                Ok(server) => *self.admin = Some(server.start(self.hub)),
                 Err(error) => self.hub.report.line(format_args!("logrecord: {error:#}")),
             }
         }
