@@ -61,16 +61,18 @@ impl Driver {
     ) -> io::Result<Self> {
         let cursor = shared.log.cursor(&settings.name, settings.start)?;
         let done = cursor.state().done;
+        let agreement = shared.ledger.agree();
         let outputs = shared.ledger.outputs();
         let primary = outputs.first().is_none_or(|(first, _)| *first == settings.name);
         // What one of the same name has left is in the book already.
         let left = outputs.iter().find(|(name, _)| *name == settings.name);
         let left = left.map_or(0, |(_, counts)| counts.buffered());
-        let behind = shared.log.durable().saturating_sub(done).saturating_sub(left);
+        let behind = shared.log.last().saturating_sub(done).saturating_sub(left);
         if primary {
             shared.ledger.resume(behind);
         }
         let book = shared.ledger.open(&settings.name, behind);
+        drop(agreement);
         let (control, commands) = mpsc::unbounded_channel();
         let (closing, closed) = watch::channel(false);
         let name = settings.name.clone();

@@ -87,8 +87,10 @@ impl Intake {
 
     /// Logs what there is room for; gives why there is none for the rest, if there is a rest.
     fn take(&self, receipt: &mut Receipt, offers: &mut impl Offers, place: &mut usize) -> Option<Full> {
-        let taken = self.log.take(offers, *place);
-        receipt.logged(taken.logged);
+        let taken = receipt.log(|| {
+            let taken = self.log.take(offers, *place);
+            (taken.logged, taken)
+        });
         if taken.until > *place {
             *place = taken.until;
             offers.settled(*place, taken.last);

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
 
 /// How many reasons are counted by their names; further ones are `other`.
 const MAX_REASONS: usize = 64;
@@ -100,6 +100,9 @@ struct Books {
 pub struct Ledger {
     // One lock, so that what is read together belongs together. It is taken once a batch.
     books: Mutex<Books>,
+    /// Shared by those who put records into the log until they have counted them, so that an output which begins finds
+    /// log and books in agreement.
+    agreement: RwLock<()>,
 }
 
 impl Ledger {
@@ -118,6 +121,11 @@ impl Ledger {
         let intake = &mut self.books().intake;
         intake.resumed += records;
         intake.logged += records;
+    }
+
+    /// Waits until every record of the log is counted, and lets no other one in as long as the guard lives.
+    pub(crate) fn agree(&self) -> RwLockWriteGuard<'_, ()> {
+        self.agreement.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Opens the book of an output, which has `logged` records of the log to settle from the start. Its place is the
@@ -244,6 +252,15 @@ impl Receipt {
         let records = records.min(self.left);
         self.left -= records;
         book(&mut self.ledger.books().intake, records);
+    }
+
+    /// Puts records into the log and counts them, so that no output begins in between.
+    pub(crate) fn log<T>(&mut self, put: impl FnOnce() -> (u64, T)) -> T {
+        let ledger = Arc::clone(&self.ledger);
+        let _agreement = ledger.agreement.read().unwrap_or_else(PoisonError::into_inner);
+        let (records, rest) = put();
+        self.logged(records);
+        rest
     }
 
     /// So many went into the log, and are now to be settled at each output.

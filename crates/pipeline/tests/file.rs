@@ -39,6 +39,33 @@ async fn an_output_that_has_nothing_to_do_stops_at_once() {
     tokio::time::timeout(WAIT, driver.stop()).await.unwrap();
 }
 
+/// One that takes another's place finds each record in the books or behind the cursor, and never in both.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn replacing_an_output_while_records_come_counts_each_once() {
+    const PARTS: u64 = 10_000;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out");
+    let pipeline = memory(64 << 20);
+    let mut driver = file(&pipeline, &path, Rotation::default());
+    let intake = (pipeline.intake.clone(), std::sync::Arc::clone(pipeline.shared.ledger()));
+    let coming = tokio::spawn(async move {
+        let payload = payload("app", 20, "one");
+        let entries = [logrecord_spool::Entry { payload: &payload, ..Default::default() }; 5];
+        for _ in 0..PARTS {
+            let mut receipt = intake.1.receive(5);
+            intake.0.log(&mut receipt, &mut &entries[..]).await;
+        }
+    });
+    while !coming.is_finished() {
+        driver.stop().await;
+        driver = file(&pipeline, &path, Rotation::default());
+    }
+    coming.await.unwrap();
+    driver.close(later()).await;
+    let all = 5 * PARTS;
+    assert_eq!(pipeline.lines(), [format!("received={all} written={all}")]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_record_is_a_line_in_order() {
     let folder = tempfile::tempdir().unwrap();
