@@ -11,7 +11,6 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use testkit::process::{self, cargo, run};
-use testkit::python;
 
 use crate::{fuzz, golden, long, published};
 
@@ -32,7 +31,7 @@ enum Outcome {
 
 type Step = (&'static str, fn() -> Result<Outcome>);
 
-const STEPS: [Step; 21] = [
+const STEPS: [Step; 20] = [
     ("fmt", fmt),
     ("tidy", || long::tidy().map(passed)),
     ("golden", || golden::check().map(passed)),
@@ -43,7 +42,6 @@ const STEPS: [Step; 21] = [
     ("doc", doc),
     ("test, no default features", test_bare),
     ("benches in test mode", benches),
-    ("python tests", python_tests),
     ("package", || published::package().and_then(done)),
     ("lowest versions", || published::lowest().and_then(done)),
     ("oldest compilers", || published::oldest().and_then(done)),
@@ -231,23 +229,6 @@ fn test_bare() -> Result<Outcome> {
 /// Each benchmark once, in the profile of the tests: that it works, not how fast it is.
 fn benches() -> Result<Outcome> {
     run(cargo().args(["test", "-p", "logrecord-benches", "--benches", "--locked", "--quiet"])).map(passed)
-}
-
-/// The Python side's own tests, on every CPython.
-fn python_tests() -> Result<Outcome> {
-    let pythons = python::find();
-    if pythons.is_empty() {
-        if python::required() {
-            bail!("no CPython found, and LOGRECORD_REQUIRE_PYTHON=1 asks for one");
-        }
-        return Ok(Outcome::Skipped("no CPython found"));
-    }
-    let folder = process::root().join("crates/frame/python");
-    for python in pythons {
-        println!("   CPython {}", python.full);
-        run(python.command().current_dir(&folder).args(["-m", "unittest", "discover"]))?;
-    }
-    Ok(Outcome::Passed)
 }
 
 /// Licences, bans and sources.
