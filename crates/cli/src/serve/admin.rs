@@ -65,8 +65,10 @@ impl Drop for SocketFile {
 }
 
 /// A server that is bound.
+#[derive(Clone)]
 pub(crate) struct AdminServer {
-    socket: Socket,
+    address: AdminAddress,
+    socket: Arc<Socket>,
     guard: Arc<Guard>,
     viewers: Arc<Viewers>,
     /// The token was made here, so that somebody has to be told.
@@ -77,17 +79,10 @@ pub(crate) struct AdminServer {
 /// A server that serves.
 pub(crate) struct RunningAdmin {
     task: JoinHandle<()>,
-    tls: Option<TlsServer>,
+    server: AdminServer,
 }
 
 impl RunningAdmin {
-    /// Takes another certificate, for connections that are made from now on.
-    pub(crate) fn renew(&self, fresh: &TlsServer) {
-        if let Some(tls) = &self.tls {
-            tls.replace(fresh);
-        }
-    }
-
     /// Ends it, and waits until its socket is free.
     pub(crate) async fn stop(self) {
         self.abort();
@@ -99,12 +94,6 @@ impl RunningAdmin {
     pub(crate) fn abort(&self) {
         self.task.abort();
     }
-}
-
-/// The certificate that a configuration names for it now.
-pub(crate) fn certificate(admin: &Admin) -> anyhow::Result<Option<TlsServer>> {
-    let read = admin.tls.as_ref().map(TlsFiles::read).transpose();
-    read.map_err(anyhow::Error::new).context(Failure::config("unusable TLS files of the admin server"))
 }
 
 /// Who may ask what.
@@ -119,20 +108,26 @@ struct Guard {
     is_tls: bool,
 }
 
-/// Binds the server of a configuration.
-pub(crate) fn bind(admin: &Admin) -> anyhow::Result<AdminServer> {
-    let token = match &admin.token_file {
-        Some(path) => read_token(path)?,
-        None => random_token()?,
+/// Binds the server of a configuration, or takes the socket of one that serves at its address already: token and
+/// certificate are read anew, those who look keep looking.
+pub(crate) fn bind(admin: &Admin, running: Option<&RunningAdmin>) -> anyhow::Result<AdminServer> {
+    let there = running.map(|running| &running.server).filter(|server| server.address == admin.address);
+    let token = match (&admin.token_file, there) {
+        (Some(path), _) => read_token(path)?,
+        (None, Some(there)) if there.tells_token => there.guard.token.clone(),
+        (None, _) => random_token()?,
     };
     if !admin.is_guarded() {
         return Err(
             anyhow!("{UNGUARDED}").context(Failure::config("the admin server listens to nobody unknown"))
         );
     }
-    let tls = certificate(admin)?;
-    let (socket, hosts, cookie) = match &admin.address {
-        AdminAddress::Tcp(address) => {
+    let tls = admin.tls.as_ref().map(TlsFiles::read).transpose();
+    let tls =
+        tls.map_err(anyhow::Error::new).context(Failure::config("unusable TLS files of the admin server"))?;
+    let socket = match (there, &admin.address) {
+        (Some(there), _) => Arc::clone(&there.socket),
+        (None, AdminAddress::Tcp(address)) => {
             let bound = std::net::TcpListener::bind(address).and_then(|socket| {
                 socket.set_nonblocking(true)?;
                 let address = socket.local_addr()?;
@@ -141,19 +136,30 @@ pub(crate) fn bind(admin: &Admin) -> anyhow::Result<AdminServer> {
             let (socket, address) = bound
                 .with_context(|| format!("{address}"))
                 .context(Failure::unavailable("cannot listen for --admin"))?;
-            let port = address.port();
-            // Whom a browser means, the certificate says.
-            let hosts = tls.is_none().then(|| vec![address.to_string(), format!("localhost:{port}")]);
-            (Socket::Tcp(socket, address), hosts, format!("logrecord_token_{port}"))
+            Arc::new(Socket::Tcp(socket, address))
         }
-        AdminAddress::Unix(path) => {
+        (None, AdminAddress::Unix(path)) => {
             let socket = bind_unix(path)
                 .with_context(|| format!("{}", path.display()))
                 .context(Failure::unavailable("cannot listen for --admin"))?;
-            (Socket::Unix(socket, SocketFile(path.clone())), None, "logrecord_token".to_owned())
+            Arc::new(Socket::Unix(socket, SocketFile(path.clone())))
         }
     };
+    let (hosts, cookie) = match &*socket {
+        Socket::Tcp(_, address) => {
+            let port = address.port();
+            // Whom a browser means, the certificate says.
+            let hosts = tls.is_none().then(|| vec![address.to_string(), format!("localhost:{port}")]);
+            (hosts, format!("logrecord_token_{port}"))
+        }
+        Socket::Unix(..) => (None, "logrecord_token".to_owned()),
+    };
+    let viewers = match there {
+        Some(there) => Arc::clone(&there.viewers),
+        None => Arc::new(Viewers::new(random()?)),
+    };
     Ok(AdminServer {
+        address: admin.address.clone(),
         socket,
         guard: Arc::new(Guard {
             token,
@@ -162,7 +168,7 @@ pub(crate) fn bind(admin: &Admin) -> anyhow::Result<AdminServer> {
             is_local: admin.address.is_local(),
             is_tls: tls.is_some(),
         }),
-        viewers: Arc::new(Viewers::new(random()?)),
+        viewers,
         tells_token: admin.token_file.is_none(),
         tls,
     })
@@ -221,7 +227,7 @@ fn read_token(path: &Path) -> anyhow::Result<String> {
 impl AdminServer {
     /// Where it is, with the token if nobody else knows it.
     fn link(&self) -> String {
-        let place = match &self.socket {
+        let place = match &*self.socket {
             Socket::Tcp(_, address) if self.tls.is_some() => format!("https://{address}/"),
             Socket::Tcp(_, address) => format!("http://{address}/"),
             Socket::Unix(_, file) => format!("unix://{}", file.0.display()),
@@ -229,11 +235,16 @@ impl AdminServer {
         if self.tells_token { format!("{place}?token={}", self.guard.token) } else { place }
     }
 
-    /// Says where it is, and serves.
-    pub(crate) fn start(self, hub: &Arc<Hub>) -> RunningAdmin {
-        hub.report.secret(format_args!("admin on {}", self.link()));
-        let tls = self.tls.clone();
-        RunningAdmin { task: tokio::spawn(self.serve(Arc::clone(hub))), tls }
+    /// Says where it is, if that is new, and serves instead of the one before it.
+    pub(crate) fn start(self, hub: &Arc<Hub>, before: Option<RunningAdmin>) -> RunningAdmin {
+        let link = self.link();
+        if before.as_ref().is_none_or(|before| before.server.link() != link) {
+            hub.report.secret(format_args!("admin on {link}"));
+        }
+        if let Some(before) = before {
+            before.abort();
+        }
+        RunningAdmin { task: tokio::spawn(self.clone().serve(Arc::clone(hub))), server: self }
     }
 
     /// Serves until the program ends.
@@ -247,7 +258,7 @@ impl AdminServer {
                 guard: Arc::clone(&self.guard),
                 viewers: Arc::clone(&self.viewers),
             };
-            let accepted = match &self.socket {
+            let accepted = match &*self.socket {
                 Socket::Tcp(socket, _) => socket.accept().await.map(|(stream, _)| {
                     let tls = self.tls.clone();
                     tokio::spawn(async move {

@@ -1,5 +1,8 @@
 //! The listeners: bound at the start, and one by one when a reload brings another one or takes one away.
 
+use std::fs;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
@@ -11,24 +14,33 @@ use tokio::task::JoinSet;
 
 use super::hub::Hub;
 use super::inherited::{Inherited, Socket};
+use super::keys::Keys;
 use super::receive::Inlet;
 use crate::config::{Address, Config, Listen, Require};
 use crate::exit::Failure;
 
-/// A socket that is bound and not yet served.
-pub(crate) struct Bound {
+/// What a listener is to do, with all that may fail behind it.
+#[derive(Clone)]
+struct Told {
     listen: Listen,
-    listener: Listener,
     gate: Arc<Gate>,
     tls: Option<TlsServer>,
 }
 
 struct Running {
-    listen: Listen,
+    told: Told,
     inlet: Arc<Inlet>,
     local: Endpoint,
     control: Control,
-    tls: Option<TlsServer>,
+    /// For a listener that takes this one's place on the same port.
+    socket: Option<OwnedFd>,
+}
+
+/// What a configuration means: for each listener that serves, what it is to do, if it stays, and those that are bound
+/// and not yet served.
+pub(crate) struct Plan {
+    stay: Vec<Option<Told>>,
+    bound: Vec<(Told, Listener)>,
 }
 
 /// All that is served.
@@ -36,50 +48,6 @@ struct Running {
 pub(crate) struct Listeners {
     running: Vec<Running>,
     tasks: JoinSet<String>,
-}
-
-/// Binds what a configuration names and is not there already.
-pub(crate) fn bind(
-    config: &Config,
-    hub_keys: &super::keys::Keys,
-    there: &Listeners,
-    mut inherited: Option<&mut Inherited>,
-) -> anyhow::Result<Vec<Bound>> {
-    let mut bound = Vec::new();
-    let mut handed = None;
-    for listen in &config.listen {
-        if there.running.iter().any(|running| running.listen.address == listen.address) {
-            continue;
-        }
-        let gate = hub_keys.gate(&listen.require, &config.signing)?;
-        let tls = if listen.address.is_tls() { Some(tls(listen)?) } else { None };
-        let passed = inherited.as_mut().map(|inherited| inherited.sockets(&listen.address.to_string()));
-        let passed = passed.unwrap_or_default();
-        let found = match &listen.address {
-            _ if !passed.is_empty() => passed
-                .into_iter()
-                .map(|socket| take_up(socket, listen, tls.as_ref()))
-                .collect::<Result<_, _>>()?,
-            Address::Endpoint(endpoint) => vec![fresh(endpoint, listen, tls.as_ref())?],
-            Address::Systemd(name) => {
-                let handed = match &mut handed {
-                    Some(handed) => handed,
-                    None => handed.insert(from_systemd(config)?),
-                };
-                let own = handed.extract_if(.., |(address, _)| *address == listen.address);
-                let own: Vec<Listener> = own.map(|(_, listener)| listener).collect();
-                if own.is_empty() {
-                    return Err(no_socket(name.as_deref()));
-                }
-                own
-            }
-        };
-        for listener in found {
-            let (listen, gate, tls) = (listen.clone(), Arc::clone(&gate), tls.clone());
-            bound.push(Bound { listen, listener, gate, tls });
-        }
-    }
-    Ok(bound)
 }
 
 /// The limits of a listener, and its certificate.
@@ -130,10 +98,20 @@ fn no_socket(name: Option<&str>) -> anyhow::Error {
     .context(Failure::unavailable("no sockets"))
 }
 
-/// A socket of its own.
-fn fresh(endpoint: &Endpoint, listen: &Listen, tls: Option<&TlsServer>) -> anyhow::Result<Listener> {
+/// A socket of its own, beside one that has the port and goes.
+fn fresh(
+    endpoint: &Endpoint,
+    listen: &Listen,
+    tls: Option<&TlsServer>,
+    beside: Option<&OwnedFd>,
+) -> anyhow::Result<Listener> {
     allow(endpoint, listen)?;
-    Listener::bind(endpoint, settings(listen, tls))
+    let settings = settings(listen, tls);
+    let bound = match beside {
+        Some(other) => Listener::bind_beside(endpoint, settings, other.as_fd()),
+        None => Listener::bind(endpoint, settings),
+    };
+    bound
         .map_err(anyhow::Error::new)
         .with_context(|| format!("{endpoint}"))
         .context(Failure::unavailable("cannot listen"))
@@ -175,60 +153,125 @@ fn allow(endpoint: &Endpoint, listen: &Listen) -> anyhow::Result<()> {
     .context(Failure::config("refused")))
 }
 
+/// Gives the file of a Unix socket another mode.
+fn set_mode(running: &Running, mode: Option<u32>, hub: &Hub) {
+    let (Address::Endpoint(endpoint), before) = (&running.told.listen.address, running.told.listen.unix_mode)
+    else {
+        return;
+    };
+    let Some(path) = endpoint.path().filter(|_| mode != before) else { return };
+    match mode {
+        Some(mode) => {
+            if let Err(error) = fs::set_permissions(path, fs::Permissions::from_mode(mode)) {
+                hub.report.line(format_args!("logrecord: `mode` of {endpoint}: {error}"));
+            }
+        }
+        None => hub.report.line(format_args!(
+            "logrecord: {endpoint} has no `mode` any more: its file keeps the one that it has until a restart"
+        )),
+    }
+}
+
 impl Listeners {
-    /// Serves what was bound.
-    pub(crate) fn serve(&mut self, bound: Vec<Bound>, hub: &Arc<Hub>) {
-        for Bound { listen, listener, gate, tls } in bound {
-            let address = listener.local_endpoint().to_string();
+    /// Binds what a configuration names and is not there already, and makes ready what changes for the rest.
+    pub(crate) fn plan(
+        &self,
+        config: &Config,
+        keys: &Keys,
+        mut inherited: Option<&mut Inherited>,
+    ) -> anyhow::Result<Plan> {
+        // The files of a certificate may hold another one than before, whatever they are called.
+        let told = |listen: &Listen| {
+            let tls = if listen.address.is_tls() { Some(tls(listen)?) } else { None };
+            Ok(Told { listen: listen.clone(), gate: keys.gate(&listen.require, &config.signing)?, tls })
+        };
+        let stay = |running: &Running| {
+            let listen = config.listen.iter().find(|listen| listen.address == running.told.listen.address);
+            let Some(listen) = listen else { return Ok(None) };
+            allow(&running.local, listen)?;
+            told(listen).map(Some)
+        };
+        let stay = self.running.iter().map(stay).collect::<anyhow::Result<Vec<_>>>()?;
+        let fresh = config
+            .listen
+            .iter()
+            .filter(|listen| self.running.iter().all(|running| running.told.listen.address != listen.address))
+            .map(told)
+            .collect::<anyhow::Result<Vec<Told>>>()?;
+        // Sockets come last, because whoever connects to one that is not served after all has lost what it sent.
+        let mut bound = Vec::new();
+        let mut handed = None;
+        for told in fresh {
+            let (listen, tls) = (&told.listen, told.tls.as_ref());
+            let passed = inherited.as_mut().map(|inherited| inherited.sockets(&listen.address.to_string()));
+            let passed = passed.unwrap_or_default();
+            let found = match &listen.address {
+                _ if !passed.is_empty() => {
+                    passed.into_iter().map(|socket| take_up(socket, listen, tls)).collect::<Result<_, _>>()?
+                }
+                Address::Endpoint(endpoint) => {
+                    let beside = self.running.iter().zip(&stay).find(|(running, stays)| {
+                        stays.is_none()
+                            && endpoint.port().is_some()
+                            && running.local.port() == endpoint.port()
+                            && running.local.transport().is_datagram() == endpoint.transport().is_datagram()
+                    });
+                    let beside = beside.and_then(|(running, _)| running.socket.as_ref());
+                    vec![self::fresh(endpoint, listen, tls, beside)?]
+                }
+                Address::Systemd(name) => {
+                    let handed = match &mut handed {
+                        Some(handed) => handed,
+                        None => handed.insert(from_systemd(config)?),
+                    };
+                    let own = handed.extract_if(.., |(address, _)| *address == listen.address);
+                    let own: Vec<Listener> = own.map(|(_, listener)| listener).collect();
+                    if own.is_empty() {
+                        return Err(no_socket(name.as_deref()));
+                    }
+                    own
+                }
+            };
+            for listener in found {
+                bound.push((told.clone(), listener));
+            }
+        }
+        Ok(Plan { stay, bound })
+    }
+
+    /// Ends what a new configuration does not name any more, gives the rest what it says, for connections that come
+    /// from now on (and keys at once), and serves what is new.
+    pub(crate) fn adopt(&mut self, plan: Plan, hub: &Arc<Hub>) {
+        let mut stay = plan.stay.into_iter();
+        self.running.retain_mut(|running| {
+            let Some(Told { listen, gate, tls }) = stay.next().flatten() else {
+                running.control.stop();
+                return false;
+            };
+            running.inlet.set_gate(Arc::clone(&gate));
+            if let (Some(tls), Some(fresh)) = (&running.told.tls, &tls) {
+                tls.replace(fresh);
+            }
+            running.control.set_config(settings(&listen, running.told.tls.as_ref()));
+            set_mode(running, listen.unix_mode, hub);
+            (running.told.listen, running.told.gate) = (listen, gate);
+            true
+        });
+        for (told, listener) in plan.bound {
+            let local = listener.local_endpoint().clone();
+            let address = local.to_string();
             // It counts as bound before anybody is told, so that whoever has read the line finds the program ready.
-            let inlet = Arc::new(Inlet::new(Arc::clone(hub), gate, hub.listener(&address)));
+            let counts = hub.listener(&address);
+            let inlet = Arc::new(Inlet::new(Arc::clone(hub), Arc::clone(&told.gate), counts));
             hub.report.note(format_args!("listening on {address}"));
-            let (local, control) = (listener.local_endpoint().clone(), listener.control());
-            self.running.push(Running { listen, inlet: Arc::clone(&inlet), local, control, tls });
+            let (control, socket) = (listener.control(), listener.duplicate());
+            self.running.push(Running { told, inlet: Arc::clone(&inlet), local, control, socket });
             let served = listener.serve(inlet, std::future::pending());
             self.tasks.spawn(async move {
                 served.await;
                 address
             });
         }
-    }
-
-    /// Ends what a new configuration does not name any more, and gives each gate what it says; tells what counts
-    /// only after a restart.
-    pub(crate) fn adapt(&mut self, config: &Config, hub: &Hub) -> anyhow::Result<()> {
-        let mut gates = Vec::new();
-        for running in &self.running {
-            let listen = config.listen.iter().find(|listen| listen.address == running.listen.address);
-            gates.push(match listen {
-                Some(listen) => {
-                    // The files may hold another certificate than before, whatever they are called.
-                    let fresh = if running.tls.is_some() { Some(tls(listen)?) } else { None };
-                    Some((listen, hub.keys.gate(&listen.require, &config.signing)?, fresh))
-                }
-                None => None,
-            });
-        }
-        let mut gates = gates.into_iter();
-        self.running.retain_mut(|running| {
-            let Some(Some((listen, gate, fresh))) = gates.next() else {
-                running.control.stop();
-                return false;
-            };
-            running.inlet.set_gate(gate);
-            running.listen.require = listen.require.clone();
-            if let (Some(tls), Some(fresh)) = (&running.tls, &fresh) {
-                tls.replace(fresh);
-                running.listen.tls = listen.tls.clone();
-            }
-            if running.listen != *listen {
-                hub.report.line(format_args!(
-                    "logrecord: other settings of {} than its keys and certificate count after a restart",
-                    listen.address
-                ));
-            }
-            true
-        });
-        Ok(())
     }
 
     /// Waits until a listener that was told to stop has drained; gives its address. Never, while all serve.
@@ -245,8 +288,10 @@ impl Listeners {
     /// bound, and what it has.
     pub(crate) fn pause(&self) -> Vec<(String, mpsc::Receiver<Part>)> {
         let all = self.running.iter();
-        all.map(|running| (format!("{}\n{}", running.listen.address, running.local), running.control.pause()))
-            .collect()
+        all.map(|running| {
+            (format!("{}\n{}", running.told.listen.address, running.local), running.control.pause())
+        })
+        .collect()
     }
 
     /// Ends a pause.
@@ -266,9 +311,8 @@ impl Listeners {
 
     /// Ends all, and waits until what they have received is handed over.
     pub(crate) async fn stop(&mut self) {
-        for running in &self.running {
-            running.control.stop();
-        }
+        // The socket goes with it, so that nobody connects to what is not served.
+        self.running.drain(..).for_each(|running| running.control.stop());
         while self.tasks.join_next().await.is_some() {}
     }
 }

@@ -111,8 +111,8 @@ async fn serve(config: Config, hash: Option<String>, args: &ServeArgs) -> anyhow
     let known = inherited.as_ref().and_then(|inherited| inherited.state.as_deref());
     let keys = Keys::new(&config.signing, log.as_spool(), known, &report)?;
     let mut listeners = Listeners::default();
-    let bound = listeners::bind(&config, &keys, &listeners, inherited.as_mut())?;
-    let admin = config.admin.as_ref().map(admin::bind).transpose()?;
+    let plan = listeners.plan(&config, &keys, inherited.as_mut())?;
+    let admin = config.admin.as_ref().map(|told| admin::bind(told, None)).transpose()?;
     // From here on more may arrive than the stored state knows.
     keys.begin(&log).context(Failure::config("cannot write the replay state"))?;
     let (dead_letters, letters_end) = open_dead_letters(&config, &report)?;
@@ -141,8 +141,8 @@ async fn serve(config: Config, hash: Option<String>, args: &ServeArgs) -> anyhow
     let acks = Arc::clone(&hub);
     tokio::spawn(async move { acks.acks.run(acks.shared.log(), &acks.keys).await });
 
-    let mut admin_task = admin.map(|admin| admin.start(&hub));
-    listeners.serve(bound, &hub);
+    let mut admin_task = admin.map(|admin| admin.start(&hub, None));
+    listeners.adopt(plan, &hub);
     notify(&[NotifyState::Ready]);
 
     let mut config = config;
@@ -420,15 +420,10 @@ fn reload(
 /// What only a restart can change.
 fn fixed(fresh: &Config, old: &Config) -> Option<&'static str> {
     let spool = |config: &Config| config.spool.as_ref().map(|spool| (spool.path.clone(), spool.sync));
-    let admin = |config: &Config| config.admin.as_ref().map(|admin| admin.address.clone());
     let rows = [
         (fresh.signing.replay_state != old.signing.replay_state, "`replay_state`"),
         (fresh.signing.audience != old.signing.audience, "`audience`"),
         (spool(fresh) != spool(old), "`path` or `sync` of [spool]"),
-        (
-            fresh.admin != old.admin && admin(fresh) == admin(old),
-            "`token_file` or `certificate` of the same [admin] `address`",
-        ),
     ];
     rows.into_iter().find_map(|(differs, what)| differs.then_some(what))
 }
@@ -451,19 +446,15 @@ fn reloaded(
         ));
     }
     // Build all that may fail, and only then swap.
-    let bound = listeners::bind(&fresh, &hub.keys, listeners, None)?;
     let ready = outputs.prepare(&fresh)?;
     let letters = if fresh.dead_letters == config.dead_letters {
         None
     } else {
         Some(open_dead_letters(&fresh, &hub.report)?)
     };
-    let moved = fresh.admin != config.admin;
-    let fresh_admin = fresh.admin.as_ref().filter(|_| moved).map(admin::bind).transpose()?;
-    // The files of one that stays may hold another certificate than before.
-    let certificate = fresh.admin.as_ref().filter(|_| !moved).map(admin::certificate).transpose()?.flatten();
+    let fresh_admin = fresh.admin.as_ref().map(|told| admin::bind(told, admin.as_ref())).transpose()?;
+    let plan = listeners.plan(&fresh, &hub.keys, None)?;
     hub.keys.reload(&fresh.signing)?;
-    listeners.adapt(&fresh, hub)?;
     for doubt in ready.iter().flat_map(outputs::Ready::doubts) {
         hub.report.line(format_args!("logrecord: {doubt}"));
     }
@@ -477,22 +468,18 @@ fn reloaded(
     }
     hub.intake.set_wait(patience(&fresh));
     hub.set_max_lag(&fresh);
-    outputs.adapt(ready, hub, &fresh)?;
+    outputs.adapt(ready, hub, &fresh);
     if let Some((letters, end)) = letters {
         // The old ones end behind what they have been given.
         hub.set_dead_letters(letters);
         *letters_end = end;
     }
-    if moved {
-        let old = std::mem::replace(admin, fresh_admin.map(|fresh| fresh.start(hub)));
-        if let Some(old) = old {
-            old.abort();
-        }
+    let before = admin.take();
+    match fresh_admin {
+        Some(fresh) => *admin = Some(fresh.start(hub, before)),
+        None => before.iter().for_each(RunningAdmin::abort),
     }
-    if let (Some(admin), Some(fresh)) = (&*admin, &certificate) {
-        admin.renew(fresh);
-    }
-    listeners.serve(bound, hub);
+    listeners.adopt(plan, hub);
     hub.set_hash(Some(file.hash()));
     *config = fresh;
     Ok(())

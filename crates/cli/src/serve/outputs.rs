@@ -127,8 +127,7 @@ impl Outputs {
     }
 
     /// Swaps: what is gone ends, what has changed is replaced, what is new begins.
-    pub(crate) fn adapt(&mut self, ready: Vec<Ready>, hub: &Hub, config: &Config) -> anyhow::Result<()> {
-        let mut ready = ready;
+    pub(crate) fn adapt(&mut self, mut ready: Vec<Ready>, hub: &Hub, config: &Config) {
         let mut take = |name: &str| {
             let place = ready.iter().position(|ready| ready.told.name == name);
             place.map(|place| ready.swap_remove(place))
@@ -153,7 +152,17 @@ impl Outputs {
                 told.name
             });
         }
-        self.start(ready, hub, config)
+        for ready in ready {
+            self.begin(ready, hub, config);
+        }
+    }
+
+    /// Drives an output, or says why not. The next reload tries again.
+    fn begin(&mut self, ready: Ready, hub: &Hub, config: &Config) {
+        match ready.start(hub, config) {
+            Ok(running) => self.running.push(running),
+            Err(error) => hub.report.line(format_args!("logrecord: {error:#}")),
+        }
     }
 
     /// Waits for something to happen that nobody here has asked for, or that takes its time.
@@ -183,10 +192,7 @@ impl Outputs {
         let place = self.successors.iter().position(|(known, _)| known == name);
         match place.and_then(|place| self.successors.swap_remove(place).1) {
             // Opened again, because the one before it may have gone on writing to the same file.
-            Some(ready) => match open(&ready.told).unwrap_or(ready).start(hub, config) {
-                Ok(running) => self.running.push(running),
-                Err(error) => hub.report.line(format_args!("logrecord: {error:#}")),
-            },
+            Some(ready) => self.begin(open(&ready.told).unwrap_or(ready), hub, config),
             None => match hub.shared.log().remove_cursor(name) {
                 Ok(behind) => {
                     let book = hub.shared.ledger().open(name, 0);
@@ -248,11 +254,10 @@ impl Outputs {
 
     /// Drives again what was halted.
     pub(crate) fn go_on(&mut self, hub: &Hub, config: &Config) {
-        for (told, halting) in self.halted.drain(..) {
+        for (told, halting) in std::mem::take(&mut self.halted) {
             if halting.is_finished() {
-                let started = open(&told).and_then(|ready| ready.start(hub, config));
-                match started {
-                    Ok(running) => self.running.push(running),
+                match open(&told) {
+                    Ok(ready) => self.begin(ready, hub, config),
                     Err(error) => hub.report.line(format_args!("logrecord: {error:#}")),
                 }
                 continue;

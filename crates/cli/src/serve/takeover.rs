@@ -222,8 +222,8 @@ impl Old<'_> {
         }
         self.outputs.go_on(self.hub, self.config);
         if let Some(told) = self.config.admin.as_ref().filter(|_| self.admin.is_none()) {
-            match admin::bind(told) {
-                Ok(server) => *self.admin = Some(server.start(self.hub)),
+            match admin::bind(told, None) {
+                Ok(server) => *self.admin = Some(server.start(self.hub, None)),
                 Err(error) => self.hub.report.line(format_args!("logrecord: {error:#}")),
             }
         }

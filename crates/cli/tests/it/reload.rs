@@ -3,9 +3,13 @@
 
 use crate::common;
 
+use std::fs::Permissions;
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{Server, frame, read_lines, record, run, until};
 
@@ -187,4 +191,167 @@ fn a_renewed_certificate_counts_for_new_connections() {
     std::fs::copy(dir.join("tls.pem"), dir.join("copy.pem")).unwrap();
     assert!(send("copy.pem", b"three\n"));
     server.wait_for_output(3);
+}
+
+const OUT: &str = "[output.all]\ntype = \"file\"\npath = \"DIR/out\"\nformat = \"%(message)s\"\n";
+
+/// Whether the other side has closed it without a word.
+fn is_closed(stream: &mut TcpStream) -> bool {
+    matches!(stream.read(&mut [0]), Ok(0) | Err(_))
+}
+
+#[test]
+fn limits_of_listeners_count_for_connections_that_come_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_owned();
+    let text = |limits: &str, mode: &str| {
+        format!(
+            "{LISTEN}{limits}[[listen]]\naddress = \"udp://127.0.0.1:0\"\n{limits}[[listen]]\n\
+             address = \"unix://DIR/socket\"\n{mode}{OUT}"
+        )
+    };
+    write_config(&dir, &text("", "mode = \"0600\"\n"));
+    let mut server = Server::start_with_config(folder, "DIR/c.toml", 3);
+    let mut before = TcpStream::connect(server.address("tcp")).unwrap();
+    let long = |name: &str| format!("{name}{}", "x".repeat(1_500));
+    let udp = server.address("udp");
+    let datagram = |payload: &[u8]| {
+        UdpSocket::bind("127.0.0.1:0").unwrap().send_to(&frame(payload), &udp).unwrap();
+    };
+    datagram(&record(&long("datagram")));
+    server.wait_for_output(1);
+    before.write_all(&frame(&record(&long("before")))).unwrap();
+    server.wait_for_output(2);
+    write_config(&dir, &text("max_frame = \"1KiB\"\nmax_connections = 2\n", "mode = \"0660\"\n"));
+    assert!(reload(&mut server), "{:#?}", server.seen());
+    assert!(!server.seen().iter().any(|line| line.contains("restart")), "{:#?}", server.seen());
+    assert_eq!(std::fs::metadata(dir.join("socket")).unwrap().permissions().mode() & 0o777, 0o660);
+    // The one that was there keeps its limits; a later one has the new ones, and a third has no place.
+    before.write_all(&frame(&record(&long("still")))).unwrap();
+    server.wait_for_output(3);
+    let mut later = TcpStream::connect(server.address("tcp")).unwrap();
+    later.write_all(&frame(&record("small"))).unwrap();
+    server.wait_for_output(4);
+    let mut third = TcpStream::connect(server.address("tcp")).unwrap();
+    assert!(is_closed(&mut third));
+    later.write_all(&frame(&record(&long("too long")))).unwrap();
+    server.wait_for(|seen| seen.iter().any(|line| line.contains("rejected oversized")));
+    datagram(&record(&long("too long")));
+    datagram(&record("the last"));
+    server.wait_for_output(5);
+    // What cannot be undone is said by its name.
+    write_config(&dir, &text("", ""));
+    assert!(reload(&mut server), "{:#?}", server.seen());
+    assert!(server.seen().iter().any(|line| line.contains("has no `mode` any more")), "{:#?}", server.seen());
+    let (code, seen, _folder) = server.stop("TERM");
+    assert_eq!(code, Some(0), "{seen:#?}");
+    let line = seen.last().unwrap();
+    assert!(line.starts_with("received=7 written=5 rejected{oversized}=2"), "{seen:#?}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn another_listener_on_the_same_port_takes_over_without_refusing_anybody() {
+    const ROUNDS: usize = 12;
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_owned();
+    common::write_identity(&dir, "tls", "localhost");
+    let text = |address: &str, more: &str| {
+        format!("[[listen]]\naddress = \"{address}:{port}\"\nallow_unauthenticated = true\n{more}{OUT}")
+    };
+    let udp = format!("[[listen]]\naddress = \"udp://127.0.0.1:{port}\"\n");
+    write_config(&dir, &text("tcp://127.0.0.1", &udp));
+    let mut server = Server::start_with_config(folder, "DIR/c.toml", 2);
+    let address = format!("127.0.0.1:{port}");
+    let stop = Arc::new(AtomicBool::new(false));
+    let sender = std::thread::spawn({
+        let (address, stop) = (address.clone(), Arc::clone(&stop));
+        move || {
+            let mut sent = 0;
+            while !stop.load(Ordering::Relaxed) {
+                // A new connection for each, as the cookbook's clients have.
+                let mut stream = TcpStream::connect(&address).unwrap();
+                stream.write_all(&frame(&record(&sent.to_string()))).unwrap();
+                stream.shutdown(Shutdown::Write).unwrap();
+                assert!(is_closed(&mut stream));
+                sent += 1;
+            }
+            sent
+        }
+    });
+    for round in 0..ROUNDS {
+        let address = if round % 2 == 0 { "tcp://0.0.0.0" } else { "tcp://127.0.0.1" };
+        write_config(&dir, &text(address, &udp));
+        assert!(reload(&mut server), "{:#?}", server.seen());
+        // One that is refused leaves all as it is.
+        write_config(
+            &dir,
+            &(text("tcp://127.0.0.2", &udp) + "[output.bad]\ntype = \"file\"\npath = \"/nowhere/bad\"\n"),
+        );
+        assert!(!reload(&mut server), "{:#?}", server.seen());
+    }
+    stop.store(true, Ordering::Relaxed);
+    let sent: usize = sender.join().unwrap();
+    let numbers = server.wait_for_output(sent);
+    let mut numbers: Vec<usize> = numbers.iter().map(|line| line.parse().unwrap()).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (0..sent).collect::<Vec<_>>());
+    // The same address may speak TLS from now on.
+    let tls = "certificate = \"DIR/tls.pem\"\nprivate_key = \"DIR/tls.key\"\n";
+    write_config(&dir, &text("tls://127.0.0.1", tls));
+    assert!(reload(&mut server), "{:#?}", server.seen());
+    let ca = dir.join("tls.pem").display().to_string();
+    let target = format!("localhost:{port}");
+    assert!(run(&["send", "--tls", &target, "--tls-ca", &ca], b"over TLS\n").status.success());
+    server.wait_for_output(sent + 1);
+    // Nobody else can have the port meanwhile.
+    assert!(TcpListener::bind(&address).is_err());
+    let (code, seen, _folder) = server.stop("TERM");
+    assert_eq!(code, Some(0), "{seen:#?}");
+    let total = sent + 1;
+    assert_eq!(seen.last().unwrap(), &format!("received={total} written={total}"), "{seen:#?}");
+}
+
+#[test]
+fn the_admin_server_takes_another_token_and_begins_to_speak_tls() {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_owned();
+    common::write_identity(&dir, "tls", "localhost");
+    for (name, token) in [("one", "the-first-token-1"), ("two", "the-second-token-2")] {
+        std::fs::write(dir.join(name), token).unwrap();
+        std::fs::set_permissions(dir.join(name), Permissions::from_mode(0o600)).unwrap();
+    }
+    let text = |more: &str| format!("{LISTEN}{OUT}[admin]\naddress = \"{address}\"\n{more}");
+    let status = |token: &str| {
+        let mut stream = TcpStream::connect(&address).ok()?;
+        let head =
+            format!("GET /status HTTP/1.0\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\r\n");
+        stream.write_all(head.as_bytes()).ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        answer.lines().next()?.split(' ').nth(1)?.parse::<u16>().ok()
+    };
+    write_config(&dir, &text("token_file = \"DIR/one\"\n"));
+    let mut server = Server::start_with_config(folder, "DIR/c.toml", 1);
+    until(|| (status("the-first-token-1") == Some(200)).then_some(()));
+    write_config(&dir, &text("token_file = \"DIR/two\"\n"));
+    assert!(reload(&mut server), "{:#?}", server.seen());
+    assert_eq!((status("the-first-token-1"), status("the-second-token-2")), (Some(401), Some(200)));
+    // Another content of the same file counts as well.
+    std::fs::write(dir.join("two"), "the-first-token-1").unwrap();
+    assert!(reload(&mut server), "{:#?}", server.seen());
+    assert_eq!((status("the-first-token-1"), status("the-second-token-2")), (Some(200), Some(401)));
+    // A file that holds none changes nothing.
+    std::fs::write(dir.join("two"), "short").unwrap();
+    assert!(!reload(&mut server));
+    assert_eq!(status("the-first-token-1"), Some(200));
+    write_config(
+        &dir,
+        &text("token_file = \"DIR/one\"\ncertificate = \"DIR/tls.pem\"\nprivate_key = \"DIR/tls.key\"\n"),
+    );
+    assert!(reload(&mut server), "{:#?}", server.seen());
+    assert_eq!(status("the-first-token-1"), None);
+    assert!(server.seen().iter().any(|line| *line == format!("admin on https://{address}/")));
 }

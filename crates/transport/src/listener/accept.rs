@@ -27,6 +27,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 #[cfg(unix)]
 use super::pass::{Part, PassedConnection};
 use super::{
+    config::ListenerConfig,
     handler::FrameHandler,
     peers::{PeerSlot, Rate},
     shared::{AFTER_DRAIN, Active, Order, Shared, Stop, ordered, stopped, unpaused},
@@ -267,7 +268,7 @@ pub(super) struct Acceptor<H: FrameHandler> {
 
 impl<H: FrameHandler> Acceptor<H> {
     pub(super) fn new(shared: Arc<Shared<H>>, source: Source, stop: Stop) -> Self {
-        let rate = shared.config.accept_rate.map(|rate| Rate::new(rate, Instant::now()));
+        let rate = shared.config.get().accept_rate.map(|rate| Rate::new(rate, Instant::now()));
         Self { shared, source, stop, tasks: JoinSet::new(), rate, last_id: 0 }
     }
 
@@ -367,11 +368,11 @@ impl<H: FrameHandler> Acceptor<H> {
 
     fn admit<A: Accept>(&mut self, listener: &A, raw: A::Raw, peer: Peer) {
         let shared = &self.shared;
-        let config = &shared.config;
+        let config = shared.config.get();
         let admitted = if self.tasks.len() >= config.max_connections {
             Err(Limit::Connections)
         } else {
-            shared.peers.admit(&peer, config, Instant::now())
+            shared.peers.admit(&peer, &config, Instant::now())
         };
         let slot = match admitted {
             Ok(slot) => slot,
@@ -383,7 +384,7 @@ impl<H: FrameHandler> Acceptor<H> {
             }
         };
         A::prepare(&raw, config.keepalive);
-        self.spawn(listener, raw, peer, slot, Past::default());
+        self.spawn(listener, raw, peer, slot, Past::default(), config);
     }
 
     /// Goes on with the connections of another process.
@@ -392,9 +393,9 @@ impl<H: FrameHandler> Acceptor<H> {
         for PassedConnection { socket, begun, unsent, authenticated } in adopted {
             let Some((raw, peer)) = listener.adopt(socket) else { continue };
             // It was admitted once; that it may come now is no question of limits.
-            let slot =
-                self.shared.peers.admit(&peer, &self.shared.config, Instant::now()).unwrap_or_default();
-            self.spawn(listener, raw, peer, slot, Past { begun, unsent, authenticated });
+            let config = self.shared.config.get();
+            let slot = self.shared.peers.admit(&peer, &config, Instant::now()).unwrap_or_default();
+            self.spawn(listener, raw, peer, slot, Past { begun, unsent, authenticated }, config);
         }
         #[cfg(not(unix))]
         let () = adopted;
@@ -407,12 +408,13 @@ impl<H: FrameHandler> Acceptor<H> {
         peer: Peer,
         slot: Option<PeerSlot>,
         past: Past,
+        config: Arc<ListenerConfig>,
     ) {
         let shared = Arc::clone(&self.shared);
         shared.counts.connections.fetch_add(1, Ordering::Relaxed);
         self.last_id += 1;
         let source = Source::new(self.source.listener().clone(), peer, self.last_id);
-        let establishing = listener.establish(raw, shared.config.handshake_timeout);
+        let establishing = listener.establish(raw, config.handshake_timeout);
         let mut stop = self.stop.clone();
         let mut active = Active::new(&shared);
         if A::SHAKES_HANDS {
@@ -430,7 +432,7 @@ impl<H: FrameHandler> Acceptor<H> {
             match established {
                 Ok(stream) => {
                     active.unpark();
-                    Connection { stream, source, shared, slot, stop, active, past }.run().await;
+                    Connection { stream, source, shared, slot, stop, active, past, config }.run().await;
                 }
                 Err(fault) => {
                     drop(slot);

@@ -1,5 +1,26 @@
 //! The limits of a listener, with the reason for each default.
-use std::time::Duration;
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+/// The configuration of a listener as it is now: it may change while the listener serves.
+#[derive(Debug)]
+pub(super) struct Current(RwLock<Arc<ListenerConfig>>);
+
+impl Current {
+    pub(super) fn new(config: ListenerConfig) -> Self {
+        Self(RwLock::new(Arc::new(config)))
+    }
+
+    pub(super) fn get(&self) -> Arc<ListenerConfig> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn set(&self, config: ListenerConfig) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+    }
+}
 
 /// Limits and socket options of one listener.
 ///
@@ -35,6 +56,7 @@ pub struct ListenerConfig {
     pub(crate) recv_buffer: Option<usize>,
     pub(crate) keepalive: Option<Duration>,
     pub(crate) unix_mode: Option<u32>,
+    pub(crate) shares_port: bool,
     pub(crate) datagram_queue_frames: usize,
     pub(crate) datagram_queue_bytes: usize,
     #[cfg(feature = "tls")]
@@ -66,6 +88,7 @@ impl ListenerConfig {
             recv_buffer: None,
             keepalive: Some(Duration::from_secs(60)),
             unix_mode: None,
+            shares_port: false,
             datagram_queue_frames: 65_536,
             datagram_queue_bytes: 64 * 1024 * 1024,
             #[cfg(feature = "tls")]
@@ -207,6 +230,12 @@ impl ListenerConfig {
     #[must_use]
     pub fn tls(mut self, tls: crate::tls::TlsServer) -> Self {
         self.tls = Some(tls);
+        self
+    }
+
+    /// Whether the port may be another listener's as well.
+    pub(super) const fn shares_port(mut self, shares: bool) -> Self {
+        self.shares_port = shares;
         self
     }
 

@@ -1,5 +1,5 @@
 //! What a listener is told while it serves.
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 #[cfg(unix)]
 use tokio::sync::mpsc;
@@ -7,18 +7,32 @@ use tokio::{sync::watch, time::Instant};
 
 #[cfg(unix)]
 use super::pass::{Part, Pause};
-use super::shared::{Order, Stopping};
+use super::{
+    config::{Current, ListenerConfig},
+    shared::{Order, Stopping},
+};
 
 /// Tells a listener that serves what to do; see [`Listener::control`](super::Listener::control).
 #[derive(Clone, Debug)]
 pub struct Control {
     order: Arc<watch::Sender<Order>>,
-    drain_timeout: Duration,
+    config: Arc<Current>,
 }
 
 impl Control {
-    pub(super) fn new(drain_timeout: Duration) -> Self {
-        Self { order: Arc::new(watch::Sender::new(Order::Serve)), drain_timeout }
+    pub(super) fn new(config: ListenerConfig) -> Self {
+        Self { order: Arc::new(watch::Sender::new(Order::Serve)), config: Arc::new(Current::new(config)) }
+    }
+
+    pub(super) const fn config(&self) -> &Arc<Current> {
+        &self.config
+    }
+
+    /// Sets other limits, for connections and datagrams that come from now on. Connections that are there keep those
+    /// with which they began. What belongs to the socket or to all connections together stays as it was: TLS, the rate
+    /// of accepting, the bytes in flight, the receive buffer and the mode of a socket's file.
+    pub fn set_config(&self, config: ListenerConfig) {
+        self.config.set(config);
     }
 
     pub(super) fn subscribe(&self) -> watch::Receiver<Order> {
@@ -27,7 +41,7 @@ impl Control {
 
     /// Ends it in order: what is there is read and delivered.
     pub fn stop(&self) {
-        let stopping = Stopping::new(Instant::now(), self.drain_timeout);
+        let stopping = Stopping::new(Instant::now(), self.config.get().drain_timeout);
         self.order.send_if_modified(|order| {
             let is_ending = matches!(order, Order::Drain(_) | Order::Leave);
             if !is_ending {

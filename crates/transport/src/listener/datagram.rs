@@ -105,9 +105,8 @@ impl<'a, D: Datagrams, H: FrameHandler> Reader<'a, D, H> {
     /// Reads what is there, at most a batch. An empty answer means that nothing was there.
     fn read(&mut self, batches: &mut VecDeque<Batch>) -> io::Result<usize> {
         // One byte more than the longest frame, so that a longer datagram shows.
-        let room = (self.shared.config.max_frame_len as usize)
-            .saturating_add(PREFIX_LEN + 1)
-            .clamp(2048, MAX_DATAGRAM);
+        let max_len = self.shared.config.get().max_frame_len;
+        let room = (max_len as usize).saturating_add(PREFIX_LEN + 1).clamp(2048, MAX_DATAGRAM);
         if self.buffer.capacity() < room {
             self.buffer = BytesMut::with_capacity(room);
         }
@@ -123,7 +122,7 @@ impl<'a, D: Datagrams, H: FrameHandler> Reader<'a, D, H> {
             };
             read += 1;
             let datagram = Bytes::copy_from_slice(self.buffer.get(..len).unwrap_or_default());
-            match decode_datagram(datagram.clone(), self.shared.config.max_frame_len) {
+            match decode_datagram(datagram.clone(), max_len) {
                 // A frame of no bytes carries nothing.
                 Ok(frame) if frame.is_empty() => {}
                 Ok(frame) => {
@@ -542,7 +541,7 @@ struct Filler<'a, H: FrameHandler> {
 
 impl<H: FrameHandler> Outlet for Filler<'_, H> {
     async fn take(&mut self, batches: &mut VecDeque<Batch>, _: &mut Stop) -> ControlFlow<()> {
-        let config = &self.shared.config;
+        let config = self.shared.config.get();
         let lost = self.queue.push(batches, config.datagram_queue_frames, config.datagram_queue_bytes);
         self.lost.0 += lost.0;
         self.lost.1 += lost.1;

@@ -107,15 +107,13 @@ enum Bound {
 pub struct Listener {
     bound: Bound,
     endpoint: Endpoint,
-    config: ListenerConfig,
     control: Control,
     adopted: Adopted,
 }
 
 impl Listener {
     fn new(bound: Bound, endpoint: Endpoint, config: ListenerConfig) -> Self {
-        let control = Control::new(config.drain_timeout);
-        Self { bound, endpoint, config, control, adopted: Adopted::default() }
+        Self { bound, endpoint, control: Control::new(config), adopted: Adopted::default() }
     }
 
     /// Binds a socket and, for streams, begins to listen. Connections wait in the kernel until
@@ -169,6 +167,52 @@ impl Listener {
             #[cfg(not(all(unix, feature = "tls")))]
             _ => Err(Error::new(ErrorKind::Unsupported)),
         }
+    }
+
+    /// [Binds](Self::bind) a port that another listener of this process has in part or whole, such as for TLS instead
+    /// of plain TCP, or for all addresses instead of one, so that the other one can be stopped when this one is there
+    /// and nobody is refused in between. `other` is the [socket](Self::duplicate) of that listener.
+    ///
+    /// Until the other one stops, connections reach either. Systems other than Linux may refuse it.
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](Self::bind).
+    #[cfg(unix)]
+    pub fn bind_beside(
+        endpoint: &Endpoint,
+        config: ListenerConfig,
+        other: std::os::fd::BorrowedFd<'_>,
+    ) -> Result<Self, Error> {
+        let share = |on: bool| {
+            // The system looks at both sockets. Nobody else of this user may have the port as well by accident, so
+            // that neither stays like this.
+            #[cfg(target_os = "linux")]
+            SockRef::from(&other).set_reuse_port(on).ok();
+            #[cfg(not(target_os = "linux"))]
+            let _ = (on, other);
+        };
+        share(true);
+        let bound = Self::bind(endpoint, config.shares_port(true));
+        share(false);
+        #[cfg(target_os = "linux")]
+        if let Ok(Some(socket)) = bound.as_ref().map(Self::duplicate) {
+            SockRef::from(&socket).set_reuse_port(false).ok();
+        }
+        bound
+    }
+
+    /// The socket once more.
+    #[cfg(unix)]
+    pub fn duplicate(&self) -> Option<std::os::fd::OwnedFd> {
+        use std::os::fd::AsFd as _;
+        let socket = match &self.bound {
+            Bound::Tcp(socket) => socket.as_fd(),
+            Bound::Udp(socket) => socket.as_fd(),
+            Bound::Unix(socket, _) => socket.as_fd(),
+            Bound::UnixDatagram(socket, _) => socket.as_fd(),
+        };
+        socket.try_clone_to_owned().ok()
     }
 
     /// A listener on a TCP socket that somebody else has bound and set to listen. Its connections speak TLS
@@ -321,10 +365,10 @@ impl Listener {
         handler: Arc<H>,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Summary {
-        let Self { bound, endpoint, config, control, adopted } = self;
+        let Self { bound, endpoint, control, adopted } = self;
         #[cfg(feature = "tls")]
-        let tls = config.tls.clone();
-        let shared = Arc::new(Shared::new(handler, config));
+        let tls = control.config().get().tls.clone();
+        let shared = Arc::new(Shared::new(handler, Arc::clone(control.config())));
         let source = Source::new(endpoint, Peer::Unnamed, 0);
         let stopped = control.subscribe();
         let trigger = async {
@@ -532,6 +576,10 @@ fn bind_addr(
             // Accepted connections inherit it; it must stand before the listen call to widen the window.
             socket.set_recv_buffer_size(bytes)?;
         }
+    }
+    #[cfg(target_os = "linux")]
+    if config.shares_port {
+        socket.set_reuse_port(true)?;
     }
     socket.bind(&address.into())?;
     if kind == Type::STREAM {

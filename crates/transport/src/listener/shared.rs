@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::{
-    config::ListenerConfig,
+    config::Current,
     flight::FlightLimits,
     handler::{FrameHandler, contain},
     pass::Pause,
@@ -36,7 +36,7 @@ pub(super) struct Counts {
 /// What tasks of one listener share.
 pub(super) struct Shared<H: FrameHandler> {
     pub(super) handler: Arc<H>,
-    pub(super) config: ListenerConfig,
+    pub(super) config: Arc<Current>,
     pub(super) counts: Counts,
     pub(super) flight: FlightLimits,
     pub(super) peers: Peers,
@@ -44,11 +44,11 @@ pub(super) struct Shared<H: FrameHandler> {
 }
 
 impl<H: FrameHandler> Shared<H> {
-    pub(super) fn new(handler: Arc<H>, config: ListenerConfig) -> Self {
+    pub(super) fn new(handler: Arc<H>, config: Arc<Current>) -> Self {
         Self {
             handler,
             counts: Counts::default(),
-            flight: FlightLimits::new(config.max_bytes_in_flight),
+            flight: FlightLimits::new(config.get().max_bytes_in_flight),
             peers: Peers::default(),
             activity: Activity::default(),
             config,

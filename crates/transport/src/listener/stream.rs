@@ -28,6 +28,7 @@ use tokio::{
 #[cfg(unix)]
 use super::pass::{Part, PassedConnection};
 use super::{
+    config::ListenerConfig,
     flight::ConnectionShare,
     handler::{FrameHandler, Panicked, Verdict, contain, contain_future},
     pass::Pause,
@@ -198,6 +199,8 @@ pub(super) struct Connection<S, H: FrameHandler> {
     pub(super) active: Active<H>,
     /// What is known of it from another process.
     pub(super) past: Past,
+    /// The limits with which it began.
+    pub(super) config: Arc<ListenerConfig>,
 }
 
 /// What another process has done with a connection.
@@ -211,7 +214,7 @@ pub(super) struct Past {
 impl<S: Stream, H: FrameHandler> Connection<S, H> {
     /// Serves the connection to its end.
     pub(super) async fn run(self) {
-        let Self { mut stream, source, shared, slot, mut stop, active, past } = self;
+        let Self { mut stream, source, shared, slot, mut stop, active, past, config } = self;
         let handler = &shared.handler;
         let replies = Replies::new();
         let Ok(mut state) = contain(|| handler.connected(&source, replies.clone())) else {
@@ -226,8 +229,9 @@ impl<S: Stream, H: FrameHandler> Connection<S, H> {
         let mut pump = Pump {
             source: &source,
             shared: &shared,
+            config: &config,
             share,
-            decoder: FrameDecoder::with_max_frame_len(shared.config.max_frame_len),
+            decoder: FrameDecoder::with_max_frame_len(config.max_frame_len),
             writer: ReplyWriter::new(replies).with_unsent(past.unsent),
             active,
             left: false,
@@ -263,6 +267,7 @@ impl<S: Stream, H: FrameHandler> Connection<S, H> {
 struct Pump<'a, H: FrameHandler> {
     source: &'a Source,
     shared: &'a Shared<H>,
+    config: &'a ListenerConfig,
     share: ConnectionShare<'a>,
     decoder: FrameDecoder,
     writer: ReplyWriter,
@@ -332,7 +337,7 @@ impl<H: FrameHandler> Pump<'_, H> {
     }
 
     async fn run<S: Stream>(&mut self, stream: &mut S, state: &mut H::Connection, stop: &mut Stop) -> End {
-        let config = &self.shared.config;
+        let config = self.config;
         match contain(|| self.shared.handler.is_authenticated(state)) {
             Ok(true) => {}
             Ok(false) => self.authenticate_by = Some(Instant::now() + config.authentication_timeout),
@@ -534,8 +539,7 @@ impl<H: FrameHandler> Pump<'_, H> {
         if !self.decoder.is_mid_frame() {
             self.frame_by = None;
         } else if completed || self.frame_by.is_none() {
-            self.frame_by =
-                self.shared.config.frame_timeout.and_then(|limit| Instant::now().checked_add(limit));
+            self.frame_by = self.config.frame_timeout.and_then(|limit| Instant::now().checked_add(limit));
         }
         recycle(kept);
         Ok(())
