@@ -10,14 +10,12 @@ use pickle_codec::{ErrorKind, Limits, Node, NodeRef, Value};
 
 use python_format::CUT;
 
-/// The note that stands for a value that contains itself.
-const RECURSIVE: &str = "<not kept: contains itself>";
 /// The note that stands for a value beyond the depth limit.
 const TOO_DEEP: &str = "<not kept: nested too deep>";
 /// The note that stands for a value whose sharing expands beyond the budget.
 const TOO_LARGE: &str = CUT;
 
-const NOTES: [&str; 3] = [RECURSIVE, TOO_DEEP, TOO_LARGE];
+const NOTES: [&str; 2] = [TOO_DEEP, TOO_LARGE];
 
 /// More bytes of text that are fetched from the memo are counted by the decoder. What a pickle spells out takes at
 /// most half of a record's budget, so that no value that is read without a document would have been a note with one.
@@ -111,13 +109,20 @@ impl Converter {
 
     fn large<'a>(&mut self, node: NodeRef<'_, 'a>) -> Kept<'a> {
         self.limits.max_expansion = Some(self.left);
-        let note = match node.to_value_with(&self.limits) {
+        let mut value = node.to_value_with(&self.limits);
+        if value.as_ref().is_err_and(|error| error.kind() == ErrorKind::Recursive) {
+            // What contains itself is cut there, so that the message can still say the rest. To find that out may
+            // have cost all that was left.
+            self.left -= self.left / 16;
+            self.limits.max_expansion = Some(self.left);
+            value = node.to_value_lossy(&self.limits);
+        }
+        let note = match value {
             Ok(value) => {
                 self.left = self.left.saturating_sub(weight(&value));
                 return Kept::Value(value);
             }
             Err(error) => match error.kind() {
-                ErrorKind::Recursive => RECURSIVE,
                 ErrorKind::Depth => TOO_DEEP,
                 _ => TOO_LARGE,
             },

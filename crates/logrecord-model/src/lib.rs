@@ -46,7 +46,6 @@ mod error;
 mod exception;
 mod field;
 mod formatter;
-mod graph;
 mod json;
 #[cfg(feature = "serde")]
 mod json_read;

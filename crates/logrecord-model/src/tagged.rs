@@ -6,7 +6,6 @@ use pickle_codec::json::write_string;
 use pickle_codec::tagged::{TaggedOptions, write_node};
 use pickle_codec::{Limits, Value};
 
-use crate::graph::Graph;
 use crate::number::{write_float, write_int};
 use python_format::CUT;
 
@@ -63,11 +62,8 @@ fn room(more: usize, end: usize, out: &[u8]) -> Result<(), Full> {
 fn write_object(value: &Value<'_>, end: usize, out: &mut Vec<u8>) -> Result<(), Full> {
     let left = end.saturating_sub(out.len());
     let limits = Limits { max_expansion: Some(left), ..Limits::default() };
-    let mut graph = Graph::default();
-    let written = graph.node(value).and_then(|root| {
-        let document = graph.finish(root);
-        write_node(document.root(), &TaggedOptions::new().limits(limits), out)
-    });
+    let options = TaggedOptions::new().limits(limits);
+    let written = value.to_document().and_then(|document| write_node(document.root(), &options, out));
     match written {
         Ok(()) => Ok(()),
         Err(_) => {

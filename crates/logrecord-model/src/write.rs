@@ -3,11 +3,10 @@
 //! A record whose extras hold no objects is written directly; the result is that of the general
 //! encoder, which writes every other record.
 
-use pickle_codec::{EncodeOptions, NodeId, Protocol, Value};
+use pickle_codec::{DocumentBuilder, EncodeOptions, NodeId, Protocol, Value};
 
 use crate::error::Result;
 use crate::field::{Field, Slot, TEXTS};
-use crate::graph::Graph;
 use crate::record::{Entry, Extra, LogRecord, Order};
 use python_format::Text;
 
@@ -74,19 +73,19 @@ impl LogRecord<'_> {
     /// As [`to_pickle`](Self::to_pickle).
     pub fn to_pickle_general(&self, out: &mut Vec<u8>) -> Result<()> {
         let message = self.message();
-        let mut graph = Graph::default();
-        let dict = graph.builder.dict()?;
+        let mut builder = DocumentBuilder::new();
+        let dict = builder.dict()?;
         for entry in self.entries() {
             let (key, value) = match entry {
                 Entry::Field(Field::Message) => continue,
                 Entry::Field(field) => {
-                    (graph.builder.str(field.as_str())?, self.field_node(field, &message, &mut graph)?)
+                    (builder.str(field.as_str())?, self.field_node(field, &message, &mut builder)?)
                 }
-                Entry::Extra(extra) => (graph.node(&extra.key)?, graph.node(written(extra))?),
+                Entry::Extra(extra) => (builder.value(&extra.key)?, builder.value(written(extra))?),
             };
-            graph.builder.set_item(dict, key, value)?;
+            builder.set_item(dict, key, value)?;
         }
-        let document = graph.finish(dict);
+        let document = builder.finish(dict);
         let pickle = document.encode_into(Vec::new(), EncodeOptions::new(Protocol::V1))?;
         out.extend_from_slice(&pickle);
         Ok(())
@@ -96,19 +95,19 @@ impl LogRecord<'_> {
         &'v self,
         field: Field,
         message: &'v Text<'_>,
-        graph: &mut Graph<'v>,
+        builder: &mut DocumentBuilder<'v>,
     ) -> pickle_codec::Result<NodeId> {
         match field.slot() {
-            _ if field == Field::Msg => graph.text(message),
+            _ if field == Field::Msg => builder.text(message.as_text()),
             Slot::Text(_) => match self.text(field) {
-                Some(text) => graph.text(text),
-                None => Ok(graph.builder.none()),
+                Some(text) => builder.text(text.as_text()),
+                None => Ok(builder.none()),
             },
-            Slot::Value(_) => Ok(graph.builder.none()),
+            Slot::Value(_) => Ok(builder.none()),
             Slot::Int(_) | Slot::Float(_) => match &*self.field_value(field) {
-                Value::Int(number) => graph.builder.int(*number),
-                Value::Float(number) => graph.builder.float(*number),
-                _ => Ok(graph.builder.none()),
+                Value::Int(number) => builder.int(*number),
+                Value::Float(number) => builder.float(*number),
+                _ => Ok(builder.none()),
             },
         }
     }

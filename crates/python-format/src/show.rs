@@ -239,6 +239,40 @@ mod tests {
                 "%s",
                 "Command 'ls' timed out after 1.5 seconds",
             ),
+            ("csocket\ngaierror\n(I-2\nVunknown\ntR.", "%s", "[Errno -2] unknown"),
+            ("csocket\ntimeout\n(Vtimed out\ntR.", "%s", "timed out"),
+            ("c__builtin__\nOSError\n(I18\nVCross\nVa\nNVb\ntR.", "%s", "[Errno 18] Cross: 'a' -> 'b'"),
+            ("c__builtin__\nOSError\n(I18\nVCross\nVa\nNVb\ntR.", "%r", "OSError(18, 'Cross')"),
+            ("c__builtin__\nOSError\n(I2\nVx\nNtR.", "%s", "[Errno 2] x"),
+            ("c__builtin__\nOSError\n(I2\nVx\nNtR.", "%r", "FileNotFoundError(2, 'x', None)"),
+            ("cbuiltins\nBlockingIOError\n(I11\nVx\nI3\ntR.", "%s", "[Errno 11] x"),
+            ("cbuiltins\nBlockingIOError\n(I11\nVx\nI3\ntR.", "%r", "BlockingIOError(11, 'x', 3)"),
+            ("cssl\nSSLError\n(I1\nVx\ntR.", "%s", "x"),
+            ("cssl\nSSLError\n(Vx\ntR.", "%s", "('x',)"),
+            ("cshutil\nSameFileError\n(I1\nVx\ntR.", "%s", "[Errno 1] x"),
+            ("cmultiprocessing.context\nTimeoutError\n(I1\nVx\ntR.", "%s", "(1, 'x')"),
+            ("czoneinfo._common\nZoneInfoNotFoundError\n(Vx\ntR.", "%s", "'x'"),
+            (
+                "casyncio.exceptions\nIncompleteReadError\n(c_codecs\nencode\n(Vab\nVlatin1\ntRI5\ntR.",
+                "%s",
+                "2 bytes read on a total of 5 expected bytes",
+            ),
+            (
+                "cconfigparser\nNoOptionError\n(Vo\nVs\ntR(dVmessage\nVNo option 'o' in section: 's'\nsb.",
+                "%s",
+                "No option 'o' in section: 's'",
+            ),
+            ("cconfigparser\nNoOptionError\n(Vo\nVs\ntR.", "%s", "('o', 's')"),
+            (
+                "chttp.client\nIncompleteRead\n(c_codecs\nencode\n(Vab\nVlatin1\ntRtR(dVexpected\nI5\nsb.",
+                "%s",
+                "IncompleteRead(2 bytes read, 5 more expected)",
+            ),
+            (
+                "cimportlib.metadata\nPackageNotFoundError\n(Vx\ntR.",
+                "%s",
+                "No package metadata was found for x",
+            ),
             ("cre\nRegexFlag\n(I10\ntR.", "%s", "re.IGNORECASE|re.MULTILINE"),
             ("cre\nRegexFlag\n(I514\ntR.", "%r", "re.IGNORECASE|0x200"),
             ("cre\nRegexFlag\n(I0\ntR.", "%s", "re.NOFLAG"),
@@ -252,5 +286,30 @@ mod tests {
             let args = if format.contains('|') { Value::Tuple(vec![value, Value::from("")]) } else { value };
             assert_eq!(PercentFormat::new().format(format, &args).unwrap(), expected, "{pickle}");
         }
+    }
+
+    #[test]
+    fn what_is_only_described_reads_as_python_prints_it() {
+        const TIME: &str =
+            "cdatetime\ndatetime\n(c_codecs\nencode\n(V\u{7}\\u00e4\u{7}\u{2}\u{3}\u{4}\0\0\0\0\nVlatin1\ntR";
+        let rows = [
+            ("cpytz\n_p\n(VEurope/Berlin\nI7200\nI3600\nVCEST\ntRtR.", "2020-07-02 03:04:00+02:00"),
+            (
+                "cdateutil.tz.tz\ntzfile\n(NV/usr/share/zoneinfo/Europe/Berlin\ntRtR.",
+                "2020-07-02 03:04:00[Europe/Berlin]",
+            ),
+            ("cm\ntz\n(V/etc/passwd\ntRtR.", "2020-07-02 03:04:00[m.tz]"),
+        ];
+        let options = DecodeOptions::new().globals(Globals::Inert);
+        let shown = |pickle: &str| {
+            let value = Value::from_slice_with(pickle.as_bytes(), &options).unwrap();
+            PercentFormat::new().format("%s", &value).unwrap()
+        };
+        for (zone, expected) in rows {
+            assert_eq!(shown(&format!("{TIME}{zone}")), expected);
+        }
+        assert_eq!(shown("c__builtin__\nEllipsis\n."), "Ellipsis");
+        assert_eq!(shown("cbuiltins\nNotImplemented\n."), "NotImplemented");
+        assert_eq!(shown("ccopy_reg\n_reconstructor\n(cm\nP\nc__builtin__\ntuple\n(I1\nI2\nttR."), "P(1, 2)");
     }
 }

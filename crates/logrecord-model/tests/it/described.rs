@@ -247,3 +247,29 @@ fn records_are_compared() {
     assert_eq!(LogRecord::from_pickle(&payload).unwrap(), one().build());
     assert_ne!(one().created(f64::NAN).build(), one().created(f64::NAN).build());
 }
+
+#[test]
+fn what_contains_itself_costs_neither_the_message_nor_the_record() {
+    // x = [1]; x.append(x) and d = {"a": 1}; d["b"] = d, as arguments of the message and in `extra`; the message's
+    // arguments may be that dict themselves.
+    let list = b"]q\x01(K\x01h\x01e";
+    let dict = [&b"}q\x02("[..], &text("a"), b"K\x01", &text("b"), b"h\x02u"].concat();
+    let both = [&b"("[..], list, &dict, b"t"].concat();
+    let rows = [
+        (text("got %s and %s"), both, "got [1, '[...]'] and {'a': 1, 'b': '{...}'}"),
+        (text("got %(a)s"), dict, "got 1"),
+    ];
+    for (msg, args, message) in rows {
+        let payload = payload(&[("msg", msg), ("args", args), ("value", list.to_vec())]);
+        let record = read(&payload);
+        assert_eq!(record.message(), message);
+        assert!(record.to_json().contains(r#""extra":{"value":[1,"[...]"]}"#), "{}", record.to_json());
+    }
+}
+
+#[test]
+fn a_subclass_of_text_has_the_form_of_every_line_of_json() {
+    let payload = payload(&[("value", instance("shop\nSafe", "unicode", &text("a")))]);
+    let value = r#"{"$instance":{"class":"shop.Safe","value":"a"}}"#;
+    assert!(read(&payload).to_json().contains(value));
+}

@@ -142,9 +142,9 @@ impl fmt::Display for UtcOffset {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Zone<'d, 'a> {
-    /// A `datetime.timezone`.
+    /// A `datetime.timezone`, or a zone of another library whose pickle says the offset, such as those of pytz.
     Fixed(UtcOffset),
-    /// An object of another class, which the caller allowed.
+    /// An object of another class, which the caller allowed, and whose offset is not in the pickle.
     Other(NodeRef<'d, 'a>),
 }
 

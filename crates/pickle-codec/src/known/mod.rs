@@ -13,6 +13,7 @@ mod path;
 mod reading;
 mod shape;
 mod stdlib;
+mod zone;
 
 pub use calendar::{Date, Time, TimeDelta, UtcOffset, Zone};
 #[cfg(feature = "json")]

@@ -7,6 +7,7 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use num_bigint::BigInt;
 
 use super::calendar::{Date, Time, TimeDelta, UtcOffset, Zone};
+use super::zone::{delta, zone};
 use super::{names, path};
 use crate::document::{Document, Instance, Items, Kind, KnownClass, NodeId, NodeRef, Object, Pairs};
 use crate::limits::MAX_INT_DIGITS;
@@ -245,18 +246,7 @@ pub(super) fn timedelta(document: &Document<'_>, instance: &Instance) -> Option<
 
 /// The offset of a `datetime.timezone`.
 pub(super) fn offset(document: &Document<'_>, instance: &Instance) -> Option<UtcOffset> {
-    let delta = *document.items(instance.args).first()?;
-    let delta = document.instance(delta).filter(|delta| delta.known == Some(KnownClass::TimeDelta))?;
-    timedelta(document, delta)?.to_utc_offset()
-}
-
-fn zone<'d, 'a>(document: &'d Document<'a>, id: Option<NodeId>) -> Option<Zone<'d, 'a>> {
-    let id = id.filter(|&id| id != NodeId::NONE)?;
-    let fixed = document.instance(id).filter(|zone| zone.known == Some(KnownClass::TimeZone));
-    Some(match fixed.and_then(|zone| offset(document, zone)) {
-        Some(offset) => Zone::Fixed(offset),
-        None => Zone::Other(document.node(id)),
-    })
+    delta(document, *document.items(instance.args).first()?)
 }
 
 /// `"3"` or `"-1/3"`, as numerator and denominator.

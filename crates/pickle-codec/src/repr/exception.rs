@@ -11,7 +11,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::parts::{Parts, StrPart};
-use crate::document::Node;
+use crate::document::{Node, NodeId};
 
 /// The parts of an exception's `str`.
 pub(super) fn exception_str(object: Parts<'_, '_>) -> Vec<StrPart> {
@@ -21,35 +21,117 @@ pub(super) fn exception_str(object: Parts<'_, '_>) -> Vec<StrPart> {
         "UnicodeDecodeError" | "UnicodeEncodeError" | "UnicodeTranslateError" => unicode_str(object, &name),
         "SyntaxError" | "IndentationError" | "TabError" => syntax_str(object),
         "JSONDecodeError" => json_str(object),
-        "URLError" => object
-            .arg(0)
-            .filter(|_| object.args_len() == 1)
-            .map(|reason| Vec::from([text("<urlopen error "), StrPart::Str(reason), text(">")])),
         "HTTPError" => http_str(object),
         "CalledProcessError" => process_str(object),
-        "TimeoutExpired" => object.arg(0).zip(object.arg(1)).map(|(command, seconds)| {
-            let (before, behind) = (text("Command '"), text("' timed out after "));
-            Vec::from([before, StrPart::Str(command), behind, StrPart::Str(seconds), text(" seconds")])
-        }),
-        _ => None,
+        "IncompleteRead" => incomplete_str(object),
+        _ if name.starts_with("SSL") => Some(ssl_str(object)),
+        _ if is_os_error(object, &name) => os_str(object),
+        _ => attribute_str(object).or_else(|| template_str(object, &name)),
     };
-    if let Some(own) = own {
-        return own;
-    }
-    match (object.arg(0), object.arg(1)) {
+    own.unwrap_or_else(|| match (object.arg(0), object.arg(1)) {
         (None, _) => Vec::new(),
-        (Some(only), None) if name == "KeyError" => Vec::from([StrPart::Repr(only)]),
         (Some(only), None) => Vec::from([StrPart::Str(only)]),
-        (Some(number), Some(reason)) if is_os_error(&name) && object.args_len() <= 5 => {
-            let mut segments =
-                Vec::from([text("[Errno "), StrPart::Str(number), text("] "), StrPart::Str(reason)]);
-            if let Some(file) = object.arg(2) {
-                segments.extend([text(": "), StrPart::Repr(file)]);
-            }
-            segments
-        }
+        _ => Vec::from([StrPart::Repr(object.args())]),
+    })
+}
+
+/// Exceptions whose text is made of their arguments: the class, how many arguments it takes, and the text, in
+/// which `{0}` is the first argument's `str`, `{0!r}` its `repr` and `{0:len}` its length.
+///
+/// Sources: `KeyError_str` in `Objects/exceptions.c`, and `Lib/asyncio/exceptions.py`, `Lib/subprocess.py`,
+/// `Lib/urllib/error.py`, `Lib/importlib/metadata/__init__.py`, `Lib/calendar.py`, `Lib/zoneinfo/_common.py`.
+const TEMPLATES: &[(&str, usize, &str)] = &[
+    ("KeyError", 1, "{0!r}"),
+    ("ZoneInfoNotFoundError", 1, "{0!r}"),
+    ("URLError", 1, "<urlopen error {0}>"),
+    ("TimeoutExpired", 2, "Command '{0}' timed out after {1} seconds"),
+    ("IncompleteReadError", 2, "{0:len} bytes read on a total of {1!r} expected bytes"),
+    ("LimitOverrunError", 2, "{0}"),
+    ("PackageNotFoundError", 1, "No package metadata was found for {0}"),
+    ("IllegalMonthError", 1, "bad month number {0!r}; must be 1-12"),
+    ("IllegalWeekdayError", 1, "bad weekday number {0!r}; must be 0 (Monday) to 6 (Sunday)"),
+];
+
+/// The text of [`TEMPLATES`] with the arguments in it.
+fn template_str(object: Parts<'_, '_>, name: &str) -> Option<Vec<StrPart>> {
+    let (_, _, template) = TEMPLATES.iter().find(|(class, args, _)| {
+        *class == name && (object.args_len() == *args || name == "TimeoutExpired")
+    })?;
+    let mut parts = Vec::new();
+    let mut rest = *template;
+    while let Some((before, (field, behind))) =
+        rest.split_once('{').and_then(|(before, after)| Some((before, after.split_once('}')?)))
+    {
+        let place = usize::from(field.starts_with('1'));
+        parts.extend([
+            text(before),
+            match field.get(1..)? {
+                "!r" => StrPart::Repr(object.arg(place)?),
+                ":len" => StrPart::Text(match object.view(place)? {
+                    Node::Bytes(bytes) | Node::ByteArray(bytes) => format!("{}", bytes.len()),
+                    Node::Str(text) => format!("{}", text.code_points().count()),
+                    _ => return None,
+                }),
+                _ => StrPart::Str(object.arg(place)?),
+            },
+        ]);
+        rest = behind;
+    }
+    parts.push(text(rest));
+    Some(parts)
+}
+
+/// `configparser` and `getopt` keep the text of an exception as an attribute.
+fn attribute_str(object: Parts<'_, '_>) -> Option<Vec<StrPart>> {
+    let (module, _) = object.object.shown_class_name()?;
+    let attribute = match module.as_str()? {
+        "configparser" => "message",
+        "getopt" => "msg",
+        _ => return None,
+    };
+    Some(Vec::from([StrPart::Str(object.attribute(attribute)?.id())]))
+}
+
+/// `OSError_str`: number, text and the names of the files, each of which may be `None`.
+fn os_str(object: Parts<'_, '_>) -> Option<Vec<StrPart>> {
+    let (number, reason) = object.arg(0).zip(object.arg(1)).filter(|_| object.args_len() <= 5)?;
+    let mut parts = Vec::from([text("[Errno "), StrPart::Str(number), text("] "), StrPart::Str(reason)]);
+    if let Some(file) = os_file(object) {
+        parts.extend([text(": "), StrPart::Repr(file)]);
+        let second = object.arg(4).filter(|_| !matches!(object.view(4), Some(Node::None)));
+        parts.extend(second.into_iter().flat_map(|file| [text(" -> "), StrPart::Repr(file)]));
+    }
+    Some(parts)
+}
+
+/// The name of the file that an OSError is about (`oserror_init`): a `BlockingIOError` has the number of
+/// characters that were written in its place.
+pub(super) fn os_file(object: Parts<'_, '_>) -> Option<NodeId> {
+    match object.view(2)? {
+        Node::None => None,
+        Node::Int(_) | Node::Bool(_) | Node::Float(_) if object.name() == "BlockingIOError" => None,
+        _ => object.arg(2),
+    }
+}
+
+/// `SSLError_str`: the reason alone, and the tuple of the arguments where there is none.
+fn ssl_str(object: Parts<'_, '_>) -> Vec<StrPart> {
+    match (object.arg(1), object.view(1)) {
+        (Some(reason), Some(Node::Str(_))) if object.args_len() <= 5 => Vec::from([StrPart::Str(reason)]),
         _ => Vec::from([StrPart::Repr(object.args())]),
     }
+}
+
+/// `http.client.IncompleteRead`: how much of a body came, and how much was to come if that is known.
+fn incomplete_str(object: Parts<'_, '_>) -> Option<Vec<StrPart>> {
+    let (Node::Bytes(partial) | Node::ByteArray(partial)) = object.view(0)? else { return None };
+    let mut parts = Vec::from([StrPart::Text(format!("IncompleteRead({} bytes read", partial.len()))]);
+    let expected = object.attribute("expected").filter(|node| !matches!(node.view(), Node::None));
+    if let Some(expected) = expected {
+        parts.extend([text(", "), StrPart::Str(expected.id()), text(" more expected")]);
+    }
+    parts.push(text(")"));
+    Some(parts)
 }
 
 fn text(text: &str) -> StrPart {
@@ -213,30 +295,44 @@ const SIGNALS: [&str; 31] = [
     "SIGSYS",
 ];
 
-/// The subclasses of OSError, which print their number and text.
-pub(super) fn is_os_error(name: &str) -> bool {
-    matches!(
-        name,
+/// Whether a class is OSError or one of its subclasses that print as it does.
+pub(super) fn is_os_error(object: Parts<'_, '_>, name: &str) -> bool {
+    match name {
         "OSError"
-            | "IOError"
-            | "EnvironmentError"
-            | "WindowsError"
-            | "BlockingIOError"
-            | "BrokenPipeError"
-            | "ChildProcessError"
-            | "ConnectionAbortedError"
-            | "ConnectionError"
-            | "ConnectionRefusedError"
-            | "ConnectionResetError"
-            | "FileExistsError"
-            | "FileNotFoundError"
-            | "InterruptedError"
-            | "IsADirectoryError"
-            | "NotADirectoryError"
-            | "PermissionError"
-            | "ProcessLookupError"
-            | "TimeoutError"
-    )
+        | "IOError"
+        | "EnvironmentError"
+        | "WindowsError"
+        | "BlockingIOError"
+        | "BrokenPipeError"
+        | "ChildProcessError"
+        | "ConnectionAbortedError"
+        | "ConnectionError"
+        | "ConnectionRefusedError"
+        | "ConnectionResetError"
+        | "FileExistsError"
+        | "FileNotFoundError"
+        | "InterruptedError"
+        | "IsADirectoryError"
+        | "NotADirectoryError"
+        | "PermissionError"
+        | "ProcessLookupError"
+        | "BadGzipFile"
+        | "LoadError"
+        | "RemoteDisconnected"
+        | "UnsupportedOperation"
+        | "SMTPException"
+        | "SMTPNotSupportedError"
+        | "SMTPServerDisconnected"
+        | "gaierror"
+        | "herror"
+        | "timeout" => true,
+        // Others have classes of the same name that are no OSError.
+        "TimeoutError" | "Error" | "ExecError" | "ReadError" | "SameFileError" | "SpecialFileError" => {
+            let class = object.object.shown_class_name();
+            class.is_some_and(|(module, _)| matches!(module.as_str(), Some("builtins" | "shutil")))
+        }
+        _ => false,
+    }
 }
 
 /// What `OSError(number, text)` makes, by Linux's numbers.

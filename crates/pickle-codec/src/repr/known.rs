@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 
 use num_bigint::BigInt;
 
-use super::exception::{exception_str, is_os_error, os_error};
+use super::exception::{exception_str, is_os_error, os_error, os_file};
 use super::form::{Form, Separators};
 use super::parts::{Parts, StrPart};
 use super::printer::Printer;
@@ -72,12 +72,14 @@ pub(super) fn repr<'t>(object: Object<'_, '_>) -> Option<Form<'t>> {
             call("slice", [object.arg(0), object.arg(1), object.arg(2), None, None, None], close())
         }
         // The file names of an OSError are not among its arguments.
-        KnownClass::Exception if is_os_error(&name) && (2..=5).contains(&object.args_len()) => {
+        KnownClass::Exception if is_os_error(object, &name) && (2..=5).contains(&object.args_len()) => {
             let name = match object.int(0) {
                 Some(number) if name == "OSError" => os_error(number),
                 _ => bare.as_str(),
             };
-            call(name, [object.arg(0), object.arg(1), None, None, None, None], close())
+            let shown = if os_file(object).is_some() { 2 } else { 6 };
+            let parts = [0, 1, 2, 3, 4, 5].map(|place| object.arg(place).filter(|_| place < shown));
+            call(name, parts, close())
         }
         KnownClass::Exception => match object.args_len() {
             len @ 0..=6 => {
@@ -92,7 +94,8 @@ pub(super) fn repr<'t>(object: Object<'_, '_>) -> Option<Form<'t>> {
             None => call(&bare, one(object.arg(0)?), close()),
         },
         KnownClass::Instance => {
-            Some(Form::Parts(Separators::CALL, Cow::Borrowed(""), one(object.arg(0)?), Cow::Borrowed("")))
+            let head = Cow::Owned(if is_tuple(object) { bare } else { String::new() });
+            Some(Form::Parts(Separators::CALL, head, one(object.arg(0)?), Cow::Borrowed("")))
         }
         _ => {
             let zone = object.arg(1);
@@ -183,6 +186,7 @@ fn scalar_repr(known: &Known<'_, '_>, name: &str) -> Option<String> {
 pub(super) fn str_parts(object: Object<'_, '_>) -> Option<Vec<StrPart>> {
     let object = Parts::of(object)?;
     match object.class {
+        KnownClass::Instance if is_tuple(object) => None,
         KnownClass::Enum | KnownClass::Instance => Some(Vec::from([match regex_flag(object) {
             Some(flags) => StrPart::Text(flags),
             None => StrPart::Str(object.arg(0)?),
@@ -196,6 +200,12 @@ pub(super) fn str_parts(object: Object<'_, '_>) -> Option<Vec<StrPart>> {
         | KnownClass::Slice => None,
         _ => scalar_str(&object.object.known()?).map(|text| Vec::from([StrPart::Text(text)])),
     }
+}
+
+/// Whether an instance is of a subclass of `tuple`: nearly always a namedtuple, which prints with its class, and whose
+/// field names are not in the pickle.
+fn is_tuple(object: Parts<'_, '_>) -> bool {
+    matches!(object.view(0), Some(Node::Tuple(_)))
 }
 
 /// A member of `re.RegexFlag`, which prints the names of its bits in the order of their definition and the
@@ -266,17 +276,30 @@ fn scalar_str(known: &Known<'_, '_>) -> Option<String> {
     })
 }
 
-/// The key of a zone, or the name of its class.
+/// The key of a zone, the path of its data behind `zoneinfo/`, or the name of its class.
 fn zone_name(zone: NodeRef<'_, '_>) -> String {
-    match zone.view() {
-        Node::Object(object) => match (object.known(), object.shown_class_name()) {
-            (Some(Known::ZoneInfo(key)), _) => String::from(key),
-            (_, Some((module, name))) => {
-                format!("{}.{}", module.to_string_lossy(), name.to_string_lossy()).escape_debug().to_string()
-            }
-            _ => String::from("?"),
-        },
-        _ => String::from("?"),
+    let Node::Object(object) = zone.view() else { return String::from("?") };
+    if let Some(Known::ZoneInfo(key)) = object.known() {
+        return String::from(key);
+    }
+    let words = object.args().iter().filter_map(|arg| match arg.view() {
+        Node::Str(word) => Some(word.to_string_lossy()),
+        _ => None,
+    });
+    let is_key = |key: &str| {
+        key.len() <= 64 && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/_+-".contains(&byte))
+    };
+    for word in words.take(4) {
+        let key = word.rsplit_once("zoneinfo/").map_or(&*word, |(_, key)| key);
+        if key.contains('/') && !key.starts_with('/') && is_key(key) {
+            return String::from(key);
+        }
+    }
+    match object.shown_class_name() {
+        Some((module, name)) => {
+            format!("{}.{}", module.to_string_lossy(), name.to_string_lossy()).escape_debug().to_string()
+        }
+        None => String::from("?"),
     }
 }
 

@@ -23,6 +23,12 @@ pub(super) fn name_text(text: Str<'_>) -> String {
 
 pub(super) fn global_text(known: Option<KnownClass>, module: Str<'_>, name: Str<'_>) -> String {
     let (module, name) = known::shown(known, module, name);
+    // The two constants of Python that have no opcode.
+    if let (Str::Utf8("builtins" | "__builtin__"), Str::Utf8(constant @ ("Ellipsis" | "NotImplemented"))) =
+        (module, name)
+    {
+        return String::from(constant);
+    }
     let full = match module {
         Str::Utf8("builtins") => name_text(name),
         _ => alloc::format!("{}.{}", name_text(module), name_text(name)),

@@ -47,6 +47,14 @@ impl<'d, 'a> Parts<'d, 'a> {
         Some(self.object.args().get(place)?.view())
     }
 
+    /// An attribute that the state sets.
+    pub(super) fn attribute(self, name: &str) -> Option<NodeRef<'d, 'a>> {
+        match self.object.state()?.view() {
+            Node::Dict(attributes) => attributes.get(name),
+            _ => None,
+        }
+    }
+
     pub(super) fn int(self, place: usize) -> Option<i64> {
         match self.view(place)? {
             Node::Int(value) => Some(value),

@@ -772,7 +772,7 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
         }
         self.put(if fold { "\",\"fold\":1" } else { "\"" });
         let named = id.filter(|&id| match self.document.node(id).view() {
-            Node::Object(zone) => matches!(zone.known(), Some(Known::TimeZone(_, Some(_)))),
+            Node::Object(zone) => !matches!(zone.known(), Some(Known::TimeZone(_, None))),
             _ => false,
         });
         let beside = match zone {

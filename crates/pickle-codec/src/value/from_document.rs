@@ -6,6 +6,7 @@
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use crate::budget::Budget;
@@ -89,6 +90,27 @@ impl<'a> NodeRef<'_, 'a> {
         self.convert(ValueLimits::new(limits, self.document().input_len()))
     }
 
+    /// The node as a [`Value`], in which a text such as `"[...]"` stands where an object contains itself: what `repr`
+    /// prints there.
+    ///
+    /// ```
+    /// use pickle_codec::{Decoder, Limits, Value};
+    /// // x = [1]; x.append(x)
+    /// let document = Decoder::new().decode(b"]q\0(K\x01h\0e.")?;
+    /// let value = document.root().to_value_lossy(&Limits::default())?;
+    /// assert_eq!(value, Value::List(vec![1.into(), "[...]".into()]));
+    /// # Ok::<(), pickle_codec::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `depth` and `budget` as [`to_value_with`](Self::to_value_with).
+    pub fn to_value_lossy(self, limits: &Limits) -> Result<Value<'a>> {
+        let limits = ValueLimits::new(limits, self.document().input_len());
+        let mut converter =
+            Converter { left: limits.expansion, max_depth: limits.depth, holders: Some(BTreeSet::new()) };
+        converter.value(self).map_err(Error::plain)
+    }
+
     fn convert(self, limits: ValueLimits) -> Result<Value<'a>> {
         self.convert_within(limits.depth, &mut Budget::new(limits.expansion))
     }
@@ -105,7 +127,7 @@ impl<'a> NodeRef<'_, 'a> {
 
     fn convert_within(self, max_depth: usize, budget: &mut Budget) -> Result<Value<'a>> {
         let most = budget.attempt();
-        let mut converter = Converter { left: most, max_depth };
+        let mut converter = Converter { left: most, max_depth, holders: None };
         let value = converter.value(self);
         budget.settle(most - converter.left, value.is_ok());
         value.map_err(|kind| Error::plain(walk::limit_or_cycle(kind, self)))
@@ -119,6 +141,9 @@ const SLOT: usize = size_of::<Value<'_>>();
 struct Converter {
     left: usize,
     max_depth: usize,
+    /// The containers that hold what is met next, where one that is among them is to be cut; else a cycle
+    /// ends at the depth.
+    holders: Option<BTreeSet<NodeId>>,
 }
 
 /// A container of which some children are done.
@@ -155,13 +180,18 @@ impl Converter {
         loop {
             let mut done = None;
             if let Some(id) = next.take() {
+                let is_holder = self.holders.as_ref().is_some_and(|holders| holders.contains(&id));
                 match self.step(document.node(id))? {
                     Converted::Done(value) => done = Some(value),
+                    Converted::OpenValue(_) if is_holder => done = Some(inside_itself(document.node(id))),
                     Converted::OpenValue(body) => {
                         if open.len() >= self.max_depth {
                             return Err(ErrorKind::Depth);
                         }
                         open.push(OpenValue { id, place: 0, body });
+                        if let Some(holders) = &mut self.holders {
+                            holders.insert(id);
+                        }
                     }
                 }
             }
@@ -180,6 +210,9 @@ impl Converter {
                 }
                 None => {
                     let Some(top) = open.pop() else { return Err(ErrorKind::Type) };
+                    if let Some(holders) = &mut self.holders {
+                        holders.remove(&top.id);
+                    }
                     let value = close(document, top);
                     match open.last_mut() {
                         Some(parent) => parent.take(value),
@@ -277,6 +310,16 @@ impl<'a> OpenValue<'a> {
             }
         }
     }
+}
+
+/// What stands for an object inside itself.
+fn inside_itself<'a>(node: NodeRef<'_, 'a>) -> Value<'a> {
+    Value::from(match node.view() {
+        Node::List(_) => "[...]",
+        Node::Dict(_) => "{...}",
+        Node::Tuple(_) => "(...)",
+        _ => "...",
+    })
 }
 
 /// The value of a container whose children are all done.

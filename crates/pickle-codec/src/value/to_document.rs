@@ -71,6 +71,29 @@ impl ObjectValue<'_> {
     }
 }
 
+impl<'v> DocumentBuilder<'v> {
+    /// A value as nodes of this document, which borrow the value's text and bytes.
+    ///
+    /// ```
+    /// use pickle_codec::{DocumentBuilder, Value};
+    /// let value = Value::List(vec![Value::Int(1), Value::from("two")]);
+    /// let mut builder = DocumentBuilder::new();
+    /// let nodes = [builder.value(&value)?, builder.none()];
+    /// let root = builder.tuple(&nodes)?;
+    /// assert_eq!(builder.finish(root).to_string(), "([1, 'two'], None)");
+    /// # Ok::<(), pickle_codec::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Value::to_document`].
+    pub fn value(&mut self, value: &'v Value<'_>) -> Result<NodeId> {
+        let mut maker = NodeMaker { builder: core::mem::take(self), ..NodeMaker::lent() };
+        let node = build(&mut maker, value, 0);
+        *self = maker.builder;
+        node
+    }
+}
+
 /// Builds a document, with what it may borrow of a value's text and bytes.
 pub(super) struct NodeMaker<'v, 'a, 'x> {
     builder: DocumentBuilder<'x>,

@@ -227,7 +227,7 @@ fn dataclasses_and_named_tuples_are_their_fields() {
         (
             b"ccopy_reg\n_reconstructor\n(cm\nPair\nc__builtin__\ntuple\n(I1\nI2\nttR.",
             r#"{"$instance":{"class":"m.Pair","value":{"$tuple":[1,2]}}}"#,
-            "(1, 2)",
+            "Pair(1, 2)",
         ),
     ];
     for (pickle, expected, printed) in rows {
@@ -235,6 +235,48 @@ fn dataclasses_and_named_tuples_are_their_fields() {
             assert_eq!(json(pickle, options.clone()).as_deref(), Ok(*expected));
             assert_eq!(Decoder::with_options(options).decode(pickle).unwrap().to_string(), *printed);
         }
+    }
+}
+
+#[test]
+fn zones_of_other_libraries_say_the_offset_that_they_were_pickled_with() {
+    const TIME: &str =
+        "cdatetime\ndatetime\n(c_codecs\nencode\n(V\u{7}\\u00e4\u{7}\u{2}\u{3}\u{4}\0\0\0\0\nVlatin1\ntR";
+    // As pytz 2025.2 and dateutil 2.9 are pickled at protocol 0.
+    let rows = [
+        ("cpytz\n_p\n(VEurope/Berlin\nI7200\nI3600\nVCEST\ntR", "+02:00", "_p"),
+        ("cpytz\nFixedOffset\n(I-90\ntR", "-01:30", "FixedOffset"),
+        ("cpytz\n_UTC\n(tR", "+00:00", "_UTC"),
+        (
+            "ccopy_reg\n_reconstructor\n(cdateutil.tz.tz\ntzutc\ncdatetime\ntzinfo\ncdatetime\ntzinfo\n(tRtR",
+            "+00:00",
+            "tzutc",
+        ),
+        (
+            "cdateutil.tz.tz\ntzoffset\n(tR(dV_name\nNsV_offset\ncdatetime\ntimedelta\n(I-1\nI81000\nI0\ntRsb",
+            "-01:30",
+            "tzoffset",
+        ),
+        (
+            "cpsycopg2.tz\nFixedOffsetTimezone\n(cdatetime\ntimedelta\n(I0\nI3600\nI0\ntRNtR",
+            "+01:00",
+            "psycopg2",
+        ),
+        // What does not say which offset holds, or says none that there is.
+        ("cpytz\n_p\n(VEurope/Berlin\nI86400\nI0\nVX\ntR", "", "_p"),
+        ("cpytz\nFixedOffset\n(L9223372036854775807L\ntR", "", "FixedOffset"),
+        ("cpytz\n_p\n(VEurope/Berlin\ntR", "", "_p"),
+        (
+            "cm\ntz\n(tR(dV_std_offset\ncdatetime\ntimedelta\n(I0\nI0\nI0\ntRsV_dst_offset\ncdatetime\ntimedelta\n(I0\nI3600\nI0\ntRsb",
+            "",
+            "m.tz",
+        ),
+    ];
+    for (zone, offset, class) in rows {
+        let pickle = format!("{TIME}{zone}tR.");
+        let json = json(pickle.as_bytes(), DecodeOptions::new().globals(Globals::Inert)).unwrap();
+        let start = format!(r#"{{"$datetime":"2020-07-02T03:04:00{offset}","tz":{{"#);
+        assert!(json.starts_with(&start) && json.contains(class), "{zone}: {json}");
     }
 }
 
