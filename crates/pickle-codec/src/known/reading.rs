@@ -7,7 +7,7 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use num_bigint::BigInt;
 
 use super::calendar::{Date, Time, TimeDelta, UtcOffset, Zone};
-use super::zone::{delta, zone};
+use super::zone::{offset, timedelta, zone};
 use super::{names, path};
 use crate::document::{Document, Instance, Items, Kind, KnownClass, NodeId, NodeRef, Object, Pairs};
 use crate::limits::MAX_INT_DIGITS;
@@ -233,20 +233,6 @@ pub(super) fn datetime(document: &Document<'_>, id: NodeId) -> Option<(Date, Tim
     let date = Date::read([high, low, month & 0x7f, day])?;
     let time = [hour, minute, second, high_micros, middle_micros, low_micros];
     Some((date, Time::read(time, month & 0x80 != 0)?))
-}
-
-pub(super) fn timedelta(document: &Document<'_>, instance: &Instance) -> Option<TimeDelta> {
-    let [days, seconds, micros] = document.items(instance.args) else { return None };
-    TimeDelta::read(
-        small_int(document, *days)?,
-        small_int(document, *seconds)?,
-        small_int(document, *micros)?,
-    )
-}
-
-/// The offset of a `datetime.timezone`.
-pub(super) fn offset(document: &Document<'_>, instance: &Instance) -> Option<UtcOffset> {
-    delta(document, *document.items(instance.args).first()?)
 }
 
 /// `"3"` or `"-1/3"`, as numerator and denominator.

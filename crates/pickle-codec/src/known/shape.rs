@@ -27,6 +27,7 @@
 use super::calendar::Date;
 use super::names;
 use super::reading::{self, is_global, is_int, is_scalar, packed, role, small_int, word};
+use super::zone;
 use crate::document::{Document, Instance, Kind, KnownClass, NodeId};
 
 /// The longest path that is read, because a shared part makes a long path of a short pickle.
@@ -88,11 +89,11 @@ pub(crate) fn is_sound(document: &Document<'_>, class: KnownClass, instance: &In
                 && reading::datetime(document, args.first).is_some()
                 && (args.len == 1 || is_zone(document, args.second))
         }
-        KnownClass::TimeDelta => args.len == 3 && reading::timedelta(document, instance).is_some(),
+        KnownClass::TimeDelta => args.len == 3 && zone::timedelta(document, instance).is_some(),
         KnownClass::TimeZone => {
             (1..=2).contains(&args.len)
                 && (args.len == 1 || document.text(args.second).is_some())
-                && reading::offset(document, instance).is_some()
+                && zone::offset(document, instance).is_some()
         }
         KnownClass::Decimal => args.len == 1 && word(document, args.first).is_some_and(is_decimal),
         KnownClass::Fraction => match args.len {
