@@ -89,28 +89,37 @@ function has(value, wanted, asNumber) {
   return String(value) === wanted;
 }
 
-// How to find an attribute or an extra. What comes before the extras in a line is scalar (docs/json.md), and is found without
-// reading the whole line again.
-const BEFORE = new Set(("index received time levelno levelname name message pathname filename module lineno funcName process thread " +
-  "processName threadName taskName created msecs relativeCreated exc_text stack_info").split(" "));
-const BEHIND = new Set(["globals", "cut", "source"]);
-const NUMBER = /-?\d[\d.eE+-]*/y;
+// What many records have in common: whoever wrote it, where in which program. It is kept once, and a filter looks at it once.
+const COMMON = ("levelno levelname name pathname filename module lineno funcName process processName thread threadName taskName " +
+  "source").split(" ");
+const commons = new Map();
+function commonOf(record) {
+  const key = JSON.stringify(COMMON.map(name => record[name]));
+  let common = commons.get(key);
+  if (!common) {
+    if (commons.size >= 20000) commons.clear();
+    common = Object.fromEntries(COMMON.filter(name => name in record).map(name => [name, record[name]]));
+    commons.set(key, common);
+  }
+  return common;
+}
+function inCommon(test) {
+  const known = new Map();
+  return row => {
+    let answer = known.get(row.common);
+    if (answer === undefined) known.set(row.common, answer = test(row.common));
+    return answer;
+  };
+}
+
+// How to find any other attribute, or an extra.
+const OWN = new Set("index received time created msecs relativeCreated exc_text stack_info globals cut".split(" "));
 function finder(name) {
   const extra = row => row.extra && Object.hasOwn(row.extra, name) ? row.extra[name] : undefined;
-  if (BEHIND.has(name)) return row => row.record()[name] ?? extra(row);
-  if (!BEFORE.has(name)) return extra;
-  const key = `"${name}":`;
-  return row => {
-    const raw = row.raw, at = raw.indexOf(key), from = at + key.length;
-    if (at < 0 || raw.lastIndexOf('"extra":{', at) >= 0) return extra(row);
-    if (raw[from] === '"') {
-      const text = raw.slice(from + 1, raw.indexOf('"', from + 1));
-      return text.includes("\\") ? row.record()[name] : text;
-    }
-    NUMBER.lastIndex = from;
-    const number = NUMBER.exec(raw);
-    return number ? Number(number[0]) : row.record()[name];
-  };
+  if (name === "message") return row => row.message;
+  if (!OWN.has(name)) return extra;
+  const traced = name === "exc_text" || name === "stack_info";
+  return row => (traced && !row.trace ? undefined : row.record()[name]) ?? extra(row);
 }
 
 const isBelow = (name, logger) => name.startsWith(logger) && (name.length === logger.length || name[logger.length] === ".");
@@ -125,13 +134,15 @@ function compile(text, now = Date.now() / 1000) {
       case undefined: test = row => row.hay.includes(low); key = Symbol(); if (!not) words.push(low); break;
       case "level": { const least = levelOf(value); test = row => row.number >= least; key = Symbol(); break; }
       case "logger": test = row => isBelow(row.logger, value); key = "logger"; break;
-      case "peer": test = row => (row.record().source?.peer ?? "").includes(value); key = "peer"; break;
-      case "key": test = row => (row.record().source?.key_id ?? "") === value; key = "key"; break;
+      case "peer": test = inCommon(common => (common.source?.peer ?? "").includes(value)); key = "peer"; break;
+      case "key": test = inCommon(common => (common.source?.key_id ?? "") === value); key = "key"; break;
       case "since": { const least = timeOf(value, now); test = row => row.time >= least; key = Symbol(); break; }
       case "until": { const most = timeOf(value, now); test = row => row.time <= most; key = Symbol(); break; }
       default: {
         const find = finder(name), asNumber = low.trim() ? Number(low) : NaN;
-        test = row => { const found = find(row); return found !== undefined && has(found, low, asNumber); };
+        const suits = found => found !== undefined && has(found, low, asNumber);
+        const suitsCommon = inCommon(common => suits(common[name]));
+        test = COMMON.includes(name) ? row => name in row.common ? suitsCommon(row) : suits(find(row)) : row => suits(find(row));
       }
     }
     if (not) none.push(test);

@@ -2,6 +2,7 @@
 
 const MOST = { rows: 200000, chars: 100e6 }, TRIM = 10000;
 const LINE = 18, PAD = 4, MAX_WRAPPED = 6;
+const SLICE = 12;         // milliseconds of gathering at a time
 
 class Row {
   constructor(raw, record) {
@@ -15,6 +16,7 @@ class Row {
     this.trace = record.exc_text !== undefined || record.stack_info !== undefined;
     this.hay = haystack(record);
     this.order = 0;
+    this.common = commonOf(record);
     // Few extras are kept for the list and for filters; many are read again when they are asked for.
     this.few = raw.length < 2000 ? record.extra ?? null : undefined;
   }
@@ -28,6 +30,7 @@ let shown = [];           // those that the filter wants
 let order = 0, chars = 0;
 let filter = compile("");
 let selected = null, paused = null, pausedAt = 0, came = 0, trimmed = false, shortOf = 0;
+let scan = null;          // the list as the filter will have it, while it is gathered
 let back = null;          // the filter before "in context"
 let notShown = {};        // by reason, what the notes in the list tell
 let oldestKept = 0;       // the oldest record that the server has
@@ -36,7 +39,7 @@ function push(row) {
   row.order = ++order;
   rows.push(row);
   chars += row.raw?.length ?? 0;
-  if (merging) return;
+  if (merging || scan) return;
   if (paused) { if (wanted(row)) came++; } else if (wanted(row)) show(row);
 }
 
@@ -73,45 +76,49 @@ function trim() {
   trimmed = true;
   if (merging) return;
   const first = rows[0]?.order ?? order + 1;
-  const out = place(first);
-  if (!out) return;
-  const height = yOf(out) - yOf(0);
-  shown.splice(0, out);
-  tops.splice(0, out);
+  const cut = (among, tops) => {
+    const out = place(first, among), height = tops[out] - tops[0];
+    among.splice(0, out);
+    tops.splice(0, out);
+    return height;
+  };
+  if (scan?.rows === rows) {
+    scan.at = Math.max(0, scan.at - gone);
+    cut(scan.shown, scan.tops);
+  }
+  const height = cut(shown, tops);
   // What one reads stays where it is.
   if (paused) lastTop = list.scrollTop -= height;
   draw();
 }
 
-// Where the first shown row stands that came at this place or later.
-function place(wantedOrder) {
-  let low = 0, high = shown.length;
+// Where the first row stands that came at this place or later.
+function place(wantedOrder, among = shown) {
+  let low = 0, high = among.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (shown[middle].order < wantedOrder) low = middle + 1; else high = middle;
+    if (among[middle].order < wantedOrder) low = middle + 1; else high = middle;
   }
   return low;
 }
 
 /* ---- the list: only what can be seen has elements ---- */
 
-let tops = [], end = 0;   // where each shown row begins, as of the first one ever
+let tops = [0];           // where each shown row begins and the last one ends, as of the first one ever
 let wrapped = false, columns = 80;
 const pool = [];
 
 function lines(row) {
   if (!wrapped || row.note !== undefined) return 1;
-  let count = 0;
+  let count = row.extra ? 1 : 0;
   for (const line of row.message.slice(0, 4000).split("\n")) count += Math.max(1, Math.ceil(line.length / columns));
   return Math.min(MAX_WRAPPED, count);
 }
-function show(row) {
-  if (!shown.length) end = 0;
-  shown.push(row);
-  tops.push(end);
-  end += lines(row) * LINE + PAD;
+function show(row, to = shown, along = tops) {
+  to.push(row);
+  along.push(along.at(-1) + lines(row) * LINE + PAD);
 }
-const yOf = at => (at < tops.length ? tops[at] : end) - (tops[0] ?? end);
+const yOf = at => tops[Math.min(at, shown.length)] - tops[0];
 
 function at(y) {
   let low = 0, high = shown.length;
@@ -122,21 +129,34 @@ function at(y) {
   return low;
 }
 
-function reshow() {
+// Gathers anew what the filter wants, in parts, so that no frame waits for it; until it is whole the list stays as it was.
+// The last one of a stream makes the page live.
+function reshow(last) {
+  last ||= scan?.last;
+  pausedAt = order;
+  scan = { rows, at: 0, shown: [], tops: [0], came: 0, notShown: {}, last };
+  gather(scan);
+}
+function gather(mine) {
+  if (scan !== mine) return;
+  for (const until = performance.now() + SLICE; mine.at < mine.rows.length; mine.at++) {
+    if (mine.at % 256 === 255 && performance.now() > until && !document.hidden) return void setTimeout(gather, 0, mine);
+    const row = mine.rows[mine.at];
+    if (!wanted(row)) continue;
+    if (paused && row.order > pausedAt) { mine.came++; continue; }
+    show(row, mine.shown, mine.tops);
+    if (row.why) mine.notShown[row.why] = (mine.notShown[row.why] ?? 0) + row.count;
+  }
   const anchor = paused && shown.length ? shown[at(list.scrollTop)] : null;
   const offset = anchor ? list.scrollTop - yOf(place(anchor.order)) : 0;
-  shown = []; tops = []; end = 0; came = 0;
-  notShown = {};
-  for (const row of rows) {
-    if (!wanted(row)) continue;
-    show(row);
-    if (row.why) notShown[row.why] = (notShown[row.why] ?? 0) + row.count;
-  }
+  ({ shown, tops, came, notShown } = mine);
+  scan = null;
   drawFooter();
-  pausedAt = order;
   spacer.style.height = yOf(shown.length) + "px";
   if (anchor) list.scrollTop = yOf(place(anchor.order)) + offset;
   for (const element of pool) element.row = null;
+  if (centring) centre();
+  if (mine.last) { centring = null; tell("live", "live"); }
   draw();
 }
 
@@ -212,9 +232,9 @@ function fill(element, row, place) {
   message.replaceChildren(...paint(visible(wrapped ? text : text.replace(/\s*\n\s*/g, " ⏎ "))));
   if (text.length < row.message.length) message.append(make("i", "", " …" + size(row.message.length)));
   if (row.trace) message.append(" ", make("em", "", "traceback"));
-  if (!wrapped && row.extra) {
-    const parts = Object.entries(row.extra).slice(0, 6).map(([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`.slice(0, 80));
-    message.append(make("i", "", "  " + visible(parts.join(" "))));
+  if (row.extra) {
+    const parts = Object.entries(row.extra).slice(0, 6).map(([key, value]) => `${key}=${textOf(value)[0]}`.slice(0, 80));
+    message.append(make("i", "extra", (wrapped ? "" : "  ") + visible(parts.join(" "))));
   }
 }
 
@@ -257,6 +277,7 @@ function pause(why) { if (!paused) { paused = why; pausedAt = order; came = 0; d
 function goOn() {
   if (!paused) return;
   paused = null;
+  if (scan) return reshow();
   for (let place = firstBehind(pausedAt); place < rows.length; place++) if (wanted(rows[place])) show(rows[place]);
   came = 0;
   draw();
@@ -316,7 +337,14 @@ function exact(raw) {
   return JSON.parse(raw, (_, value, { source }) =>
     typeof value === "number" && !Number.isSafeInteger(value) && /^-?\d+$/.test(source) ? JSON.rawJSON(source) : value);
 }
-const textOf = value => typeof value === "string" ? value : JSON.stringify(value);
+
+// What a value says, and its type where the text does not tell it.
+const TAGGED = /^\{"\$(datetime|date|time|timedelta|decimal|uuid|fraction|float|int)":"([^"\\]*)"\}$/;
+function textOf(value) {
+  if (typeof value === "string") return [value, ""];
+  const text = JSON.stringify(value), tagged = TAGGED.exec(text);
+  return tagged ? [tagged[2], tagged[1]] : [text, ""];
+}
 
 function openDetail(row) {
   detail.hidden = !row || row.note !== undefined;
@@ -344,10 +372,11 @@ function openDetail(row) {
     if (!members || !Object.keys(members).length) continue;
     const fields = make("div", "fields");
     for (const [key, value] of Object.entries(members)) {
-      const field = make("div", "field"), text = textOf(value);
+      const field = make("div", "field"), [text, type] = textOf(value);
       const code = make("code", "", visible(text.slice(0, 5000)) + (text.length > 5000 ? "…" : ""));
+      if (type) code.append(make("i", "", " " + type));
       field.append(make("span", "", visible(key)), code);
-      if (filters && /^[A-Za-z_][\w.]*$/.test(key) && typeof value !== "object" && text.length < 200) {
+      if (filters && /^[A-Za-z_][\w.]*$/.test(key) && (type || typeof value !== "object") && text.length < 200) {
         const button = make("button", "", "filter");
         button.title = `Only records with ${key}:${text}`;
         button.onclick = () => edit(found => [...found.filter(term => term.name !== key), { not: false, name: key, value: text }]);

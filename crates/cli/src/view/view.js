@@ -35,7 +35,6 @@ function applyQuery(now) {
   const since = terms(wantedText).filter(term => !term.not && (term.name === "since" || term.name === "until"));
   const preset = since.length === 1 && [...$("range").options].some(option => option.value === since[0].value);
   $("range").value = !since.length ? "" : preset ? since[0].value : "custom";
-  if (centring) centre();
   clearTimeout(asking);
   asking = setTimeout(() => { if (asked !== wantedText) connect(); }, now ? 0 : 300);
 }
@@ -77,7 +76,6 @@ function drawLevels() {
   }
   LEVELS.forEach((name, level) => {
     const button = box.children[level], word = number.format(levels[level]);
-    button.hidden = level === 0 && !levels[0];
     button.lastChild.textContent = levels[level] < 1e6 ? word : (levels[level] / 1e6).toFixed(1) + " M";
     button.setAttribute("aria-pressed", String(least === level * 10));
     button.classList.toggle("off", level * 10 < least);
@@ -110,7 +108,7 @@ function drawPlot() {
     for (let second = from; second < from + step; second++) seconds.get(second)?.forEach((count, level) => { bar[level] += count; });
     bars.push(bar);
   }
-  const most = Math.max(1, ...bars.map(bar => bar.reduce((sum, count) => sum + count)));
+  const most = Math.max(0, ...bars.map(bar => bar.reduce((sum, count) => sum + count)));
   const wide = width / bars.length;
   bars.forEach((bar, at) => {
     let y = height;
@@ -126,7 +124,9 @@ function drawPlot() {
     if (bar[4] + bar[5]) context.fillRect(at * wide, Math.max(0, y - 4), Math.max(1, wide - 1), 2);
   });
   const last = seconds.get(now - 1) ?? [];
-  $("rate").textContent = `${number.format(last.reduce((sum, count) => sum + count, 0))}/s · ${span / 60} min · peak ${number.format(Math.round(most / step))}/s`;
+  const [rate, peak] = $("rate").children;
+  rate.textContent = `${number.format(last.reduce((sum, count) => sum + count, 0))}/s`;
+  peak.textContent = `peak ${number.format(Math.round(most / step))}/s${narrow.matches ? "" : ` in ${span / 60} min`}`;
 }
 const plotEnd = () => Math.floor(clockOff + Date.now() / 1000);
 let clockOff = 0;         // the server's clock, as of this one
@@ -256,7 +256,7 @@ function drawFooter() {
   $("lost").classList.toggle("bad", sum(rejected) + sum(dropped) > 0);
   $("lost").dataset.hidden = hidden;
   const busy = [...senders.values()].filter(sender => sender.rate).length;
-  $("senders").textContent = `${number.format(senders.size)} sender${senders.size === 1 ? "" : "s"}${busy ? `, ${busy} sending` : ""}`;
+  $("senders").textContent = `${number.format(senders.size)} sender${senders.size === 1 ? "" : "s"}${busy && !narrow.matches ? `, ${busy} sending` : ""}`;
 }
 function table(heads, lines) {
   const element = make("table"), head = make("tr");
@@ -274,9 +274,9 @@ function drawServer() {
   const { rejected, dropped } = losses(), parts = [];
   const add = (title, element) => parts.push(make("h3", "", title), element);
   const sorted = [...senders.entries()].sort((one, other) => other[1].rate - one[1].rate || other[1].count - one[1].count).slice(0, 200);
-  add("Senders", table(["transport", "peer", "key", "#records", "#a second", "last"], sorted.map(([key, { count, rate, last }]) => {
+  add("Senders", table(["sender", "key", "#records", "#a second", "last"], sorted.map(([key, { count, rate, last }]) => {
     const [transport, peer, id] = JSON.parse(key);
-    return [transport, peer || "—", id || "unsigned", count, rate, clock(last)];
+    return [`${transport} ${peer}`, id || "unsigned", count, rate, clock(last)];
   })));
   const lost = [];
   for (const [word, reasons] of [["rejected", rejected], ["dropped", dropped], ["not shown here", notShown]]) {
@@ -291,22 +291,29 @@ function drawServer() {
   $("server").querySelector(".body").replaceChildren(...parts);
 }
 
+const FIRST = "Send the first one from any Python:";
+const UNSIGNED = "Records came that are not signed, and a key is required: HMACSocketHandler of logrecord_hmac signs them.";
+// The handler that suits what the server listens on.
+function handler() {
+  const found = server?.listeners?.map(one => /^(tcp|udp|unix|unix-dgram):\/\/(.+?)(?::(\d+))?$/.exec(one.address)).filter(Boolean) ?? [];
+  const [, transport, place, port] = found.find(one => one[1] === "tcp") ?? found[0] ?? [null, "tcp", "127.0.0.1", "9020"];
+  const host = place.replace(/^0\.0\.0\.0$/, "127.0.0.1").replace(/^\[::\]$/, "::1").replace(/^\[|\]$/g, "");
+  return `${/^(tcp|unix)$/.test(transport) ? "SocketHandler" : "DatagramHandler"}(${JSON.stringify(port ? host : place)}, ${port ?? "None"})`;
+}
 function drawEmpty() {
   const box = $("empty"), [title, text, code, button] = box.children;
   box.hidden = state !== "live" || shown.length > 0 || (Boolean(paused) && came > 0);
   if (box.hidden) return;
   const none = rows.length === 0 && filter.isEmpty;
   title.textContent = none ? "No record yet" : "No record matches";
-  text.textContent = none ? "Send the first one from any Python:" : "Everything that comes is counted above, and the filter goes on looking.";
+  text.textContent = none ? FIRST : "Everything that comes is counted above, and the filter goes on looking.";
   code.hidden = !none;
-  button.hidden = none;
-  button.textContent = "Clear the filter";
-  button.onclick = () => setQuery("", true);
-  const address = server?.listeners?.map(one => /^tcp:\/\/(.*):(\d+)$/.exec(one.address)).find(Boolean);
-  const place = address ? `"${address[1].replace(/^0\.0\.0\.0$/, "127.0.0.1")}", ${address[2]}` : '"127.0.0.1", 9020';
-  const python = ["import logging, logging.handlers", `handler = logging.handlers.SocketHandler(${place})`, "log = logging.getLogger()",
+  button.textContent = none ? "Copy" : "Clear the filter";
+  button.onclick = () => none ? copy(code.textContent) : setQuery("", true);
+  const python = ["import logging, logging.handlers", `handler = logging.handlers.${handler()}`, "log = logging.getLogger()",
     "log.addHandler(handler)", "log.setLevel(logging.INFO)", 'log.info("hello %s", "world", extra={"user": 42})'].join("\n");
   if (none && code.textContent !== python) code.textContent = python;
+  if (none && server?.rejected?.unsigned) text.textContent = UNSIGNED;
 }
 
 /* ---- the stream ---- */
@@ -318,8 +325,9 @@ const indexOf = id => Number(id.slice(id.indexOf("-") + 1));
 
 function tell(next, text) {
   state = next;
+  if (scan && next !== "live") scan.last = false;
   $("state").dataset.state = next;
-  $("state").querySelector("span").textContent = text;
+  $("state").querySelector("span").textContent = $("state").title = text;
   draw();
 }
 
@@ -335,7 +343,7 @@ async function connect() {
   const keep = fromStart ? 0 : firstBehind(completeOrder);
   kept = [...rows.slice(keep), ...kept.slice(keptAt)];
   keptAt = 0;
-  rows.length = keep;
+  rows = rows.slice(0, keep);
   chars = rows.reduce((total, row) => total + (row.raw?.length ?? 0), 0);
   merging = kept.length > 0;
   const parts = new URLSearchParams({ history: HISTORY });
@@ -425,14 +433,12 @@ const handlers = {
     // This stream brings what others have missed, unless the server does not have it any more or has too much of it.
     const from = asked ? oldest : Math.max(oldest, last + 1 - HISTORY);
     kept = kept.filter(row => !row.why || row.index + 1 < from);
-    tell("wait", "reading what was kept");
+    tell("wait", "reading");
   },
   live() {
     merging = false;
     flushKept();
-    reshow();
-    if (centring) { centre(); centring = null; }
-    tell("live", "live");
+    reshow(true);
   },
   gap({ records, why }) {
     if (why === "history") { shortOf += asked ? 0 : records; return; }
@@ -492,7 +498,12 @@ function toggleLoggers() {
   $("loggers-button").setAttribute("aria-expanded", String(!off));
   if (wrapped) measure();
 }
-function showServer() { $("server").showModal(); drawServer(); }
+function open(dialog) { dialog.showModal(); dialog.querySelector("h2").focus(); }
+function showServer(part) {
+  open($("server"));
+  drawServer();
+  if (part > 0) $("server").querySelectorAll("h3")[part]?.scrollIntoView();
+}
 function escape() {
   if (!detail.hidden) { detail.hidden = true; return list.focus(); }
   if (back) return leaveContext();
@@ -514,7 +525,7 @@ const keys = {
   c: inContext, y: tools.json, t: tools.text,
   x: () => selected?.logger && hideLogger(selected.logger), o: () => selected?.logger && onlyLogger(selected.logger),
   m: () => { marks = [...new Set([...marks, ...filter.words])].slice(0, 8); edit(found => found.filter(term => term.name !== null || term.not)); },
-  w: () => setWrapped(!wrapped), s: showServer, "?": () => $("help").showModal(), Escape: escape,
+  w: () => setWrapped(!wrapped), s: () => showServer(0), "?": () => open($("help")), Escape: escape,
   l: () => { if (document.querySelector("main").classList.contains("wide")) toggleLoggers(); $("loggers").querySelector("ul").focus(); },
 };
 for (let level = 0; level < 6; level++) keys[level] = () => setLevel(level);
@@ -541,7 +552,8 @@ $("newer").onclick = () => { select(null); goOn(); };
 $("wrap").onclick = keys.w;
 $("loggers-button").onclick = toggleLoggers;
 $("help-button").onclick = keys["?"];
-$("lost").onclick = $("senders").onclick = showServer;
+$("senders").onclick = () => showServer(0);
+$("lost").onclick = () => showServer(1);
 addEventListener("hashchange", recall);
 addEventListener("resize", () => { measure(); drawPlot(); });
 document.addEventListener("visibilitychange", () => {
