@@ -1,8 +1,8 @@
 // The records that the stream has sent, bounded by MOST, and the list that shows those that are wanted.
 
-const MOST = { rows: 200000, chars: 100e6 }, TRIM = 10000;
+// `slice` is in milliseconds: how long the list is gathered at a time.
+const MOST = { rows: 200000, chars: 100e6, slice: 12 }, TRIM = 10000;
 const LINE = 18, PAD = 4, MAX_WRAPPED = 6;
-const SLICE = 12;         // milliseconds of gathering at a time
 
 class Row {
   constructor(raw, record) {
@@ -139,14 +139,17 @@ function reshow(last) {
 }
 function gather(mine) {
   if (scan !== mine) return;
-  for (const until = performance.now() + SLICE; mine.at < mine.rows.length; mine.at++) {
-    if (mine.at % 256 === 255 && performance.now() > until && !document.hidden) return void setTimeout(gather, 0, mine);
-    const row = mine.rows[mine.at];
-    if (!wanted(row)) continue;
-    if (paused && row.order > pausedAt) { mine.came++; continue; }
-    show(row, mine.shown, mine.tops);
-    if (row.why) mine.notShown[row.why] = (mine.notShown[row.why] ?? 0) + row.count;
-  }
+  const until = performance.now() + MOST.slice;
+  do {
+    for (const end = Math.min(mine.at + 256, mine.rows.length); mine.at < end; mine.at++) {
+      const row = mine.rows[mine.at];
+      if (!wanted(row)) continue;
+      if (paused && row.order > pausedAt) { mine.came++; continue; }
+      show(row, mine.shown, mine.tops);
+      if (row.why) mine.notShown[row.why] = (mine.notShown[row.why] ?? 0) + row.count;
+    }
+  } while (mine.at < mine.rows.length && (document.hidden || performance.now() < until));
+  if (mine.at < mine.rows.length) return void setTimeout(gather, 0, mine);
   const anchor = paused && shown.length ? shown[at(list.scrollTop)] : null;
   const offset = anchor ? list.scrollTop - yOf(place(anchor.order)) : 0;
   ({ shown, tops, came, notShown } = mine);
