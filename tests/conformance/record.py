@@ -6,6 +6,7 @@ each a line, `module.name` in UTF-8, or `PERSID`, or `EXT`.
 
 Nothing that a pickle names is ever looked up: every name gets an object of this script.
 """
+import functools
 import io
 import pickle
 import resource
@@ -124,9 +125,14 @@ def python2(data, names):
 
 
 def python3(data, names):
+    def all_of(unpickler, file):
+        # A file of several pickles is read by one unpickler for each.
+        while True:
+            recorder(unpickler, names)(file, encoding="latin-1").load()
+
     for file in (io.BytesIO, File, lambda data: io.BufferedReader(io.BytesIO(data))):
-        yield recorder(pickle.Unpickler, names)(file(data), encoding="latin-1").load
-    yield recorder(pickle._Unpickler, names)(io.BytesIO(data), encoding="latin-1").load
+        yield functools.partial(all_of, pickle.Unpickler, file(data))
+    yield functools.partial(all_of, pickle._Unpickler, io.BytesIO(data))
     yield lambda: from_memory(data, names)
 
 
@@ -141,6 +147,8 @@ def from_memory(data, names):
 
     modules = sys.modules
     before = dict(modules)
+    # Before 3.7, a module that is there is asked without an import: its functions would be run.
+    modules.clear()
     real = builtins.__import__
 
     def fake(name, *arguments, **keywords):
@@ -150,12 +158,11 @@ def from_memory(data, names):
 
     builtins.__import__ = fake
     try:
-        pickle.loads(data, encoding="latin-1")
+        # The modules' names are those of Python 3, or others than the pickle's would be imported.
+        pickle.loads(data, encoding="latin-1", fix_imports=False)
     finally:
         builtins.__import__ = real
-        for name in list(modules):
-            if name not in before:
-                del modules[name]
+        modules.clear()
         modules.update(before)
 
 

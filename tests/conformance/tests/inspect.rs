@@ -27,6 +27,46 @@ fn a_few_programs_name_nothing_that_is_not_listed() {
 }
 
 #[test]
+fn every_name_of_an_exploit_is_listed() {
+    let exploits = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/exploits.txt")).unwrap();
+    let (what, inputs): (Vec<&str>, Vec<Vec<u8>>) = exploits
+        .lines()
+        .map(|line| line.split_once(": ").unwrap())
+        .map(|(what, bytes)| (what, unescaped(bytes)))
+        .unzip();
+    let mut acting = vec![false; inputs.len()];
+    let pythons = python::find_or_skip();
+    for python in &pythons {
+        let mut worker = Worker::start(python, "record.py", &[]).unwrap();
+        worker.send(&inputs).unwrap();
+        for (at, answer) in worker.receive(&inputs).unwrap().into_iter().enumerate() {
+            let answer = String::from_utf8_lossy(&answer.unwrap()).into_owned();
+            let seen = look(&inputs[at]);
+            for name in answer.split('\n').filter(|name| !name.is_empty()) {
+                assert!(seen.has(name), "{}: {} names {name:?}, not in {seen:?}", what[at], python.full);
+                acting[at] = true;
+            }
+        }
+    }
+    // Without all of them, some rows name nothing.
+    if pythons.len() > 7 {
+        let idle: Vec<_> = what.iter().zip(acting).filter(|(_, acts)| !acts).collect();
+        assert!(idle.is_empty(), "no CPython names anything: {idle:?}");
+    }
+}
+
+/// The bytes of a row, in which some are written as `\xff`.
+fn unescaped(text: &str) -> Vec<u8> {
+    let mut parts = text.split("\\x");
+    let mut bytes = parts.next().unwrap().as_bytes().to_vec();
+    for part in parts {
+        bytes.push(u8::from_str_radix(&part[..2], 16).unwrap());
+        bytes.extend_from_slice(&part.as_bytes()[2..]);
+    }
+    bytes
+}
+
+#[test]
 #[ignore = "takes half a minute for each CPython: cargo xtask conformance --inspect"]
 fn nothing_that_a_cpython_names_is_left_out() {
     let number = |name: &str| -> Option<u64> { std::env::var(name).ok()?.parse().ok() };

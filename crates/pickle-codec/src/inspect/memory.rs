@@ -28,6 +28,9 @@ const MAX_SPARSE: usize = 1 << 15;
 /// Memo entries with the parts of names that are kept beyond that.
 const MAX_NAMED: usize = 1 << 12;
 
+/// Stands for all memo indexes that are too large for the C unpickler; the one in Python takes any number.
+const TOO_LARGE: u64 = u64::MAX;
+
 /// Memo entries that were not kept and can still turn out to be parts of a name.
 const RECENT: usize = 4;
 
@@ -319,6 +322,12 @@ impl Memo {
     }
 
     fn put_elsewhere(&mut self, index: u64, slot: Slot) {
+        if index == TOO_LARGE {
+            // Which of them it is, and so whether it is a new one, is not known.
+            self.len = self.len.saturating_add(1);
+            self.is_uncounted = true;
+            return;
+        }
         if index < self.next {
             if let Some(known) = self.dense.get_mut(to_usize(index)) {
                 *known = slot;

@@ -220,8 +220,18 @@ pub struct Inspector {
 struct Fork {
     machine: Machine,
     names: Names,
-    /// The number of the pickle.
+    /// The number of the pickle, or [`LAST`] where that is not known.
     pickle: usize,
+}
+
+/// The number of the last pickle, whichever that will be.
+const LAST: usize = usize::MAX;
+
+impl Fork {
+    /// The reading of who finds the next pickle elsewhere, behind a FRAME.
+    fn behind(position: u64) -> Self {
+        Self { machine: Machine::new(position, false), names: Names::default(), pickle: LAST }
+    }
 }
 
 #[derive(Debug)]
@@ -298,8 +308,9 @@ impl Inspector {
             let stop = Some(Stop { offset: 0, reason: machine::EOF });
             self.close(0, Verdict::NotAPickle, end, stop);
         }
-        let found = core::mem::take(&mut self.names);
-        self.give(usize::MAX, found);
+        for found in [core::mem::take(&mut self.names), core::mem::take(&mut self.aside)] {
+            self.give(LAST, found);
+        }
         self.done
     }
 
@@ -345,7 +356,17 @@ impl Inspector {
                     match self.machine.ended() {
                         None if goes_on => {}
                         None => break,
-                        Some(ended) => position = self.end(begin, position, ended),
+                        Some(ended) => {
+                            let behind_frame = self.machine.behind_frame();
+                            position = self.end(begin, position, ended);
+                            match behind_frame {
+                                Some(behind) if self.may_fork(position) > 0 => {
+                                    self.follow(Fork::behind(behind), bytes, is_last);
+                                }
+                                Some(behind) => self.aside.add(UNKNOWN_NAME, behind),
+                                None => {}
+                            }
+                        }
                     }
                 }
                 State::Behind(hunt) => {
@@ -387,15 +408,31 @@ impl Inspector {
                     names: Names::default(),
                     pickle,
                 }));
-                if fork.machine.ended().is_some() {
-                    self.fork_ends.push(fork.machine.position());
+                if let Some(ended) = fork.machine.ended() {
+                    let position = fork.machine.position();
+                    let behind_frame = fork.machine.behind_frame();
+                    let mut names = core::mem::take(&mut fork.names);
+                    if let Some(behind) = behind_frame {
+                        if self.may_fork(position) > waiting.len() + 1 {
+                            waiting.push(Fork::behind(behind));
+                        } else {
+                            names.add(UNKNOWN_NAME, position);
+                        }
+                    }
                     // Its names are given to its pickle, when that has been read in the first way.
                     if pickle < self.taken + self.done.len() {
-                        self.give(pickle, fork.names);
+                        self.give(pickle, names);
                     } else {
-                        self.aside.add_all(fork.names);
+                        self.aside.add_all(names);
                     }
-                    break;
+                    if !ended.at_stop {
+                        self.fork_ends.push(position);
+                        break;
+                    }
+                    // Who reads in this way finds the next pickle here.
+                    fork.pickle = LAST;
+                    fork.machine.restart(position, false);
+                    continue;
                 }
                 if !goes_on {
                     self.forks.push(fork);
@@ -422,7 +459,7 @@ impl Inspector {
                 // It is what stands behind the pickle before it.
                 last.trailing = Some(begin);
                 let aside = core::mem::take(&mut self.aside);
-                self.give(usize::MAX, aside);
+                self.give(LAST, aside);
                 self.state = State::Behind(Hunt::new(position));
                 return position;
             }
@@ -447,7 +484,7 @@ impl Inspector {
         names.sort_by(|one, other| (one.offset, &one.name).cmp(&(other.offset, &other.name)));
         self.done.push(Inspection { offset, end, verdict, names, stop, trailing: None });
         let aside = core::mem::take(&mut self.aside);
-        self.give(usize::MAX, aside);
+        self.give(LAST, aside);
     }
 
     /// Adds names to a pickle that has been read: to that of a number, or to the last one.
@@ -529,6 +566,21 @@ mod tests {
             (
                 b"\x95\x03\0\0\0\0\0\0\0B\x04\0\x05\0\0\0abcdecos\nsystem\n.",
                 &["names or calls: os.system at 21; Python stops at 9: the input ends"],
+            ),
+            // Behind a FRAME that goes on behind STOP begins the next pickle of a file.
+            (
+                b"\x80\x04\x95\x05\0\0\0\0\0\0\0N.\xff\xff\xffVos\nVsystem\n\x93.",
+                &["names or calls: os.system at 28; the bytes from 13 on are no pickle"],
+            ),
+            // An index that only the unpickler in Python takes.
+            (
+                b"Vos\np9223372036854775808\n0g9223372036854775808\nVsystem\n\x93.",
+                &["names or calls: unknown name at 55"],
+            ),
+            // What a caller gives as a buffer may be text.
+            (
+                b"\x97\x97\x93cos\nsystem\n.",
+                &["names or calls: NEXT_BUFFER at 0, unknown name at 2, os.system at 3"],
             ),
         ];
         for (input, expected) in rows {

@@ -122,7 +122,7 @@ pub(crate) fn index_line(line: &[u8], max_digits: usize) -> Result<u64, ErrorKin
 }
 
 /// Reads the index of GET or PUT as `int()` and CPython's C unpickler may: up to a NUL, with underscores between
-/// digits. `None` where no unpickler reads one.
+/// digits. `None` where no unpickler reads one, `u64::MAX` for all that are too large for the C unpickler.
 pub(crate) fn index_as_c_reads(line: &[u8]) -> Option<u64> {
     let line = line.split(|byte| *byte == 0).next().unwrap_or_default();
     let text = trim(line);
@@ -131,14 +131,15 @@ pub(crate) fn index_as_c_reads(line: &[u8]) -> Option<u64> {
     let mut before = b'_';
     for &byte in digits {
         match byte {
-            b'0'..=b'9' => index = index.checked_mul(10)?.checked_add(u64::from(byte - b'0'))?,
+            b'0'..=b'9' => index = index.saturating_mul(10).saturating_add(u64::from(byte - b'0')),
             b'_' if before != b'_' => {}
             _ => return None,
         }
         before = byte;
     }
     let is_negative = text.first() == Some(&b'-') && index != 0;
-    (before != b'_' && !is_negative && i64::try_from(index).is_ok()).then_some(index)
+    let index = if i64::try_from(index).is_ok() { index } else { u64::MAX };
+    (before != b'_' && !is_negative).then_some(index)
 }
 
 /// Reads the argument of FLOAT: what Python's `float()` reads, but no white space and no underscores.

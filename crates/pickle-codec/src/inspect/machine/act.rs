@@ -187,13 +187,9 @@ impl Machine {
                 self.memory.stack.drop(1);
                 self.memory.stack.push(Slot::Unknown);
             }
-            Opcode::Persid | Opcode::Ext1 | Opcode::Ext2 | Opcode::Ext4 => {
+            Opcode::Persid | Opcode::Ext1 | Opcode::Ext2 | Opcode::Ext4 | Opcode::NextBuffer => {
                 self.note(opcode, argument, names);
                 self.memory.stack.push(Slot::Unknown);
-            }
-            Opcode::NextBuffer => {
-                self.note(opcode, argument, names);
-                self.memory.stack.push(Slot::Other);
             }
             Opcode::StackGlobal => self.stack_global(names)?,
             Opcode::Proto | Opcode::Frame => self.header(opcode, argument),
@@ -290,7 +286,8 @@ impl Machine {
     fn header(&mut self, opcode: Opcode, argument: Argument<'_>) {
         let Argument::Number(number) = argument else { return };
         if opcode == Opcode::Frame {
-            self.frame_end = self.position.saturating_add(number);
+            // A FRAME in another one is in what the C unpickler has read already.
+            self.frame_end = self.frame_end.max(self.position.saturating_add(number));
         } else if number > 5 {
             self.stop_all(PROTOCOL);
         } else {

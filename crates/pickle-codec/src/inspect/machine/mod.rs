@@ -17,7 +17,7 @@
 //! the FRAME's bytes into a buffer; when an argument does not fit into what is left of that, it reads the argument
 //! from the file, behind the FRAME, and drops what was left (`_Unpickler_ReadImpl` and `_Unpickler_Readline` in
 //! `Modules/_pickle.c`, until 3.13.15 and 3.14.7). So wherever an argument crosses the end of a FRAME, a second machine
-//! is split off that reads it there.
+//! is split off that reads it there. Where STOP stands in a FRAME, the next pickle of such a file begins behind it.
 //!
 //! # Two ways to read an array of joblib's
 //!
@@ -177,11 +177,16 @@ impl Machine {
     pub(super) fn restart(&mut self, position: u64, is_first: bool) {
         let mut memory = core::mem::take(&mut self.memory);
         memory.clear();
-        *self = Self { memory, ..Self::new(position, is_first) };
+        *self = Self { memory, is_plain: self.is_plain, ..Self::new(position, is_first) };
     }
 
     pub(super) const fn position(&self) -> u64 {
         self.position
+    }
+
+    /// Where the next pickle begins for who has taken a FRAME out of a file that goes on behind STOP.
+    pub(super) fn behind_frame(&self) -> Option<u64> {
+        (self.ended == Some(true) && self.position < self.frame_end).then_some(self.frame_end)
     }
 
     pub(super) fn ended(&self) -> Option<Ended> {
