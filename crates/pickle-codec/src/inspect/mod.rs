@@ -10,7 +10,7 @@
 //! on as the most tolerant of them would: a number in text may be anything up to its line feed, quotes may be odd,
 //! the memo may have been filled by an earlier pickle. It ends where all of them end, at an opcode that does not
 //! exist, at the end of the input, or where every stack is empty. Where two unpicklers read different bytes, because
-//! a FRAME ends inside of an argument, both readings are followed.
+//! a FRAME ends inside of an argument or goes on behind STOP, both readings are followed.
 //!
 //! More may be listed than an unpickler would reach, and a name says nothing of what would be done with it;
 //! [`meaning()`] says what is known of the name. Nothing is ever resolved or run.
