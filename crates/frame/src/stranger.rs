@@ -46,6 +46,10 @@ pub enum Stranger {
     LittleEndianPrefix,
     /// A signed envelope without the prefix that makes it a frame.
     BareEnvelope,
+    /// `MessagePack`: a map, or the array of Fluentd's forward protocol.
+    MessagePack,
+    /// Lines of text: a log without frames, or the commands of another protocol.
+    Text,
     /// A pickled `logging.LogRecord`, where a record travels as the dict of its attributes.
     RecordObject,
 }
@@ -71,6 +75,8 @@ impl Stranger {
             if u32::from_le_bytes(*prefix) <= MAX_PLAUSIBLE_LEN && is_pickle(payload) {
                 return Some(Self::LittleEndianPrefix);
             }
+            // Four letters are a length that no frame has.
+            return is_text(head).then_some(Self::Text);
         }
         None
     }
@@ -112,13 +118,16 @@ impl Stranger {
             Self::JavaObjects => "java_objects",
             Self::LittleEndianPrefix => "little_endian_prefix",
             Self::BareEnvelope => "bare_envelope",
+            Self::MessagePack => "message_pack",
+            Self::Text => "text",
             Self::RecordObject => "record_object",
         }
     }
 
     fn identify_start(head: &[u8]) -> Option<Self> {
         let starts = |with: &[u8]| head.starts_with(with);
-        if HTTP_STARTS.iter().any(|with| starts(with)) {
+        // A client of NATS says `CONNECT {`.
+        if HTTP_STARTS.iter().any(|with| starts(with)) && !starts(b"CONNECT {") {
             return Some(Self::Http);
         }
         let stranger = match head {
@@ -128,6 +137,7 @@ impl Stranger {
             [0xFF, b'L', b'R', 0x01, ..] => Self::BareEnvelope,
             [0x1E, 0x0F, ..] | [0x1F, 0x8B, ..] | [0x78, 0x01 | 0x5E | 0x9C | 0xDA, ..] => Self::Gelf,
             [0xAC, 0xED, 0x00, 0x05, ..] => Self::JavaObjects,
+            [0x81..=0x8F | 0x92..=0x95, 0xA0..=0xBF | 0xD9, ..] => Self::MessagePack,
             _ if starts(b"!!cutelog!!") => Self::Cutelog,
             _ if starts(b"PROXY ") || starts(b"\r\n\r\n\0\r\nQUIT\n") => Self::ProxyHeader,
             _ if is_syslog(head) => Self::Syslog,
@@ -156,9 +166,16 @@ impl fmt::Display for Stranger {
             Self::JavaObjects => "serialized Java objects",
             Self::LittleEndianPrefix => "a frame with a little-endian length prefix",
             Self::BareEnvelope => "a signed envelope without its 4-byte length prefix",
+            Self::MessagePack => "MessagePack, such as Fluentd's forward protocol",
+            Self::Text => "plain text without the 4-byte length prefix of a frame",
             Self::RecordObject => "a pickled LogRecord object, not the dict of its attributes",
         })
     }
+}
+
+/// Nothing but printable ASCII and what ends lines.
+fn is_text(head: &[u8]) -> bool {
+    head.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\t' | b'\r' | b'\n'))
 }
 
 /// `<` priority `>`, or an octet count before it.
@@ -256,7 +273,7 @@ fn is_pickle(head: &[u8]) -> bool {
 }
 
 const HTTP_STARTS: [&[u8]; 11] =
-    [b"GET ", b"POST", b"PUT ", b"HEAD", b"OPTI", b"DELE", b"PATC", b"CONN", b"TRAC", b"PRI ", b"HTTP"];
+    [b"GET ", b"POST", b"PUT ", b"HEAD", b"OPTI", b"DELE", b"PATC", b"CONNECT ", b"TRAC", b"PRI ", b"HTTP"];
 
 /// A length that a real prefix may well say.
 const MAX_PLAUSIBLE_LEN: u32 = 1 << 24;
@@ -268,7 +285,7 @@ mod tests {
 
     #[test]
     fn known_beginnings_have_names() {
-        let rows: [(&[u8], Option<Stranger>); 50] = [
+        let rows: [(&[u8], Option<Stranger>); 58] = [
             (b"{\"version\":\"1.1\",\"host\":\"h\",\"short_message\":\"x\"}\0", Some(Stranger::Gelf)),
             (b"{\"version\": \"1.0\", \"host\": \"a-very-long-name.example.org", Some(Stranger::Gelf)),
             (b"{\"short_message\": \"x\", \"level\": 3}", Some(Stranger::Gelf)),
@@ -281,8 +298,16 @@ mod tests {
             (b"{\"version\": 1, \"root\": {\"level\": \"DEBUG\"}}", Some(Stranger::LoggingConfig)),
             (b"{ \"version\" : 1}", Some(Stranger::LoggingConfig)),
             (b"\0\0\x01\0# made by hand\n\n[formatters]\nkeys=x\n", Some(Stranger::LoggingConfig)),
-            (b"# nothing\n", None),
-            (b"[section]\n", None),
+            (b"# nothing\n", Some(Stranger::Text)),
+            (b"[section]\n", Some(Stranger::Text)),
+            (b"2026-01-02 03:04:05 INFO started\r\n", Some(Stranger::Text)),
+            (b"*1\r\n$4\r\nPING\r\n", Some(Stranger::Text)),
+            (b"CONNECT {\"verbose\":false}\r\n", Some(Stranger::Text)),
+            (b"CONNECT example.org:443 HTTP/1.1\r\n", Some(Stranger::Http)),
+            (b"abc", None),
+            (b"abcd\0", None),
+            (b"\x93\xa3tag\xce\x5f\0\0\0\x81", Some(Stranger::MessagePack)),
+            (b"\x82\xa4name\xa1x", Some(Stranger::MessagePack)),
             (b"", None),
             (b"\0\0\x02\x0c", None),
             (b"\0\0\x02\x0c}q\0(X\x04\0\0\0name", None),
@@ -296,8 +321,8 @@ mod tests {
             (b"<134>Jan  1 00:00:00 host app: x", Some(Stranger::Syslog)),
             (b"<13", Some(Stranger::Syslog)),
             (b"<0>x", Some(Stranger::Syslog)),
-            (b"<1340>x", None),
-            (b"<html>", None),
+            (b"<1340>x", Some(Stranger::Text)),
+            (b"<html>", Some(Stranger::Text)),
             (b"83 <34>1 2003-10-11T22:14:15Z", Some(Stranger::Syslog)),
             (b"{\"na", Some(Stranger::Json)),
             (b"{\"name\": \"app\"}\n", Some(Stranger::Json)),
@@ -327,7 +352,7 @@ mod tests {
 
     #[test]
     fn what_stands_in_a_frame_has_a_name() {
-        let rows: [(&[u8], Option<Stranger>); 20] = [
+        let rows: [(&[u8], Option<Stranger>); 21] = [
             (b"", None),
             (b"}q\0.", None),
             (b"\x80\x04}\x94.", None),
@@ -350,6 +375,7 @@ mod tests {
             (b"[loggers]\nkeys=root\n", Some(Stranger::LoggingConfig)),
             (b"{\"version\":\"1.1\",\"host\":\"h\",\"short_message\":\"x\"}", Some(Stranger::Gelf)),
             (b"!!cutelog!!format=json", Some(Stranger::Cutelog)),
+            (b"\x82\xa4name\xa1x", Some(Stranger::MessagePack)),
             (b"<134>Jan  1 00:00:00 host app: x", Some(Stranger::Syslog)),
         ];
         for (payload, expected) in rows {
