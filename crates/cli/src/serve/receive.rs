@@ -55,7 +55,10 @@ impl Inlet {
     fn reject(&self, receipt: &mut Receipt, source: &Source, rejection: &Rejection, frame: &[u8]) {
         let reason = rejection.reason();
         receipt.rejected(reason, 1);
-        self.hub.report.say(&format!("rejected {reason}"), format_args!("from {source}: {rejection}"));
+        let way_out = way_out(rejection);
+        self.hub
+            .report
+            .say(&format!("rejected {reason}"), format_args!("from {source}: {rejection}{way_out}"));
         // The prefix was checked and taken off; the dead letter is the frame as it came.
         let prefix = prefix(frame.len()).unwrap_or_default();
         self.keep(source, reason, &rejection.to_string(), &[&prefix, frame]);
@@ -261,6 +264,22 @@ impl Offers for Offered<'_> {
                 .say("too many streams", format_args!("wait for acknowledgements on one connection"));
             self.verdict = Verdict::Close;
         }
+    }
+}
+
+/// What whoever runs both ends can do about it.
+fn way_out(rejection: &Rejection) -> &'static str {
+    match (rejection, rejection.refusal()) {
+        (Rejection::Signed, _) => "; --hmac-key ID=FILE gives this receiver the key",
+        (_, Some(Refusal::Unsigned)) => {
+            "; with a key, this receiver takes what HMACSocketHandler of logrecord_hmac sends"
+        }
+        (_, Some(Refusal::UnknownKey)) => {
+            "; give this receiver the sender's key by --hmac-key ID=FILE, under the same id"
+        }
+        (_, Some(Refusal::BadMac)) => "; compare the key files and the audience of both ends",
+        (_, Some(Refusal::Skew)) => "; compare the clocks of both machines",
+        _ => "",
     }
 }
 
