@@ -9,7 +9,7 @@ use ::serde::Serialize;
 use ::serde::ser::{self, Serializer};
 use bytes::BufMut;
 
-use super::events::{Container, Events};
+use super::events::{Container, Done, Events, Failed};
 use super::tape::Tape;
 use crate::decode::Decoder;
 use crate::document::Document;
@@ -96,7 +96,7 @@ impl<B: BufMut> Encoder<'_, B> {
     /// # Errors
     /// As [`to_vec`].
     pub fn serialize<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        value.serialize(Ser::new(self.writer_mut()))
+        Ok(value.serialize(Ser::new(self.writer_mut()))?)
     }
 }
 
@@ -108,65 +108,65 @@ impl ser::Error for Error {
 
 impl<'x, S: Sink<'x>> Events for Writer<'x, S> {
     #[inline]
-    fn none(&mut self) -> Result<()> {
-        self.none()
+    fn none(&mut self) -> Done {
+        Ok(self.none()?)
     }
 
     #[inline]
-    fn bool(&mut self, value: bool) -> Result<()> {
-        self.bool(value)
+    fn bool(&mut self, value: bool) -> Done {
+        Ok(self.bool(value)?)
     }
 
     #[inline]
-    fn int(&mut self, value: i64) -> Result<()> {
-        self.int(value)
+    fn int(&mut self, value: i64) -> Done {
+        Ok(self.int(value)?)
     }
 
-    fn int_le(&mut self, bytes: &[u8]) -> Result<()> {
-        self.int_le(bytes)
-    }
-
-    #[inline]
-    fn float(&mut self, value: f64) -> Result<()> {
-        self.float(value)
+    fn int_le(&mut self, bytes: &[u8]) -> Done {
+        Ok(self.int_le(bytes)?)
     }
 
     #[inline]
-    fn text(&mut self, bytes: &[u8]) -> Result<()> {
-        self.text(bytes)
+    fn float(&mut self, value: f64) -> Done {
+        Ok(self.float(value)?)
     }
 
     #[inline]
-    fn identifier(&mut self, name: &'static str) -> Result<()> {
-        self.identifier(name)
-    }
-
-    fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
-        self.bytes(bytes)
-    }
-
-    fn bytearray(&mut self, bytes: &[u8]) -> Result<()> {
-        self.bytearray(bytes)
-    }
-
-    fn pickle(&mut self, pickle: &[u8]) -> Result<()> {
-        graph::copy(&decoded(pickle)?, self)
+    fn text(&mut self, bytes: &[u8]) -> Done {
+        Ok(self.text(bytes)?)
     }
 
     #[inline]
-    fn begin(&mut self, shape: Container, len: usize) -> Result<()> {
-        match shape {
-            Container::List => self.begin_list(len),
-            Container::Tuple => self.begin_tuple(len),
-            Container::Dict => self.begin_dict(len),
-            Container::Set => self.begin_set(len),
-            Container::FrozenSet => self.begin_frozenset(len),
-        }
+    fn identifier(&mut self, name: &'static str) -> Done {
+        Ok(self.identifier(name)?)
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) -> Done {
+        Ok(self.bytes(bytes)?)
+    }
+
+    fn bytearray(&mut self, bytes: &[u8]) -> Done {
+        Ok(self.bytearray(bytes)?)
+    }
+
+    fn pickle(&mut self, pickle: &[u8]) -> Done {
+        Ok(graph::copy(&decoded(pickle)?, self)?)
     }
 
     #[inline]
-    fn end(&mut self) -> Result<()> {
-        self.end()
+    fn begin(&mut self, shape: Container, len: usize) -> Done {
+        Ok(match shape {
+            Container::List => self.begin_list(len)?,
+            Container::Tuple => self.begin_tuple(len)?,
+            Container::Dict => self.begin_dict(len)?,
+            Container::Set => self.begin_set(len)?,
+            Container::FrozenSet => self.begin_frozenset(len)?,
+        })
+    }
+
+    #[inline]
+    fn end(&mut self) -> Done {
+        Ok(self.end()?)
     }
 }
 
@@ -200,12 +200,14 @@ impl<'e, E: Events> Ser<'e, E> {
     }
 
     /// `{variant: ...`, of which the contents are still to come.
-    fn begin_variant(&mut self, variant: &'static str) -> Result<()> {
+    #[inline]
+    fn begin_variant(&mut self, variant: &'static str) -> Done {
         self.events.begin(Container::Dict, 1)?;
         self.events.identifier(variant)
     }
 
-    fn compound(self, shape: Container, len: Option<usize>, variant: bool) -> Result<Compound<'e, E>> {
+    #[inline]
+    fn compound(self, shape: Container, len: Option<usize>, variant: bool) -> Done<Compound<'e, E>> {
         let tape = match len {
             Some(len) => {
                 self.events.begin(shape, len)?;
@@ -213,13 +215,13 @@ impl<'e, E: Events> Ser<'e, E> {
             }
             None => Some(Box::default()),
         };
-        Ok(Compound { events: self.events, tape, shape, count: 0, variant })
+        Ok(Compound { events: self.events, tape, shape, variant })
     }
 }
 
 impl<'e, E: Events> Serializer for Ser<'e, E> {
     type Ok = ();
-    type Error = Error;
+    type Error = Failed;
     type SerializeSeq = Compound<'e, E>;
     type SerializeTuple = Compound<'e, E>;
     type SerializeTupleStruct = Compound<'e, E>;
@@ -233,107 +235,129 @@ impl<'e, E: Events> Serializer for Ser<'e, E> {
         self.mode == Mode::Plain
     }
 
-    fn serialize_bool(self, value: bool) -> Result<()> {
+    #[inline]
+    fn serialize_bool(self, value: bool) -> Done {
         self.events.bool(value)
     }
 
-    fn serialize_i8(self, value: i8) -> Result<()> {
+    #[inline]
+    fn serialize_i8(self, value: i8) -> Done {
         self.events.int(value.into())
     }
 
-    fn serialize_i16(self, value: i16) -> Result<()> {
+    #[inline]
+    fn serialize_i16(self, value: i16) -> Done {
         self.events.int(value.into())
     }
 
-    fn serialize_i32(self, value: i32) -> Result<()> {
+    #[inline]
+    fn serialize_i32(self, value: i32) -> Done {
         self.events.int(value.into())
     }
 
-    fn serialize_i64(self, value: i64) -> Result<()> {
+    #[inline]
+    fn serialize_i64(self, value: i64) -> Done {
         self.events.int(value)
     }
 
-    fn serialize_i128(self, value: i128) -> Result<()> {
+    #[inline]
+    fn serialize_i128(self, value: i128) -> Done {
         self.events.int_le(&value.to_le_bytes())
     }
 
-    fn serialize_u8(self, value: u8) -> Result<()> {
+    #[inline]
+    fn serialize_u8(self, value: u8) -> Done {
         self.events.int(value.into())
     }
 
-    fn serialize_u16(self, value: u16) -> Result<()> {
+    #[inline]
+    fn serialize_u16(self, value: u16) -> Done {
         self.events.int(value.into())
     }
 
-    fn serialize_u32(self, value: u32) -> Result<()> {
+    #[inline]
+    fn serialize_u32(self, value: u32) -> Done {
         self.events.int(value.into())
     }
 
-    fn serialize_u64(self, value: u64) -> Result<()> {
+    #[inline]
+    fn serialize_u64(self, value: u64) -> Done {
         match i64::try_from(value) {
             Ok(value) => self.events.int(value),
             Err(_) => self.serialize_u128(value.into()),
         }
     }
 
-    fn serialize_u128(self, value: u128) -> Result<()> {
+    #[inline]
+    fn serialize_u128(self, value: u128) -> Done {
         let mut bytes = [0; 17];
         bytes[..16].copy_from_slice(&value.to_le_bytes());
         self.events.int_le(&bytes)
     }
 
-    fn serialize_f32(self, value: f32) -> Result<()> {
+    #[inline]
+    fn serialize_f32(self, value: f32) -> Done {
         self.events.float(value.into())
     }
 
-    fn serialize_f64(self, value: f64) -> Result<()> {
+    #[inline]
+    fn serialize_f64(self, value: f64) -> Done {
         self.events.float(value)
     }
 
-    fn serialize_char(self, value: char) -> Result<()> {
+    #[inline]
+    fn serialize_char(self, value: char) -> Done {
         self.events.text(value.encode_utf8(&mut [0; 4]).as_bytes())
     }
 
-    fn serialize_str(self, value: &str) -> Result<()> {
+    #[inline]
+    fn serialize_str(self, value: &str) -> Done {
         self.events.text(value.as_bytes())
     }
 
-    fn serialize_bytes(self, value: &[u8]) -> Result<()> {
+    #[inline]
+    fn serialize_bytes(self, value: &[u8]) -> Done {
         match self.mode {
             Mode::ByteArray => self.events.bytearray(value),
             Mode::Wtf8 if is_wtf8(value) => self.events.text(value),
-            Mode::Wtf8 => Err(Error::plain(ErrorKind::Utf8)),
+            Mode::Wtf8 => Err(Error::plain(ErrorKind::Utf8).into()),
             Mode::Int => self.events.int_le(value),
             Mode::Object => self.events.pickle(value),
             Mode::Plain | Mode::Set | Mode::FrozenSet => self.events.bytes(value),
         }
     }
 
-    fn serialize_none(self) -> Result<()> {
+    #[inline]
+    fn serialize_none(self) -> Done {
         self.events.none()
     }
 
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<()> {
+    #[inline]
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Done {
         value.serialize(self)
     }
 
-    fn serialize_unit(self) -> Result<()> {
+    #[inline]
+    fn serialize_unit(self) -> Done {
         self.events.none()
     }
 
-    fn serialize_unit_struct(self, _name: &'static str) -> Result<()> {
+    #[inline]
+    fn serialize_unit_struct(self, _name: &'static str) -> Done {
         self.events.none()
     }
 
-    fn serialize_unit_variant(self, _name: &'static str, _index: u32, variant: &'static str) -> Result<()> {
+    #[inline]
+    fn serialize_unit_variant(self, _name: &'static str, _index: u32, variant: &'static str) -> Done {
         self.events.identifier(variant)
     }
 
+    #[inline]
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
         mut self,
         name: &'static str,
         value: &T,
-    ) -> Result<()> {
+    ) -> Done {
         self.mode = match name {
             token::SET => Mode::Set,
             token::FROZENSET => Mode::FrozenSet,
@@ -346,19 +370,21 @@ impl<'e, E: Events> Serializer for Ser<'e, E> {
         value.serialize(self)
     }
 
+    #[inline]
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
         mut self,
         _name: &'static str,
         _index: u32,
         variant: &'static str,
         value: &T,
-    ) -> Result<()> {
+    ) -> Done {
         self.begin_variant(variant)?;
         value.serialize(Ser::new(self.events))?;
         self.events.end()
     }
 
-    fn serialize_seq(self, len: Option<usize>) -> Result<Self::SerializeSeq> {
+    #[inline]
+    fn serialize_seq(self, len: Option<usize>) -> Done<Self::SerializeSeq> {
         let shape = match self.mode {
             Mode::Set => Container::Set,
             Mode::FrozenSet => Container::FrozenSet,
@@ -367,45 +393,51 @@ impl<'e, E: Events> Serializer for Ser<'e, E> {
         self.compound(shape, len, false)
     }
 
-    fn serialize_tuple(self, len: usize) -> Result<Self::SerializeTuple> {
+    #[inline]
+    fn serialize_tuple(self, len: usize) -> Done<Self::SerializeTuple> {
         self.compound(Container::Tuple, Some(len), false)
     }
 
-    fn serialize_tuple_struct(self, _name: &'static str, len: usize) -> Result<Self::SerializeTupleStruct> {
+    #[inline]
+    fn serialize_tuple_struct(self, _name: &'static str, len: usize) -> Done<Self::SerializeTupleStruct> {
         self.compound(Container::Tuple, Some(len), false)
     }
 
+    #[inline]
     fn serialize_tuple_variant(
         mut self,
         _name: &'static str,
         _index: u32,
         variant: &'static str,
         len: usize,
-    ) -> Result<Self::SerializeTupleVariant> {
+    ) -> Done<Self::SerializeTupleVariant> {
         self.begin_variant(variant)?;
         self.compound(Container::Tuple, Some(len), true)
     }
 
-    fn serialize_map(self, len: Option<usize>) -> Result<Self::SerializeMap> {
+    #[inline]
+    fn serialize_map(self, len: Option<usize>) -> Done<Self::SerializeMap> {
         self.compound(Container::Dict, len, false)
     }
 
-    fn serialize_struct(self, _name: &'static str, len: usize) -> Result<Self::SerializeStruct> {
+    #[inline]
+    fn serialize_struct(self, _name: &'static str, len: usize) -> Done<Self::SerializeStruct> {
         self.compound(Container::Dict, Some(len), false)
     }
 
+    #[inline]
     fn serialize_struct_variant(
         mut self,
         _name: &'static str,
         _index: u32,
         variant: &'static str,
         len: usize,
-    ) -> Result<Self::SerializeStructVariant> {
+    ) -> Done<Self::SerializeStructVariant> {
         self.begin_variant(variant)?;
         self.compound(Container::Dict, Some(len), true)
     }
 
-    fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<()> {
+    fn collect_str<T: Display + ?Sized>(self, value: &T) -> Done {
         let text: String = value.to_string();
         self.events.text(text.as_bytes())
     }
@@ -417,28 +449,32 @@ pub(crate) struct Compound<'e, E> {
     /// Takes the items while their number is not known. It is rare, and large beside the rest.
     tape: Option<Box<Tape>>,
     shape: Container,
-    count: usize,
     /// The container is the contents of an enum's variant.
     variant: bool,
 }
 
 impl<E: Events> Compound<'_, E> {
-    fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        self.count += 1;
+    #[inline]
+    fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
         match &mut self.tape {
-            Some(tape) => value.serialize(Ser::new(tape.as_mut())),
+            Some(tape) => {
+                tape.items += 1;
+                value.serialize(Ser::new(tape.as_mut()))
+            }
             None => value.serialize(Ser::new(self.events)),
         }
     }
 
-    fn field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<()> {
+    #[inline]
+    fn field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Done {
         self.events.identifier(key)?;
         value.serialize(Ser::new(self.events))
     }
 
-    fn close(self) -> Result<()> {
+    #[inline]
+    fn close(self) -> Done {
         if let Some(tape) = self.tape {
-            let len = if self.shape == Container::Dict { self.count / 2 } else { self.count };
+            let len = if self.shape == Container::Dict { tape.items / 2 } else { tape.items };
             self.events.begin(self.shape, len)?;
             tape.replay(self.events)?;
         }
@@ -452,13 +488,15 @@ macro_rules! of_items {
     ($($kind:ident: $method:ident),*) => {$(
         impl<E: Events> ser::$kind for Compound<'_, E> {
             type Ok = ();
-            type Error = Error;
+            type Error = Failed;
 
-            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+            #[inline]
+            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
                 self.item(value)
             }
 
-            fn end(self) -> Result<()> {
+            #[inline]
+            fn end(self) -> Done {
                 self.close()
             }
         }
@@ -477,13 +515,15 @@ macro_rules! of_fields {
     ($($kind:ident),*) => {$(
         impl<E: Events> ser::$kind for Compound<'_, E> {
             type Ok = ();
-            type Error = Error;
+            type Error = Failed;
 
-            fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<()> {
+            #[inline]
+            fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Done {
                 self.field(key, value)
             }
 
-            fn end(self) -> Result<()> {
+            #[inline]
+            fn end(self) -> Done {
                 self.close()
             }
         }
@@ -494,17 +534,20 @@ of_fields! { SerializeStruct, SerializeStructVariant }
 
 impl<E: Events> ser::SerializeMap for Compound<'_, E> {
     type Ok = ();
-    type Error = Error;
+    type Error = Failed;
 
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<()> {
+    #[inline]
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Done {
         self.item(key)
     }
 
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+    #[inline]
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
         self.item(value)
     }
 
-    fn end(self) -> Result<()> {
+    #[inline]
+    fn end(self) -> Done {
         self.close()
     }
 }

@@ -28,7 +28,7 @@ macro_rules! forward {
     ($($method:ident($($name:ident: $type:ty),*) -> $result:ty;)*) => {
         $(
             fn $method(self, $($name: $type),*) -> Result<$result> {
-                Ser::new(self.writer_mut()).$method($($name),*)
+                Ok(Ser::new(self.writer_mut()).$method($($name),*)?)
             }
         )*
     };
@@ -38,7 +38,7 @@ macro_rules! forward_containers {
     ($($method:ident($($name:ident: $type:ty),*);)*) => {
         $(
             fn $method(self, $($name: $type),*) -> Result<SerializeContainer<'e, B>> {
-                Ser::new(self.writer_mut()).$method($($name),*).map(SerializeContainer)
+                Ok(SerializeContainer(Ser::new(self.writer_mut()).$method($($name),*)?))
             }
         )*
     };
@@ -89,11 +89,11 @@ impl<'e, B: BufMut> ser::Serializer for &'e mut Encoder<'_, B> {
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<()> {
-        Ser::new(self.writer_mut()).serialize_some(value)
+        Ok(Ser::new(self.writer_mut()).serialize_some(value)?)
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<()> {
-        Ser::new(self.writer_mut()).serialize_newtype_struct(name, value)
+        Ok(Ser::new(self.writer_mut()).serialize_newtype_struct(name, value)?)
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -103,7 +103,7 @@ impl<'e, B: BufMut> ser::Serializer for &'e mut Encoder<'_, B> {
         variant: &'static str,
         value: &T,
     ) -> Result<()> {
-        Ser::new(self.writer_mut()).serialize_newtype_variant(name, index, variant, value)
+        Ok(Ser::new(self.writer_mut()).serialize_newtype_variant(name, index, variant, value)?)
     }
 }
 
@@ -124,11 +124,11 @@ macro_rules! container_of_items {
                 type Error = Error;
 
                 fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-                    ser::$kind::$method(&mut self.0, value)
+                    Ok(ser::$kind::$method(&mut self.0, value)?)
                 }
 
                 fn end(self) -> Result<()> {
-                    ser::$kind::end(self.0)
+                    Ok(ser::$kind::end(self.0)?)
                 }
             }
         )*
@@ -150,11 +150,11 @@ macro_rules! container_of_fields {
                 type Error = Error;
 
                 fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<()> {
-                    ser::$kind::serialize_field(&mut self.0, key, value)
+                    Ok(ser::$kind::serialize_field(&mut self.0, key, value)?)
                 }
 
                 fn end(self) -> Result<()> {
-                    ser::$kind::end(self.0)
+                    Ok(ser::$kind::end(self.0)?)
                 }
             }
         )*
@@ -168,14 +168,14 @@ impl<B: BufMut> ser::SerializeMap for SerializeContainer<'_, B> {
     type Error = Error;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<()> {
-        ser::SerializeMap::serialize_key(&mut self.0, key)
+        Ok(ser::SerializeMap::serialize_key(&mut self.0, key)?)
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        ser::SerializeMap::serialize_value(&mut self.0, value)
+        Ok(ser::SerializeMap::serialize_value(&mut self.0, value)?)
     }
 
     fn end(self) -> Result<()> {
-        ser::SerializeMap::end(self.0)
+        Ok(ser::SerializeMap::end(self.0)?)
     }
 }

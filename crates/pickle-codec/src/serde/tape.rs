@@ -2,8 +2,8 @@
 
 use alloc::vec::Vec;
 
-use super::events::{Container, Events};
-use crate::wire::error::{Error, ErrorKind, Result};
+use super::events::{Container, Done, Events};
+use crate::wire::error::{Error, ErrorKind};
 
 #[derive(Clone, Copy, Debug)]
 enum Event {
@@ -30,22 +30,24 @@ enum Payload {
 /// Events in order, and the text and bytes of all of them.
 #[derive(Debug, Default)]
 pub(crate) struct Tape {
+    /// Items of the container itself, keys and values counted as one each.
+    pub(super) items: usize,
     events: Vec<Event>,
     payload: Vec<u8>,
 }
 
 impl Tape {
-    fn record(&mut self, event: Event) -> Result<()> {
+    fn record(&mut self, event: Event) -> Done {
         self.events.push(event);
         Ok(())
     }
 
-    fn keep(&mut self, payload: Payload, bytes: &[u8]) -> Result<()> {
+    fn keep(&mut self, payload: Payload, bytes: &[u8]) -> Done {
         self.payload.extend_from_slice(bytes);
         self.record(Event::Payload(payload, bytes.len()))
     }
 
-    pub(crate) fn replay<E: Events>(self, target: &mut E) -> Result<()> {
+    pub(crate) fn replay<E: Events>(self, target: &mut E) -> Done {
         let mut rest = self.payload.as_slice();
         for event in self.events {
             match event {
@@ -75,51 +77,51 @@ impl Tape {
 }
 
 impl Events for Tape {
-    fn none(&mut self) -> Result<()> {
+    fn none(&mut self) -> Done {
         self.record(Event::None)
     }
 
-    fn bool(&mut self, value: bool) -> Result<()> {
+    fn bool(&mut self, value: bool) -> Done {
         self.record(Event::Bool(value))
     }
 
-    fn int(&mut self, value: i64) -> Result<()> {
+    fn int(&mut self, value: i64) -> Done {
         self.record(Event::Int(value))
     }
 
-    fn int_le(&mut self, bytes: &[u8]) -> Result<()> {
+    fn int_le(&mut self, bytes: &[u8]) -> Done {
         self.keep(Payload::Int, bytes)
     }
 
-    fn float(&mut self, value: f64) -> Result<()> {
+    fn float(&mut self, value: f64) -> Done {
         self.record(Event::Float(value))
     }
 
-    fn text(&mut self, bytes: &[u8]) -> Result<()> {
+    fn text(&mut self, bytes: &[u8]) -> Done {
         self.keep(Payload::Text, bytes)
     }
 
-    fn identifier(&mut self, name: &'static str) -> Result<()> {
+    fn identifier(&mut self, name: &'static str) -> Done {
         self.record(Event::Identifier(name))
     }
 
-    fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
+    fn bytes(&mut self, bytes: &[u8]) -> Done {
         self.keep(Payload::Bytes, bytes)
     }
 
-    fn bytearray(&mut self, bytes: &[u8]) -> Result<()> {
+    fn bytearray(&mut self, bytes: &[u8]) -> Done {
         self.keep(Payload::ByteArray, bytes)
     }
 
-    fn pickle(&mut self, pickle: &[u8]) -> Result<()> {
+    fn pickle(&mut self, pickle: &[u8]) -> Done {
         self.keep(Payload::Pickle, pickle)
     }
 
-    fn begin(&mut self, shape: Container, len: usize) -> Result<()> {
+    fn begin(&mut self, shape: Container, len: usize) -> Done {
         self.record(Event::Begin(shape, len))
     }
 
-    fn end(&mut self) -> Result<()> {
+    fn end(&mut self) -> Done {
         self.record(Event::End)
     }
 }

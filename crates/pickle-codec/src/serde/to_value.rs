@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use ::serde::Serialize;
 use num_bigint::BigInt;
 
-use super::events::{Container, Events};
+use super::events::{Container, Done, Events};
 use super::ser::{Ser, decoded};
 use crate::value::Value;
 use crate::wire::error::{Error, ErrorKind, Result};
@@ -42,67 +42,67 @@ struct ValueBuilder {
 }
 
 impl ValueBuilder {
-    fn put(&mut self, value: Value<'static>) -> Result<()> {
+    fn put(&mut self, value: Value<'static>) -> Done {
         match self.open.last_mut() {
             Some((_, items)) => items.push(value),
             None if self.root.is_none() => self.root = Some(value),
-            None => return Err(Error::message("the value is complete already")),
+            None => return Err(Error::message("the value is complete already").into()),
         }
         Ok(())
     }
 }
 
 impl Events for ValueBuilder {
-    fn none(&mut self) -> Result<()> {
+    fn none(&mut self) -> Done {
         self.put(Value::None)
     }
 
-    fn bool(&mut self, value: bool) -> Result<()> {
+    fn bool(&mut self, value: bool) -> Done {
         self.put(Value::Bool(value))
     }
 
-    fn int(&mut self, value: i64) -> Result<()> {
+    fn int(&mut self, value: i64) -> Done {
         self.put(Value::Int(value))
     }
 
-    fn int_le(&mut self, bytes: &[u8]) -> Result<()> {
+    fn int_le(&mut self, bytes: &[u8]) -> Done {
         self.put(Value::from(BigInt::from_signed_bytes_le(bytes)))
     }
 
-    fn float(&mut self, value: f64) -> Result<()> {
+    fn float(&mut self, value: f64) -> Done {
         self.put(Value::Float(value))
     }
 
-    fn text(&mut self, bytes: &[u8]) -> Result<()> {
+    fn text(&mut self, bytes: &[u8]) -> Done {
         self.put(match core::str::from_utf8(bytes) {
             Ok(text) => Value::Str(alloc::string::String::from(text).into()),
             Err(_) => Value::Wtf8(Vec::from(bytes).into()),
         })
     }
 
-    fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
+    fn bytes(&mut self, bytes: &[u8]) -> Done {
         self.put(Value::Bytes(Vec::from(bytes).into()))
     }
 
-    fn bytearray(&mut self, bytes: &[u8]) -> Result<()> {
+    fn bytearray(&mut self, bytes: &[u8]) -> Done {
         self.put(Value::ByteArray(Vec::from(bytes).into()))
     }
 
-    fn pickle(&mut self, pickle: &[u8]) -> Result<()> {
+    fn pickle(&mut self, pickle: &[u8]) -> Done {
         let value = decoded(pickle)?.to_value()?.into_owned();
         self.put(value)
     }
 
-    fn begin(&mut self, shape: Container, _: usize) -> Result<()> {
+    fn begin(&mut self, shape: Container, _: usize) -> Done {
         // A length that is only declared reserves nothing.
         if self.open.len() >= MAX_DEPTH {
-            return Err(Error::plain(ErrorKind::Depth));
+            return Err(Error::plain(ErrorKind::Depth).into());
         }
         self.open.push((shape, Vec::new()));
         Ok(())
     }
 
-    fn end(&mut self) -> Result<()> {
+    fn end(&mut self) -> Done {
         let (shape, items) = self.open.pop().ok_or_else(|| Error::message("an end without a beginning"))?;
         self.put(match shape {
             Container::List => Value::List(items),

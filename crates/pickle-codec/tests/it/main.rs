@@ -18,6 +18,7 @@ mod ser;
 mod serde;
 mod serde_direct;
 mod serde_doors;
+mod serde_types;
 mod stream;
 mod tagged_golden;
 mod tagged_json;
