@@ -146,8 +146,12 @@ fn agree<'a, T: Deserialize<'a> + std::fmt::Debug>(input: &'a [u8]) {
     let general = Decoder::with_options(options)
         .decode(input)
         .and_then(|document| pickle_codec::from_document::<T>(&document));
-    // A NaN is itself, so the texts are compared.
-    assert_eq!(format!("{direct:?}"), format!("{general:?}"));
+    // A NaN is itself, so the texts are compared. Only the direct way knows the place in the pickle.
+    let shown = |outcome: pickle_codec::Result<T>| match outcome {
+        Ok(value) => format!("{value:?}"),
+        Err(error) => format!("{:?}", error.to_string().split(" (at byte").next()),
+    };
+    assert_eq!(shown(direct), shown(general));
 }
 
 fn value_again(data: &[u8]) {

@@ -64,8 +64,40 @@ pub(super) struct StackMachine<'m, 'a> {
 }
 
 impl<'a> StackMachine<'_, 'a> {
-    #[inline(never)]
+    /// One pickle.
     pub(super) fn run(&mut self) -> Result<NodeId> {
+        let (root, stop) = self.run_to_stop()?;
+        self.measured(root, stop)
+    }
+
+    /// Pickles one after another over one memo, up to the end of the input, as a list of what they hold.
+    pub(super) fn run_all(&mut self, len: usize) -> Result<NodeId> {
+        let mut roots = Vec::new();
+        let mut last = 0;
+        while self.reader.offset() < len {
+            let (root, stop) = self.run_to_stop()?;
+            self.builder.meter.push(&mut roots, root).map_err(|kind| self.error(kind, stop, Opcode::Stop))?;
+            last = stop;
+            // `Unpickler.load` begins with an empty stack; what it keeps is the memo.
+            self.stack.clear();
+            self.marks.clear();
+            self.fence = 0;
+        }
+        let list = self.builder.list(&roots).map_err(|kind| self.error(kind, last, Opcode::Stop))?;
+        self.measured(list, last)
+    }
+
+    /// The root, if it does not nest too deep. It is looked at once, whatever its pickles share.
+    fn measured(&mut self, root: NodeId, stop: usize) -> Result<NodeId> {
+        match self.builder.measure_depth(root) {
+            Ok(()) => Ok(root),
+            Err(kind) => Err(Error::new(kind, stop, Some(Opcode::Stop))),
+        }
+    }
+
+    /// What a pickle holds, and where its STOP is.
+    #[inline(never)]
+    fn run_to_stop(&mut self) -> Result<(NodeId, usize)> {
         loop {
             let offset = self.reader.offset();
             let Some(byte) = self.reader.opcode_byte() else {
@@ -76,12 +108,7 @@ impl<'a> StackMachine<'_, 'a> {
             };
             match self.step(opcode) {
                 Ok(None) => {}
-                Ok(Some(root)) => {
-                    return match self.builder.measure_depth(root) {
-                        Ok(()) => Ok(root),
-                        Err(kind) => Err(Error::new(kind, offset, Some(opcode))),
-                    };
-                }
+                Ok(Some(root)) => return Ok((root, offset)),
                 Err(kind) => return Err(self.error(kind, offset, opcode)),
             }
         }

@@ -104,12 +104,36 @@ impl Decoder {
     /// # Errors
     /// Any kind but `recursive` and `data`; `trailing` if bytes follow STOP.
     pub fn decode<'a>(&mut self, input: &'a [u8]) -> Result<Document<'a>> {
-        self.decode_one(input, input.len(), |document, end| {
-            if end != input.len() {
-                return Err(Error::new(ErrorKind::Trailing, end, None));
-            }
-            Ok(document)
-        })
+        self.decode_one(
+            input,
+            input.len(),
+            |machine| machine.run(),
+            |document, end| {
+                if end != input.len() {
+                    return Err(Error::new(ErrorKind::Trailing, end, None));
+                }
+                Ok(document)
+            },
+        )
+    }
+
+    /// Decodes the pickles of one `pickle.Pickler` that was used again and again: they stand one after
+    /// another and share a memo, so that a later one names objects of an earlier one. The root is the list
+    /// of what they hold, in which such an object is one node.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode), but `trailing`.
+    ///
+    /// ```
+    /// // pickler.dump(shared); pickler.dump([shared, 1])
+    /// let input = b"\x80\x02]q\0X\x06\0\0\0sharedq\x01a.\x80\x02]q\x02(h\0K\x01e.";
+    /// let document = pickle_codec::Decoder::new().decode_all(input)?;
+    /// assert_eq!(document.to_value()?.to_string(), "[['shared'], [['shared'], 1]]");
+    /// # Ok::<(), pickle_codec::Error>(())
+    /// ```
+    pub fn decode_all<'a>(&mut self, input: &'a [u8]) -> Result<Document<'a>> {
+        let len = input.len();
+        self.decode_one(input, len, |machine| machine.run_all(len), |document, _| Ok(document))
     }
 
     /// Decodes the pickle at the start of an input and says where its STOP ended. What follows it counts
@@ -130,10 +154,15 @@ impl Decoder {
     /// As [`decode_prefix`](Self::decode_prefix), for an input whose STOP ends at `end`; behind it there
     /// is no more than the rest of a FRAME.
     fn decode_seen<'a>(&mut self, input: &'a [u8], end: usize) -> Result<(Document<'a>, usize)> {
-        self.decode_one(input, end, |mut document, end| {
-            document.input_len = end;
-            Ok((document, end))
-        })
+        self.decode_one(
+            input,
+            end,
+            |machine| machine.run(),
+            |mut document, end| {
+                document.input_len = end;
+                Ok((document, end))
+            },
+        )
     }
 
     // A document is some 500 bytes of tables, and each move of them takes time, so that none is named on
@@ -143,6 +172,7 @@ impl Decoder {
         &mut self,
         input: &'a [u8],
         len: usize,
+        run: impl FnOnce(&mut StackMachine<'_, 'a>) -> Result<NodeId>,
         finish: impl FnOnce(Document<'a>, usize) -> Result<T>,
     ) -> Result<T> {
         let limits = &self.options.limits;
@@ -170,7 +200,7 @@ impl Decoder {
             buffers: 0,
             refused: Cell::new(None),
         };
-        let outcome = machine.run();
+        let outcome = run(&mut machine);
         self.scratch.keys = machine.builder.keys;
         match outcome {
             Ok(root) => {
@@ -189,8 +219,9 @@ impl Decoder {
         self.scratch.document = recycle(document);
     }
 
-    /// Decodes pickles that stand one after another. The iterator ends at the end of the input or
-    /// after the first error.
+    /// Decodes pickles that stand one after another, each with a memo of its own; for those of one
+    /// `Pickler` there is [`decode_all`](Self::decode_all). The iterator ends at the end of the input
+    /// or after the first error.
     pub const fn documents<'d, 'a>(&'d mut self, input: &'a [u8]) -> Documents<'d, 'a> {
         Documents { decoder: self, input, offset: 0, failed: false }
     }

@@ -26,6 +26,7 @@ use crate::build::meter::Meter;
 use crate::document::hash::{hash_bytes, seed};
 use crate::document::{KeyIndex, Kind, NodeId};
 use crate::options::{DecodeOptions, Py2Str};
+use crate::wire::instruction::instructions;
 use crate::wire::number;
 use crate::wire::reader::{Reader, float8, int4, uint1, uint2, uint4, uint8};
 
@@ -37,6 +38,9 @@ const MAX_GAP: u64 = 16;
 
 /// Tokens that a container takes besides its items.
 const HEAD: usize = 2;
+
+/// As many tokens as the index of one can count.
+const MAX_TOKENS: usize = 1 << 28;
 
 /// A pickle that is a tree, in the order of its literals.
 ///
@@ -54,39 +58,44 @@ pub(crate) struct Outline<'a> {
 impl<'a> Outline<'a> {
     /// The outline of an input that is one pickle; `None` if it is for the decoder.
     pub(crate) fn read(input: &'a [u8], options: &DecodeOptions) -> Option<Self> {
-        let limits = &options.limits;
-        // The decoder needs more memory than this, so only it can tell whether a smaller limit is met.
-        if input.len() > limits.max_input_len || limits.max_memory.is_some() {
-            return None;
-        }
-        let mut scan = Scan {
-            reader: Reader::new(input),
-            meter: Meter::new(limits.memory(input.len()), input.len()),
-            outline: Self {
-                tokens: Vec::new(),
-                strs: Vec::new(),
-                ints: Vec::new(),
-                floats: Vec::new(),
-                bytes: Vec::new(),
-            },
-            stack: Vec::new(),
-            marks: Vec::new(),
-            fence: 0,
-            memo: Vec::new(),
-            has_gaps: false,
-            last_keys: [NodeId::ABSENT; FEW],
-            last_count: 0,
-            check: Check::Nothing,
-            moves: input.len().saturating_mul(4),
-            max_depth: u32::try_from(limits.max_depth).unwrap_or(u32::MAX),
-            py2_text: options.py2_str == Py2Str::Auto,
-        };
+        let mut scan = Scan::new(input, options)?;
         scan.run()?;
         if scan.reader.offset() != input.len() {
             return None;
         }
         scan.check_keys()?;
         Some(scan.outline)
+    }
+
+    /// The offset of the opcode from which a value comes, for an error about it; of a tuple that is not
+    /// empty, the one of its first item.
+    ///
+    /// No token knows it, because only errors ask. A second scan ends where it would write the token down,
+    /// and the last instruction that begins before that place is the one.
+    #[cold]
+    pub(crate) fn offset(&self, input: &'a [u8], options: &DecodeOptions, at: usize) -> Option<usize> {
+        // Tokens of a tuple that is open come after its items, and stand before them in the end.
+        let (mut place, mut written) = (0, at);
+        while place < at {
+            let token = self.token(place);
+            if self.next(place) <= at {
+                place = self.next(place);
+            } else {
+                written -= if matches!(token.kind(), Kind::Tuple | Kind::FrozenSet) { HEAD } else { 0 };
+                place = Self::first(place);
+            }
+        }
+        let mut scan = Scan::new(input, options)?;
+        scan.most = written;
+        if scan.run().is_some() {
+            return None;
+        }
+        let end = scan.reader.offset();
+        instructions(input)
+            .map_while(Result::ok)
+            .map(|one| one.offset)
+            .take_while(|&offset| offset < end)
+            .last()
     }
 
     /// The token at a place; the root is at 0.
@@ -165,11 +174,44 @@ struct Scan<'a> {
     /// Tokens that may still be moved. Small tuples around large values, one around another, would move
     /// the same ones again and again.
     moves: usize,
+    /// Where the next token would be one too many.
+    most: usize,
     max_depth: u32,
     py2_text: bool,
 }
 
 impl<'a> Scan<'a> {
+    fn new(input: &'a [u8], options: &DecodeOptions) -> Option<Self> {
+        let limits = &options.limits;
+        // The decoder needs more memory than this, so only it can tell whether a smaller limit is met.
+        if input.len() > limits.max_input_len || limits.max_memory.is_some() {
+            return None;
+        }
+        Some(Self {
+            reader: Reader::new(input),
+            meter: Meter::new(limits.memory(input.len()), input.len()),
+            outline: Outline {
+                tokens: Vec::new(),
+                strs: Vec::new(),
+                ints: Vec::new(),
+                floats: Vec::new(),
+                bytes: Vec::new(),
+            },
+            stack: Vec::new(),
+            marks: Vec::new(),
+            fence: 0,
+            memo: Vec::new(),
+            has_gaps: false,
+            last_keys: [NodeId::ABSENT; FEW],
+            last_count: 0,
+            check: Check::Nothing,
+            moves: input.len().saturating_mul(4),
+            most: MAX_TOKENS,
+            max_depth: u32::try_from(limits.max_depth).unwrap_or(u32::MAX),
+            py2_text: options.py2_str == Py2Str::Auto,
+        })
+    }
+
     fn run(&mut self) -> Option<()> {
         loop {
             let token = match self.reader.opcode_byte()? {
@@ -336,10 +378,18 @@ impl<'a> Scan<'a> {
         }
     }
 
+    /// The place of the next token.
+    #[inline]
+    #[allow(clippy::as_conversions, clippy::cast_possible_truncation, reason = "it is below 2^28")]
+    fn place(&self) -> Option<u32> {
+        let at = self.outline.tokens.len();
+        (at < self.most).then_some(at as u32)
+    }
+
     /// A value without parts.
     #[inline]
     fn push(&mut self, token: NodeId) -> Option<()> {
-        let at = u32::try_from(self.outline.tokens.len()).ok()?;
+        let at = self.place()?;
         self.meter.push(&mut self.outline.tokens, token).ok()?;
         self.meter.push(&mut self.stack, Start { at, depth: 0 }).ok()
     }
@@ -386,7 +436,7 @@ impl<'a> Scan<'a> {
         if self.max_depth == 0 {
             return None;
         }
-        let at = u32::try_from(self.outline.tokens.len()).ok()?;
+        let at = self.place()?;
         self.meter.reserve(&mut self.outline.tokens, HEAD).ok()?;
         self.outline.tokens.push(NodeId::new(kind, 0).ok()?);
         self.outline.tokens.push(NodeId::new(kind, HEAD).ok()?);
@@ -540,6 +590,7 @@ impl<'a> Scan<'a> {
         if start < self.fence {
             return None;
         }
+        self.place()?;
         let depth = self.depth_above(start)?;
         let end = self.outline.tokens.len();
         let at = self.stack.get(start).map_or(end, |first| first.at as usize);

@@ -75,7 +75,8 @@ use crate::wire::error::Result;
 ///
 /// # Errors
 /// As [`Decoder::decode`]; `data` if the pickle does not fit the type, with the place in the value as
-/// [`Error::path`](crate::Error::path); `recursive`, `depth` and
+/// [`Error::path`](crate::Error::path) and, where nothing but text is shared and nothing named, the one in
+/// the pickle as [`Error::offset`](crate::Error::offset); `recursive`, `depth` and
 /// `budget` as [`NodeRef::to_value`].
 ///
 /// ```
@@ -98,11 +99,12 @@ pub fn from_slice<'de, T: Deserialize<'de>>(input: &'de [u8]) -> Result<T> {
 /// # Errors
 /// As [`from_slice`].
 pub fn from_slice_with<'de, T: Deserialize<'de>>(input: &'de [u8], options: &DecodeOptions) -> Result<T> {
-    if let Some(value) = outlined::read(input, options) {
-        return Ok(value);
-    }
+    let offset = match outlined::read(input, options) {
+        Ok(value) => return Ok(value),
+        Err(offset) => offset,
+    };
     let document = Decoder::with_options(options.clone()).decode(input)?;
-    from_node(document.root())
+    from_node(document.root()).map_err(|error| error.shifted(offset.unwrap_or_default()))
 }
 
 /// Reads a Rust value from the root of a document, within the limits of its decode; see

@@ -32,12 +32,17 @@ struct Spot<'c, 'de> {
     depth: u32,
 }
 
-/// Reads a Rust value straight from a pickle; `None` if it is no tree, or does not fit the type, and
-/// the document says why.
-pub(super) fn read<'de, T: Deserialize<'de>>(input: &'de [u8], options: &DecodeOptions) -> Option<T> {
-    let outline = Outline::read(input, options)?;
+/// Reads a Rust value straight from a pickle. Where it is no tree, or does not fit the type, the document
+/// says why; then this tells the offset of the opcode of which the document's error will speak, if it is
+/// known.
+pub(super) fn read<'de, T: Deserialize<'de>>(
+    input: &'de [u8],
+    options: &DecodeOptions,
+) -> Result<T, Option<usize>> {
+    let outline = Outline::read(input, options).ok_or(None)?;
     let read = Read { outline, context: Context::new(&options.limits, input.len()) };
-    T::deserialize(Spot { read: &read, at: 0, depth: 0 }).ok()
+    T::deserialize(Spot { read: &read, at: 0, depth: 0 })
+        .map_err(|error| read.outline.offset(input, options, usize::try_from(error.offset()).ok()?))
 }
 
 /// Never seen: an outline has an entry for each of its tokens, and where one is missing the document is read.
@@ -236,6 +241,11 @@ impl<'de> Place<'de> for Spot<'_, 'de> {
     /// An error ends the attempt, and its path with it.
     fn step(self) -> Option<String> {
         None
+    }
+
+    /// It has no offset yet; until it leaves [`read`] it has the token's place instead.
+    fn blamed(self, error: Error) -> Error {
+        if error.path().is_empty() { error.shifted(self.at as usize) } else { error }
     }
 }
 

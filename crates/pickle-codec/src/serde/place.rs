@@ -39,6 +39,11 @@ pub(super) trait Place<'de>: Deserializer<'de, Error = Error> + Copy {
 
     /// As a step of a path, if it is text or a small number.
     fn step(self) -> Option<String>;
+
+    /// An error about it, before it gets a path.
+    fn blamed(self, error: Error) -> Error {
+        error
+    }
 }
 
 /// An enum as it stands in a pickle.
@@ -245,7 +250,7 @@ impl<'de, P: Place<'de>, I: ExactSizeIterator<Item = P>> de::SeqAccess<'de> for 
         let Some(item) = self.items.next() else { return Ok(None) };
         match seed.deserialize(item) {
             Ok(value) => Ok(Some(value)),
-            Err(error) => Err(error.at_item(self.len - self.items.len() - 1)),
+            Err(error) => Err(item.blamed(error).at_item(self.len - self.items.len() - 1)),
         }
     }
 
@@ -297,7 +302,7 @@ impl<'de, P: Place<'de>, I: ExactSizeIterator<Item = (P, P)>> de::MapAccess<'de>
         };
         match seed.deserialize(value) {
             Ok(value) => Ok(value),
-            Err(error) => Err(at_key(error, key)),
+            Err(error) => Err(at_key(value.blamed(error), key)),
         }
     }
 

@@ -353,11 +353,7 @@ impl<'e, E: Events> Serializer for Ser<'e, E> {
     }
 
     #[inline]
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        mut self,
-        name: &'static str,
-        value: &T,
-    ) -> Done {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(mut self, name: &'static str, value: &T) -> Done {
         self.mode = match name {
             token::SET => Mode::Set,
             token::FROZENSET => Mode::FrozenSet,

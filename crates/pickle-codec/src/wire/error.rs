@@ -240,7 +240,8 @@ impl Error {
         self.kind
     }
 
-    /// The offset of the opcode at which the decode ended, in bytes from the start of the input.
+    /// The offset of the opcode at which the decode ended, in bytes from the start of the input; of an error
+    /// of serde's, that of the opcode from which the value comes, or 0 where it is not known.
     #[must_use]
     pub const fn offset(&self) -> u64 {
         self.offset

@@ -254,6 +254,31 @@ fn several_pickles_are_an_iterator_that_ends_at_the_first_error() {
 }
 
 #[test]
+fn pickles_of_one_pickler_share_a_memo() {
+    let all = |input: &[u8]| match Decoder::new().decode_all(input) {
+        Ok(document) => document.to_string(),
+        Err(error) => format!("!{} at {}", error.kind().as_str(), error.offset()),
+    };
+    assert_eq!(all(b""), "[]");
+    assert_eq!(all(b"N."), "[None]");
+    // Each in its own FRAME, with the number of entries going on, as MEMOIZE counts.
+    let framed = b"\x80\x04\x95\x06\0\0\0\0\0\0\0]\x94K\x01a.\x80\x04\x95\x09\0\0\0\0\0\0\0]\x94(h\0h\x01e.";
+    assert_eq!(all(framed), "[[1], [[1], [...]]]");
+    // What an earlier pickle has left on its stack is gone, and what a later one adds is in both.
+    assert_eq!(all(b"]q\0K\x01(K\x020h\0.h\0K\x03a."), "[[3], [3]]");
+    assert_eq!(all(b"N(K\x01.K\x02a."), "!stack at 7");
+    assert_eq!(all(b"N.h\0."), "!memo at 2");
+    assert_eq!(all(b"N.K"), "!eof at 2");
+    // A large object that many pickles name is looked at once.
+    let mut input = [b"]q\0(".as_slice(), &b"N".repeat(1 << 16), b"e."].concat();
+    input.extend(b"h\0.".repeat(1 << 16));
+    let document = Decoder::new().decode_all(&input).unwrap();
+    let Node::List(pickles) = document.root().view() else { panic!("no list") };
+    assert_eq!(pickles.len(), 1 + (1 << 16));
+    assert_eq!(pickles.get(1 << 16).unwrap().id(), pickles.get(0).unwrap().id());
+}
+
+#[test]
 fn a_recycled_decoder_gives_the_same() {
     let mut decoder = Decoder::new();
     let inputs: [&[u8]; 3] =

@@ -329,7 +329,7 @@ fn errors_say_where() {
     let input = [b"}(X\x05\0\0\0users](}".as_slice(), b"}X\x03\0\0\0a\nbK\x01N\x86seu."].concat();
     let error = from_slice::<Team>(&input).unwrap_err();
     assert_eq!(error.path(), r"users[1].a\nb[1]");
-    assert_eq!(error.to_string(), r"invalid type: unit value, expected u8, in users[1].a\nb[1]");
+    assert_eq!(error.to_string(), r"invalid type: unit value, expected u8, in users[1].a\nb[1] (at byte 26)");
     // A path is as long as it may be, however deep it leads.
     #[derive(Debug, Deserialize)]
     #[serde(transparent)]

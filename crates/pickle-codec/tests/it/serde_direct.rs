@@ -2,16 +2,17 @@
 //! and any type.
 #![allow(missing_docs, clippy::unwrap_used, reason = "this is a test")]
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
 use pickle_codec::{
-    DecodeOptions, Decoder, ErrorKind, Globals, Limits, Protocol, Py2Str, Value, from_document, from_slice,
-    from_slice_with, to_vec,
+    DecodeOptions, Decoder, Error, ErrorKind, Globals, Limits, Protocol, Py2Str, Value, from_document,
+    from_slice, from_slice_with, instructions, to_vec,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
-use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// Reads an input as one type in both ways and asserts that the answers are one.
@@ -20,8 +21,12 @@ fn agree_on<'a, T: Deserialize<'a> + Debug>(input: &'a [u8], options: &DecodeOpt
     let general = Decoder::with_options(options.clone())
         .decode(input)
         .and_then(|document| from_document::<T>(&document));
-    // A NaN is itself, so the texts are compared.
-    assert_eq!(format!("{direct:?}"), format!("{general:?}"), "{}", input.escape_ascii());
+    // A NaN is itself, so the texts are compared. Only the direct way knows the place in the pickle.
+    let shown = |outcome: Result<T, Error>| match outcome {
+        Ok(value) => format!("{value:?}"),
+        Err(error) => format!("{:?}", error.to_string().split(" (at byte").next()),
+    };
+    assert_eq!(shown(direct), shown(general), "{}", input.escape_ascii());
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -320,6 +325,84 @@ fn values() -> impl Strategy<Value = Value<'static>> {
     })
 }
 
+/// Trees of integers.
+fn trees() -> impl Strategy<Value = Value<'static>> {
+    prop_oneof![any::<i64>().prop_map(Value::Int), (0_i64..9).prop_map(Value::Int)].prop_recursive(
+        6,
+        40,
+        5,
+        |inner| {
+            let items = prop::collection::vec(inner, 0..5);
+            (items, 0..4).prop_map(|(items, kind)| match kind {
+                0 => Value::List(items),
+                1 | 2 => Value::Tuple(items),
+                _ => Value::dict(["a", "b", "c", "d"].into_iter().zip(items)),
+            })
+        },
+    )
+}
+
+thread_local! {
+    /// How many integers are still taken before one is refused.
+    static TAKEN: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Takes anything, but for one integer.
+#[derive(Debug)]
+struct Refusing;
+
+impl<'de> Deserialize<'de> for Refusing {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Refusing;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("anything")
+            }
+
+            fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<Refusing, E> {
+                let left = TAKEN.get().checked_sub(1).ok_or_else(|| E::custom("refused"))?;
+                TAKEN.set(left);
+                Ok(Refusing)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Refusing, A::Error> {
+                while items.next_element::<Refusing>()?.is_some() {}
+                Ok(Refusing)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Refusing, A::Error> {
+                while map.next_entry::<&str, Refusing>()?.is_some() {}
+                Ok(Refusing)
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
+#[test]
+fn an_error_is_where_its_value_begins() {
+    fn of<'a, T: Deserialize<'a> + Debug>(pickle: &'a [u8]) -> u64 {
+        let error = from_slice::<T>(pickle).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Data, "{error}");
+        error.offset()
+    }
+    type Pairs = Vec<(u8, u8)>;
+    assert_eq!(of::<u8>(b"N."), 0);
+    assert_eq!(of::<u8>(b"\x80\x04\x95\x02\0\0\0\0\0\0\0N."), 11);
+    assert_eq!(of::<Vec<u8>>(b"](K\x01NK\x02e."), 4);
+    // The tokens of tuples stand before those of what they hold, but their opcodes come after it.
+    assert_eq!(of::<Pairs>(b"](K\x01K\x02\x86K\x03N\x86e."), 9);
+    assert_eq!(of::<(u8, Pairs)>(b"K\x01](K\x02K\x03\x86K\x04N\x86e\x86."), 11);
+    assert_eq!(of::<Vec<u8>>(b"](K\x01K\x02K\x03\x86e."), 4);
+    assert_eq!(of::<Vec<u8>>(b"](K\x01)e."), 4);
+    assert_eq!(of::<Vec<u8>>(b"](K\x01(te."), 5);
+    assert_eq!(of::<Vec<BTreeMap<String, u8>>>(b"](}X\x01\0\0\0aq\0K\x01s}h\0h\0se."), 17);
+    // What is shared, or names something, has a path alone.
+    assert_eq!(of::<Vec<u8>>(b"](]q\0h\0e."), 0);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
@@ -332,6 +415,21 @@ proptest! {
         agree(&program);
         agree(&[&b"}("[..], &program, b"u."].concat());
         agree(&[&b"]("[..], &program, b"e."].concat());
+    }
+
+    #[test]
+    fn offsets(value in trees(), protocol in select(vec![Protocol::V2, Protocol::V3, Protocol::V5])) {
+        let pickle = to_vec(&value, protocol).unwrap();
+        let integers: Vec<u64> = instructions(&pickle)
+            .map(Result::unwrap)
+            .filter(|one| matches!(one.opcode.name(), "BININT" | "BININT1" | "BININT2" | "LONG1"))
+            .map(|one| one.offset as u64)
+            .collect();
+        for (number, offset) in integers.into_iter().enumerate() {
+            TAKEN.set(number);
+            let error = from_slice::<Refusing>(&pickle).unwrap_err();
+            prop_assert_eq!(error.offset(), offset, "{} {}", number, pickle.escape_ascii());
+        }
     }
 
     #[test]

@@ -2,7 +2,9 @@
 #![cfg(feature = "serde")]
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
-use pickle_codec::{DecodeOptions, ErrorKind, Globals, Protocol, from_slice, from_slice_with, to_value, to_vec};
+use pickle_codec::{
+    DecodeOptions, ErrorKind, Globals, Protocol, from_slice, from_slice_with, to_value, to_vec,
+};
 use serde::{Deserialize, Serialize};
 
 /// What CPython 3.13 writes in protocols 0 and 4 for a dict of a `datetime` in UTC, another with an offset, one
