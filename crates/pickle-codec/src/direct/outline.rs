@@ -33,6 +33,9 @@ use crate::wire::reader::{Reader, float8, int4, uint1, uint2, uint4, uint8};
 /// Dicts of up to this many keys are compared key by key.
 const FEW: usize = 8;
 
+/// So many small dicts are remembered by their keys.
+const SHAPES: usize = 16;
+
 /// Memo indexes may leave gaps of this size, as those of Python 2, which start at 1.
 const MAX_GAP: u64 = 16;
 
@@ -167,9 +170,9 @@ struct Scan<'a> {
     /// Tokens of what was stored; a container is [`NodeId::ABSENT`], because fetching one ends the attempt.
     memo: Vec<NodeId>,
     has_gaps: bool,
-    /// The keys of the last small dict, which are known to differ: records of one type share their keys.
-    last_keys: [NodeId; FEW],
-    last_count: usize,
+    /// Keys of small dicts that are known to differ, by the first of them: records of one type share
+    /// their keys, and a document has records of some types in turns.
+    differing: [[NodeId; FEW]; SHAPES],
     check: Check,
     /// Tokens that may still be moved. Small tuples around large values, one around another, would move
     /// the same ones again and again.
@@ -202,8 +205,7 @@ impl<'a> Scan<'a> {
             fence: 0,
             memo: Vec::new(),
             has_gaps: false,
-            last_keys: [NodeId::ABSENT; FEW],
-            last_count: 0,
+            differing: [[NodeId::ABSENT; FEW]; SHAPES],
             check: Check::Nothing,
             moves: input.len().saturating_mul(4),
             most: MAX_TOKENS,
@@ -547,24 +549,22 @@ impl<'a> Scan<'a> {
         } else if known > 0 {
             self.check = Check::All;
         } else {
-            let mut is_new = count != self.last_count;
-            for (last, [key, _]) in self.last_keys.iter_mut().zip(pairs) {
-                let key = self.outline.token(key.at as usize);
-                is_new |= *last != key;
-                *last = key;
+            let mut keys = [NodeId::ABSENT; FEW];
+            for (place, [key, _]) in keys.iter_mut().zip(pairs) {
+                *place = self.outline.token(key.at as usize);
             }
-            if is_new {
-                self.last_count = count;
-                self.compare_few()?;
+            let known = self.differing.get_mut(keys[0].index() % SHAPES)?;
+            if *known != keys {
+                *known = keys;
+                self.compare_few(keys.get(..count)?)?;
             }
         }
         self.fill(start, Kind::Dict, count)
     }
 
-    /// Compares the keys of the last small dict.
+    /// Compares the keys of a small dict.
     #[inline(never)]
-    fn compare_few(&self) -> Option<()> {
-        let mut keys = self.last_keys.get(..self.last_count)?;
+    fn compare_few(&self, mut keys: &[NodeId]) -> Option<()> {
         while let [key, rest @ ..] = keys {
             keys = rest;
             let is_equal = match key.kind() {
@@ -628,10 +628,31 @@ impl<'a> Scan<'a> {
         Some(())
     }
 
+    /// Whether the keys of one dict, or the members of a set, are texts in ascending order, as those of a
+    /// `BTreeMap` or of Python's `sort_keys`: then no two are equal, and no table is needed to see it.
+    fn are_ascending(&self, at: usize) -> bool {
+        let step = usize::from(self.outline.token(at).kind() == Kind::Dict);
+        let mut place = Outline::first(at);
+        let mut last = None;
+        for _ in 0..self.outline.token(at).index() {
+            let key = self.outline.token(place);
+            let text = self.outline.strs.get(key.index()).filter(|_| key.kind() == Kind::Str);
+            if text.is_none() || last >= text {
+                return false;
+            }
+            last = text;
+            place = self.outline.next(place + step);
+        }
+        true
+    }
+
     /// Compares all keys of one dict, or members of a set.
     fn compare(&mut self, at: usize, index: &mut KeyIndex, seed: u64) -> Option<()> {
         let token = self.outline.token(at);
         let is_dict = token.kind() == Kind::Dict;
+        if self.are_ascending(at) {
+            return Some(());
+        }
         // Up to four slots a key, and half as many while the table grows.
         let bytes = token.index().saturating_mul(48).saturating_add(KeyIndex::first_bytes(token.index()));
         self.meter.charge(bytes).ok()?;

@@ -155,13 +155,14 @@ impl<'x, S: Sink<'x>> Events for Writer<'x, S> {
 
     #[inline]
     fn begin(&mut self, shape: Container, len: usize) -> Done {
-        Ok(match shape {
-            Container::List => self.begin_list(len)?,
-            Container::Tuple => self.begin_tuple(len)?,
-            Container::Dict => self.begin_dict(len)?,
-            Container::Set => self.begin_set(len)?,
-            Container::FrozenSet => self.begin_frozenset(len)?,
-        })
+        match shape {
+            Container::List => self.begin_list(len),
+            Container::Tuple => self.begin_tuple(len),
+            Container::Dict => self.begin_dict(len),
+            Container::Set => self.begin_set(len),
+            Container::FrozenSet => self.begin_frozenset(len),
+        }?;
+        Ok(())
     }
 
     #[inline]
