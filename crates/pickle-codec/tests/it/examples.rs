@@ -16,6 +16,8 @@ mod cifar10;
 mod deluge_state;
 #[path = "../../examples/django_session.rs"]
 mod django_session;
+#[path = "../../examples/pandas_frame.rs"]
+mod pandas_frame;
 
 #[test]
 fn carbon_receiver() {
@@ -35,4 +37,9 @@ fn deluge_state() {
 #[test]
 fn django_session() {
     django_session::main().unwrap();
+}
+
+#[test]
+fn pandas_frame() {
+    pandas_frame::main().unwrap();
 }
