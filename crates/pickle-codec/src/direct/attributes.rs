@@ -5,6 +5,17 @@
 //! takes over, whose values are trees. Either gives up, and leaves the pickle to the decoder, at
 //! whatever makes a pickle a graph (fetching a container from the memo), at names and calls, at
 //! text that is not UTF-8, at keys that are not text, at duplicate keys and at large containers.
+//!
+//! ```text
+//! scalars   key scalar key scalar ...        straight into the target, the cursor in registers
+//!    │ a key whose value is a container
+//! run       the stack machine: values of the rest of the outermost dict pile up on a stack,
+//!           and go to the target at its SETITEMS
+//! ```
+//!
+//! A container never gets into the memo, whose entries are text or nothing, so that fetching one ends the attempt
+//! and no object can be met twice. That, and [`MAX_CONTAINERS`], is why no limit on depth, memory or expansion can be
+//! reached here but for fetched text, which is counted.
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -41,16 +52,17 @@ pub trait Attributes<'a> {
     fn value(&mut self, name: &'a str, value: Value<'a>) -> Option<()>;
 }
 
-/// Containers in one pickle, which also bounds their depth.
+/// Containers in one pickle, which also bounds their depth: what drops a value recurses.
 const MAX_CONTAINERS: usize = 64;
 
-/// Keys of a nested dict that are searched one by one for duplicates.
+/// Keys of a nested dict, which are searched one by one for duplicates, in quadratic time.
 const MAX_KEYS: usize = 16;
 
 /// Memo indexes may leave gaps of this size, as those of Python 2, which start at 1.
 const MAX_GAP: usize = 16;
 
-/// Entries of the memo that are laid out in advance; a flat record stores fewer.
+/// Entries of the memo that are laid out in advance; a flat record stores fewer. Storing one is then a store, without
+/// a look at the capacity.
 const MEMO_ROOM: usize = 48;
 
 /// The memory of a read, which the next one can use again.
@@ -171,7 +183,8 @@ impl<'a, T: Attributes<'a>> Machine<'_, 'a, T> {
         self.scratch.marks.push(0);
     }
 
-    /// PROTO, a pickle FRAME that spans all of the rest, the outermost EMPTY_DICT and its MARK.
+    /// PROTO, a pickle FRAME that spans all of the rest, the outermost EMPTY_DICT and its MARK. A pickle of more
+    /// than one FRAME is large, and for the decoder.
     fn start(&mut self) -> Option<()> {
         let mut opcode = self.cursor.byte()?;
         if opcode == code::PROTO {

@@ -1,4 +1,7 @@
 //! The opcodes that direct readers know, as the bytes that a pickle spells them with.
+//!
+//! The decoder turns a byte into an [`Opcode`] first, to name it in errors. A direct reader has no errors, and a
+//! `match` on the byte itself is one jump.
 
 use crate::wire::opcode::Opcode;
 

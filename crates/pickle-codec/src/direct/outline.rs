@@ -15,6 +15,21 @@
 //! of a tuple are moved up by two when its end is met. Text that is fetched from the memo is one more token
 //! for the same text.
 //!
+//! # Keys
+//!
+//! Equal keys end the attempt as well, since the later value takes the place of the earlier one. To find them costs
+//! little for the dicts that programs write:
+//!
+//! - Up to [`FEW`] keys are compared with one another at SETITEMS, and what was found is remembered by the keys'
+//!   tokens: records of one type fetch their keys from the memo, so that theirs are the same tokens again.
+//! - Texts in ascending order differ without further ado.
+//! - All others are hashed at the end, when it is clear that the rest of the pickle is no reason to give up.
+//!
+//! # Bounds
+//!
+//! The tables grow through the same meter as the decoder's. Moving tokens for tuples is quadratic if each of many
+//! tuples holds the one before and a large list; moves are counted against the length of the input.
+//!
 //! What ends the attempt: fetching a container, names and calls, keys that are neither text nor integers
 //! of 64 bits, equal keys, gaps in the memo, numbers and text in lines, surrogates, and whatever would
 //! come near a limit.
@@ -606,7 +621,8 @@ impl<'a> Scan<'a> {
         self.meter.push(&mut self.stack, Start { at: u32::try_from(at).ok()?, depth }).ok()
     }
 
-    /// Compares the keys that have not been compared yet.
+    /// Compares the keys that have not been compared yet, with one table for all dicts: it is made anew for each, and
+    /// its memory kept.
     fn check_keys(&mut self) -> Option<()> {
         if self.check == Check::Nothing {
             return Some(());

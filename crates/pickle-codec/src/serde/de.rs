@@ -2,6 +2,11 @@
 //!
 //! What stands in the input as it is, is lent from it. Shared objects are read again at each place,
 //! and every place is charged; serde's visitors recurse, so depth is capped.
+//!
+//! Scalars, lists and dicts, which are most of a document, are answered in `scalar`, `seq` and `map`. Everything else
+//! goes through [`view::open`], which says what a node is to a visitor that wants this or that, and is matched once,
+//! in `visit`. Charge and depth come before the visitor is called, because from then on the visitor decides what is
+//! allocated.
 
 use alloc::string::{String, ToString};
 use core::slice;
@@ -183,7 +188,8 @@ impl<'c, 'd, 'de> De<'c, 'd, 'de> {
     }
 }
 
-/// The pairs of a dict, or of the two dicts of an object's attributes.
+/// The pairs of a dict, or of the two dicts of an object's attributes: an object with `__slots__` has those of its
+/// `__dict__`, and behind them those of its slots, and a struct is to see one map.
 struct PairPlaces<'c, 'd, 'de> {
     pairs: slice::Iter<'d, [NodeId; 2]>,
     /// The pairs behind those.
@@ -324,7 +330,8 @@ impl<'de> IntoDeserializer<'de, Error> for Value<'de> {
     }
 }
 
-/// A cycle ends at one limit or the other; the cause is the cycle.
+/// A cycle ends at one limit or the other; the cause is the cycle. Whether there is one is looked for only here, when
+/// the read has failed, so that no read pays for it.
 #[cold]
 pub(super) fn explained(error: Error, node: NodeRef<'_, '_>) -> Error {
     let kind = walk::limit_or_cycle(error.kind(), node);

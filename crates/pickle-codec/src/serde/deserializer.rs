@@ -1,4 +1,7 @@
 //! The deserializer that users see: pickles of one input, one after another.
+//!
+//! Where a pickle ends is known only when it has been read, so that each is decoded to a document; one that is alone
+//! is read faster by [`from_slice`](crate::from_slice).
 
 use core::fmt;
 use core::marker::PhantomData;

@@ -87,7 +87,8 @@ impl Serialize for Place<'_, '_, '_> {
     }
 }
 
-/// A node by its shape.
+/// A node by its shape, as [`view::open`] has it for a type that does not say what it wants: JSON has no more to say
+/// than such a type.
 struct Shown<'p, 'c, 'd, 'a>(&'p Place<'c, 'd, 'a>);
 
 impl Serialize for Shown<'_, '_, '_, '_> {

@@ -1,4 +1,29 @@
 //! serde: Rust types out of pickles, documents and values, and back.
+//!
+//! # Reading
+//!
+//! ```text
+//! from_slice ──> direct::Outline ──> outlined::Spot ──┐
+//!     │ no tree, or the type does not fit             ├──> place: serde's Deserializer and its accesses
+//!     └────────> decode: Document ──> node::De ───────┘
+//! from_document, from_node, Deserializer, PickleReader, from_value (by a document) ──> node::De
+//! ```
+//!
+//! Most pickles are trees, and are read in two passes that are both straight: the first writes down the values in the
+//! order in which serde will ask for them, the second hands them to the type. No node and no key table is
+//! made that the type does not need. Whatever that way cannot do, and every error, is left to the document,
+//! so that there is one place that decides what an input means and what is wrong with it. Both ways are one
+//! implementation of serde's traits (`place`) over two kinds of places, which is why they show a visitor the same; a
+//! property test and a fuzz target compare them.
+//!
+//! A node can be read in several ways, which `view` decides by what the type wants. What a shared node becomes is
+//! charged at each visit (`node::Context`), so that a pickle of a kilobyte cannot become a gigabyte in Rust.
+//!
+//! # Writing
+//!
+//! `ser` turns serde's calls into the events of an encoder. They go to the pickle at once (`Writer`), to a `Value`
+//! (`to_value`), or, where a container does not know its length, which a pickle's batches depend on, to a `tape`
+//! first.
 
 pub mod bigint;
 mod de;

@@ -1,4 +1,13 @@
 //! The deserializer of one node, and what all deserializers of one read share.
+//!
+//! # What a read may become
+//!
+//! A node that is shared is read once for each place that it has, so that nested lists of ten equal items each become
+//! ten times as much with every level: 222 bytes may say a billion. Every place is charged
+//! [`SLOT`](super::view::SLOT) bytes and the length of its text to one budget, that of
+//! [`Limits::max_expansion`](crate::Limits::max_expansion), and a read that has used it up ends with `budget`. The
+//! budget is counted down through a `Cell`, since serde passes deserializers by value. Depth is counted along,
+//! because visitors recurse: the limit is that of a `Value`.
 
 use core::cell::Cell;
 

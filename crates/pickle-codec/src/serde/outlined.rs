@@ -1,6 +1,12 @@
 //! The deserializer of one token of an outline: what a pickle says that is a tree.
 //!
-//! Every method shows the visitor what the deserializer of a document's node would, and charges as much.
+//! Every method shows the visitor what the deserializer of a document's node would, and charges as much, so that it
+//! makes no difference which of the two reads a pickle. Where a node would be looked at more closely (an integer
+//! beyond 64 bits, an object), there is no outline in the first place.
+//!
+//! A place is its token's index and its depth. Going through a container is adding extents: the first item stands
+//! behind the two tokens of the head, the next one behind whatever the last one takes. A visitor that ignores an item
+//! (a field that a struct does not have) therefore skips all of it in one step.
 
 use alloc::string::String;
 
@@ -110,7 +116,8 @@ impl<'c, 'de> Iterator for Parts<'c, 'de> {
 
 impl ExactSizeIterator for Parts<'_, '_> {}
 
-/// The pairs of a dict that are left. A key is one token.
+/// The pairs of a dict that are left. A key is one token, because an outline has only text and integers as keys, so
+/// that the value stands right behind it.
 struct PairsOf<'c, 'de>(Parts<'c, 'de>);
 
 impl<'c, 'de> Iterator for PairsOf<'c, 'de> {

@@ -1,5 +1,16 @@
 //! What serde's visitors are shown, whatever it is read from: one deserializer for the nodes of a document
 //! and for the tokens of an outline, and the accesses to their parts.
+//!
+//! serde has thirty methods for what a type may ask for. A pickle answers most of them alike, because it says itself
+//! what it holds, so that they come down to the four of [`Place`]: a scalar, a sequence, a map, or whatever it is.
+//! What the type wanted goes along as a [`Want`], for the few places where it decides: bytes are a sequence for
+//! `Vec<u8>`, a `Decimal` is a number for a float, an object is its attributes for a struct and its pairs for a map.
+//!
+//! # Errors say where
+//!
+//! An error is made where it happens and knows no place. It gets a step of its path at each access that it passes on
+//! its way out, which costs a read that succeeds nothing; a place that can be found in the pickle puts its own name
+//! in at the innermost one ([`Place::blamed`]).
 
 use alloc::string::String;
 
@@ -9,7 +20,8 @@ use ::serde::de::{self, DeserializeSeed, Deserializer, Visitor};
 use super::view::Want;
 use crate::wire::error::{Error, Result};
 
-/// The name of the newtype by which a [`Value`](crate::Value) asks for all that a place holds.
+/// The name of the newtype by which a [`Value`](crate::Value) asks for all that a place holds: serde has no word for
+/// that.
 pub(super) const NAME: &str = "$pickle_codec::Value";
 
 /// A value at its place in the result. Its type is serde's deserializer as well, by [`deserializer`].
@@ -37,7 +49,7 @@ pub(super) trait Place<'de>: Deserializer<'de, Error = Error> + Copy {
     /// What stands in messages for a key that is neither text nor bytes; no field of a struct is named so.
     fn stand_in(self) -> Option<&'static str>;
 
-    /// As a step of a path, if it is text or a small number.
+    /// As a step of a path, if it is text or a small number. Asked when there is an error.
     fn step(self) -> Option<String>;
 
     /// An error about it, before it gets a path.
@@ -166,7 +178,9 @@ macro_rules! deserializer {
 }
 pub(super) use deserializer;
 
-/// A variant by its name, by a dict from its name to its contents, or by a tuple of both.
+/// A variant by its name, by a dict from its name to its contents, or by a tuple of both. The dict is what
+/// `serde_json` would write and this crate writes; the tuple is what serde-pickle and many hand-written Python
+/// programs do. A tuple of the name alone is a variant without contents.
 pub(super) fn enumeration<'de, P: Place<'de>, V: Visitor<'de>>(place: P, visitor: V) -> Result<V::Value> {
     match place.variant()? {
         Some(Variant::Lent(name)) => visitor.visit_enum(BorrowedStrDeserializer::<Error>::new(name)),
@@ -221,7 +235,7 @@ impl<'de, P: Place<'de>> de::VariantAccess<'de> for Contents<P> {
     }
 }
 
-/// Shows the items of a sequence, all of which the visitor has to take.
+/// Shows the items of a sequence, all of which the visitor has to take: `(1, 2, 3)` is no pair.
 #[inline]
 pub(super) fn visit_items<'de, P: Place<'de>, V: Visitor<'de>>(
     items: impl ExactSizeIterator<Item = P>,

@@ -1,4 +1,14 @@
 //! serde's writing side: Rust types to pickles.
+//!
+//! [`Ser`] is serde's serializer over any [`Events`]; it is generic and inlined, so that a type's `serialize`
+//! becomes one function of stores into the encoder's stage. What keeps it short:
+//!
+//! - A result is one word ([`Done`]): an error is behind a pointer, where it costs only those who meet it.
+//! - A container begins with its length, so that the encoder writes its batches without looking back. The few
+//!   containers that do not know it are recorded on a [`Tape`], and played when they end: to the tape around, if
+//!   there is one.
+//! - The names of fields and variants are known to the encoder by their addresses (`encode::names`): after the first
+//!   time each is a GET of two bytes.
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
@@ -177,7 +187,8 @@ pub(super) fn decoded(pickle: &[u8]) -> Result<Document<'_>> {
     Decoder::with_options(DecodeOptions::new().globals(Globals::Inert).limits(limits)).decode(pickle)
 }
 
-/// What the contents of a token mean.
+/// What the contents of a token mean. It is a part of the serializer rather than of the encoder, because it counts
+/// for the one value inside the token and for nothing below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     Plain,

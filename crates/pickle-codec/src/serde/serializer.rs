@@ -1,4 +1,7 @@
 //! `&mut Encoder` as a serializer of serde's.
+//!
+//! For who writes `value.serialize(&mut serializer)`, as one does with `serde_json`. It forwards to [`Ser`], which
+//! is not public, and unwraps its errors; a value's parts go to [`Ser`] at once and never come by here.
 
 use ::serde::Serialize;
 use ::serde::ser;

@@ -1,4 +1,9 @@
 //! Records events where a container does not say how many items it will have.
+//!
+//! `Modules/_pickle.c` writes a container of one item in another way than one of two, and a thousand in one batch,
+//! so that the number has to be known before the first item is written; an iterator without a size, or a struct with
+//! `#[serde(flatten)]`, does not know it. The tape costs 24 bytes an event and a copy of text and bytes. It is as
+//! long as what is written from it, and the value that it is made from is in memory already: no limit is needed.
 
 use alloc::vec::Vec;
 
@@ -27,7 +32,8 @@ enum Payload {
     Pickle,
 }
 
-/// Events in order, and the text and bytes of all of them.
+/// Events in order, and the text and bytes of all of them one behind another: one growing buffer instead of an
+/// allocation for each text.
 #[derive(Debug, Default)]
 pub(crate) struct Tape {
     /// Items of the container itself, keys and values counted as one each.
@@ -47,6 +53,7 @@ impl Tape {
         self.record(Event::Payload(payload, bytes.len()))
     }
 
+    /// Gives the events to another target, which may be the tape of a container around.
     pub(crate) fn replay<E: Events>(self, target: &mut E) -> Done {
         let mut rest = self.payload.as_slice();
         for event in self.events {

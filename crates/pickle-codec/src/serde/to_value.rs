@@ -1,4 +1,8 @@
 //! Rust types to a [`Value`], without a pickle in between.
+//!
+//! The events of a serializer come from the outside in, a value is made from the inside out: containers wait on a
+//! stack of their own, and each is put into the one below when its end comes. Keys are not compared, as little as a
+//! pickle's are when it is written.
 
 use alloc::vec::Vec;
 

@@ -4,6 +4,16 @@
 //! serde has no word for tuples, sets or Python objects. So this crate's deserializers, asked for a
 //! newtype of one certain name, show such a value as an enum whose variant is a number and whose
 //! contents are a sequence, bytes or a number. Any other deserializer just reads the newtype.
+//!
+//! ```text
+//! Value::deserialize ── deserialize_newtype_struct(NAME) ──┬─ another format: visit_newtype_struct, deserialize_any
+//!                                                          └─ this crate: Place::show
+//! show ──┬─ what serde has a word for: visit_i64, visit_seq, ... as for any type
+//!        └─ else visit_enum: variant FIRST + n (a `Special`), contents as a sequence, bytes or a number
+//! ```
+//!
+//! An enum is the one thing in serde's model that is a tag and contents of any form. The numbers are far from those
+//! that a format counts variants by, and the name can be no Rust type's, so that neither is met by chance.
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;

@@ -1,4 +1,9 @@
 //! `Value` through serde: what serde has a word for as that, the rest under a token's name.
+//!
+//! A serializer sees newtypes by their names. This crate's own one knows those of [`token`] and takes what they hold
+//! as a set, a `bytearray`, an object's pickle and so on; every other one sees the contents alone, in the form that
+//! suits it: by [`is_human_readable`](Serializer::is_human_readable) this crate's serializer, while it is inside of a
+//! token, is told from JSON.
 
 use ::serde::Serialize;
 use ::serde::ser::{Error as _, SerializeMap, SerializeStruct, SerializeTuple, Serializer};

@@ -1,5 +1,16 @@
 //! What serde sees in a node: which part of an object stands for the whole, and known objects as
 //! text or numbers.
+//!
+//! An object of Python's has up to five parts (arguments, keyword arguments, state, items, pairs), a Rust type wants
+//! one thing. The rules, in the order in which they are tried:
+//!
+//! - A known object with a literal form (a time, a `Decimal`, a `UUID`, a complex number) is that, for whoever asks.
+//! - An object that wraps one value, such as a member of an enum or a subclass of `int`, is that value.
+//! - A struct gets the attributes, a map the pairs, a sequence the items. One is never given in place of another: a
+//!   subclass of `dict` with attributes of its own would lose one or the other in silence.
+//! - Only where there is none of what was asked for, the next best that loses nothing: a struct is read from pairs
+//!   where there are no attributes, a sequence from arguments where there are neither items nor attributes.
+//! - A type that does not say what it wants gets the one part that there is, or all of them by name.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -13,7 +24,7 @@ use crate::wire::error::{Error, Result};
 use crate::wire::number::MAX_DECIMAL_BITS;
 use crate::wire::text::Str;
 
-/// What every place in the result is charged, beside its text.
+/// What every place in the result is charged, beside its text: about what a `Value`, or a `String` in a `Vec`, takes.
 pub(super) const SLOT: usize = 32;
 
 /// What the Rust type asks for; it decides which part of an object is read.

@@ -8,7 +8,7 @@
 //! Below protocol 4 sets are calls (`set([...])`): the container on top is then the list in that call, and its
 //! end writes the rest of the call.
 
-use super::{FRAME_TARGET, Style, Writer, misuse};
+use super::{Style, Writer, misuse};
 use crate::encode::open::{BATCH, Holder, NO_MEMO, Open};
 use crate::encode::singles::OwnName;
 use crate::encode::sink::Sink;
@@ -53,7 +53,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
             || !self.memoize
             || self.top.run == 0
             || index >= NO_MEMO - 1
-            || self.pos + self.hole_bytes >= FRAME_TARGET
+            || self.pos >= self.full
             || self.is_hashed()
         {
             return false;

@@ -20,7 +20,7 @@
 //!
 //! A sink that keeps slices ([`Segments`](crate::Segments)) takes large text and bytes where they are. They
 //! lie in the middle of a frame, though, whose header has to count them: the stage has a hole at that place
-//! (`holes`), and `hole_bytes` counts as part of the frame.
+//! (`holes`), and the frame is full so much sooner (`full`).
 //!
 //! # Batches
 //!
@@ -69,7 +69,8 @@ pub(crate) struct Writer<'v, S> {
     pos: usize,
     /// Shared bytes and where in the stage they belong.
     holes: Vec<(usize, &'v [u8])>,
-    hole_bytes: usize,
+    /// The position from which on the frame is full: [`FRAME_TARGET`] without the bytes that belong into holes.
+    full: usize,
     /// Payloads of this length are shared with the sink.
     share_from: usize,
     protocol: Protocol,
@@ -108,7 +109,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
             stage,
             pos: 0,
             holes: Vec::new(),
-            hole_bytes: 0,
+            full: FRAME_TARGET,
             share_from,
             protocol,
             style: match protocol {
@@ -209,7 +210,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
     fn flush(&mut self) -> Result<()> {
         let outcome = self.hand_on();
         self.pos = 0;
-        self.hole_bytes = 0;
+        self.full = FRAME_TARGET;
         self.holes.clear();
         outcome.map_err(|kind| {
             // Whatever follows would not fit its place in the output.
@@ -224,7 +225,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
                 self.sink.put(&[0x80, self.protocol.get()])?;
                 self.started = true;
             }
-            let len = self.pos + self.hole_bytes;
+            let len = self.pos + self.holes.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
             if len >= FRAME_MIN {
                 let mut header = [0x95, 0, 0, 0, 0, 0, 0, 0, 0];
                 header[1..].copy_from_slice(&(len as u64).to_le_bytes());
@@ -249,7 +250,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
             self.turn()?;
         }
         self.top.run -= 1;
-        if self.pos + self.hole_bytes >= FRAME_TARGET {
+        if self.pos >= self.full {
             self.flush()?;
         }
         Ok(())

@@ -7,7 +7,7 @@
 
 use alloc::vec::Vec;
 
-use super::{FRAME_TARGET, Style, Writer, misuse};
+use super::{Style, Writer, misuse};
 use crate::encode::open::{NO_MEMO, Open};
 use crate::encode::singles::{OwnName, Single};
 use crate::encode::sink::Sink;
@@ -19,7 +19,7 @@ use crate::wire::text::Str;
 impl<'v, S: Sink<'v>> Writer<'v, S> {
     /// A global that the encoder names on its own account, as a part of a call.
     pub(crate) fn name(&mut self, name: OwnName) -> Result<()> {
-        if self.pos + self.hole_bytes >= FRAME_TARGET {
+        if self.pos >= self.full {
             self.flush()?;
         }
         let single = Some(Single::name(name));

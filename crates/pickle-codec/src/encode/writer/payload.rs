@@ -118,7 +118,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         if self.top.run == 0
             || is_single
             || index >= NO_MEMO - 1
-            || self.pos + self.hole_bytes >= FRAME_TARGET
+            || self.pos >= self.full
         {
             return false;
         }
@@ -365,7 +365,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         match shared {
             Some(shared) => {
                 self.holes.push((self.pos, shared));
-                self.hole_bytes += shared.len();
+                self.full = self.full.saturating_sub(shared.len());
             }
             None => self.emit_slice(bytes),
         }
