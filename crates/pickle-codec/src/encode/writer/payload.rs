@@ -115,11 +115,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
             [first, _] => !first.is_ascii(),
             _ => false,
         };
-        if self.top.run == 0
-            || is_single
-            || index >= NO_MEMO - 1
-            || self.pos >= self.full
-        {
+        if self.top.run == 0 || is_single || index >= NO_MEMO - 1 || self.pos >= self.full {
             return false;
         }
         let Some(room) = self.stage.get_mut(self.pos..) else { return false };
