@@ -91,7 +91,7 @@ pub(crate) fn run(args: &SendArgs) -> anyhow::Result<ExitCode> {
             say(format_args!("{error}{}", way_out(&error, args)));
         }
     }
-    Ok(match (lost, rejected) {
+    Ok(match (lost + stats.in_doubt, rejected) {
         (0, 0) => ExitCode::SUCCESS,
         _ if stats.accepted > 0 && stats.written == 0 => ExitCode::from(UNAVAILABLE),
         _ => ExitCode::from(REJECTED),

@@ -382,7 +382,14 @@ impl Formatter {
             cut |= output.is_full();
         }
         for name in ["exc_text", "stack_info"] {
-            let Some(value) = record.field(name).filter(|value| is_true(value)) else { continue };
+            let value = record.field(name).filter(|value| is_true(value)).or_else(|| match name {
+                // Other libraries than logging put the text of a traceback there.
+                "exc_text" => record
+                    .field("exc_info")
+                    .filter(|value| matches!(&**value, Value::Str(text) if !text.is_empty())),
+                _ => None,
+            });
+            let Some(value) = value else { continue };
             let used = out.len().saturating_sub(start);
             if used >= limit {
                 break;

@@ -58,6 +58,7 @@ fn from_tree(tree: Tree) -> Result<OwnedLogRecord> {
         return Err(Error::with_message(ErrorKind::Json, "not an object"));
     };
     let mut own: [Option<Value<'static>>; Field::ALL.len()] = [const { None }; Field::ALL.len()];
+    let place = |field: Field| Field::ALL.iter().position(|have| *have == field);
     let mut extras = Vec::new();
     let mut time = None;
     for (name, tree) in members {
@@ -85,14 +86,18 @@ fn from_tree(tree: Tree) -> Result<OwnedLogRecord> {
                 _ => return Err(Error::with_message(ErrorKind::Json, "extra is not an object")),
             },
             (_, Some(field)) => {
-                if let Some(slot) =
-                    Field::ALL.iter().position(|have| *have == field).and_then(|at| own.get_mut(at))
-                {
+                if let Some(slot) = place(field).and_then(|at| own.get_mut(at)) {
                     *slot = Some(value_of(tree));
                 }
             }
             _ => extras.push((name, value_of(tree))),
         }
+    }
+    // The traceback of python-json-logger and its likes.
+    if let (Some(info), Some(text)) = (place(Field::ExcInfo), place(Field::ExcText))
+        && let Ok([info @ Some(Value::Str(_)), text @ None]) = own.get_disjoint_mut([info, text])
+    {
+        *text = info.take();
     }
     let mut record = LogRecord::new();
     for (field, value) in Field::ALL.into_iter().zip(own) {
@@ -204,6 +209,14 @@ mod tests {
             r#""extra":{"k":3,"levelno":"high","$$d":2,"user":{"$tuple":[1]}}}"#
         );
         assert_eq!(record.to_json(), expected);
+    }
+
+    #[test]
+    fn a_traceback_under_another_name_is_kept() {
+        let record = LogRecord::from_json(r#"{"message":"m","exc_info":"Traceback: x"}"#).unwrap();
+        assert_eq!(record.to_json(), r#"{"message":"m","exc_text":"Traceback: x"}"#);
+        let record = LogRecord::from_json(r#"{"message":"m","exc_info":true,"exc_text":"T"}"#).unwrap();
+        assert_eq!(record.to_json(), r#"{"message":"m","exc_text":"T","extra":{"exc_info":true}}"#);
     }
 
     #[test]

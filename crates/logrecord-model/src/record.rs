@@ -238,7 +238,7 @@ impl<'a> LogRecord<'a> {
         filename: Text FileName;
         /// The module.
         module: Text Module;
-        /// The exception, which is null in every record that a stock handler sent.
+        /// The exception, which is null in every record that a stock handler sent; what others send is an extra.
         exc_info: Value ExcInfo;
         /// The formatted exception.
         exc_text: Text ExcText;
@@ -530,6 +530,8 @@ impl<'a> LogRecord<'a> {
                     *slot = number;
                 }
             }
+            // Stock handlers send null, and what others send has no place of its own in any output.
+            (Slot::Value(_), value) if field == Field::ExcInfo => return self.store_odd(field, value),
             (Slot::Value(place), value) => {
                 if let Some(slot) = self.values.get_mut(place) {
                     *slot = value;

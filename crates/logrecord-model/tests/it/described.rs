@@ -273,3 +273,18 @@ fn a_subclass_of_text_has_the_form_of_every_line_of_json() {
     let value = r#"{"$instance":{"class":"shop.Safe","value":"a"}}"#;
     assert!(read(&payload).to_json().contains(value));
 }
+
+#[test]
+fn what_a_handler_of_ones_own_sends_as_exc_info_is_shown() {
+    let rows = [
+        (text("Traceback: x"), r#""Traceback: x""#, "m\n    Traceback: x"),
+        (b"(I1\nI2\nt".to_vec(), r#"{"$tuple":[1,2]}"#, "m"),
+    ];
+    for (info, json, shown) in rows {
+        let payload = payload(&[("msg", text("m")), ("exc_info", info), ("exc_text", b"N".to_vec())]);
+        let record = read(&payload);
+        assert_eq!(record.to_json(), format!(r#"{{"message":"m","extra":{{"exc_info":{json}}}}}"#));
+        let formatter = Formatter::builder().format("%(message)s").safe(true).build().unwrap();
+        assert_eq!(formatter.format(&record).unwrap(), shown);
+    }
+}
