@@ -63,8 +63,10 @@ fn unpack() -> Result<PathBuf> {
         let (package, _) = name.rsplit_once('-').context("an archive's name has a version")?;
         manifest.push_str(&format!("{package} = {{ path = \"{name}\" }}\n"));
     }
-    // Hashing megabytes takes too long without.
-    manifest.push_str("\n[profile.dev.package.sha2]\nopt-level = 3\n");
+    // As the workspace's own profile, so that no dependency is compiled again.
+    manifest.push_str(
+        "\n[profile.dev.package.\"*\"]\ndebug = false\n\n[profile.dev.package.sha2]\nopt-level = 3\n",
+    );
     fs::write(folder.join("Cargo.toml"), manifest)?;
     fs::copy(process::root().join("Cargo.lock"), folder.join("Cargo.lock"))?;
     Ok(folder)
