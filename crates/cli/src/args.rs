@@ -364,8 +364,8 @@ pub(crate) struct ValidateArgs {
 const SEND_EXAMPLES: &str = "\
 Each line of standard input becomes one record: a JSON object in the schema of `serve --format json`
 is sent as that record, any other line as a message with --name and --level. Objects of other
-programs count, too: message or msg, level or levelname, logger or name, time, ts or timestamp are
-understood, what is missing comes from the options, and all else is in extra.
+programs count, too: message, msg or event, level, levelname or severity, logger or name, time, ts,
+timestamp or @timestamp are understood, what is missing comes from the options, and all else is in extra.
 
 Examples:
     echo 'disk is full' | logrecord send --tcp 127.0.0.1:9020 --level ERROR --name backup

@@ -55,6 +55,8 @@ pub(crate) fn run(args: &SendArgs) -> anyhow::Result<ExitCode> {
             continue;
         }
         let text = String::from_utf8_lossy(&line);
+        // What some editors and shells put in front of a file.
+        let text = if number == 1 { text.trim_start_matches('\u{feff}') } else { &text };
         let text = text.trim_end_matches('\r');
         let sent = match record(text, args, level) {
             Ok(Some(record)) => outlet.handler().handle(&record).map_err(anyhow::Error::new),
@@ -123,11 +125,12 @@ fn record(line: &str, args: &SendArgs, level: i64) -> anyhow::Result<Option<Owne
 fn complete(mut record: OwnedLogRecord, line: &str, name: &str, level: i64) -> OwnedLogRecord {
     if record.levelno().is_none() {
         let named = record.levelname().and_then(|name| Level::from_name(&name.to_string()));
-        let found = named.or_else(|| record.extra_value("level").and_then(level_of));
-        if named.is_none() && found.is_some() {
-            record.take_extra("level");
+        let level_in = |name: &'static str| Some((name, record.extra_value(name).and_then(level_of)?));
+        let other = if named.is_none() { ["level", "severity"].into_iter().find_map(level_in) } else { None };
+        if let Some((name, _)) = other {
+            record.take_extra(name);
         }
-        let found = found.unwrap_or_else(|| Level::new(level));
+        let found = named.or_else(|| other.map(|(_, level)| level)).unwrap_or_else(|| Level::new(level));
         record.set(Field::LevelNo, Value::Int(found.number()));
         if record.levelname().is_none() {
             record.set(Field::LevelName, Value::from(found.to_string()));
@@ -141,7 +144,12 @@ fn complete(mut record: OwnedLogRecord, line: &str, name: &str, level: i64) -> O
         record.set(Field::Name, logger.unwrap_or_else(|| Value::from(name.to_owned())));
     }
     if record.msg().is_none() {
-        record.set(Field::Msg, Value::from(String::new()));
+        // What structlog calls it.
+        let event = match record.extra_value("event") {
+            Some(Value::Str(_)) => record.take_extra("event"),
+            _ => None,
+        };
+        record.set(Field::Msg, event.unwrap_or_else(|| Value::from(String::new())));
     }
     if record.created().is_none() {
         let created = created(&mut record, line).unwrap_or_else(|| {
@@ -171,7 +179,7 @@ fn created(record: &mut OwnedLogRecord, line: &str) -> Option<f64> {
         }
         record.set_extra("time", Value::from(time.as_str().map_or_else(|| time.to_string(), str::to_owned)));
     }
-    for name in ["ts", "timestamp"] {
+    for name in ["ts", "timestamp", "@timestamp"] {
         let found = match record.extra_value(name) {
             Some(Value::Str(text)) => text
                 .parse::<jiff::Timestamp>()

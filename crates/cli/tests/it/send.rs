@@ -108,13 +108,27 @@ fn objects_of_other_programs_become_records() {
         (r#"{"message":"m","time":1767323045.5}"#, &[("time", "2026-01-02T03:04:05.500000Z".into())]),
         (r#"{"message":"m","time":"yesterday"}"#, &[("extra", serde_json::json!({"time": "yesterday"}))]),
         (r#"{"message":"m","ts":"yesterday"}"#, &[("extra", serde_json::json!({"ts": "yesterday"}))]),
+        (
+            r#"{"event":"e","severity":"warning","@timestamp":"2026-01-02T03:04:05Z"}"#,
+            &[
+                ("message", "e".into()),
+                ("levelno", 30.into()),
+                ("time", "2026-01-02T03:04:05.000000Z".into()),
+                ("extra", Value::Null),
+            ],
+        ),
+        (
+            r#"{"message":"m","event":"e"}"#,
+            &[("message", "m".into()), ("extra", serde_json::json!({"event": "e"}))],
+        ),
         ("{core} started", &[("message", "{core} started".into()), ("levelno", 40.into())]),
         ("[1, 2]", &[("message", "[1, 2]".into())]),
     ];
     let server = Server::start(&["--tcp", "127.0.0.1:0"]);
     let input: Vec<&str> = rows.iter().map(|(line, _)| *line).collect();
     let options = ["send", "--tcp", &server.address("tcp"), "--name", "app", "--level", "ERROR"];
-    let output = run(&options, format!("{}\n", input.join("\n")).as_bytes());
+    // An editor may have put a byte order mark in front.
+    let output = run(&options, format!("\u{feff}{}\n", input.join("\n")).as_bytes());
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     for ((line, expected), record) in rows.iter().zip(parsed(&server.wait_for_output(rows.len()))) {
         for (name, value) in *expected {
