@@ -84,6 +84,8 @@ pub mod listener;
 pub mod sender;
 mod source;
 #[cfg(all(unix, feature = "tokio"))]
+pub mod store;
+#[cfg(all(unix, feature = "tokio"))]
 pub mod takeover;
 #[cfg(feature = "tls")]
 mod tls;

@@ -5,7 +5,7 @@
 //! socket travels beside the first byte of its message.
 use std::{
     fs, io,
-    io::{IoSlice, IoSliceMut, Read as _, Write as _},
+    io::{IoSlice, IoSliceMut, Read, Write as _},
     mem::MaybeUninit,
     os::{
         fd::{AsFd as _, BorrowedFd, OwnedFd},
@@ -33,7 +33,7 @@ const MAX_BODY: usize = 64 << 20;
 /// How long one message may take. What both ends do between two messages is bounded by themselves.
 const PATIENCE: Duration = Duration::from_secs(45);
 /// Kind and length.
-const HEAD: usize = 5;
+pub(crate) const HEAD: usize = 5;
 
 /// What is said on a [`Line`].
 #[derive(Debug)]
@@ -106,12 +106,43 @@ impl Message {
         }
     }
 
-    fn socket(&self) -> Option<BorrowedFd<'_>> {
+    /// Kind, length and body.
+    pub(crate) fn to_bytes(&self) -> io::Result<Vec<u8>> {
+        let body = self.body();
+        let len = u32::try_from(body.len()).ok().filter(|_| body.len() <= MAX_BODY);
+        let len = len.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok([&[self.kind()], &len.to_be_bytes()[..], &body].concat())
+    }
+
+    pub(crate) fn socket(&self) -> Option<BorrowedFd<'_>> {
         match self {
             Self::Listener { socket, .. } => Some(socket.as_fd()),
             Self::Connection { connection, .. } => Some(connection.socket.as_fd()),
             _ => None,
         }
+    }
+
+    pub(crate) fn into_socket(self) -> Option<OwnedFd> {
+        match self {
+            Self::Listener { socket, .. } => Some(socket),
+            Self::Connection { connection, .. } => Some(connection.socket),
+            _ => None,
+        }
+    }
+
+    /// Reads what is behind kind and length, and the message that it makes.
+    pub(crate) fn receive(head: [u8; HEAD], from: impl Read, socket: Option<OwnedFd>) -> io::Result<Self> {
+        let [kind, len @ ..] = head;
+        let len = usize::try_from(u32::from_be_bytes(len)).unwrap_or(usize::MAX);
+        if len > MAX_BODY {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let mut body = Vec::new();
+        from.take(len as u64).read_to_end(&mut body)?;
+        if body.len() < len {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Self::read(kind, body, socket).ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
     /// Reads a message; nothing if it makes no sense.
@@ -194,10 +225,7 @@ impl Line {
     ///
     /// If the other end is gone, or does not listen for 45 s.
     pub fn send(&self, message: &Message) -> io::Result<()> {
-        let body = message.body();
-        let len = u32::try_from(body.len()).ok().filter(|_| body.len() <= MAX_BODY);
-        let len = len.ok_or(io::ErrorKind::InvalidInput)?;
-        let bytes = [&[message.kind()], &len.to_be_bytes()[..], &body].concat();
+        let bytes = message.to_bytes()?;
         let sent = self.send_first(&bytes, message.socket())?;
         (&self.socket).write_all(bytes.get(sent..).unwrap_or_default())
     }
@@ -246,17 +274,7 @@ impl Line {
         }
         let mut socket = &self.socket;
         socket.read_exact(head.get_mut(read..).unwrap_or_default())?;
-        let [kind, len @ ..] = head;
-        let len = usize::try_from(u32::from_be_bytes(len)).unwrap_or(usize::MAX);
-        if len > MAX_BODY {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        let mut body = Vec::new();
-        socket.take(len as u64).read_to_end(&mut body)?;
-        if body.len() < len {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        Message::read(kind, body, passed).ok_or_else(|| io::ErrorKind::InvalidData.into())
+        Message::receive(head, socket, passed)
     }
 
     fn receive_head(&self, head: &mut [u8; HEAD]) -> io::Result<(usize, Option<OwnedFd>)> {

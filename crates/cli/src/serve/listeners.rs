@@ -67,7 +67,11 @@ fn settings(listen: &Listen, tls: Option<&TlsServer>) -> ListenerConfig {
 }
 
 /// The sockets that systemd has handed over, each for the listener that names it, or for the one without a name.
-fn from_systemd(config: &Config) -> anyhow::Result<Vec<(Address, Listener)>> {
+fn from_systemd(
+    config: &Config,
+    inherited: Option<&mut Inherited>,
+) -> anyhow::Result<Vec<(Address, Listener)>> {
+    let Some(inherited) = inherited else { return Ok(Vec::new()) };
     let owner = |name: &str| {
         let of = |wanted: Option<&str>| {
             let matches = |listen: &&Listen| matches!(&listen.address, Address::Systemd(name) if name.as_deref() == wanted);
@@ -75,7 +79,9 @@ fn from_systemd(config: &Config) -> anyhow::Result<Vec<(Address, Listener)>> {
         };
         of(Some(name)).or_else(|| of(None))
     };
-    let handed = Listener::from_systemd_named(|name| owner(name).map(|listen| settings(listen, None)))
+    let handed = inherited
+        .handed()
+        .and_then(|handed| handed.listeners(|name| owner(name).map(|listen| settings(listen, None))))
         .map_err(anyhow::Error::new)
         .context(Failure::unavailable("cannot use the sockets that were handed over"))?;
     let mut sockets = Vec::new();
@@ -222,7 +228,7 @@ impl Listeners {
                 Address::Systemd(name) => {
                     let handed = match &mut handed {
                         Some(handed) => handed,
-                        None => handed.insert(from_systemd(config)?),
+                        None => handed.insert(from_systemd(config, inherited.as_deref_mut())?),
                     };
                     let own = handed.extract_if(.., |(address, _)| *address == listen.address);
                     let own: Vec<Listener> = own.map(|(_, listener)| listener).collect();
@@ -284,14 +290,14 @@ impl Listeners {
         }
     }
 
-    /// Has nothing more read, and gives for each listener its address in the configuration, a line feed, where it is
-    /// bound, and what it has.
-    pub(crate) fn pause(&self) -> Vec<(String, mpsc::Receiver<Part>)> {
-        let all = self.running.iter();
-        all.map(|running| {
-            (format!("{}\n{}", running.told.listen.address, running.local), running.control.pause())
-        })
-        .collect()
+    /// Has nothing more read, or only what has arrived by now, and gives for each listener its address in the
+    /// configuration, a line feed, where it is bound, and what it has.
+    pub(crate) fn pause(&self, drained: bool) -> Vec<(String, mpsc::Receiver<Part>)> {
+        let paused = self.running.iter().map(|Running { told, local, control, .. }| {
+            let parts = if drained { control.pause_drained() } else { control.pause() };
+            (format!("{}\n{local}", told.listen.address), parts)
+        });
+        paused.collect()
     }
 
     /// Ends a pause.

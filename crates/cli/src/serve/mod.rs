@@ -9,6 +9,7 @@ mod hub;
 mod inherited;
 mod keys;
 mod listeners;
+mod manager;
 mod metrics;
 mod notes;
 mod outputs;
@@ -106,12 +107,11 @@ async fn serve(config: Config, hash: Option<String>, args: &ServeArgs) -> anyhow
     std::panic::set_hook(Box::new(move |panic| panics.say("panic", format_args!("{panic}"))));
     let ready = config.outputs.iter().map(outputs::open).collect::<anyhow::Result<Vec<_>>>()?;
     // What may be wrong with this program's own files is found out before the other one is asked to rest.
-    let mut inherited = args.takeover.as_deref().map(Inherited::take).transpose()?.flatten();
+    let mut inherited = Inherited::take(args.takeover.as_deref(), &report)?;
     let log = open_log(&config, &report)?;
-    let known = inherited.as_ref().and_then(|inherited| inherited.state.as_deref());
-    let keys = Keys::new(&config.signing, log.as_spool(), known, &report)?;
+    let keys = Keys::new(&config.signing, log.as_spool(), inherited.state.as_deref(), &report)?;
     let mut listeners = Listeners::default();
-    let plan = listeners.plan(&config, &keys, inherited.as_mut())?;
+    let plan = listeners.plan(&config, &keys, Some(&mut inherited))?;
     let admin = config.admin.as_ref().map(|told| admin::bind(told, None)).transpose()?;
     // From here on more may arrive than the stored state knows.
     keys.begin(&log).context(Failure::config("cannot write the replay state"))?;
@@ -132,9 +132,7 @@ async fn serve(config: Config, hash: Option<String>, args: &ServeArgs) -> anyhow
     let mut hangup = signal(SignalKind::hangup()).context(cannot_catch)?;
     let mut user = signal(SignalKind::user_defined1()).context(cannot_catch)?;
     // The last step that may fail: from here on this program is the one that serves.
-    if let Some(inherited) = inherited {
-        inherited.go()?;
-    }
+    inherited.go()?;
     let mut successor = Successor::bind(args.takeover.as_ref())?;
     let mut outputs = Outputs::default();
     outputs.start(ready, &hub, &config)?;
@@ -143,7 +141,7 @@ async fn serve(config: Config, hash: Option<String>, args: &ServeArgs) -> anyhow
 
     let mut admin_task = admin.map(|admin| admin.start(&hub, None));
     listeners.adopt(plan, &hub);
-    notify(&[NotifyState::Ready]);
+    manager::tell(NotifyState::Ready);
 
     let mut config = config;
     let mut tick = tokio::time::interval(TICK);
@@ -192,16 +190,18 @@ async fn serve(config: Config, hash: Option<String>, args: &ServeArgs) -> anyhow
         }
     }
     if !handed_over {
-        notify(&[NotifyState::Stopping]);
+        manager::tell(NotifyState::Stopping);
     }
     let has_spool = hub.shared.log().as_spool().is_some();
     let drain = config.listen.first().map_or(GRACE, |listen| listen.limits.drain_timeout);
     let end = async {
-        if handed_over {
+        if !handed_over {
+            successor.remove();
+        }
+        if handed_over || manager::leave(&hub, &mut listeners).await {
             // The rest is somebody else's; what could not be passed is closed.
             tokio::time::timeout(GRACE, listeners.gone()).await.ok();
         } else {
-            successor.remove();
             listeners.stop().await;
         }
         if !handed_over {
@@ -483,12 +483,6 @@ fn reloaded(
     hub.set_hash(Some(file.hash()));
     *config = fresh;
     Ok(())
-}
-
-/// Tells systemd, if it waits to be told (`Type=notify`).
-fn notify(states: &[NotifyState<'_>]) {
-    // Whoever does not listen any more has no use for it either.
-    sd_notify::notify(states).ok();
 }
 
 struct Signals {

@@ -106,6 +106,36 @@ pub(crate) struct Old<'a> {
     pub(crate) admin: &'a mut Option<RunningAdmin>,
 }
 
+/// Passes on what paused listeners have, as it comes.
+pub(crate) async fn pass(
+    paused: Vec<(String, mpsc::Receiver<Part>)>,
+    by: tokio::time::Instant,
+    mut send: impl FnMut(Message) -> std::io::Result<()>,
+) -> anyhow::Result<()> {
+    for (place, (told, mut parts)) in paused.into_iter().enumerate() {
+        let place = u16::try_from(place).context("too many listeners")?;
+        let (mut taken, mut is_whole) = (Vec::new(), false);
+        while !is_whole {
+            let count = timeout_at(by, parts.recv_many(&mut taken, MANY)).await;
+            if count.map_err(|_| anyhow!("{told} does not come to rest"))? == 0 {
+                return Err(anyhow!("{told} has ended"));
+            }
+            // Many at a time, because the runtime needs another thread for its work meanwhile.
+            block_in_place(|| {
+                taken.drain(..).try_for_each(|part| match part {
+                    Part::Connection(connection) => send(Message::Connection { place, connection }),
+                    Part::Listener(socket) => {
+                        is_whole = true;
+                        send(Message::Listener { place, address: told.clone(), socket })
+                    }
+                    _ => Ok(()),
+                })
+            })?;
+        }
+    }
+    Ok(())
+}
+
 impl Old<'_> {
     /// Hands over. Gives whether the other program serves now; if it does not, this one goes on.
     pub(crate) async fn hand_over(mut self, line: Line) -> bool {
@@ -139,31 +169,8 @@ impl Old<'_> {
 
     async fn give(&mut self, line: &Arc<Line>) -> anyhow::Result<()> {
         let by = tokio::time::Instant::now() + REST;
-        for (place, (told, mut parts)) in self.listeners.pause().into_iter().enumerate() {
-            let place = u16::try_from(place).context("too many listeners")?;
-            let (mut taken, mut is_whole) = (Vec::new(), false);
-            while !is_whole {
-                let count = timeout_at(by, parts.recv_many(&mut taken, MANY)).await;
-                if count.map_err(|_| anyhow!("{told} does not come to rest"))? == 0 {
-                    return Err(anyhow!("{told} has ended"));
-                }
-                // Many at a time, because the runtime needs another thread for its work meanwhile.
-                let sent = block_in_place(|| {
-                    taken.drain(..).try_for_each(|part| {
-                        let message = match part {
-                            Part::Connection(connection) => Message::Connection { place, connection },
-                            Part::Listener(socket) => {
-                                is_whole = true;
-                                Message::Listener { place, address: told.clone(), socket }
-                            }
-                            _ => return Ok(()),
-                        };
-                        line.send(&message)
-                    })
-                });
-                sent.context("the successor is gone")?;
-            }
-        }
+        let passed = pass(self.listeners.pause(false), by, |message| line.send(&message));
+        passed.await.context("the successor is gone")?;
         let has_spool = self.hub.shared.log().as_spool().is_some();
         let empty_by = tokio::time::Instant::now() + EMPTY;
         if !has_spool && !self.outputs.flush(empty_by).await {

@@ -11,6 +11,7 @@ mod config;
 mod describe;
 mod documents;
 mod engines;
+mod fd_store;
 mod hub;
 mod inspect;
 mod kills;

@@ -282,6 +282,9 @@ impl<H: FrameHandler> Acceptor<H> {
             let order = self.stop.borrow().clone();
             match order {
                 Order::Pause(pause) => {
+                    if pause.reads_on() {
+                        self.admit_made(&listener);
+                    }
                     tokio::select! {
                         () = self.shared.activity.quiet() => {}
                         () = unpaused(&mut self.stop) => continue,
@@ -342,15 +345,7 @@ impl<H: FrameHandler> Acceptor<H> {
             }
         };
         drop(file);
-        // Connections that the kernel has made already count as made: their senders believe that their
-        // records have arrived.
-        for _ in 0..BACKLOG {
-            match listener.accept_made() {
-                Ok((stream, peer)) => self.admit(&listener, stream, peer),
-                Err(error) if is_about_one_connection(&error) => {}
-                Err(_) => break,
-            }
-        }
+        self.admit_made(&listener);
         drop(listener);
         let last = stopping.drain_by + AFTER_DRAIN;
         loop {
@@ -362,6 +357,18 @@ impl<H: FrameHandler> Acceptor<H> {
                     self.tasks.abort_all();
                     break;
                 }
+            }
+        }
+    }
+
+    /// Connections that the kernel has made already count as made: their senders believe that their records have
+    /// arrived.
+    fn admit_made<A: Accept>(&mut self, listener: &A) {
+        for _ in 0..BACKLOG {
+            match listener.accept_made() {
+                Ok((stream, peer)) => self.admit(listener, stream, peer),
+                Err(error) if is_about_one_connection(&error) => {}
+                Err(_) => break,
             }
         }
     }

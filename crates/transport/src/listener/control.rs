@@ -55,7 +55,19 @@ impl Control {
     /// has in hand, and at last the listener. TLS connections cannot be passed and are not among them.
     #[cfg(unix)]
     pub fn pause(&self) -> mpsc::Receiver<Part> {
-        let (pause, taken) = Pause::new();
+        self.pause_from(None)
+    }
+
+    /// As [`pause`](Self::pause), for one that is going to end: what has arrived by now is read first, for a second at
+    /// most, because nobody knows whether another process comes.
+    #[cfg(unix)]
+    pub fn pause_drained(&self) -> mpsc::Receiver<Part> {
+        self.pause_from(Some(Stopping::new(Instant::now(), self.drain_timeout).read_by))
+    }
+
+    #[cfg(unix)]
+    fn pause_from(&self, read_by: Option<Instant>) -> mpsc::Receiver<Part> {
+        let (pause, taken) = Pause::new(read_by);
         self.order.send_if_modified(|order| {
             let serves = matches!(order, Order::Serve);
             if serves {

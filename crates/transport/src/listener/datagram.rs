@@ -21,7 +21,7 @@ use logrecord_frame::{PREFIX_LEN, Stranger, decode_datagram};
 use tokio::{
     sync::Notify,
     task::JoinSet,
-    time::{Instant, sleep, sleep_until, timeout_at},
+    time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
 
 #[cfg(unix)]
@@ -279,6 +279,15 @@ async fn pump<D: Datagrams, H: FrameHandler>(
         let order = stop.borrow().clone();
         match order {
             Order::Pause(pause) => {
+                if pause.reads_on()
+                    && matches!(timeout(GRACE, reader.socket.readable()).await, Ok(Ok(())))
+                    && matches!(reader.read(&mut batches), Ok(read) if read > 0)
+                {
+                    if outlet.take(&mut batches, stop).await.is_break() {
+                        break;
+                    }
+                    continue;
+                }
                 tokio::select! {
                     () = outlet.settled() => {}
                     () = unpaused(stop) => continue,

@@ -52,6 +52,7 @@ mod peers;
 mod replies;
 mod shared;
 mod stream;
+#[cfg(unix)]
 mod systemd;
 mod udp;
 #[cfg(unix)]
@@ -67,8 +68,6 @@ use std::{
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::{task::JoinSet, time::sleep_until};
 
-#[cfg(unix)]
-pub use self::pass::{Part, PassedConnection};
 use self::{
     accept::{Acceptor, Adopted, BACKLOG},
     datagram::{serve_direct, serve_queued},
@@ -80,6 +79,11 @@ pub use self::{
     control::Control,
     handler::{FrameHandler, Verdict},
     replies::Replies,
+};
+#[cfg(unix)]
+pub use self::{
+    pass::{Part, PassedConnection},
+    systemd::Handed,
 };
 #[cfg(unix)]
 use crate::unix_socket;
@@ -291,22 +295,18 @@ impl Listener {
     /// # Errors
     ///
     /// [`ErrorKind::Systemd`] if a descriptor is none of these sockets or is not usable.
+    #[cfg_attr(
+        not(unix),
+        expect(clippy::missing_const_for_fn, unused_variables, reason = "systemd is elsewhere")
+    )]
     pub fn from_systemd(config: &ListenerConfig) -> Result<Vec<Self>, Error> {
-        let all = systemd::listeners(|_| Some(config.clone()))?;
-        Ok(all.into_iter().map(|(_, listener)| listener).collect())
-    }
-
-    /// As [`from_systemd`](Self::from_systemd), each socket with its name in `LISTEN_FDNAMES`
-    /// (`FileDescriptorName=` of a socket unit) and settings by that name. What is given none stays as it is. The name
-    /// is `unknown` where systemd says none.
-    ///
-    /// # Errors
-    ///
-    /// As [`from_systemd`](Self::from_systemd).
-    pub fn from_systemd_named(
-        config: impl FnMut(&str) -> Option<ListenerConfig>,
-    ) -> Result<Vec<(String, Self)>, Error> {
-        systemd::listeners(config)
+        #[cfg(unix)]
+        {
+            let all = Handed::from_env()?.listeners(|_| Some(config.clone()))?;
+            Ok(all.into_iter().map(|(_, listener)| listener).collect())
+        }
+        #[cfg(not(unix))]
+        Ok(Vec::new())
     }
 
     /// A listener on the socket of another process, which has [passed](Control::pause) it: of the transport that

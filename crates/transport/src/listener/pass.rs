@@ -7,7 +7,7 @@ use std::fmt;
 use std::os::fd::OwnedFd;
 
 #[cfg(unix)]
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 
 /// How many parts wait to be taken. Each is a descriptor more, so that they are not all made at once.
 #[cfg(unix)]
@@ -44,6 +44,9 @@ pub struct PassedConnection {
 pub(super) struct Pause {
     #[cfg(unix)]
     parts: mpsc::Sender<Part>,
+    /// Until when what has arrived is still read.
+    #[cfg(unix)]
+    read_by: Option<Instant>,
 }
 
 impl fmt::Debug for Pause {
@@ -54,13 +57,23 @@ impl fmt::Debug for Pause {
 
 #[cfg(unix)]
 impl Pause {
-    pub(super) fn new() -> (Self, mpsc::Receiver<Part>) {
+    pub(super) fn new(read_by: Option<Instant>) -> (Self, mpsc::Receiver<Part>) {
         let (parts, taken) = mpsc::channel(WAITING);
-        (Self { parts }, taken)
+        (Self { parts, read_by }, taken)
     }
 
     pub(super) async fn report(&self, part: Part) {
         // Who has paused it may have changed its mind.
         self.parts.send(part).await.ok();
+    }
+}
+
+impl Pause {
+    /// Whether what has arrived is to be read before.
+    pub(super) fn reads_on(&self) -> bool {
+        #[cfg(unix)]
+        return self.read_by.is_some_and(|by| Instant::now() < by);
+        #[cfg(not(unix))]
+        false
     }
 }

@@ -347,10 +347,17 @@ impl<H: FrameHandler> Pump<'_, H> {
         let mut reads = 0;
         loop {
             let order = stop.borrow().clone();
+            let mut reads_on = false;
             match order {
                 Order::Pause(pause) => {
-                    self.pause(pause, stream, state, stop).await;
-                    continue;
+                    reads_on = pause.reads_on()
+                        && !self.share.is_delivered_full()
+                        && self.share.claim_partial()
+                        && stream.has_more();
+                    if !reads_on {
+                        self.pause(pause, stream, state, stop).await;
+                        continue;
+                    }
                 }
                 Order::Leave => {
                     self.left = true;
@@ -403,7 +410,7 @@ impl<H: FrameHandler> Pump<'_, H> {
                         _ => None,
                     };
                     let wake = self.deadline(idle_by);
-                    let is_stopping = self.stopping.is_some();
+                    let is_stopping = self.stopping.is_some() || reads_on;
                     tokio::select! {
                         biased;
                         event = poll_fn(|context| poll_event(&mut self.writer, stream, context)) => event,

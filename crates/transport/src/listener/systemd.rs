@@ -1,14 +1,14 @@
-//! Sockets that a service manager handed over.
+//! What a service manager handed over.
+use std::{fs::File, os::fd::OwnedFd};
+
 use super::{Listener, ListenerConfig};
 use crate::error::{Error, ErrorKind};
 
-/// More descriptors than a service manager hands over; a larger count is a mistake, and its list alone would
-/// take all memory.
-#[cfg(unix)]
-const MAX_SOCKETS: u64 = 1024;
+/// More descriptors than a service manager hands over, with all connections of a service that it has kept; a larger
+/// count is a mistake, and its list alone would take all memory.
+const MAX_SOCKETS: u64 = 65_536;
 
 /// Checks the variables before anything is done by them.
-#[cfg(unix)]
 fn check_environment() -> Result<(), Error> {
     let number = |name| match std::env::var(name) {
         Ok(text) if !text.is_empty() => {
@@ -29,44 +29,101 @@ fn check_environment() -> Result<(), Error> {
     Ok(())
 }
 
-#[cfg(unix)]
-pub(super) fn listeners(
-    mut config: impl FnMut(&str) -> Option<ListenerConfig>,
-) -> Result<Vec<(String, Listener)>, Error> {
-    let failed = |error| Error::io(ErrorKind::Systemd, error);
-    check_environment()?;
-    // sd_listen_fds_with_names(3)
-    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
-    let mut names = names.split(':').filter(|name| !name.is_empty());
-    let mut handed = listenfd::ListenFd::from_env();
-    let mut listeners = Vec::new();
-    for index in 0..handed.len() {
-        let name = names.next().unwrap_or("unknown");
-        let Some(config) = config(name) else { continue };
-        // A descriptor of another kind is refused by its check and stays where it is.
-        let listener = if let Ok(Some(socket)) = handed.take_tcp_listener(index) {
-            Listener::from_tcp(socket, config)
-        } else if let Ok(Some(socket)) = handed.take_unix_listener(index) {
-            Listener::from_unix(socket, config)
-        } else if let Ok(Some(socket)) = handed.take_udp_socket(index) {
-            Listener::from_udp(socket, config)
-        } else {
-            match handed.take_unix_datagram(index) {
-                Ok(Some(socket)) => Listener::from_unix_datagram(socket, config),
-                Ok(None) => Err(Error::new(ErrorKind::Systemd)),
-                Err(error) => Err(failed(error)),
-            }
-        };
-        // What the kind of a socket does not show, its check as a listener does.
-        let listener = listener.map_err(|error| Error::caused_by(ErrorKind::Systemd, error))?;
-        listeners.push((name.to_owned(), listener));
-    }
-    Ok(listeners)
+/// What systemd, or another parent that speaks its protocol, has handed over in `LISTEN_FDS`: the sockets of socket
+/// units, and what it has kept of an earlier run (`FDSTORE=1`).
+pub struct Handed {
+    descriptors: listenfd::ListenFd,
+    /// What was not taken, with its name.
+    names: Vec<(usize, String)>,
 }
 
-#[cfg(not(unix))]
-pub(super) fn listeners(
-    _: impl FnMut(&str) -> Option<ListenerConfig>,
-) -> Result<Vec<(String, Listener)>, Error> {
-    Ok(Vec::new())
+impl std::fmt::Debug for Handed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Handed").field("names", &self.names).finish_non_exhaustive()
+    }
+}
+
+impl Handed {
+    /// What the environment names; nothing if the variable is not set or is meant for another process. The name is
+    /// `unknown` where systemd says none.
+    ///
+    /// Call it once, before other threads run: it removes the variables from the environment.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Systemd`] if the variables make no sense.
+    pub fn from_env() -> Result<Self, Error> {
+        check_environment()?;
+        // sd_listen_fds_with_names(3)
+        let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+        let mut names = names.split(':').filter(|name| !name.is_empty());
+        let descriptors = listenfd::ListenFd::from_env();
+        let name = |index| (index, names.next().unwrap_or("unknown").to_owned());
+        let names = (0..descriptors.len()).map(name).collect();
+        Ok(Self { descriptors, names })
+    }
+
+    /// Listeners on the sockets, each with its name in `LISTEN_FDNAMES` (`FileDescriptorName=` of a socket unit) and
+    /// settings by that name. TCP, UDP and both kinds of Unix sockets are taken. What is given no settings stays as it
+    /// is.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Systemd`] if a descriptor is none of these sockets or is not usable.
+    pub fn listeners(
+        &mut self,
+        mut config: impl FnMut(&str) -> Option<ListenerConfig>,
+    ) -> Result<Vec<(String, Listener)>, Error> {
+        let failed = |error| Error::io(ErrorKind::Systemd, error);
+        let handed = &mut self.descriptors;
+        let mut listeners = Vec::new();
+        for (index, name) in std::mem::take(&mut self.names) {
+            let Some(config) = config(&name) else {
+                self.names.push((index, name));
+                continue;
+            };
+            // A descriptor of another kind is refused by its check and stays where it is.
+            let listener = if let Ok(Some(socket)) = handed.take_tcp_listener(index) {
+                Listener::from_tcp(socket, config)
+            } else if let Ok(Some(socket)) = handed.take_unix_listener(index) {
+                Listener::from_unix(socket, config)
+            } else if let Ok(Some(socket)) = handed.take_udp_socket(index) {
+                Listener::from_udp(socket, config)
+            } else {
+                match handed.take_unix_datagram(index) {
+                    Ok(Some(socket)) => Listener::from_unix_datagram(socket, config),
+                    Ok(None) => Err(Error::new(ErrorKind::Systemd)),
+                    Err(error) => Err(failed(error)),
+                }
+            };
+            // What the kind of a socket does not show, its check as a listener does.
+            let listener = listener.map_err(|error| Error::caused_by(ErrorKind::Systemd, error))?;
+            listeners.push((name, listener));
+        }
+        Ok(listeners)
+    }
+
+    /// What was kept under a name: sockets of all kinds, and files, opened anew.
+    pub fn kept(&mut self, name: &str) -> (Vec<OwnedFd>, Vec<File>) {
+        let handed = &mut self.descriptors;
+        let (mut sockets, mut files) = (Vec::new(), Vec::new());
+        for (index, _) in self.names.extract_if(.., |(_, own)| own == name) {
+            let socket = if let Ok(Some(socket)) = handed.take_tcp_listener(index) {
+                Some(OwnedFd::from(socket))
+            } else if let Ok(Some(socket)) = handed.take_unix_listener(index) {
+                Some(socket.into())
+            } else if let Ok(Some(socket)) = handed.take_udp_socket(index) {
+                Some(socket.into())
+            } else {
+                handed.take_unix_datagram(index).ok().flatten().map(OwnedFd::from)
+            };
+            if let Some(socket) = socket {
+                sockets.push(socket);
+            } else if let Ok(Some(number)) = handed.take_raw_fd(index) {
+                let file = File::options().read(true).write(true).open(format!("/proc/self/fd/{number}"));
+                files.extend(file);
+            }
+        }
+        (sockets, files)
+    }
 }

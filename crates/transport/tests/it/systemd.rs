@@ -13,7 +13,7 @@ use std::{
 use common::{Recorder, Running, frame};
 use logrecord_transport::{
     Transport,
-    listener::{Listener, ListenerConfig},
+    listener::{Handed, Listener, ListenerConfig},
 };
 
 const ROLE: &str = "LOGRECORD_TEST_HANDED_OVER";
@@ -86,7 +86,7 @@ fn sockets_that_cannot_serve_and_absurd_counts_are_refused_at_once() {
     }
     let test = "systemd::sockets_that_cannot_serve_and_absurd_counts_are_refused_at_once";
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    for count in ["2147483647", "4294967295", "18446744073709551615", "1025", "-1", "many", "2"] {
+    for count in ["2147483647", "4294967295", "18446744073709551615", "65537", "-1", "many", "2"] {
         run_again(test, count, listener.try_clone().unwrap().into());
     }
     let address = listener.local_addr().unwrap();
@@ -110,7 +110,7 @@ const NAMED: &str = "LOGRECORD_TEST_NAMED";
 fn sockets_have_settings_by_their_names() {
     if std::env::var_os(NAMED).is_some() {
         let mut asked = Vec::new();
-        let named = Listener::from_systemd_named(|name| {
+        let named = Handed::from_env().unwrap().listeners(|name| {
             asked.push(name.to_owned());
             (name != "b").then(ListenerConfig::new)
         });
