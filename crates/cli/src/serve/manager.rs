@@ -2,19 +2,11 @@
 //! start.
 
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::time::Duration;
 
-use anyhow::anyhow;
 use logrecord::transport::listener::Handed;
 use logrecord::transport::store::Store;
 use logrecord::transport::takeover::Message;
 use sd_notify::NotifyState;
-use tokio::task::spawn_blocking;
-use tokio::time::{Instant, timeout};
-
-use super::hub::Hub;
-use super::listeners::Listeners;
-use super::takeover::pass;
 
 /// The name under which everything is kept. It stands once for each connection in one variable of the environment, which
 /// Linux bounds at 128 KiB.
@@ -23,12 +15,6 @@ const NAME: &str = "serve";
 /// How many descriptors go with one word: Linux takes 253.
 const MANY: usize = 250;
 
-/// How long everything may take to come to rest, a second of reading included.
-const REST: Duration = Duration::from_secs(3);
-
-/// How long the manager may take to hear of it.
-const PATIENCE: Duration = Duration::from_secs(3);
-
 /// Says something to the manager, if it waits to be told (`Type=notify`).
 pub(crate) fn tell(state: NotifyState<'_>) {
     // Whoever does not listen any more has no use for it either.
@@ -36,7 +22,7 @@ pub(crate) fn tell(state: NotifyState<'_>) {
 }
 
 /// Whether there is a manager, and it does not say that it keeps nothing.
-fn keeps() -> bool {
+pub(crate) fn keeps() -> bool {
     std::env::var_os("NOTIFY_SOCKET").is_some() && std::env::var_os("FDSTORE").is_none_or(|most| most != "0")
 }
 
@@ -56,47 +42,16 @@ pub(crate) fn forget() {
     sd_notify::notify(&[NotifyState::FdStoreRemove, NotifyState::FdName(NAME)]).ok();
 }
 
-/// Leaves sockets, connections and begun frames to the manager, at an orderly stop; gives whether it did.
-pub(crate) async fn leave(hub: &Hub, listeners: &mut Listeners) -> bool {
-    if !keeps() {
-        return false;
-    }
-    match put_away(hub, listeners).await {
-        Ok(count) => {
-            listeners.leave();
-            hub.report.line(format_args!("logrecord: {count} sockets are left to the service manager"));
-            true
-        }
-        Err(error) => {
-            forget();
-            hub.report.line(format_args!("logrecord: not left to the service manager: {error:#}"));
-            false
-        }
-    }
-}
-
-async fn put_away(hub: &Hub, listeners: &Listeners) -> anyhow::Result<usize> {
-    let mut store = Store::new()?;
-    let mut count = 0;
-    pass(listeners.pause(true), Instant::now() + REST, |message| {
-        count += 1;
-        store.put(message)
-    })
-    .await?;
-    if hub.shared.log().as_spool().is_none() {
-        store.put(Message::State(hub.keys.export()))?;
-    }
-    let keeping = spawn_blocking(move || keep(&store.into_descriptors()));
-    timeout(PATIENCE, keeping).await.map_err(|_| anyhow!("it does not listen"))???;
-    Ok(count)
-}
-
-fn keep(descriptors: &[OwnedFd]) -> std::io::Result<()> {
-    for some in descriptors.chunks(MANY) {
+/// Leaves descriptors to the manager.
+pub(crate) fn keep(descriptors: &[OwnedFd]) -> std::io::Result<()> {
+    let kept = descriptors.chunks(MANY).try_for_each(|some| {
         let some: Vec<_> = some.iter().map(OwnedFd::as_fd).collect();
         // A connection whose peer has said all and left is to be kept, too: what it has said is still to be read.
         let words = [NotifyState::FdStore, NotifyState::FdName(NAME), NotifyState::Custom("FDPOLL=0")];
-        sd_notify::notify_with_fds(&words, &some)?;
+        sd_notify::notify_with_fds(&words, &some)
+    });
+    if kept.is_err() {
+        forget();
     }
-    Ok(())
+    kept
 }

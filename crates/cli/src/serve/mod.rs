@@ -198,7 +198,7 @@ async fn serve(config: Config, hash: Option<String>, args: &ServeArgs) -> anyhow
         if !handed_over {
             successor.remove();
         }
-        if handed_over || manager::leave(&hub, &mut listeners).await {
+        if handed_over || takeover::leave(&hub, &mut listeners).await {
             // The rest is somebody else's; what could not be passed is closed.
             tokio::time::timeout(GRACE, listeners.gone()).await.ok();
         } else {

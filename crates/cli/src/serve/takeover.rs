@@ -1,4 +1,4 @@
-//! Taking over from a program that serves, and handing over to the next one.
+//! Handing over to the next program: to one that is there, or at a stop to the service manager, for one that comes.
 //!
 //! The old program reads nothing more, makes durable what it has, gives up its files, and passes every socket with
 //! the bytes of a begun frame. Until the new one has said that it has all that it needs, and was told to go, the old
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, anyhow};
 use logrecord::frame::envelope::Snapshot;
 use logrecord::transport::listener::Part;
+use logrecord::transport::store::Store;
 use logrecord::transport::takeover::{Line, Message, Place};
 use tokio::sync::mpsc;
 use tokio::task::{block_in_place, spawn_blocking};
@@ -19,12 +20,16 @@ use tokio::time::timeout_at;
 use super::admin::{self, RunningAdmin};
 use super::hub::Hub;
 use super::listeners::Listeners;
+use super::manager;
 use super::outputs::Outputs;
 use crate::config::Config;
 use crate::exit::Failure;
 
 /// How long everything may take to come to rest, a slow disk included: while it takes, records wait in the sockets.
 const REST: Duration = Duration::from_secs(20);
+
+/// The same at a stop, and how long the service manager may take to hear of it.
+const STOP: Duration = Duration::from_secs(3);
 
 /// How long a log in memory may take to become empty.
 const EMPTY: Duration = Duration::from_secs(2);
@@ -107,7 +112,7 @@ pub(crate) struct Old<'a> {
 }
 
 /// Passes on what paused listeners have, as it comes.
-pub(crate) async fn pass(
+async fn pass(
     paused: Vec<(String, mpsc::Receiver<Part>)>,
     by: tokio::time::Instant,
     mut send: impl FnMut(Message) -> std::io::Result<()>,
@@ -134,6 +139,40 @@ pub(crate) async fn pass(
         }
     }
     Ok(())
+}
+
+/// Leaves sockets, connections and begun frames to the manager, at an orderly stop; gives whether it did.
+pub(crate) async fn leave(hub: &Hub, listeners: &mut Listeners) -> bool {
+    if !manager::keeps() {
+        return false;
+    }
+    match put_away(hub, listeners).await {
+        Ok(count) => {
+            listeners.leave();
+            hub.report.line(format_args!("logrecord: {count} sockets are left to the service manager"));
+            true
+        }
+        Err(error) => {
+            hub.report.line(format_args!("logrecord: not left to the service manager: {error:#}"));
+            false
+        }
+    }
+}
+
+async fn put_away(hub: &Hub, listeners: &Listeners) -> anyhow::Result<usize> {
+    let mut store = Store::new()?;
+    let mut count = 0;
+    pass(listeners.pause(true), tokio::time::Instant::now() + STOP, |message| {
+        count += 1;
+        store.put(message)
+    })
+    .await?;
+    if hub.shared.log().as_spool().is_none() {
+        store.put(Message::State(hub.keys.export()))?;
+    }
+    let keeping = spawn_blocking(move || manager::keep(&store.into_descriptors()));
+    tokio::time::timeout(STOP, keeping).await.map_err(|_| anyhow!("it does not listen"))???;
+    Ok(count)
 }
 
 impl Old<'_> {
