@@ -62,7 +62,7 @@ impl Control {
     /// most, because nobody knows whether another process comes.
     #[cfg(unix)]
     pub fn pause_drained(&self) -> mpsc::Receiver<Part> {
-        self.pause_from(Some(Stopping::new(Instant::now(), self.drain_timeout).read_by))
+        self.pause_from(Some(Stopping::new(Instant::now(), self.config.get().drain_timeout).read_by))
     }
 
     #[cfg(unix)]
