@@ -122,7 +122,7 @@ pub use document::{
 pub use encode::encoder::{Encoder, MemoId};
 pub use encode::options::{DEFAULT_SHARE_FROM, EncodeOptions};
 pub use encode::segments::Segments;
-pub use encode::sink::Scratch;
+pub use encode::sink::EncodeScratch;
 pub use known::{Date, Known, Time, TimeDelta, UtcOffset, Zone};
 pub use limits::Limits;
 pub use options::{DecodeOptions, Globals, Py2Str, Surrogates};

@@ -1,12 +1,17 @@
 //! The event interface: a pickle is written value by value, without a `Value` in between.
+//!
+//! Events are checked as they come: too many items, an end too many, an unhashable key are errors at that event, and
+//! what was written stays a valid beginning. Whole values and documents are written on trial first, because they
+//! can fail in the middle.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::BufMut;
 use num_bigint::BigInt;
 
+use super::graph;
 use super::open::NO_MEMO;
-use super::sink::{Copying, Scratch};
+use super::sink::{Copying, EncodeScratch};
 use super::writer::Writer;
 use crate::document::Document;
 use crate::value::Value;
@@ -23,7 +28,7 @@ pub struct MemoId {
     encoder: u32,
 }
 
-/// Tells encoders apart.
+/// Tells encoders apart, so that a [`MemoId`] is not taken for an entry of another one.
 fn next_number() -> u32 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed)
@@ -75,7 +80,7 @@ fn next_number() -> u32 {
 #[derive(Debug)]
 pub struct Encoder<'s, B> {
     writer: Writer<'static, Copying<B>>,
-    home: Option<&'s mut Scratch>,
+    home: Option<&'s mut EncodeScratch>,
     number: u32,
 }
 
@@ -83,12 +88,75 @@ impl<B: BufMut> Encoder<'static, B> {
     /// An encoder that appends to a buffer.
     #[must_use]
     pub fn new(buffer: B, protocol: Protocol) -> Self {
-        Self { writer: writer(buffer, protocol, Scratch::new()), home: None, number: next_number() }
+        Self { writer: writer(buffer, protocol, EncodeScratch::new()), home: None, number: next_number() }
     }
 }
 
-fn writer<B: BufMut>(buffer: B, protocol: Protocol, scratch: Scratch) -> Writer<'static, Copying<B>> {
+fn writer<B: BufMut>(buffer: B, protocol: Protocol, scratch: EncodeScratch) -> Writer<'static, Copying<B>> {
     Writer::new(Copying(buffer), protocol, usize::MAX, scratch)
+}
+
+/// An integer without sign as one with a sign.
+fn wide(value: u128) -> [u8; 17] {
+    let mut bytes = [0; 17];
+    bytes[..16].copy_from_slice(&value.to_le_bytes());
+    bytes
+}
+
+/// Events that the writer has under the same or another name.
+macro_rules! events {
+    ($($(#[$doc:meta])* $name:ident($($argument:ident: $type:ty),+) => $writer:ident($($value:expr),+);)*) => {
+        impl<B: BufMut> Encoder<'_, B> {
+            $(
+                $(#[$doc])*
+                ///
+                /// # Errors
+                /// As [`none`](Self::none).
+                #[inline]
+                pub fn $name(&mut self, $($argument: $type),+) -> Result<()> {
+                    self.writer.$writer($($value),+)
+                }
+            )*
+        }
+    };
+}
+
+events! {
+    /// A bool.
+    bool(value: bool) => bool(value);
+    /// An integer.
+    int(value: i64) => int(value);
+    /// An integer without sign.
+    uint(value: u64) => int_le(&i128::from(value).to_le_bytes());
+    /// An integer of up to 128 bits.
+    i128(value: i128) => int_le(&value.to_le_bytes());
+    /// An integer of up to 128 bits without sign.
+    u128(value: u128) => int_le(&wide(value));
+    /// An integer of any size. More than 4,300 digits are `data` in protocols 0 and 1, which write them as text.
+    big_int(value: &BigInt) => int_le(&value.to_signed_bytes_le());
+    /// An integer of any size, as two's complement, little-endian. No bytes mean 0; else as
+    /// [`big_int`](Self::big_int).
+    big_int_le(bytes: &[u8]) => int_le(bytes);
+    /// A float.
+    float(value: f64) => float(value);
+    /// A complex number.
+    complex(real: f64, imaginary: f64) => complex(real, imaginary);
+    /// Text.
+    str(text: &str) => text(text.as_bytes());
+    /// `bytes`. Below protocol 3 they are a call of `_codecs.encode`.
+    bytes(bytes: &[u8]) => bytes(bytes);
+    /// A `bytearray`. Below protocol 5 it is a call.
+    bytearray(bytes: &[u8]) => bytearray(bytes);
+    /// Opens a list of so many items.
+    begin_list(len: usize) => begin_list(len);
+    /// Opens a tuple of so many items.
+    begin_tuple(len: usize) => begin_tuple(len);
+    /// Opens a dict of so many pairs; keys and values are written in turn.
+    begin_dict(len: usize) => begin_dict(len);
+    /// Opens a set of so many items. Below protocol 4 it is a call.
+    begin_set(len: usize) => begin_set(len);
+    /// Opens a frozenset of so many items. Below protocol 4 it is a call.
+    begin_frozenset(len: usize) => begin_frozenset(len);
 }
 
 impl<'s, B: BufMut> Encoder<'s, B> {
@@ -96,7 +164,7 @@ impl<'s, B: BufMut> Encoder<'s, B> {
     /// if the buffer has room, it allocates nothing. [`finish`](Self::finish) gives the memory
     /// back; an encoder that is dropped before takes it along.
     #[must_use]
-    pub fn with_scratch(buffer: B, protocol: Protocol, scratch: &'s mut Scratch) -> Self {
+    pub fn with_scratch(buffer: B, protocol: Protocol, scratch: &'s mut EncodeScratch) -> Self {
         Self {
             writer: writer(buffer, protocol, core::mem::take(scratch)),
             home: Some(scratch),
@@ -145,93 +213,6 @@ impl<'s, B: BufMut> Encoder<'s, B> {
         self.writer.none()
     }
 
-    /// A bool.
-    ///
-    /// # Errors
-    /// As [`none`](Self::none).
-    #[inline]
-    pub fn bool(&mut self, value: bool) -> Result<()> {
-        self.writer.bool(value)
-    }
-
-    /// An integer.
-    ///
-    /// # Errors
-    /// As [`none`](Self::none).
-    #[inline]
-    pub fn int(&mut self, value: i64) -> Result<()> {
-        self.writer.int(value)
-    }
-
-    /// An integer without sign.
-    ///
-    /// # Errors
-    /// As [`none`](Self::none).
-    pub fn uint(&mut self, value: u64) -> Result<()> {
-        self.i128(i128::from(value))
-    }
-
-    /// An integer of up to 128 bits.
-    ///
-    /// # Errors
-    /// As [`none`](Self::none).
-    pub fn i128(&mut self, value: i128) -> Result<()> {
-        self.writer.int_le(&value.to_le_bytes())
-    }
-
-    /// An integer of up to 128 bits without sign.
-    ///
-    /// # Errors
-    /// As [`none`](Self::none).
-    pub fn u128(&mut self, value: u128) -> Result<()> {
-        let mut bytes = [0; 17];
-        bytes[..16].copy_from_slice(&value.to_le_bytes());
-        self.writer.int_le(&bytes)
-    }
-
-    /// An integer of any size.
-    ///
-    /// # Errors
-    /// As [`none`](Self::none); `data` also for more than 4,300 digits in protocols 0 and 1,
-    /// which write them as text.
-    pub fn big_int(&mut self, value: &BigInt) -> Result<()> {
-        self.writer.int_le(&value.to_signed_bytes_le())
-    }
-
-    /// An integer of any size, as two's complement, little-endian. No bytes mean 0.
-    ///
-    /// # Errors
-    /// As [`big_int`](Self::big_int).
-    pub fn big_int_le(&mut self, bytes: &[u8]) -> Result<()> {
-        self.writer.int_le(bytes)
-    }
-
-    /// A float.
-    ///
-    /// # Errors
-    /// As [`none`](Self::none).
-    #[inline]
-    pub fn float(&mut self, value: f64) -> Result<()> {
-        self.writer.float(value)
-    }
-
-    /// A complex number.
-    ///
-    /// # Errors
-    /// As [`none`](Self::none).
-    pub fn complex(&mut self, real: f64, imaginary: f64) -> Result<()> {
-        self.writer.complex(real, imaginary)
-    }
-
-    /// Text.
-    ///
-    /// # Errors
-    /// As [`none`](Self::none).
-    #[inline]
-    pub fn str(&mut self, text: &str) -> Result<()> {
-        self.writer.text(text.as_bytes())
-    }
-
     /// Text that may hold lone surrogates, each in three bytes.
     ///
     /// # Errors
@@ -254,29 +235,12 @@ impl<'s, B: BufMut> Encoder<'s, B> {
         }
     }
 
-    /// `bytes`. Below protocol 3 they are a call of `_codecs.encode`.
-    ///
-    /// # Errors
-    /// As [`none`](Self::none).
-    pub fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
-        self.writer.bytes(bytes)
-    }
-
-    /// A `bytearray`. Below protocol 5 it is a call.
-    ///
-    /// # Errors
-    /// As [`none`](Self::none).
-    pub fn bytearray(&mut self, bytes: &[u8]) -> Result<()> {
-        self.writer.bytearray(bytes)
-    }
-
     /// A whole value.
     ///
     /// # Errors
     /// As [`none`](Self::none), and as [`Value::to_vec`].
     pub fn value(&mut self, value: &Value<'_>) -> Result<()> {
-        super::value::check(value, &self.writer)?;
-        super::value::write(&mut self.writer, value, 0)
+        self.document(&value.to_document()?)
     }
 
     /// A whole document, with its sharing.
@@ -284,51 +248,9 @@ impl<'s, B: BufMut> Encoder<'s, B> {
     /// # Errors
     /// As [`none`](Self::none), and as [`Document::to_vec`].
     pub fn document(&mut self, document: &Document<'_>) -> Result<()> {
-        super::graph::check(document, &self.writer)?;
-        super::graph::copy(document, &mut self.writer)
-    }
-
-    /// Opens a list of so many items.
-    ///
-    /// # Errors
-    /// As [`none`](Self::none).
-    #[inline]
-    pub fn begin_list(&mut self, len: usize) -> Result<()> {
-        self.writer.begin_list(len)
-    }
-
-    /// Opens a tuple of so many items.
-    ///
-    /// # Errors
-    /// As [`none`](Self::none).
-    #[inline]
-    pub fn begin_tuple(&mut self, len: usize) -> Result<()> {
-        self.writer.begin_tuple(len)
-    }
-
-    /// Opens a dict of so many pairs; keys and values are written in turn.
-    ///
-    /// # Errors
-    /// As [`none`](Self::none).
-    #[inline]
-    pub fn begin_dict(&mut self, len: usize) -> Result<()> {
-        self.writer.begin_dict(len)
-    }
-
-    /// Opens a set of so many items. Below protocol 4 it is a call.
-    ///
-    /// # Errors
-    /// As [`none`](Self::none).
-    pub fn begin_set(&mut self, len: usize) -> Result<()> {
-        self.writer.begin_set(len)
-    }
-
-    /// Opens a frozenset of so many items. Below protocol 4 it is a call.
-    ///
-    /// # Errors
-    /// As [`none`](Self::none).
-    pub fn begin_frozenset(&mut self, len: usize) -> Result<()> {
-        self.writer.begin_frozenset(len)
+        // Tried first, so that nothing is written in part.
+        graph::copy(document, &mut self.writer.trial())?;
+        graph::copy(document, &mut self.writer)
     }
 
     /// Closes the innermost container.
@@ -384,7 +306,7 @@ mod tests {
     use super::*;
 
     /// Every block of memory that an encoder works in: where it is and how large.
-    fn blocks(scratch: &Scratch, out: &Vec<u8>) -> [(usize, usize); 4] {
+    fn blocks(scratch: &EncodeScratch, out: &Vec<u8>) -> [(usize, usize); 4] {
         let [slots, touched] = scratch.singles.blocks();
         [
             (scratch.stage.as_ptr().addr(), scratch.stage.len()),
@@ -397,7 +319,7 @@ mod tests {
     #[test]
     fn a_second_pickle_is_written_in_the_memory_of_the_first() {
         for protocol in Protocol::ALL {
-            let mut scratch = Scratch::new();
+            let mut scratch = EncodeScratch::new();
             let mut out = Vec::new();
             let mut before = None;
             for _ in 0..3 {

@@ -11,20 +11,19 @@ use alloc::vec::Vec;
 /// of slots, at most half of them taken, made when the first name is written. A name that the program has at two
 /// addresses is found by its text the first time, so that the pickle does not depend on how it was linked.
 #[derive(Debug, Default)]
-pub(crate) struct Names {
-    slots: Vec<Slot>,
+pub(crate) struct Identifiers {
+    slots: Vec<Option<(&'static str, u32)>>,
     len: usize,
 }
 
-type Slot = Option<(&'static str, u32)>;
-
 const FIRST_SLOTS: usize = 16;
 
-impl Names {
+impl Identifiers {
     pub(crate) const fn new() -> Self {
         Self { slots: Vec::new(), len: 0 }
     }
 
+    /// Forgets all names but keeps the table; most pickles have none.
     #[inline]
     pub(crate) fn clear(&mut self) {
         if self.len > 0 {
@@ -33,6 +32,7 @@ impl Names {
         }
     }
 
+    /// The memo index of a name at this address.
     #[inline]
     pub(crate) fn get(&self, name: &'static str) -> Option<u32> {
         let mask = self.slots.len().wrapping_sub(1);
@@ -65,6 +65,7 @@ impl Names {
         self.len += 1;
     }
 
+    /// Puts a name into the first free slot from its own on; at least half of them are free.
     fn place(&mut self, name: &'static str, index: u32) {
         let mask = self.slots.len().wrapping_sub(1);
         let mut at = hash(name);
@@ -95,7 +96,7 @@ mod tests {
     #[test]
     fn names_are_told_apart_by_their_text() {
         let leak = |index: u32| -> &'static str { Box::leak(format!("name {index}").into_boxed_str()) };
-        let mut names = Names::new();
+        let mut names = Identifiers::new();
         let first: [&'static str; 300] = core::array::from_fn(|index| leak(index as u32));
         for (name, index) in first.into_iter().zip(0..) {
             assert_eq!((names.get(name), names.adopt(name)), (None, None), "{name}");

@@ -36,6 +36,14 @@ pub(crate) enum Holder {
     Parts,
 }
 
+impl Holder {
+    /// How many values are one item: two in a dict.
+    #[inline]
+    pub(crate) const fn unit(self) -> u64 {
+        if matches!(self, Self::Dict | Self::Pairs) { 2 } else { 1 }
+    }
+}
+
 /// One open container.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Open {

@@ -1,4 +1,16 @@
 //! An encoded pickle in pieces, of which the large ones are the caller's own memory.
+//!
+//! To send 64 MiB of bytes as a pickle takes some ten bytes of opcodes around them, and no copy: the pieces go to the
+//! kernel in one vectored write.
+//!
+//! ```text
+//! own      80 04 8e 00 00 00 04 00 00 00 00      94 2e
+//! shared                                   <blob>
+//! pieces   Own(11)                         Shared  Own(2)
+//! ```
+//!
+//! Where a shared payload lies inside of a pickle FRAME, whose length comes before, the writer counts it as part of
+//! the frame (`holes` in the writer).
 
 use alloc::vec::Vec;
 
@@ -6,11 +18,12 @@ use bytes::Buf;
 
 use super::graph;
 use super::options::EncodeOptions;
-use super::sink::{Scratch, Sink};
+use super::sink::{EncodeScratch, Sink};
 use super::writer::Writer;
 use crate::document::Document;
 use crate::wire::error::{ErrorKind, Result};
 
+/// A piece of the pickle.
 #[derive(Clone, Copy, Debug)]
 enum Span<'v> {
     /// The next so many bytes of `Segments::own`.
@@ -151,13 +164,14 @@ impl Document<'_> {
     /// The pickle in segments: text and bytes of [`DEFAULT_SHARE_FROM`](crate::DEFAULT_SHARE_FROM) and more are not
     /// copied but stay where they are, in the input or in this document.
     ///
-    /// Copied they are where the pickle spells them in another way: text with escapes in protocol
-    /// 0, and bytes beyond ASCII below protocol 3.
+    /// Text and bytes are copied where the pickle spells them in another way: text with escapes in
+    /// protocol 0, and bytes beyond ASCII below protocol 3.
     ///
     /// # Errors
     /// As [`to_vec`](Self::to_vec).
     pub fn to_segments(&self, options: EncodeOptions) -> Result<Segments<'_>> {
-        let writer = Writer::new(Segments::default(), options.protocol, options.share_from, Scratch::new());
+        let writer =
+            Writer::new(Segments::default(), options.protocol, options.share_from, EncodeScratch::new());
         Ok(graph::encode(self, writer, options)?.0)
     }
 }

@@ -11,40 +11,68 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-/// Names a single: text `''` and the 256 one-character texts, `b''` and the 256 one-byte bytes,
+/// Names a single by its slot: text `''` and the 256 one-character texts, `b''` and the 256 one-byte bytes,
 /// then what the encoder writes by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Single(u16);
 
 const FIXED: u16 = 2 * 257;
-const SLOTS: usize = FIXED as usize + OwnName::COUNT;
+const SLOTS: usize = FIXED as usize + OwnName::ALL.len();
 
-/// What the encoder names on its own account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u16)]
-pub(crate) enum OwnName {
-    Latin1,
-    Encode,
-    Bytes,
-    ByteArray,
-    Set,
-    FrozenSet,
-    Complex,
-    NewObj,
-    NewObjEx,
-    Reconstructor,
-    Object,
-    Int,
-    Float,
-    Str,
-    List,
-    Tuple,
-    Dict,
-    GetAttr,
+/// What the encoder names on its own account, each with module and name in Python 3, then in Python 2
+/// (`REVERSE_NAME_MAPPING` in `Lib/_compat_pickle.py`).
+macro_rules! own_names {
+    ($($own:ident $names:expr,)*) => {
+        /// What the encoder names on its own account.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u16)]
+        pub(crate) enum OwnName { $($own),* }
+
+        impl OwnName {
+            const ALL: &[(Self, [&'static str; 4])] = &[$((Self::$own, $names)),*];
+        }
+    };
+}
+
+own_names! {
+    // The one that is a text and no global.
+    Latin1 ["", "", "", ""],
+    Encode ["_codecs", "encode", "_codecs", "encode"],
+    Bytes ["builtins", "bytes", "__builtin__", "bytes"],
+    ByteArray ["builtins", "bytearray", "__builtin__", "bytearray"],
+    Set ["builtins", "set", "__builtin__", "set"],
+    FrozenSet ["builtins", "frozenset", "__builtin__", "frozenset"],
+    Complex ["builtins", "complex", "__builtin__", "complex"],
+    NewObj ["copyreg", "__newobj__", "copy_reg", "__newobj__"],
+    NewObjEx ["copyreg", "__newobj_ex__", "copy_reg", "__newobj_ex__"],
+    Reconstructor ["copyreg", "_reconstructor", "copy_reg", "_reconstructor"],
+    Object ["builtins", "object", "__builtin__", "object"],
+    Int ["builtins", "int", "__builtin__", "long"],
+    Float ["builtins", "float", "__builtin__", "float"],
+    Str ["builtins", "str", "__builtin__", "unicode"],
+    List ["builtins", "list", "__builtin__", "list"],
+    Tuple ["builtins", "tuple", "__builtin__", "tuple"],
+    Dict ["builtins", "dict", "__builtin__", "dict"],
+    GetAttr ["builtins", "getattr", "__builtin__", "getattr"],
 }
 
 impl OwnName {
-    const COUNT: usize = 18;
+    /// Module and name, as Python 2 has them or as Python 3 does.
+    pub(crate) fn names(self, old: bool) -> (&'static str, &'static str) {
+        match Self::ALL.iter().find(|(own, _)| *own == self) {
+            Some((_, [_, _, module, name])) if old => (module, name),
+            Some((_, [module, name, ..])) => (module, name),
+            None => ("", ""),
+        }
+    }
+
+    /// What these names mean, if the encoder names it.
+    pub(crate) fn of(module: &str, name: &str) -> Option<Self> {
+        let means = |[new_module, new_name, old_module, old_name]: [&str; 4]| {
+            (module == new_module || module == old_module) && (name == new_name || name == old_name)
+        };
+        Self::ALL.iter().skip(1).find(|(_, names)| means(*names)).map(|&(own, _)| own)
+    }
 }
 
 impl Single {
@@ -80,7 +108,9 @@ impl Single {
 pub(crate) struct Singles {
     /// Memo index + 1; empty until the first single is written.
     slots: Vec<u32>,
+    /// The slots that are taken, to be cleared one by one.
     touched: Vec<u16>,
+    /// Interned names, and globals as `module NUL name`: what has no slot, because a document may name anything.
     names: BTreeMap<Vec<u8>, u32>,
 }
 
@@ -124,7 +154,7 @@ impl Singles {
         ]
     }
 
-    /// The memo index of an interned name, or of a global as `module NUL name`.
+    /// The memo index of an interned name or of a global.
     pub(crate) fn interned(&self, name: &[u8]) -> Option<u32> {
         self.names.get(name).copied()
     }

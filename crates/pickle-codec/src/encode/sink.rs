@@ -1,4 +1,8 @@
-//! Where encoded bytes go: a `BufMut`, or segments that share the caller's memory.
+//! Where encoded bytes go: a `BufMut`, a writer, or segments that share the caller's memory.
+//!
+//! The writer collects a pickle FRAME (or, below protocol 4, as many bytes) on a stage and hands it on in one piece,
+//! so that a sink is called once for 64 KiB and not for each opcode. A sink that fails ends the pickle: what was
+//! handed on cannot be taken back.
 
 use alloc::vec::Vec;
 
@@ -77,8 +81,8 @@ pub(crate) fn through<W: std::io::Write>(
 /// Memory that an encoder uses while it works, and that the next one can use again.
 ///
 /// ```
-/// use pickle_codec::{Encoder, Protocol, Scratch};
-/// let mut scratch = Scratch::new();
+/// use pickle_codec::{Encoder, Protocol, EncodeScratch};
+/// let mut scratch = EncodeScratch::new();
 /// let mut out = Vec::new();
 /// for text in ["spam", "eggs"] {
 ///     out.clear();
@@ -90,15 +94,15 @@ pub(crate) fn through<W: std::io::Write>(
 /// # Ok::<(), pickle_codec::Error>(())
 /// ```
 #[derive(Debug, Default)]
-pub struct Scratch {
+pub struct EncodeScratch {
     /// The frame at hand. Its whole length is initialised; the encoder keeps the position.
     pub(crate) stage: Vec<u8>,
     pub(crate) open: Vec<super::open::Open>,
     pub(crate) singles: super::singles::Singles,
-    pub(crate) names: super::names::Names,
+    pub(crate) names: super::names::Identifiers,
 }
 
-impl Scratch {
+impl EncodeScratch {
     /// Empty scratch memory; it grows when it is used.
     #[must_use]
     pub const fn new() -> Self {
@@ -106,7 +110,7 @@ impl Scratch {
             stage: Vec::new(),
             open: Vec::new(),
             singles: super::singles::Singles::new(),
-            names: super::names::Names::new(),
+            names: super::names::Identifiers::new(),
         }
     }
 }

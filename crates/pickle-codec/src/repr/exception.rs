@@ -3,18 +3,24 @@
 //! No argument prints nothing, one prints its `str`, several print as a tuple (`BaseException_str`). A
 //! `KeyError` prints the `repr` of its key, an `OSError` its number and text, the Unicode errors what they could
 //! not convert and where, a `SyntaxError` its place, and an exception group the number of its exceptions
-//! (`Objects/exceptions.c`). What an argument prints may be an exception again, so that parts are given back
+//! (`Objects/exceptions.c`). Some of the library's exceptions have a `__str__` of their own, which is followed here
+//! because they are what a log shows most: `URLError`, `HTTPError`, `CalledProcessError`, `TimeoutExpired`,
+//! `JSONDecodeError`.
+//!
+//! An exception whose arguments are not of the shape that its class makes (a subclass may pass anything on) prints
+//! as `BaseException` does: each function here gives `None` then. What an argument prints may be an exception again, so that parts are given back
 //! to the walk instead of being printed here.
 
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::parts::{Parts, StrPart};
+use super::parts::KnownParts;
+use super::walk::PrintTask;
 use crate::document::{Node, NodeId};
 
 /// The parts of an exception's `str`.
-pub(super) fn exception_str(object: Parts<'_, '_>) -> Vec<StrPart> {
+pub(super) fn exception_str(object: KnownParts<'_, '_>) -> Vec<PrintTask> {
     let name = object.name();
     let own = match &*name {
         "ExceptionGroup" | "BaseExceptionGroup" => group_str(object),
@@ -30,8 +36,8 @@ pub(super) fn exception_str(object: Parts<'_, '_>) -> Vec<StrPart> {
     };
     own.unwrap_or_else(|| match (object.arg(0), object.arg(1)) {
         (None, _) => Vec::new(),
-        (Some(only), None) => Vec::from([StrPart::Str(only)]),
-        _ => Vec::from([StrPart::Repr(object.args())]),
+        (Some(only), None) => Vec::from([PrintTask::Str(only)]),
+        _ => Vec::from([PrintTask::Repr(object.args())]),
     })
 }
 
@@ -53,7 +59,7 @@ const TEMPLATES: &[(&str, usize, &str)] = &[
 ];
 
 /// The text of [`TEMPLATES`] with the arguments in it.
-fn template_str(object: Parts<'_, '_>, name: &str) -> Option<Vec<StrPart>> {
+fn template_str(object: KnownParts<'_, '_>, name: &str) -> Option<Vec<PrintTask>> {
     let (_, _, template) = TEMPLATES.iter().find(|(class, args, _)| {
         *class == name && (object.args_len() == *args || name == "TimeoutExpired")
     })?;
@@ -64,49 +70,54 @@ fn template_str(object: Parts<'_, '_>, name: &str) -> Option<Vec<StrPart>> {
     {
         let place = usize::from(field.starts_with('1'));
         parts.extend([
-            text(before),
+            PrintTask::Text(before),
             match field.get(1..)? {
-                "!r" => StrPart::Repr(object.arg(place)?),
-                ":len" => StrPart::Text(match object.view(place)? {
+                "!r" => PrintTask::Repr(object.arg(place)?),
+                ":len" => PrintTask::text(match object.view(place)? {
                     Node::Bytes(bytes) | Node::ByteArray(bytes) => format!("{}", bytes.len()),
                     Node::Str(text) => format!("{}", text.code_points().count()),
                     _ => return None,
                 }),
-                _ => StrPart::Str(object.arg(place)?),
+                _ => PrintTask::Str(object.arg(place)?),
             },
         ]);
         rest = behind;
     }
-    parts.push(text(rest));
+    parts.push(PrintTask::Text(rest));
     Some(parts)
 }
 
 /// `configparser` and `getopt` keep the text of an exception as an attribute.
-fn attribute_str(object: Parts<'_, '_>) -> Option<Vec<StrPart>> {
+fn attribute_str(object: KnownParts<'_, '_>) -> Option<Vec<PrintTask>> {
     let (module, _) = object.object.shown_class_name()?;
     let attribute = match module.as_str()? {
         "configparser" => "message",
         "getopt" => "msg",
         _ => return None,
     };
-    Some(Vec::from([StrPart::Str(object.attribute(attribute)?.id())]))
+    Some(Vec::from([PrintTask::Str(object.attribute(attribute)?.id())]))
 }
 
 /// `OSError_str`: number, text and the names of the files, each of which may be `None`.
-fn os_str(object: Parts<'_, '_>) -> Option<Vec<StrPart>> {
+fn os_str(object: KnownParts<'_, '_>) -> Option<Vec<PrintTask>> {
     let (number, reason) = object.arg(0).zip(object.arg(1)).filter(|_| object.args_len() <= 5)?;
-    let mut parts = Vec::from([text("[Errno "), StrPart::Str(number), text("] "), StrPart::Str(reason)]);
+    let mut parts = Vec::from([
+        PrintTask::Text("[Errno "),
+        PrintTask::Str(number),
+        PrintTask::Text("] "),
+        PrintTask::Str(reason),
+    ]);
     if let Some(file) = os_file(object) {
-        parts.extend([text(": "), StrPart::Repr(file)]);
+        parts.extend([PrintTask::Text(": "), PrintTask::Repr(file)]);
         let second = object.arg(4).filter(|_| !matches!(object.view(4), Some(Node::None)));
-        parts.extend(second.into_iter().flat_map(|file| [text(" -> "), StrPart::Repr(file)]));
+        parts.extend(second.into_iter().flat_map(|file| [PrintTask::Text(" -> "), PrintTask::Repr(file)]));
     }
     Some(parts)
 }
 
 /// The name of the file that an OSError is about (`oserror_init`): a `BlockingIOError` has the number of
 /// characters that were written in its place.
-pub(super) fn os_file(object: Parts<'_, '_>) -> Option<NodeId> {
+pub(super) fn os_file(object: KnownParts<'_, '_>) -> Option<NodeId> {
     match object.view(2)? {
         Node::None => None,
         Node::Int(_) | Node::Bool(_) | Node::Float(_) if object.name() == "BlockingIOError" => None,
@@ -115,45 +126,43 @@ pub(super) fn os_file(object: Parts<'_, '_>) -> Option<NodeId> {
 }
 
 /// `SSLError_str`: the reason alone, and the tuple of the arguments where there is none.
-fn ssl_str(object: Parts<'_, '_>) -> Vec<StrPart> {
+fn ssl_str(object: KnownParts<'_, '_>) -> Vec<PrintTask> {
     match (object.arg(1), object.view(1)) {
-        (Some(reason), Some(Node::Str(_))) if object.args_len() <= 5 => Vec::from([StrPart::Str(reason)]),
-        _ => Vec::from([StrPart::Repr(object.args())]),
+        (Some(reason), Some(Node::Str(_))) if object.args_len() <= 5 => Vec::from([PrintTask::Str(reason)]),
+        _ => Vec::from([PrintTask::Repr(object.args())]),
     }
 }
 
 /// `http.client.IncompleteRead`: how much of a body came, and how much was to come if that is known.
-fn incomplete_str(object: Parts<'_, '_>) -> Option<Vec<StrPart>> {
+fn incomplete_str(object: KnownParts<'_, '_>) -> Option<Vec<PrintTask>> {
     let (Node::Bytes(partial) | Node::ByteArray(partial)) = object.view(0)? else { return None };
-    let mut parts = Vec::from([StrPart::Text(format!("IncompleteRead({} bytes read", partial.len()))]);
+    let mut parts = Vec::from([PrintTask::text(format!("IncompleteRead({} bytes read", partial.len()))]);
     let expected = object.attribute("expected").filter(|node| !matches!(node.view(), Node::None));
     if let Some(expected) = expected {
-        parts.extend([text(", "), StrPart::Str(expected.id()), text(" more expected")]);
+        parts.extend([
+            PrintTask::Text(", "),
+            PrintTask::Str(expected.id()),
+            PrintTask::Text(" more expected"),
+        ]);
     }
-    parts.push(text(")"));
+    parts.push(PrintTask::Text(")"));
     Some(parts)
 }
 
-fn text(text: &str) -> StrPart {
-    StrPart::Text(String::from(text))
-}
-
 /// `BaseExceptionGroup_str`: the message, and how many exceptions there are.
-fn group_str(object: Parts<'_, '_>) -> Option<Vec<StrPart>> {
+fn group_str(object: KnownParts<'_, '_>) -> Option<Vec<PrintTask>> {
     let (Node::Str(_), Node::List(members) | Node::Tuple(members)) = (object.view(0)?, object.view(1)?)
     else {
         return None;
     };
     let count = members.len();
     let plural = if count == 1 { "" } else { "s" };
-    (object.args_len() == 2).then(|| {
-        let behind = StrPart::Text(format!(" ({count} sub-exception{plural})"));
-        object.arg(0).map(|message| Vec::from([StrPart::Str(message), behind]))
-    })?
+    let message = object.arg(0).filter(|_| object.args_len() == 2)?;
+    Some(Vec::from([PrintTask::Str(message), PrintTask::text(format!(" ({count} sub-exception{plural})"))]))
 }
 
 /// `UnicodeDecodeError_str` and its likes: what the codec stopped at, where and why.
-fn unicode_str(object: Parts<'_, '_>, name: &str) -> Option<Vec<StrPart>> {
+fn unicode_str(object: KnownParts<'_, '_>, name: &str) -> Option<Vec<PrintTask>> {
     let (verb, first) = match name {
         "UnicodeDecodeError" => ("decode", 1),
         "UnicodeEncodeError" => ("encode", 1),
@@ -180,9 +189,9 @@ fn unicode_str(object: Parts<'_, '_>, name: &str) -> Option<Vec<StrPart>> {
     let mut segments = Vec::new();
     if first == 1 {
         let Node::Str(_) = object.view(0)? else { return None };
-        segments.extend([text("'"), StrPart::Str(object.arg(0)?), text("' codec ")]);
+        segments.extend([PrintTask::Text("'"), PrintTask::Str(object.arg(0)?), PrintTask::Text("' codec ")]);
     }
-    segments.extend([StrPart::Text(middle), StrPart::Str(object.arg(first + 3)?)]);
+    segments.extend([PrintTask::text(middle), PrintTask::Str(object.arg(first + 3)?)]);
     Some(segments)
 }
 
@@ -196,9 +205,9 @@ fn code_point(point: u32) -> String {
 }
 
 /// `SyntaxError_str`: the message, and the file's name and the line where they are known.
-fn syntax_str(object: Parts<'_, '_>) -> Option<Vec<StrPart>> {
-    let Some(message) = object.arg(0) else { return Some(Vec::from([text("None")])) };
-    let mut segments = Vec::from([StrPart::Str(message)]);
+fn syntax_str(object: KnownParts<'_, '_>) -> Option<Vec<PrintTask>> {
+    let Some(message) = object.arg(0) else { return Some(Vec::from([PrintTask::Text("None")])) };
+    let mut segments = Vec::from([PrintTask::Str(message)]);
     if object.args_len() != 2 {
         return Some(segments);
     }
@@ -214,17 +223,17 @@ fn syntax_str(object: Parts<'_, '_>) -> Option<Vec<StrPart>> {
         Node::Int(line) => Some(line),
         _ => None,
     };
-    match (file, line) {
-        (Some(file), Some(line)) => segments.push(StrPart::Text(format!(" ({file}, line {line})"))),
-        (Some(file), None) => segments.push(StrPart::Text(format!(" ({file})"))),
-        (None, Some(line)) => segments.push(StrPart::Text(format!(" (line {line})"))),
-        (None, None) => {}
-    }
+    segments.extend(match (file, line) {
+        (Some(file), Some(line)) => Some(PrintTask::text(format!(" ({file}, line {line})"))),
+        (Some(file), None) => Some(PrintTask::text(format!(" ({file})"))),
+        (None, Some(line)) => Some(PrintTask::text(format!(" (line {line})"))),
+        (None, None) => None,
+    });
     Some(segments)
 }
 
 /// `json.JSONDecodeError`: what is wrong, and where in the document that is.
-fn json_str(object: Parts<'_, '_>) -> Option<Vec<StrPart>> {
+fn json_str(object: KnownParts<'_, '_>) -> Option<Vec<PrintTask>> {
     let (Node::Str(_), Node::Str(document), position) = (object.view(0)?, object.view(1)?, object.int(2)?)
     else {
         return None;
@@ -237,121 +246,79 @@ fn json_str(object: Parts<'_, '_>) -> Option<Vec<StrPart>> {
     // Behind the document's end the columns go on.
     column += before.saturating_sub(document.code_points().take(before).count());
     let place = format!(": line {line} column {column} (char {position})");
-    Some(Vec::from([StrPart::Str(object.arg(0)?), StrPart::Text(place)]))
+    Some(Vec::from([PrintTask::Str(object.arg(0)?), PrintTask::text(place)]))
 }
 
 /// `urllib.error.HTTPError`, of URL, code, message, headers and body.
-fn http_str(object: Parts<'_, '_>) -> Option<Vec<StrPart>> {
+fn http_str(object: KnownParts<'_, '_>) -> Option<Vec<PrintTask>> {
     let (Node::Int(_), 4..) = (object.view(1)?, object.args_len()) else { return None };
     let (code, message) = (object.arg(1)?, object.arg(2)?);
-    Some(Vec::from([text("HTTP Error "), StrPart::Str(code), text(": "), StrPart::Str(message)]))
+    Some(Vec::from([
+        PrintTask::Text("HTTP Error "),
+        PrintTask::Str(code),
+        PrintTask::Text(": "),
+        PrintTask::Str(message),
+    ]))
 }
 
 /// `subprocess.CalledProcessError`, of the exit status and the command.
-fn process_str(object: Parts<'_, '_>) -> Option<Vec<StrPart>> {
+fn process_str(object: KnownParts<'_, '_>) -> Option<Vec<PrintTask>> {
     let status = object.int(0)?;
     let how = match usize::try_from(status.checked_neg()?) {
-        Ok(number @ 1..) => match SIGNALS.get(number - 1) {
-            Some(name) => format!("' died with <Signals.{name}: {number}>."),
+        Ok(number @ 1..) => match SIGNALS.split(' ').nth(number - 1) {
+            Some(name) => format!("' died with <Signals.SIG{name}: {number}>."),
             None => format!("' died with unknown signal {number}."),
         },
         _ => format!("' returned non-zero exit status {status}."),
     };
-    Some(Vec::from([text("Command '"), StrPart::Str(object.arg(1)?), StrPart::Text(how)]))
+    Some(Vec::from([PrintTask::Text("Command '"), PrintTask::Str(object.arg(1)?), PrintTask::text(how)]))
 }
 
 /// The signals of Linux from number 1 on, as `signal.Signals` names them.
-const SIGNALS: [&str; 31] = [
-    "SIGHUP",
-    "SIGINT",
-    "SIGQUIT",
-    "SIGILL",
-    "SIGTRAP",
-    "SIGABRT",
-    "SIGBUS",
-    "SIGFPE",
-    "SIGKILL",
-    "SIGUSR1",
-    "SIGSEGV",
-    "SIGUSR2",
-    "SIGPIPE",
-    "SIGALRM",
-    "SIGTERM",
-    "SIGSTKFLT",
-    "SIGCHLD",
-    "SIGCONT",
-    "SIGSTOP",
-    "SIGTSTP",
-    "SIGTTIN",
-    "SIGTTOU",
-    "SIGURG",
-    "SIGXCPU",
-    "SIGXFSZ",
-    "SIGVTALRM",
-    "SIGPROF",
-    "SIGWINCH",
-    "SIGIO",
-    "SIGPWR",
-    "SIGSYS",
+const SIGNALS: &str = "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP \
+     TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS";
+
+/// `OSError` and its subclasses that print as it does, with the numbers of Linux for which `OSError(number, text)` makes
+/// them.
+const OS_ERRORS: &[(&str, &[i64])] = &[
+    ("OSError", &[]),
+    ("BlockingIOError", &[11, 114, 115]),
+    ("BrokenPipeError", &[32, 108]),
+    ("ChildProcessError", &[10]),
+    ("ConnectionAbortedError", &[103]),
+    ("ConnectionRefusedError", &[111]),
+    ("ConnectionResetError", &[104]),
+    ("FileExistsError", &[17]),
+    ("FileNotFoundError", &[2]),
+    ("InterruptedError", &[4]),
+    ("IsADirectoryError", &[21]),
+    ("NotADirectoryError", &[20]),
+    ("PermissionError", &[1, 13]),
+    ("ProcessLookupError", &[3]),
+    ("TimeoutError", &[110]),
 ];
 
+/// Others that no number makes.
+const OTHER_OS_ERRORS: &str = "IOError EnvironmentError WindowsError ConnectionError BadGzipFile LoadError \
+     RemoteDisconnected UnsupportedOperation SMTPException SMTPNotSupportedError SMTPServerDisconnected gaierror herror \
+     timeout";
+
 /// Whether a class is OSError or one of its subclasses that print as it does.
-pub(super) fn is_os_error(object: Parts<'_, '_>, name: &str) -> bool {
+pub(super) fn is_os_error(object: KnownParts<'_, '_>, name: &str) -> bool {
     match name {
-        "OSError"
-        | "IOError"
-        | "EnvironmentError"
-        | "WindowsError"
-        | "BlockingIOError"
-        | "BrokenPipeError"
-        | "ChildProcessError"
-        | "ConnectionAbortedError"
-        | "ConnectionError"
-        | "ConnectionRefusedError"
-        | "ConnectionResetError"
-        | "FileExistsError"
-        | "FileNotFoundError"
-        | "InterruptedError"
-        | "IsADirectoryError"
-        | "NotADirectoryError"
-        | "PermissionError"
-        | "ProcessLookupError"
-        | "BadGzipFile"
-        | "LoadError"
-        | "RemoteDisconnected"
-        | "UnsupportedOperation"
-        | "SMTPException"
-        | "SMTPNotSupportedError"
-        | "SMTPServerDisconnected"
-        | "gaierror"
-        | "herror"
-        | "timeout" => true,
         // Others have classes of the same name that are no OSError.
         "TimeoutError" | "Error" | "ExecError" | "ReadError" | "SameFileError" | "SpecialFileError" => {
             let class = object.object.shown_class_name();
             class.is_some_and(|(module, _)| matches!(module.as_str(), Some("builtins" | "shutil")))
         }
-        _ => false,
+        _ => {
+            OS_ERRORS.iter().any(|(other, _)| *other == name)
+                || OTHER_OS_ERRORS.split(' ').any(|other| other == name)
+        }
     }
 }
 
-/// What `OSError(number, text)` makes, by Linux's numbers.
-pub(super) const fn os_error(number: i64) -> &'static str {
-    match number {
-        1 | 13 => "PermissionError",
-        2 => "FileNotFoundError",
-        3 => "ProcessLookupError",
-        4 => "InterruptedError",
-        10 => "ChildProcessError",
-        11 | 114 | 115 => "BlockingIOError",
-        17 => "FileExistsError",
-        20 => "NotADirectoryError",
-        21 => "IsADirectoryError",
-        32 | 108 => "BrokenPipeError",
-        103 => "ConnectionAbortedError",
-        104 => "ConnectionResetError",
-        110 => "TimeoutError",
-        111 => "ConnectionRefusedError",
-        _ => "OSError",
-    }
+/// What `OSError(number, text)` makes.
+pub(super) fn os_error(number: i64) -> &'static str {
+    OS_ERRORS.iter().find(|(_, numbers)| numbers.contains(&number)).map_or("OSError", |(name, _)| name)
 }

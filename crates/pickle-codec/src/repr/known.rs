@@ -1,14 +1,28 @@
 //! The `repr` and `str` of the known types, as CPython 3.13 prints them.
 //!
-//! A type that holds other objects (a deque, an exception, a datetime with a zone) gives a [`Form`] whose parts
-//! the walk prints; any other one is a word. What the pickle does not say cannot be printed: an enum member
+//! A type that holds other objects (a deque, an exception, a datetime with a zone) gives [`PrintTask`]s that
+//! the walk does; any other one is a word. What the pickle does not say cannot be printed: an enum member
 //! prints as a call with its value, for its name is not there, and so does a class that is only described.
+//!
+//! ```text
+//!                     repr                                              str
+//! date, time          datetime.date(2026, 1, 2)                         2026-01-02
+//! datetime            datetime.datetime(2026, 1, 2, 3, 4, tzinfo=...)   2026-01-02 03:04:00+00:00
+//! timedelta           datetime.timedelta(days=-1, seconds=5)            -1 day, 0:00:05
+//! timezone            datetime.timezone.utc                             UTC
+//! Decimal, Fraction   Decimal('1.10'), Fraction(1, 3)                   1.10, 1/3
+//! UUID, path, IP      UUID('...'), PosixPath('/a'), IPv4Address('::1')  the text alone
+//! deque               deque([1, 2], maxlen=5)                           the same
+//! Counter             Counter({'b': 2, 'a': 1}), the highest first      the same
+//! enum member         HTTPStatus(404)                                   404
+//! exception           ValueError('x')                                   x
+//! subclass of str     'x'                                               x
+//! ```
 //!
 //! Sources: `__repr__` and `__str__` in `Lib/_pydatetime.py`, `Lib/fractions.py`, `Lib/pathlib.py`,
 //! `Lib/collections/__init__.py` and `Lib/enum.py`; `complex_repr`, `BaseException_str`, `OSError_str` and
 //! `UnicodeDecodeError_str` in `Objects/`.
 
-use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -16,128 +30,86 @@ use alloc::vec::Vec;
 use num_bigint::BigInt;
 
 use super::exception::{exception_str, is_os_error, os_error, os_file};
-use super::form::{Form, Separators};
-use super::parts::{Parts, StrPart};
-use super::printer::Printer;
+use super::names::quoted;
+use super::parts::KnownParts;
+use super::walk::{PrintStyle, PrintTask};
 use crate::document::{KnownClass, Node, NodeId, NodeRef, Object};
 use crate::known::{Date, Known, Time, TimeDelta, Zone};
 use crate::wire::float::write_float;
 use crate::wire::number::MAX_DECIMAL_BITS;
 use crate::wire::text::Str;
 
-/// A known object as `repr` prints it; `None` if the reading fails, so that it is an object like any.
-pub(super) fn repr<'t>(object: Object<'_, '_>) -> Option<Form<'t>> {
-    let object = Parts::of(object)?;
-    let call = |head: &str, parts: [Option<NodeId>; 6], tail: String| {
-        let head = Cow::Owned(format!("{head}("));
-        Some(Form::Parts(Separators::CALL, head, parts, Cow::Owned(tail)))
-    };
-    let close = || String::from(")");
-    let one = |part: NodeId| [Some(part), None, None, None, None, None];
+/// What `repr` prints of a known object; `None` if the reading fails, so that it is an object like any.
+pub(super) fn repr(object: Object<'_, '_>) -> Option<Vec<PrintTask>> {
+    let object = KnownParts::of(object)?;
     let name = object.name();
     let bare = String::from(name.rsplit('.').next().unwrap_or_default());
-    match object.class {
-        class @ (KnownClass::OrderedDict | KnownClass::Counter) => match object.pairs() {
-            Some(pairs) => {
-                let separators =
-                    if class == KnownClass::Counter { Separators::COUNTER } else { Separators::CALL };
-                let head = Cow::Owned(format!("{bare}("));
-                Some(Form::Parts(separators, head, one(pairs), Cow::Borrowed(")")))
-            }
-            None => Some(Form::Word(Cow::Owned(format!("{bare}()")))),
-        },
+    let args = |count: usize| (0..count).map_while(|place| object.arg(place)).map(PrintTask::Repr);
+    let or = |part: Option<NodeId>, none: &'static str| part.map_or(PrintTask::Text(none), PrintTask::Repr);
+    Some(match object.class {
+        KnownClass::OrderedDict => PrintTask::call(bare, object.pairs().map(PrintTask::Repr)),
+        KnownClass::Counter => PrintTask::call(bare, object.pairs().map(PrintTask::Counts)),
         KnownClass::DefaultDict => {
-            let factory = object.arg(0);
-            let head = if factory.is_some() { "defaultdict" } else { "defaultdict(None, " };
-            let tail = if object.pairs().is_some() { ")" } else { ", {})" };
-            let parts = [factory, object.pairs(), None, None, None, None];
-            if factory.is_none() {
-                let tail = Cow::Borrowed(if object.pairs().is_some() { ")" } else { "{})" });
-                return Some(Form::Parts(Separators::CALL, Cow::Borrowed(head), parts, tail));
-            }
-            call(head, parts, String::from(tail))
+            PrintTask::call(bare, [or(object.arg(0), "None"), or(object.pairs(), "{}")])
         }
         KnownClass::Deque => {
-            let tail = object.int(1).map_or_else(close, |most| format!(", maxlen={most})"));
-            match object.items() {
-                Some(items) => call("deque", one(items), tail),
-                None => Some(Form::Word(Cow::Owned(format!("deque([]{tail}")))),
-            }
+            let most = object.int(1).map(|most| PrintTask::text(format!("maxlen={most}")));
+            PrintTask::call(bare, [or(object.items(), "[]")].into_iter().chain(most))
         }
-        KnownClass::Range => {
-            let step = object.arg(2).filter(|_| object.int(2) != Some(1));
-            call("range", [object.arg(0), object.arg(1), step, None, None, None], close())
-        }
-        KnownClass::Slice => {
-            call("slice", [object.arg(0), object.arg(1), object.arg(2), None, None, None], close())
-        }
+        KnownClass::Range => PrintTask::call(bare, args(if object.int(2) == Some(1) { 2 } else { 3 })),
+        KnownClass::Slice => PrintTask::call(bare, args(3)),
         // The file names of an OSError are not among its arguments.
         KnownClass::Exception if is_os_error(object, &name) && (2..=5).contains(&object.args_len()) => {
-            let name = match object.int(0) {
-                Some(number) if name == "OSError" => os_error(number),
-                _ => bare.as_str(),
-            };
-            let shown = if os_file(object).is_some() { 2 } else { 6 };
-            let parts = [0, 1, 2, 3, 4, 5].map(|place| object.arg(place).filter(|_| place < shown));
-            call(name, parts, close())
+            let made = object.int(0).filter(|_| name == "OSError").map(os_error);
+            let shown = if os_file(object).is_some() { 2 } else { 5 };
+            PrintTask::call(made.map_or(bare, String::from), args(shown))
         }
-        KnownClass::Exception => match object.args_len() {
-            len @ 0..=6 => {
-                let parts = [0, 1, 2, 3, 4, 5].map(|place| object.arg(place).filter(|_| place < len));
-                call(&bare, parts, close())
-            }
-            _ => Some(Form::Parts(Separators::CALL, Cow::Owned(bare), one(object.args()), Cow::Borrowed(""))),
-        },
+        KnownClass::Exception => {
+            PrintTask::call(bare, [PrintTask::Places(object.args(), 0, PrintStyle::Bare)])
+        }
         // The member's own name is not in the pickle.
         KnownClass::Enum => match regex_flag(object) {
-            Some(flags) => Some(word(flags)),
-            None => call(&bare, one(object.arg(0)?), close()),
+            Some(flags) => word(flags),
+            None => PrintTask::call(bare, [PrintTask::Repr(object.arg(0)?)]),
         },
         KnownClass::Instance => {
-            let head = Cow::Owned(if is_tuple(object) { bare } else { String::new() });
-            Some(Form::Parts(Separators::CALL, head, one(object.arg(0)?), Cow::Borrowed("")))
+            let class = PrintTask::text(if is_tuple(object) { bare } else { String::new() });
+            Vec::from([class, PrintTask::Repr(object.arg(0)?)])
         }
-        _ => {
-            let zone = object.arg(1);
-            match object.object.known()? {
-                Known::Date(date) => Some(word(format!("datetime.date({})", date_fields(date)))),
-                Known::DateTime(date, time, tz) => {
-                    // The C implementation writes the fold before the zone here, and behind it in `time`.
-                    let fold = if time.fold { ", fold=1" } else { "" };
-                    let fields = format!("{}, {}{fold}", date_fields(date), time_fields(time));
-                    Some(zoned("datetime", &fields, false, zone.filter(|_| tz.is_some())))
-                }
-                Known::Time(time, tz) => {
-                    Some(zoned("time", &time_fields(time), time.fold, zone.filter(|_| tz.is_some())))
-                }
-                other => scalar_repr(&other, &bare).map(word),
+        _ => match object.object.known()? {
+            Known::Date(date) => word(format!("datetime.date({})", date_fields(date))),
+            Known::DateTime(date, time, zone) => {
+                // The C implementation writes the fold before the zone here, and behind it in `time`.
+                let fold = if time.fold { ", fold=1" } else { "" };
+                let head = format!("datetime.datetime({}, {}{fold}", date_fields(date), time_fields(time));
+                zoned(head, object.arg(1).filter(|_| zone.is_some()), ")")
             }
-        }
-    }
+            Known::Time(time, zone) => {
+                let head = format!("datetime.time({}", time_fields(time));
+                let tail = if time.fold { ", fold=1)" } else { ")" };
+                zoned(head, object.arg(1).filter(|_| zone.is_some()), tail)
+            }
+            other => word(scalar_repr(&other, &bare)?),
+        },
+    })
 }
 
-fn word<'t>(text: String) -> Form<'t> {
-    Form::Word(Cow::Owned(text))
+fn word(text: String) -> Vec<PrintTask> {
+    Vec::from([PrintTask::text(text)])
 }
 
-fn zoned<'t>(class: &str, fields: &str, fold: bool, zone: Option<NodeId>) -> Form<'t> {
-    let tail = if fold { ", fold=1)" } else { ")" };
-    match zone {
-        Some(zone) => Form::Parts(
-            Separators::CALL,
-            Cow::Owned(format!("datetime.{class}({fields}, tzinfo=")),
-            [Some(zone), None, None, None, None, None],
-            Cow::Borrowed(tail),
-        ),
-        None => word(format!("datetime.{class}({fields}{tail}")),
-    }
+/// A time with its zone, which is any node, and what stands behind that.
+fn zoned(head: String, zone: Option<NodeId>, tail: &'static str) -> Vec<PrintTask> {
+    let zone = zone.into_iter().flat_map(|zone| [PrintTask::Text(", tzinfo="), PrintTask::Repr(zone)]);
+    word(head).into_iter().chain(zone).chain([PrintTask::Text(tail)]).collect()
 }
 
+/// Year, month and day as arguments.
 fn date_fields(date: Date) -> String {
     format!("{}, {}, {}", date.year, date.month, date.day)
 }
 
-/// Seconds and microseconds only if they are not zero.
+/// The time of day as arguments: seconds and microseconds only if they are not zero.
 fn time_fields(time: Time) -> String {
     let (hour, minute, second, micro) = (time.hour, time.minute, time.second, time.microsecond);
     match (second, micro) {
@@ -158,7 +130,7 @@ fn scalar_repr(known: &Known<'_, '_>, name: &str) -> Option<String> {
             if micros == 0 && label.is_none() {
                 return Some(String::from("datetime.timezone.utc"));
             }
-            let label = label.map_or_else(String::new, |label| format!(", {}", quoted(label)));
+            let label = label.map_or_else(String::new, |label| format!(", {}", quoted(label, usize::MAX)));
             format!("datetime.timezone({}{label})", timedelta_repr(timedelta(micros)))
         }
         Known::Decimal(number) => format!("Decimal('{number}')"),
@@ -172,45 +144,39 @@ fn scalar_repr(known: &Known<'_, '_>, name: &str) -> Option<String> {
                 // `repr` shows these with slashes.
                 let slashed: Vec<u8> =
                     bytes.iter().map(|&byte| if byte == b'\\' { b'/' } else { byte }).collect();
-                return Some(format!("{name}({})", quoted(text_of(&slashed))));
+                return Some(format!("{name}({})", quoted(text_of(&slashed), usize::MAX)));
             }
-            format!("{name}({})", quoted(text_of(bytes)))
+            format!("{name}({})", quoted(text_of(bytes), usize::MAX))
         }
-        Known::Ip(address) => format!("{name}({})", quoted(Str::Utf8(address))),
+        Known::Ip(address) => format!("{name}({})", quoted(Str::Utf8(address), usize::MAX)),
         Known::ZoneInfo(key) => format!("zoneinfo.ZoneInfo(key='{key}')"),
         _ => return None,
     })
 }
 
-/// The parts of a known object's `str`; `None` if it is its `repr`.
-pub(super) fn str_parts(object: Object<'_, '_>) -> Option<Vec<StrPart>> {
-    let object = Parts::of(object)?;
+/// What `str` prints of a known object; `None` if it is its `repr`.
+pub(super) fn str_tasks(object: Object<'_, '_>) -> Option<Vec<PrintTask>> {
+    let object = KnownParts::of(object)?;
     match object.class {
         KnownClass::Instance if is_tuple(object) => None,
-        KnownClass::Enum | KnownClass::Instance => Some(Vec::from([match regex_flag(object) {
-            Some(flags) => StrPart::Text(flags),
-            None => StrPart::Str(object.arg(0)?),
-        }])),
+        KnownClass::Enum | KnownClass::Instance => Some(match regex_flag(object) {
+            Some(flags) => word(flags),
+            None => Vec::from([PrintTask::Str(object.arg(0)?)]),
+        }),
         KnownClass::Exception => Some(exception_str(object)),
-        KnownClass::OrderedDict
-        | KnownClass::Counter
-        | KnownClass::DefaultDict
-        | KnownClass::Deque
-        | KnownClass::Range
-        | KnownClass::Slice => None,
-        _ => scalar_str(&object.object.known()?).map(|text| Vec::from([StrPart::Text(text)])),
+        _ => scalar_str(&object.object.known()?).map(word),
     }
 }
 
 /// Whether an instance is of a subclass of `tuple`: nearly always a namedtuple, which prints with its class, and whose
 /// field names are not in the pickle.
-fn is_tuple(object: Parts<'_, '_>) -> bool {
+fn is_tuple(object: KnownParts<'_, '_>) -> bool {
     matches!(object.view(0), Some(Node::Tuple(_)))
 }
 
 /// A member of `re.RegexFlag`, which prints the names of its bits in the order of their definition and the
 /// others as a number; `None` for a member of any other enum.
-fn regex_flag(object: Parts<'_, '_>) -> Option<String> {
+fn regex_flag(object: KnownParts<'_, '_>) -> Option<String> {
     const NAMES: [(i64, &str); 8] = [
         (256, "ASCII"),
         (2, "IGNORECASE"),
@@ -229,23 +195,17 @@ fn regex_flag(object: Parts<'_, '_>) -> Option<String> {
     if value == 0 {
         return Some(String::from("re.NOFLAG"));
     }
-    let mut rest = value;
-    let mut names = Vec::new();
-    for (bit, name) in NAMES {
-        if value & bit != 0 {
-            rest &= !bit;
-            names.push(format!("re.{name}"));
-        }
-    }
+    let set = NAMES.iter().filter(|(bit, _)| value & bit != 0);
+    let rest = set.clone().fold(value, |rest, (bit, _)| rest & !bit);
+    let mut names: Vec<String> = set.map(|(_, name)| format!("re.{name}")).collect();
     if names.is_empty() {
         return Some(format!("re.RegexFlag({value})"));
     }
-    if rest != 0 {
-        names.push(format!("{rest:#x}"));
-    }
+    names.extend((rest != 0).then(|| format!("{rest:#x}")));
     Some(names.join("|"))
 }
 
+/// The `str` of what holds no other objects; `None` if it is the `repr`.
 fn scalar_str(known: &Known<'_, '_>) -> Option<String> {
     let zone = |zone: &Option<Zone<'_, '_>>| match zone {
         Some(Zone::Fixed(offset)) => offset.to_string(),
@@ -315,18 +275,9 @@ pub(crate) fn uuid(number: u128) -> String {
     format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
 }
 
+/// A path as text, which need not be Unicode.
 fn text_of(bytes: &[u8]) -> Str<'_> {
     core::str::from_utf8(bytes).map_or(Str::Wtf8(bytes), Str::Utf8)
-}
-
-/// A text as `repr` writes it. What it is taken from was checked to be short or is a path.
-fn quoted(text: Str<'_>) -> String {
-    let mut out = String::new();
-    let mut printer = Printer { out: &mut out, left: usize::MAX, ascii: false };
-    match printer.text(text) {
-        Ok(()) => out,
-        Err(_) => String::from("'...'"),
-    }
 }
 
 /// Python leaves the `.0` of whole parts out, and a real part of 0.
@@ -349,6 +300,7 @@ fn complex(real: f64, imaginary: f64) -> String {
     format!("({}{sign}{imaginary_text}j)", part(real))
 }
 
+/// An offset as Python keeps a `timedelta`: seconds and microseconds are never negative, days are.
 fn timedelta(micros: i64) -> TimeDelta {
     let (seconds, microseconds) = (micros.div_euclid(1_000_000), micros.rem_euclid(1_000_000));
     TimeDelta {
@@ -358,6 +310,7 @@ fn timedelta(micros: i64) -> TimeDelta {
     }
 }
 
+/// Only the fields that are not zero, by name.
 fn timedelta_repr(delta: TimeDelta) -> String {
     let parts: Vec<String> = [
         ("days", i64::from(delta.days)),
@@ -374,6 +327,7 @@ fn timedelta_repr(delta: TimeDelta) -> String {
     }
 }
 
+/// `-1 day, 23:59:59.000001`.
 fn timedelta_str(delta: TimeDelta) -> String {
     let (hours, minutes, seconds) = (delta.seconds / 3600, delta.seconds / 60 % 60, delta.seconds % 60);
     let mut text = match delta.days {

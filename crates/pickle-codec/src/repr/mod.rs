@@ -1,11 +1,22 @@
 //! Python's `repr`, `str` and `ascii` of documents and values, as CPython prints them.
 //!
-//! The walk keeps its own stack, so depth costs memory and no recursion; every place where an
-//! object stands is printed, and what is printed is counted against a cap. A value that is more than a
-//! scalar is printed as the document that it makes.
+//! A log line shows what `"%r" % value` or `"%s" % value` would have shown in the program that logged it, to the
+//! letter as far as the pickle tells: the oracle of the tests is CPython 3.13 itself. Where it does not tell, because
+//! the class is only described, a call is printed that shows what the pickle gives: `Point(x=1, y=2)`.
+//!
+//! From the outside in:
+//!
+//! 1. This file has the doors: `repr`, `str` and `ascii` of nodes and of values, and `Display`.
+//! 2. `walk` goes through the document with a stack of its own, so that depth costs memory and no recursion.
+//! 3. `known` and `exception` say what a known class prints; `names` has what stands for a class.
+//! 4. `printer` counts what is written against a cap, because every place where an object stands is printed, and a
+//!    few hundred bytes of shared lists can stand for terabytes. `scalar` is the `repr` of numbers, text and bytes,
+//!    `printable` tells which characters stay as they are.
+//!
+//! A value that is more than a scalar is printed as the document that it makes. A scalar, which is what most
+//! arguments of a log message are, is printed without.
 
 mod exception;
-mod form;
 mod known;
 mod names;
 mod parts;
@@ -16,11 +27,11 @@ mod walk;
 
 use core::fmt;
 
-use self::form::Form;
-#[cfg(feature = "serde")]
+#[cfg(any(feature = "serde", feature = "json"))]
 pub(crate) use self::known::uuid;
-use self::printer::{Outcome, PrintError, Printer};
-use crate::document::{Document, NodeRef};
+use self::printer::{PrintError, Printed, Printer};
+use self::walk::{PrintTask, PrintWalk};
+use crate::document::{Document, Node, NodeRef};
 use crate::value::Value;
 use crate::wire::error::{Error, ErrorKind, Result};
 use crate::wire::text::Str;
@@ -39,7 +50,7 @@ impl NodeRef<'_, '_> {
     /// `budget` if it is longer than `max_len` bytes, which have then been written; `data` if
     /// the writer fails.
     pub fn py_repr(&self, out: &mut (impl fmt::Write + ?Sized), max_len: usize) -> Result<()> {
-        self.print(out, max_len, false).map_err(error)
+        self.print(out, max_len, How::Repr).map_err(error)
     }
 
     /// Writes Python's `str`: what `%s` gives. Text stands as it is, with U+FFFD for each lone
@@ -49,8 +60,7 @@ impl NodeRef<'_, '_> {
     /// # Errors
     /// As [`py_repr`](Self::py_repr).
     pub fn py_str(&self, out: &mut (impl fmt::Write + ?Sized), max_len: usize) -> Result<()> {
-        let mut printer = Printer { out, left: max_len, ascii: false };
-        walk::print_str(self.document, self.id, &mut printer).map_err(error)
+        self.print(out, max_len, How::Str).map_err(error)
     }
 
     /// Writes Python's `ascii`: what `%a` gives, the `repr` with all other characters escaped.
@@ -58,11 +68,12 @@ impl NodeRef<'_, '_> {
     /// # Errors
     /// As [`py_repr`](Self::py_repr).
     pub fn py_ascii(&self, out: &mut (impl fmt::Write + ?Sized), max_len: usize) -> Result<()> {
-        self.print(out, max_len, true).map_err(error)
+        self.print(out, max_len, How::Ascii).map_err(error)
     }
 
-    fn print(&self, out: &mut (impl fmt::Write + ?Sized), max_len: usize, ascii: bool) -> Outcome {
-        walk::print_repr(self.document, self.id, &mut Printer { out, left: max_len, ascii })
+    fn print(&self, out: &mut (impl fmt::Write + ?Sized), max_len: usize, how: How) -> Printed {
+        let task = if how == How::Str { PrintTask::Str(self.id) } else { PrintTask::Repr(self.id) };
+        PrintWalk::run(self.document, &mut Printer { out, left: max_len, ascii: how == How::Ascii }, task)
     }
 }
 
@@ -73,10 +84,7 @@ impl Value<'_> {
     /// `budget` if it is longer than `max_len` bytes, which have then been written; `data` if
     /// the writer fails; those of [`to_document`](Self::to_document).
     pub fn py_repr(&self, out: &mut (impl fmt::Write + ?Sized), max_len: usize) -> Result<()> {
-        match scalar(self) {
-            Some(form) => print_scalar(form, out, max_len, false).map_err(error),
-            None => self.to_document()?.root().py_repr(out, max_len),
-        }
+        self.print(out, max_len, How::Repr)?.map_err(error)
     }
 
     /// Writes Python's `str`: what `%s` gives. See [`NodeRef::py_str`].
@@ -84,13 +92,7 @@ impl Value<'_> {
     /// # Errors
     /// As [`py_repr`](Self::py_repr).
     pub fn py_str(&self, out: &mut (impl fmt::Write + ?Sized), max_len: usize) -> Result<()> {
-        match scalar(self) {
-            Some(Form::Text(text)) => {
-                Printer { out, left: max_len, ascii: false }.raw_text(text).map_err(error)
-            }
-            Some(form) => print_scalar(form, out, max_len, false).map_err(error),
-            None => self.to_document()?.root().py_str(out, max_len),
-        }
+        self.print(out, max_len, How::Str)?.map_err(error)
     }
 
     /// Writes Python's `ascii`: what `%a` gives. See [`NodeRef::py_ascii`].
@@ -98,17 +100,42 @@ impl Value<'_> {
     /// # Errors
     /// As [`py_repr`](Self::py_repr).
     pub fn py_ascii(&self, out: &mut (impl fmt::Write + ?Sized), max_len: usize) -> Result<()> {
-        match scalar(self) {
-            Some(form) => print_scalar(form, out, max_len, true).map_err(error),
-            None => self.to_document()?.root().py_ascii(out, max_len),
-        }
+        self.print(out, max_len, How::Ascii)?.map_err(error)
     }
+
+    /// A scalar is printed as it is, everything else as the document that it makes.
+    fn print(&self, out: &mut (impl fmt::Write + ?Sized), max_len: usize, how: How) -> Result<Printed> {
+        let scalar = match self {
+            Self::None => Node::None,
+            Self::Bool(value) => Node::Bool(*value),
+            Self::Int(value) => Node::Int(*value),
+            Self::Float(value) => Node::Float(*value),
+            Self::Str(text) => Node::Str(Str::Utf8(text)),
+            Self::Wtf8(bytes) => Node::Str(Str::Wtf8(bytes)),
+            Self::Bytes(bytes) => Node::Bytes(bytes),
+            Self::ByteArray(bytes) => Node::ByteArray(bytes),
+            _ => return Ok(self.to_document()?.root().print(out, max_len, how)),
+        };
+        let mut printer = Printer { out, left: max_len, ascii: how == How::Ascii };
+        Ok(match scalar {
+            Node::Str(text) if how == How::Str => printer.raw_text(text),
+            scalar => printer.scalar(scalar),
+        })
+    }
+}
+
+/// Which of Python's texts is printed.
+#[derive(Clone, Copy, PartialEq)]
+enum How {
+    Repr,
+    Str,
+    Ascii,
 }
 
 /// Python's `repr`, at most 64 MiB of it, then `...`.
 impl fmt::Display for NodeRef<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        shown(self.print(f, DISPLAY_CAP, false), f)
+        shown(self.print(f, DISPLAY_CAP, How::Repr), f)
     }
 }
 
@@ -129,38 +156,14 @@ impl fmt::Display for Document<'_> {
 /// ```
 impl fmt::Display for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (scalar(self), self) {
-            (Some(form), _) => shown(print_scalar(form, f, DISPLAY_CAP, false), f),
-            (None, value) => match value.to_document() {
-                Ok(document) => fmt::Display::fmt(&document, f),
-                Err(_) => f.write_str("..."),
-            },
+        match self.print(f, DISPLAY_CAP, How::Repr) {
+            Ok(outcome) => shown(outcome, f),
+            Err(_) => f.write_str("..."),
         }
     }
 }
 
-/// A value that is printed as it is, without a document.
-fn scalar<'v>(value: &'v Value<'_>) -> Option<Form<'v>> {
-    Some(match value {
-        Value::None => Form::Word("None".into()),
-        Value::Bool(true) => Form::Word("True".into()),
-        Value::Bool(false) => Form::Word("False".into()),
-        Value::Int(value) => Form::Int(*value),
-        Value::BigInt(value) => Form::Big(alloc::borrow::Cow::Borrowed(value)),
-        Value::Float(value) => Form::Float(*value),
-        Value::Str(text) => Form::Text(Str::Utf8(text)),
-        Value::Wtf8(bytes) => Form::Text(Str::Wtf8(bytes)),
-        Value::Bytes(bytes) => Form::Bytes(bytes),
-        Value::ByteArray(bytes) => Form::ByteArray(bytes),
-        _ => return None,
-    })
-}
-
-fn print_scalar<W: fmt::Write + ?Sized>(form: Form<'_>, out: &mut W, max_len: usize, ascii: bool) -> Outcome {
-    walk::print_scalar(form, &mut Printer { out, left: max_len, ascii })
-}
-
-fn shown(outcome: Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn shown(outcome: Printed, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match outcome {
         Ok(()) => Ok(()),
         Err(PrintError::Cap) => f.write_str("..."),

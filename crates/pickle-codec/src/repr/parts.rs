@@ -1,4 +1,7 @@
-//! What printing asks a known object for, and what a `str` is made of.
+//! What printing asks a known object for.
+//!
+//! Most of what a class prints are its arguments as nodes, which the walk goes on to print. So this gives ids and
+//! not readings: [`Known`](crate::Known) copies what it reads, and an exception needs its arguments alone.
 
 use alloc::string::String;
 
@@ -7,12 +10,12 @@ use crate::document::{KnownClass, Node, NodeId, NodeRef, Object};
 
 /// The parts of a known object that printing asks for.
 #[derive(Clone, Copy)]
-pub(super) struct Parts<'d, 'a> {
+pub(super) struct KnownParts<'d, 'a> {
     pub(super) object: Object<'d, 'a>,
     pub(super) class: KnownClass,
 }
 
-impl<'d, 'a> Parts<'d, 'a> {
+impl<'d, 'a> KnownParts<'d, 'a> {
     pub(super) fn of(object: Object<'d, 'a>) -> Option<Self> {
         Some(Self { object, class: object.known_class()? })
     }
@@ -22,10 +25,12 @@ impl<'d, 'a> Parts<'d, 'a> {
         self.object.shown_class_name().map_or_else(String::new, |(_, name)| name_text(name))
     }
 
+    /// One argument.
     pub(super) fn arg(self, place: usize) -> Option<NodeId> {
         self.object.args().get(place).map(NodeRef::id)
     }
 
+    /// How many arguments there are.
     pub(super) fn args_len(self) -> usize {
         self.object.args().len()
     }
@@ -35,14 +40,17 @@ impl<'d, 'a> Parts<'d, 'a> {
         self.object.instance.args
     }
 
+    /// The list of what APPENDS gave it, unless that is empty.
     pub(super) fn items(self) -> Option<NodeId> {
         self.object.items().filter(|items| !items.is_empty()).map(|_| self.object.instance.items)
     }
 
+    /// The dict of what SETITEMS gave it, unless that is empty.
     pub(super) fn pairs(self) -> Option<NodeId> {
         self.object.pairs().filter(|pairs| !pairs.is_empty()).map(|_| self.object.instance.pairs)
     }
 
+    /// What an argument is.
     pub(super) fn view(self, place: usize) -> Option<Node<'d, 'a>> {
         Some(self.object.args().get(place)?.view())
     }
@@ -55,17 +63,11 @@ impl<'d, 'a> Parts<'d, 'a> {
         }
     }
 
+    /// An argument that is an integer of 64 bits.
     pub(super) fn int(self, place: usize) -> Option<i64> {
         match self.view(place)? {
             Node::Int(value) => Some(value),
             _ => None,
         }
     }
-}
-
-/// What `str` prints of a known object, where it is not its `repr`.
-pub(super) enum StrPart {
-    Text(String),
-    Str(NodeId),
-    Repr(NodeId),
 }

@@ -1,6 +1,8 @@
 //! Which characters Python's `repr` writes as they are: `str.isprintable` of Unicode 15.1.
 //!
-//! Not printable are the categories Cc, Cf, Cs, Co, Cn, Zl, Zp and Zs but the space.
+//! Not printable are the categories Cc, Cf, Cs, Co, Cn, Zl, Zp and Zs but the space. Python 3.13 has the tables of
+//! Unicode 15.1, and a character that came later is escaped as one that is not assigned. The table was made by
+//! asking CPython for every code point; `value_python.rs` asks it again.
 
 /// Whether `repr` writes a code point as it is.
 pub(crate) fn is_printable(point: u32) -> bool {

@@ -1,4 +1,8 @@
 //! The writer under every `repr`: it counts what it writes against a cap.
+//!
+//! What fits the cap is written, and cut at a character, so that a reader sees how a long text begins. The caller
+//! says what follows then: `Display` writes `...`, [`py_repr`](crate::NodeRef::py_repr) gives an error. Nothing is written
+//! behind the cut, not even the quote that was opened.
 
 use core::fmt;
 
@@ -11,12 +15,12 @@ pub(super) enum PrintError {
     Writer,
 }
 
-pub(super) type Outcome = Result<(), PrintError>;
+pub(super) type Printed = Result<(), PrintError>;
 
 /// A writer that counts.
 pub(super) struct Printer<'w, W: ?Sized> {
     pub(super) out: &'w mut W,
-    /// Bytes that may still be written.
+    /// Bytes that may still be written; 0 after the cut.
     pub(super) left: usize,
     /// Whether all that is not ASCII is escaped.
     pub(super) ascii: bool,
@@ -24,7 +28,7 @@ pub(super) struct Printer<'w, W: ?Sized> {
 
 impl<W: fmt::Write + ?Sized> Printer<'_, W> {
     /// Writes text, or as much of it as the cap allows.
-    pub(super) fn write(&mut self, text: &str) -> Outcome {
+    pub(super) fn write(&mut self, text: &str) -> Printed {
         if text.len() <= self.left {
             self.left -= text.len();
             return self.out.write_str(text).map_err(|_| PrintError::Writer);

@@ -1,168 +1,279 @@
 //! The walk over a document that prints it.
 //!
-//! [`form`] says how one node is printed, without its parts: a word, a number, text, delimiters around items,
-//! or a head, some parts and a tail. [`print_repr`] goes from node to node with a stack of its own, and asks
-//! for the form again at each step, which is cheap beside the text that is written and keeps the stack small.
+//! What is still to be printed is a stack of [`PrintTask`]s: to print a container pushes its places, to print an object
+//! pushes what its class prints, in reverse. So nothing recurses, and the stack is as high as the nesting is deep,
+//! at 24 bytes a level: a container keeps the place that comes next and not the places themselves.
+//!
+//! ```text
+//! [(1,), {'a': None}]       printed            tasks, the next one last
+//!                           [                  places of the list from 0
+//!                           [(1                places of the list from 1, of the tuple from 1
+//!                           [(1,),             places of the list from 2, of the dict from 0
+//! ```
+//!
+//! A container or object that is met while it is open holds itself, and `[...]` or the like is printed in its place.
 
-use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::fmt::Write;
 
-use super::form::{Delimiters, Form, Punctuation, Separators};
 use super::known;
 use super::names::{global_text, name_text};
-use super::parts::StrPart;
-use super::printer::{Outcome, Printer};
-use crate::document::walk::{self, NodeSet};
+use super::printer::{Printed, Printer};
+use crate::document::walk::NodeSet;
 use crate::document::{Document, Node, NodeId, Object};
 
-/// Prints a node as `str` does.
-pub(super) fn print_str<W: Write + ?Sized>(
-    document: &Document<'_>,
-    root: NodeId,
-    printer: &mut Printer<'_, W>,
-) -> Outcome {
-    // An exception's only argument is printed by `str` again, and that may be an exception.
-    let mut open = Vec::from([StrPart::Str(root)]);
-    while let Some(part) = open.pop() {
-        match part {
-            StrPart::Text(text) => printer.write(&text)?,
-            StrPart::Repr(id) => print_repr(document, id, printer)?,
-            StrPart::Str(id) => {
-                if let Some(parts) = str_parts(document, id) {
-                    open.extend(parts.into_iter().rev());
-                } else if let Form::Text(text) = form(document, id, true) {
-                    printer.raw_text(text)?;
-                } else {
-                    print_repr(document, id, printer)?;
-                }
-            }
-        }
-    }
-    Ok(())
+/// What is still to be printed.
+pub(super) enum PrintTask {
+    Text(&'static str),
+    Owned(Box<str>),
+    /// A node as `repr` prints it.
+    Repr(NodeId),
+    /// A node as `str` prints it: the argument of an exception may be an exception again.
+    Str(NodeId),
+    /// The places of a container from this one on.
+    Places(NodeId, u32, PrintStyle),
+    /// The pairs of a dict as keyword arguments.
+    Keywords(NodeId),
+    /// The pairs of a dict by their counts, the highest first, as a `Counter` prints them.
+    Counts(NodeId),
+    /// The end of an object, of which nothing is left to be printed.
+    Leave(NodeId),
 }
 
-/// Prints a node as `repr` does.
-///
-/// A container is printed in steps: its head when it is reached, then a step for each place, which
-/// writes the separator and goes down to the part, and at last its tail. `open` holds the containers on
-/// the way from the root, each with the place of its next step, so nothing recurses.
-pub(super) fn print_repr<W: Write + ?Sized>(
-    document: &Document<'_>,
-    root: NodeId,
-    printer: &mut Printer<'_, W>,
-) -> Outcome {
-    let mut path = Path::default();
-    let mut open: Vec<(NodeId, u32)> = Vec::new();
-    let mut next = Some(root);
-    // The dicts among the open ones that are printed in another order, by their height.
-    let mut orders: Vec<(usize, Vec<u32>)> = Vec::new();
-    let mut counts = false;
-    // The dicts among the open ones whose pairs are printed as keywords, by their height.
-    let mut keywords: Vec<usize> = Vec::new();
-    let mut as_keywords = false;
-    loop {
-        if let Some(id) = next.take() {
-            let bare = core::mem::take(&mut as_keywords);
-            let (head, cycle) = match form(document, id, true) {
-                Form::Items(_, 0) if bare => (Cow::Borrowed(""), None),
-                Form::Items(delimiters, _) if bare => (Cow::Borrowed(""), Some(delimiters.cycle)),
-                Form::Items(delimiters, 0) => (Cow::Borrowed(delimiters.empty), None),
-                Form::Items(delimiters, _) => (Cow::Borrowed(delimiters.head), Some(delimiters.cycle)),
-                Form::Parts(_, head, ..) => (Cow::Owned(head.into_owned()), Some("<...>")),
-                scalar => {
-                    print_scalar(scalar, printer)?;
-                    (Cow::Borrowed(""), None)
+/// How the places of a container are printed.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum PrintStyle {
+    /// As its type is.
+    Own,
+    /// `key=value`, without braces.
+    Keywords,
+    /// Between commas, with nothing around them: the items of a tuple as arguments.
+    Bare,
+    /// A dict, in the order that `PrintWalk::orders` has last.
+    Ordered,
+}
+
+impl PrintTask {
+    pub(super) fn text(text: String) -> Self {
+        Self::Owned(text.into_boxed_str())
+    }
+
+    /// A call: what stands before the parenthesis, the arguments, and what stands behind them.
+    pub(super) fn call(name: String, args: impl IntoIterator<Item = Self>) -> Vec<Self> {
+        let mut tasks = Vec::from([Self::text(name), Self::Text("(")]);
+        for (place, arg) in args.into_iter().enumerate() {
+            tasks.extend((place > 0).then_some(Self::Text(", ")));
+            tasks.push(arg);
+        }
+        tasks.push(Self::Text(")"));
+        tasks
+    }
+}
+
+/// How many open containers are compared one by one; more are kept in a set. Most values are not nested so
+/// deep, and a set has to be made of the size of the document.
+const SCAN: usize = 64;
+
+/// A document that is being printed.
+pub(super) struct PrintWalk<'p, 'w, 'd, 'a, W: ?Sized> {
+    document: &'d Document<'a>,
+    printer: &'p mut Printer<'w, W>,
+    tasks: Vec<PrintTask>,
+    /// The containers and objects on the way from the root.
+    open: Vec<NodeId>,
+    /// The same as a set, once there are many.
+    set: Option<NodeSet>,
+    /// The orders of the counters among the open ones, as places of pairs.
+    orders: Vec<Vec<u32>>,
+}
+
+impl<'p, 'w, 'd, 'a, W: Write + ?Sized> PrintWalk<'p, 'w, 'd, 'a, W> {
+    /// Prints as a task says.
+    pub(super) fn run(
+        document: &'d Document<'a>,
+        printer: &'p mut Printer<'w, W>,
+        task: PrintTask,
+    ) -> Printed {
+        let tasks = Vec::from([task]);
+        let mut walk = Self { document, printer, tasks, open: Vec::new(), set: None, orders: Vec::new() };
+        while let Some(task) = walk.tasks.pop() {
+            match task {
+                PrintTask::Text(text) => walk.printer.write(text)?,
+                PrintTask::Owned(text) => walk.printer.write(&text)?,
+                PrintTask::Repr(id) => walk.node(id)?,
+                PrintTask::Str(id) => match document.node(id).view() {
+                    Node::Str(text) => walk.printer.raw_text(text)?,
+                    Node::Object(object) => match known::str_tasks(object) {
+                        Some(tasks) => walk.tasks.extend(tasks.into_iter().rev()),
+                        None => walk.node(id)?,
+                    },
+                    _ => walk.node(id)?,
+                },
+                PrintTask::Places(id, place, style) => walk.places(id, place, style)?,
+                PrintTask::Keywords(id) => {
+                    if walk.enter(id, "{...}")? {
+                        walk.tasks.push(PrintTask::Places(id, 0, PrintStyle::Keywords));
+                    }
                 }
+                PrintTask::Counts(id) => match by_count(document, id) {
+                    Some(order) => {
+                        if walk.enter(id, "{...}")? {
+                            walk.printer.write("{")?;
+                            walk.orders.push(order);
+                            walk.tasks.push(PrintTask::Places(id, 0, PrintStyle::Ordered));
+                        }
+                    }
+                    None => walk.node(id)?,
+                },
+                PrintTask::Leave(id) => walk.leave(id),
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens what holds others; whether it was not open yet. Else this is printed in its place.
+    fn enter(&mut self, id: NodeId, cycle: &str) -> Result<bool, super::printer::PrintError> {
+        let fresh = if self.open.len() < SCAN {
+            !self.open.contains(&id)
+        } else {
+            let set = self.set.get_or_insert_with(|| {
+                let mut set = NodeSet::new(self.document);
+                for &id in &self.open {
+                    set.insert(id);
+                }
+                set
+            });
+            set.insert(id)
+        };
+        if fresh {
+            self.open.push(id);
+        } else {
+            self.printer.write(cycle)?;
+        }
+        Ok(fresh)
+    }
+
+    /// Closes what was opened last, so that it is printed again where it is met again.
+    fn leave(&mut self, id: NodeId) {
+        self.open.pop();
+        if let Some(set) = &mut self.set {
+            set.remove(id);
+        }
+    }
+
+    /// Prints a node, or its head, and pushes what follows.
+    fn node(&mut self, id: NodeId) -> Printed {
+        let document = self.document;
+        let (head, empty, cycle) = match document.node(id).view() {
+            Node::List(_) => ("[", "[]", "[...]"),
+            Node::Tuple(_) => ("(", "()", "(...)"),
+            Node::Dict(_) => ("{", "{}", "{...}"),
+            Node::Set(_) => ("{", "set()", "set(...)"),
+            Node::FrozenSet(_) => ("frozenset({", "frozenset()", "frozenset(...)"),
+            Node::Object(object) => {
+                if self.enter(id, "<...>")? {
+                    self.tasks.push(PrintTask::Leave(id));
+                    let tasks = known::repr(object).unwrap_or_else(|| described(object));
+                    self.tasks.extend(tasks.into_iter().rev());
+                }
+                return Ok(());
+            }
+            Node::PersistentId(value) => {
+                if self.enter(id, "<persistent id ...>")? {
+                    self.printer.write("<persistent id ")?;
+                    self.tasks.extend([
+                        PrintTask::Leave(id),
+                        PrintTask::Text(">"),
+                        PrintTask::Repr(value.id),
+                    ]);
+                }
+                return Ok(());
+            }
+            Node::Global(module, name) => {
+                return self.printer.write(&global_text(crate::known::role(document, id), module, name));
+            }
+            scalar => return self.printer.scalar(scalar),
+        };
+        if document.items(id).is_empty() {
+            return self.printer.write(empty);
+        }
+        if self.enter(id, cycle)? {
+            self.printer.write(head)?;
+            self.tasks.push(PrintTask::Places(id, 0, PrintStyle::Own));
+        }
+        Ok(())
+    }
+
+    /// Prints the places of a container from one on, as far as they hold no others; then the tail.
+    fn places(&mut self, id: NodeId, from: u32, style: PrintStyle) -> Printed {
+        let document = self.document;
+        let ids = document.items(id);
+        let (is_dict, from) =
+            (id.kind() == crate::document::Kind::Dict, usize::try_from(from).unwrap_or(usize::MAX));
+        for place in from..ids.len() {
+            let is_value = is_dict && place % 2 == 1;
+            self.printer.write(match style {
+                _ if place == 0 => "",
+                PrintStyle::Keywords if is_value => "=",
+                _ if is_value => ": ",
+                _ => ", ",
+            })?;
+            let at = match self.orders.last() {
+                Some(order) if style == PrintStyle::Ordered => order
+                    .get(place / 2)
+                    .map_or(place, |&pair| usize::try_from(pair).unwrap_or(place) * 2 + place % 2),
+                _ => place,
             };
-            match cycle {
-                Some(cycle) if !path.enter(document, id, &open) => printer.write(cycle)?,
-                Some(_) => {
-                    printer.write(&head)?;
-                    open.push((id, 0));
-                    if bare {
-                        keywords.push(open.len());
-                    }
-                    if core::mem::take(&mut counts)
-                        && let Some(order) = by_count(document, id)
-                    {
-                        orders.push((open.len(), order));
-                    }
+            let Some(&child) = ids.get(at) else { continue };
+            if child.is_container() {
+                let next = u32::try_from(place + 1).unwrap_or(u32::MAX);
+                self.tasks.push(PrintTask::Places(id, next, style));
+                return self.node(child);
+            }
+            match style {
+                PrintStyle::Keywords if !is_value => {
+                    self.printer.write(&document.text(child).map_or_else(String::new, name_text))?;
                 }
-                None => printer.write(&head)?,
+                _ => self.node(child)?,
             }
         }
-        let height = open.len();
-        let Some((id, next_place)) = open.last_mut() else { return Ok(()) };
-        let (id, place) = (*id, usize::try_from(*next_place).unwrap_or(usize::MAX));
-        *next_place = next_place.saturating_add(1);
-        match form(document, id, false) {
-            Form::Parts(separators, _, parts, tail) => match parts.get(place) {
-                Some(Some(part)) => {
-                    let is_first = parts.iter().take(place).all(Option::is_none);
-                    printer.write(if is_first { separators.first } else { separators.other })?;
-                    next = Some(*part);
-                    counts = separators.counts;
-                    as_keywords = separators.keywords == Some(place);
-                    continue;
-                }
-                Some(None) => continue,
-                None => printer.write(&tail)?,
-            },
-            Form::Items(delimiters, len) => {
-                let sorted = match orders.last() {
-                    Some((of, order)) if *of == height => {
-                        let pair = order.get(place / 2).map_or(u32::MAX, |&pair| pair);
-                        usize::try_from(pair)
-                            .unwrap_or(usize::MAX)
-                            .saturating_mul(2)
-                            .saturating_add(place % 2)
-                    }
-                    _ => place,
-                };
-                let bare = keywords.last() == Some(&height);
-                if let Some(child) = walk::child(document, id, sorted) {
-                    if place > 0 {
-                        printer.write(if delimiters.style == Punctuation::Dict && place % 2 == 1 {
-                            if bare { "=" } else { ": " }
-                        } else {
-                            ", "
-                        })?;
-                    }
-                    match document.text(child) {
-                        Some(key) if bare && place % 2 == 0 => printer.write(&name_text(key))?,
-                        _ => next = Some(child),
-                    }
-                    continue;
-                }
-                if delimiters.style == Punctuation::Tuple && len == 1 {
-                    printer.write(",")?;
-                }
-                if bare {
-                    keywords.pop();
-                } else {
-                    printer.write(delimiters.tail)?;
-                }
-            }
-            _ => {}
+        if style == PrintStyle::Ordered {
+            self.orders.pop();
         }
-        path.leave(id);
-        if orders.last().is_some_and(|(of, _)| *of == height) {
-            orders.pop();
+        if style != PrintStyle::Bare {
+            self.leave(id);
         }
-        open.pop();
+        self.printer.write(match (document.node(id).view(), style) {
+            (_, PrintStyle::Keywords | PrintStyle::Bare) => "",
+            (Node::List(_), _) => "]",
+            (Node::Tuple(_), _) if ids.len() == 1 => ",)",
+            (Node::Tuple(_), _) => ")",
+            (Node::FrozenSet(_), _) => "})",
+            _ => "}",
+        })
     }
 }
 
 /// What a `Counter` counts with.
 #[derive(Clone, Copy)]
-enum Tally {
+enum CountedBy {
     Int(i64),
     Float(f64),
 }
 
-impl Tally {
+impl CountedBy {
+    /// The number that a node is; `None` for a NaN.
+    fn of(node: Node<'_, '_>) -> Option<Self> {
+        match node {
+            Node::Int(value) => Some(Self::Int(value)),
+            Node::Float(value) if !value.is_nan() => Some(Self::Float(value)),
+            _ => None,
+        }
+    }
+
     /// The higher one first.
     #[allow(clippy::as_conversions, reason = "counts beyond 2^53 beside floats are as good as equal")]
     fn order(self, other: Self) -> Ordering {
@@ -177,148 +288,58 @@ impl Tally {
 
 /// The pairs of a dict by their counts, the highest first, if all counts are numbers.
 fn by_count(document: &Document<'_>, id: NodeId) -> Option<Vec<u32>> {
-    let mut order: Vec<(Tally, u32)> = Vec::new();
-    while let Some(place) = order.len().checked_mul(2)
-        && walk::child(document, id, place).is_some()
-    {
-        order.push((tally(document, id, place + 1)?, u32::try_from(order.len()).ok()?));
-    }
+    let (pairs, _) = document.items(id).as_chunks::<2>();
+    let tally = |(place, &[_, count]): (u32, &[NodeId; 2])| {
+        Some((CountedBy::of(document.node(count).view())?, place))
+    };
+    let mut order = (0..).zip(pairs).map(tally).collect::<Option<Vec<_>>>()?;
     // The sort is stable, as Python's.
     order.sort_by(|(left, _), (right, _)| left.order(*right));
     Some(order.into_iter().map(|(_, place)| place).collect())
 }
 
-pub(super) fn print_scalar<W: Write + ?Sized>(form: Form<'_>, printer: &mut Printer<'_, W>) -> Outcome {
-    match form {
-        Form::Word(word) => printer.write(&word),
-        Form::Int(value) => printer.int(value),
-        Form::Big(value) => printer.big(&value),
-        Form::Float(value) => printer.float(value),
-        Form::Text(text) => printer.text(text),
-        Form::Bytes(bytes) => printer.bytes(bytes),
-        Form::ByteArray(bytes) => printer.bytearray(bytes),
-        Form::Items(..) | Form::Parts(..) => Ok(()),
-    }
-}
-
-/// How a node is printed. The head of an object is left empty where it is not needed.
-fn form<'d>(document: &'d Document<'_>, id: NodeId, head: bool) -> Form<'d> {
-    match document.node(id).view() {
-        Node::None => Form::Word(Cow::Borrowed("None")),
-        Node::Bool(true) => Form::Word(Cow::Borrowed("True")),
-        Node::Bool(false) => Form::Word(Cow::Borrowed("False")),
-        Node::Int(value) => Form::Int(value),
-        Node::BigInt(value) => Form::Big(Cow::Owned(value.to_bigint())),
-        Node::Float(value) => Form::Float(value),
-        Node::Str(text) => Form::Text(text),
-        Node::Bytes(bytes) => Form::Bytes(bytes),
-        Node::ByteArray(bytes) => Form::ByteArray(bytes),
-        Node::List(items) => Form::Items(Delimiters::LIST, items.len()),
-        Node::Tuple(items) => Form::Items(Delimiters::TUPLE, items.len()),
-        Node::Set(items) => Form::Items(Delimiters::SET, items.len()),
-        Node::FrozenSet(items) => Form::Items(Delimiters::FROZENSET, items.len()),
-        Node::Dict(pairs) => Form::Items(Delimiters::DICT, pairs.len() * 2),
-        Node::Global(module, name) => {
-            Form::Word(Cow::Owned(global_text(crate::known::role(document, id), module, name)))
-        }
-        Node::Object(object) => {
-            if let Some(form) = known::repr(object) {
-                return form;
-            }
-            described(object, head)
-        }
-        Node::PersistentId(_) => Form::Items(Delimiters::PERSID, 1),
-        Node::Extension(code) => Form::Word(Cow::Owned(alloc::format!("<extension {code}>"))),
-        Node::Buffer(index, _) => Form::Word(Cow::Owned(alloc::format!("<buffer {index}>"))),
-    }
-}
-
 /// How an object is printed whose class has no reading: as a call of the class, with what it was given.
-fn described<'d>(object: Object<'d, '_>, head: bool) -> Form<'d> {
-    let document = object.document;
-    let instance = object.instance;
-    let present = |id: NodeId| (id != NodeId::ABSENT).then_some(id);
+///
+/// ```text
+/// Point(1, 2)               arguments
+/// Point(x=1, y=2)           keyword arguments, or a state whose keys are all text
+/// Point((1, 2), x=3)        keyword arguments beside others
+/// Stack([1, 2])             what APPENDS gave it, {...} what SETITEMS did
+/// <object f() 1>            no class with a name: the parts one by one
+/// ```
+fn described(object: Object<'_, '_>) -> Vec<PrintTask> {
+    let (document, instance) = (object.document, object.instance);
+    let present = |id: NodeId| Some(id).filter(|&id| id != NodeId::ABSENT);
+    let dict = |id: NodeId| match document.node(id).view() {
+        Node::Dict(pairs) => Some(pairs),
+        _ => None,
+    };
     let args = present(instance.args).filter(|&args| args != NodeId::EMPTY_TUPLE);
-    let is_empty = |id: NodeId| matches!(document.node(id).view(), Node::Dict(pairs) if pairs.is_empty());
     let kwargs = present(instance.kwargs);
-    let state = present(instance.state).filter(|&state| !is_empty(state));
-    let (items, pairs) = (present(instance.items), present(instance.pairs));
+    let state = present(instance.state).filter(|&state| dict(state).is_none_or(|pairs| !pairs.is_empty()));
+    let (items, pairs) =
+        (present(instance.items).map(PrintTask::Repr), present(instance.pairs).map(PrintTask::Repr));
     let Some((_, name)) = object.class_name() else {
-        let head = Cow::Borrowed(if head { "<object" } else { "" });
-        let parts = [Some(instance.class), args, kwargs, state, items, pairs];
-        return Form::Parts(Separators::WORDS, head, parts, Cow::Borrowed(">"));
-    };
-    let name = |behind: &str| {
-        if head { Cow::Owned(alloc::format!("{}{behind}", name_text(name))) } else { Cow::Borrowed("") }
-    };
-    let is_keywords = |id: NodeId| match document.node(id).view() {
-        Node::Dict(pairs) => pairs.iter().all(|(key, _)| matches!(key.view(), Node::Str(_))),
-        _ => false,
-    };
-    let ids = args.map_or(&[][..], |args| document.items(args));
-    let arg = |place: usize| ids.get(place).copied();
-    let (parts, keywords) = if ids.len() > 3 || kwargs.is_some() {
-        if [kwargs, state, items, pairs].iter().all(Option::is_none) {
-            return Form::Parts(
-                Separators::CALL,
-                name(""),
-                [args, None, None, None, None, None],
-                Cow::Borrowed(""),
-            );
+        let mut tasks = Vec::from([PrintTask::Text("<object")]);
+        let parts = [Some(instance.class), args, kwargs, state].map(|part| part.map(PrintTask::Repr));
+        for part in parts.into_iter().chain([items, pairs]).flatten() {
+            tasks.extend([PrintTask::Text(" "), part]);
         }
-        ([args, kwargs, state, items, pairs, None], kwargs.filter(|&id| is_keywords(id)).map(|_| 1))
-    } else {
-        ([arg(0), arg(1), arg(2), state, items, pairs], state.filter(|&id| is_keywords(id)).map(|_| 3))
+        tasks.push(PrintTask::Text(">"));
+        return tasks;
     };
-    Form::Parts(Separators { keywords, ..Separators::CALL }, name("("), parts, Cow::Borrowed(")"))
-}
-
-/// What `str` prints of an object, where it is not its `repr`.
-fn str_parts(document: &Document<'_>, id: NodeId) -> Option<Vec<StrPart>> {
-    match document.node(id).view() {
-        Node::Object(object) => known::str_parts(object),
-        _ => None,
-    }
-}
-
-/// The number at a place of a dict's children; `None` for a NaN.
-fn tally(document: &Document<'_>, id: NodeId, place: usize) -> Option<Tally> {
-    match document.node(walk::child(document, id, place)?).view() {
-        Node::Int(value) => Some(Tally::Int(value)),
-        Node::Float(value) if !value.is_nan() => Some(Tally::Float(value)),
-        _ => None,
-    }
-}
-
-/// How many open containers are compared one by one; more are kept in a set. Most values are not nested so
-/// deep, and a set has to be made of the size of the document.
-const SCAN: usize = 64;
-
-/// Tells whether a container is open already, that is, whether it holds itself.
-#[derive(Default)]
-struct Path {
-    set: Option<NodeSet>,
-}
-
-impl Path {
-    /// Opens a container; whether it was not open yet.
-    fn enter(&mut self, document: &Document<'_>, id: NodeId, open: &[(NodeId, u32)]) -> bool {
-        if open.len() < SCAN {
-            return open.iter().all(|&(other, _)| other != id);
-        }
-        let set = self.set.get_or_insert_with(|| {
-            let mut set = NodeSet::new(document);
-            for &(id, _) in open {
-                set.insert(id);
-            }
-            set
-        });
-        set.insert(id)
-    }
-
-    fn leave(&mut self, id: NodeId) {
-        if let Some(set) = &mut self.set {
-            set.remove(id);
-        }
-    }
+    let keywords = |id: NodeId| {
+        let all_text = |pairs: crate::document::Pairs<'_, '_>| {
+            pairs.iter().all(|(key, _)| matches!(key.view(), Node::Str(_)))
+        };
+        if dict(id).is_some_and(all_text) { PrintTask::Keywords(id) } else { PrintTask::Repr(id) }
+    };
+    // A few arguments, or nothing but arguments, stand there one by one.
+    let alone = kwargs.is_none() && state.is_none() && items.is_none() && pairs.is_none();
+    let few = kwargs.is_none() && args.is_none_or(|args| document.items(args).len() <= 3);
+    let args = args.map(|args| {
+        if few || alone { PrintTask::Places(args, 0, PrintStyle::Bare) } else { PrintTask::Repr(args) }
+    });
+    let state = state.map(|state| if few { keywords(state) } else { PrintTask::Repr(state) });
+    PrintTask::call(name_text(name), [args, kwargs.map(keywords), state, items, pairs].into_iter().flatten())
 }

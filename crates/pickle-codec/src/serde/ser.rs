@@ -26,7 +26,7 @@ use crate::document::Document;
 use crate::encode::encoder::Encoder;
 use crate::encode::graph;
 #[cfg(feature = "std")]
-use crate::encode::sink::Scratch;
+use crate::encode::sink::EncodeScratch;
 use crate::encode::sink::Sink;
 use crate::encode::writer::Writer;
 use crate::limits::Limits;
@@ -94,7 +94,7 @@ pub fn to_writer<W: std::io::Write, T: Serialize + ?Sized>(
 ) -> std::io::Result<()> {
     use crate::encode::sink::{Calling, through};
     through(writer, |sink: &mut dyn FnMut(&[u8]) -> Result<(), ErrorKind>| {
-        let mut writer = Writer::new(Calling(sink), protocol, usize::MAX, Scratch::new());
+        let mut writer = Writer::new(Calling(sink), protocol, usize::MAX, EncodeScratch::new());
         value.serialize(Ser::new(&mut writer))?;
         writer.finish().map(|_| ())
     })

@@ -93,7 +93,7 @@ impl Events for ValueBuilder {
     }
 
     fn pickle(&mut self, pickle: &[u8]) -> Done {
-        let value = decoded(pickle)?.to_value()?.into_owned();
+        let value = decoded(pickle)?.root().to_value()?.into_owned();
         self.put(value)
     }
 

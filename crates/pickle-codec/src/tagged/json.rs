@@ -1,4 +1,8 @@
 //! The words of tagged JSON: strings, floats, base64; written, or only counted.
+//!
+//! A text that may not fit its budget is counted before it is written, and both have to come to the same number of
+//! bytes. So there is one writer over a [`JsonSink`], of which one kind keeps the bytes and the other adds up their
+//! lengths; no length is computed anywhere beside.
 
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
@@ -11,8 +15,10 @@ use crate::wire::float::{FloatText, write_float};
 
 /// Where JSON goes: into a buffer, or into a count.
 pub(super) trait JsonSink {
+    /// Takes bytes as they are.
     fn put(&mut self, bytes: &[u8]);
 
+    /// Takes bytes as base64 with padding.
     fn base64(&mut self, bytes: &[u8]);
 
     /// Bytes so far.
@@ -78,13 +84,8 @@ pub(super) fn display(value: impl fmt::Display, sink: &mut impl JsonSink) {
 /// Writes a quoted string.
 pub(super) fn string(text: &str, sink: &mut impl JsonSink) {
     sink.put(b"\"");
-    escaped(text, sink);
-    sink.put(b"\"");
-}
-
-/// Writes the inside of a string.
-pub(super) fn escaped(text: &str, sink: &mut impl JsonSink) {
     json::escape(text, &mut |piece| sink.put(piece.as_bytes()));
+    sink.put(b"\"");
 }
 
 /// Writes a float as Python's `json.dumps` does; the ones that JSON has no word for with a tag.

@@ -17,9 +17,28 @@
 //!
 //! [`write()`] and [`to_string`] write it, [`from_str`] reads it, but for what only describes. Only the bits
 //! of a NaN are lost.
+//!
+//! # Rules
+//!
+//! - An object has at most one key that begins with `$`, the tag, and that comes first. What more there is to say
+//!   stands beside it: `{"$deque":[1],"maxlen":5}`. A dict whose own keys could be taken for a tag is a `$dict`, so
+//!   that no data can pretend to be of another type.
+//! - One value has one spelling. What was written, read and written again is the same text, and the golden data of
+//!   the tests depends on that. So extra parts stand only where they say something: `fold` only if it is 1, `class`
+//!   only if it is not the one that the tag means anyway.
+//! - A known type is shown by its meaning: a `datetime` of protocol 0 and one of protocol 5 are the same text.
+//!   What is read back is the call that CPython 3.13 pickles.
+//! - What only describes (a class that nobody knows, a persistent id) is written for people to read, and never
+//!   read: a text must not be a way to name something that a pickle would not be allowed to.
+//! - Strings have the escapes of [`json`](crate::json), so that nothing in a value can break a line of a log.
+//!
+//! # Cost
+//!
+//! A pickle is a graph, and its text a tree: a few hundred bytes can stand for terabytes. The writer charges every
+//! byte before it is written ([`write_node_within`]), escapes and base64 included, and keeps to the stack of its
+//! own, however deep a value is nested. The reader makes at most what a decode of as many bytes might make.
 
 mod json;
-mod known;
 mod read;
 mod write;
 

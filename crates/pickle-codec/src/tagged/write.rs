@@ -1,8 +1,18 @@
 //! The writer of tagged JSON: a stack of tasks instead of recursion, and a budget for what it writes.
 //!
-//! A container pushes what is to be written of it in reverse: its end, then the items from a place on. The
-//! task of the items writes scalars until it meets a container, pushes itself again for the place behind that,
-//! and goes down. So the stack is as high as the nesting is deep, whatever the number of items.
+//! A container pushes what is to be written of it in reverse: its end, then the places from one on. That task
+//! writes scalars until it meets a container, pushes itself again for the place behind that, and goes down. So the
+//! stack is as high as the nesting is deep, whatever the number of items:
+//!
+//! ```text
+//! [1,{"a":[]},2]         written          tasks, the next one last
+//!                        [                Close "]", Places 0
+//!                        [1,{             Close "]", Places 2, Close "}", Places 0
+//!                        [1,{"a":[        Close "]", Places 2, Close "}", Places 2, Close "]", Places 0
+//!                        [1,{"a":[]},2]   none
+//! ```
+//!
+//! A known type pushes its parts in the order in which they are read, and [`JsonWriter::in_order`] turns them round.
 //!
 //! # Passes
 //!
@@ -13,20 +23,31 @@
 //!
 //! Work that shows in no byte of output (the arguments of an exception that prints none of them) counts
 //! against the same limit, because a shared object can be visited without end.
+//!
+//! # Sharing
+//!
+//! With `--refs` an object that is met again is written `{"$def":[n,value]}` the first time and `{"$ref":n}` after
+//! that. The first time, nobody knows yet that it will be met again: hence the pass before. Numbers are given in the
+//! order in which definitions appear, whatever the memo of the pickle was, so that equal graphs give equal text. Text
+//! and bytes that CPython keeps once in a process are always written out, because there they are one object
+//! however they came about, and sharing them says nothing.
 
 use alloc::collections::BTreeMap;
+use alloc::format;
 use alloc::vec::Vec;
-use core::fmt::Display;
+use core::fmt;
 
 use num_bigint::BigInt;
 
 use super::json::{self, Count, JsonSink};
 use crate::budget::Budget;
 use crate::document::walk::{Layout, NodeSet, limit_or_cycle};
-use crate::document::{BigIntRef, Document, Node, NodeRef};
-use crate::document::{Instance, Object, ObjectRepr};
-use crate::document::{Kind, KnownClass, NodeId};
-use crate::known::{self, Known, Zone, global_name};
+use crate::document::{
+    BigIntRef, Document, Instance, Kind, KnownClass, Node, NodeId, NodeRef, Object, ObjectRepr, Pairs,
+};
+use crate::encode::singles::Single;
+use crate::known::{self, Known, TimeDelta, Zone, global_name};
+use crate::repr::uuid;
 use crate::wire::error::{Error, ErrorKind, Result};
 use crate::wire::number::MAX_DECIMAL_BITS;
 use crate::wire::text::Str;
@@ -52,7 +73,8 @@ pub(super) fn write(node: NodeRef<'_, '_>, refs: bool, budget: &mut Budget, out:
     })
 }
 
-/// The passes over a node: counting, or writing.
+/// The passes over a node, each of them counting or writing. They go the same way, so that what one has found
+/// holds in the next.
 struct Pass<'d, 'a> {
     node: NodeRef<'d, 'a>,
     limit: usize,
@@ -62,7 +84,7 @@ struct Pass<'d, 'a> {
 }
 
 impl Pass<'_, '_> {
-    fn all(&mut self, refs: bool, out: &mut Vec<u8>) -> Written {
+    fn all(&mut self, refs: bool, out: &mut Vec<u8>) -> Result<(), Halt> {
         if refs {
             self.shares = Shares::find(self.node.document);
             self.over(&mut Count::default(), usize::MAX)?;
@@ -78,7 +100,7 @@ impl Pass<'_, '_> {
         self.over(out, usize::MAX)
     }
 
-    fn over(&mut self, sink: &mut impl JsonSink, at_once: usize) -> Written {
+    fn over(&mut self, sink: &mut impl JsonSink, at_once: usize) -> Result<(), Halt> {
         self.shares.begin();
         let start = sink.len();
         let (limit, at_once) = (self.limit.saturating_add(start), at_once.saturating_add(start));
@@ -102,8 +124,6 @@ impl From<ErrorKind> for Halt {
         Self::Kind(kind)
     }
 }
-
-type Written = core::result::Result<(), Halt>;
 
 /// Which objects are met again, and the numbers they have been given.
 #[derive(Default)]
@@ -148,7 +168,8 @@ impl Shares {
         }
     }
 
-    /// Notes a visit; whether it is the first.
+    /// Notes a visit; whether it is the first. In this pass the parts of an object are visited the first time alone,
+    /// so that it takes time in proportion to the graph and not to the tree that it stands for.
     fn visit(&mut self, id: NodeId) -> bool {
         let Some(place) = self.layout.and_then(|layout| layout.place(id)) else { return true };
         let Some(word) = self.seen.get_mut(place / 64) else { return true };
@@ -163,19 +184,26 @@ impl Shares {
 }
 
 /// What is still to be written. The last task is the next.
-enum Task<'d> {
+enum JsonTask<'d> {
     Value(NodeId),
     Text(&'static str),
-    /// A text and a number behind it.
-    Number(&'static str, u64),
+    /// The most that a deque holds, beside its items.
+    MaxLen(u64),
     /// The end of a container.
     Close(NodeId, &'static str),
-    /// The items from a place on.
-    Items(&'d [NodeId], usize),
-    /// Keys and values as `[key,value]`, from a place on.
-    Pairs(&'d [NodeId], usize),
-    /// Keys and values as members of a JSON object, from a place on.
-    Members(&'d [NodeId], usize),
+    /// What stands between brackets, from a place on.
+    Places(&'d [NodeId], usize, JsonStyle),
+}
+
+/// How the places of a container are written.
+#[derive(Clone, Copy, PartialEq)]
+enum JsonStyle {
+    /// `a,b`
+    Items,
+    /// Keys and values as `[key,value],[key,value]`
+    Pairs,
+    /// Keys and values as `"key":value,"key":value`
+    Members,
 }
 
 struct JsonWriter<'w, 'd, 'a, S> {
@@ -189,7 +217,7 @@ struct JsonWriter<'w, 'd, 'a, S> {
     work: usize,
     open: NodeSet,
     shares: &'w mut Shares,
-    tasks: Vec<Task<'d>>,
+    tasks: Vec<JsonTask<'d>>,
 }
 
 impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
@@ -204,24 +232,19 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
         Self { document, sink, limit, at_once, work: 0, open, shares, tasks: Vec::new() }
     }
 
-    fn run(mut self, root: NodeId) -> Written {
-        self.tasks.push(Task::Value(root));
+    fn run(mut self, root: NodeId) -> Result<(), Halt> {
+        self.tasks.push(JsonTask::Value(root));
         while let Some(task) = self.tasks.pop() {
             self.charge(0)?;
             match task {
-                Task::Value(id) => self.value(id)?,
-                Task::Text(text) => self.put(text),
-                Task::Number(text, number) => {
-                    self.put(text);
-                    json::display(number, self.sink);
-                }
-                Task::Close(id, text) => {
+                JsonTask::Value(id) => self.value(id)?,
+                JsonTask::Text(text) => self.put(text),
+                JsonTask::MaxLen(most) => self.format(format_args!(",\"maxlen\":{most}")),
+                JsonTask::Close(id, text) => {
                     self.open.remove(id);
                     self.put(text);
                 }
-                Task::Items(ids, from) => self.items(ids, from)?,
-                Task::Pairs(ids, from) => self.pairs(ids, from)?,
-                Task::Members(ids, from) => self.members(ids, from)?,
+                JsonTask::Places(ids, from, style) => self.places(ids, from, style)?,
             }
         }
         self.charge(0)
@@ -231,8 +254,13 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
         self.sink.put(text.as_bytes());
     }
 
+    /// Writes what `Display` gives, which needs no escape.
+    fn format(&mut self, text: fmt::Arguments<'_>) {
+        json::display(text, self.sink);
+    }
+
     /// Refuses what would pass the limit, before it is written.
-    fn charge(&self, more: usize) -> Written {
+    fn charge(&self, more: usize) -> Result<(), Halt> {
         let produced = self.sink.len().saturating_add(more);
         if produced > self.limit || self.work > self.limit {
             return Err(Halt::Kind(ErrorKind::Budget));
@@ -240,52 +268,34 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
         if produced > self.at_once { Err(Halt::Full) } else { Ok(()) }
     }
 
-    fn items(&mut self, ids: &'d [NodeId], from: usize) -> Written {
+    /// Writes what stands between brackets, from a place on. A container ends this for now: the places behind it
+    /// are a task that waits until it is written.
+    fn places(&mut self, ids: &'d [NodeId], from: usize, style: JsonStyle) -> Result<(), Halt> {
         for (place, &id) in ids.iter().enumerate().skip(from) {
-            if place > 0 {
-                self.put(",");
-            }
-            if id.is_container() {
-                self.tasks.push(Task::Items(ids, place + 1));
+            let is_value = style != JsonStyle::Items && place % 2 == 1;
+            self.put(match style {
+                JsonStyle::Members if is_value => ":",
+                JsonStyle::Pairs if place == 0 => "[",
+                JsonStyle::Pairs if !is_value => "],[",
+                _ if place == 0 => "",
+                _ => ",",
+            });
+            if style == JsonStyle::Members && !is_value {
+                self.string(self.document.text(id).and_then(Str::as_str).unwrap_or_default())?;
+            } else if id.is_container() {
+                self.tasks.push(JsonTask::Places(ids, place + 1, style));
                 return self.value(id);
+            } else {
+                self.scalar(id)?;
             }
-            self.scalar(id)?;
+        }
+        if style == JsonStyle::Pairs && !ids.is_empty() {
+            self.put("]");
         }
         Ok(())
     }
 
-    fn pairs(&mut self, ids: &'d [NodeId], from: usize) -> Written {
-        let Some(&[key, value, ..]) = ids.get(from..) else { return Ok(()) };
-        self.put(if from > 0 { ",[" } else { "[" });
-        self.tasks.extend([
-            Task::Pairs(ids, from + 2),
-            Task::Text("]"),
-            Task::Value(value),
-            Task::Text(","),
-            Task::Value(key),
-        ]);
-        Ok(())
-    }
-
-    fn members(&mut self, ids: &'d [NodeId], from: usize) -> Written {
-        let (pairs, _) = ids.as_chunks::<2>();
-        for (place, &[key, value]) in pairs.iter().enumerate().skip(from) {
-            if place > 0 {
-                self.put(",");
-            }
-            let text = self.document.text(key).and_then(Str::as_str).unwrap_or_default();
-            self.string(text)?;
-            self.put(":");
-            if value.is_container() {
-                self.tasks.push(Task::Members(ids, place + 1));
-                return self.value(value);
-            }
-            self.scalar(value)?;
-        }
-        Ok(())
-    }
-
-    fn value(&mut self, id: NodeId) -> Written {
+    fn value(&mut self, id: NodeId) -> Result<(), Halt> {
         if !id.is_container() {
             return self.scalar(id);
         }
@@ -296,7 +306,7 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
         if self.shares.phase != Phase::Off {
             match self.share(id) {
                 Share::Done => return Ok(()),
-                Share::Define => self.tasks.push(Task::Text("]}")),
+                Share::Define => self.tasks.push(JsonTask::Text("]}")),
                 Share::Plain => {}
             }
         }
@@ -304,46 +314,38 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
             // An empty tuple has one id wherever it stands, so it is never open.
             return Err(Halt::Kind(ErrorKind::Recursive));
         }
-        let ids = self.document.items(id);
         match id.kind() {
-            Kind::List => self.container(id, "[", ids, "]"),
-            Kind::Tuple => self.container(id, "{\"$tuple\":[", ids, "]}"),
-            Kind::Set => self.container(id, "{\"$set\":[", ids, "]}"),
-            Kind::FrozenSet => self.container(id, "{\"$frozenset\":[", ids, "]}"),
-            Kind::Dict => self.dict(id, ids),
+            Kind::List => self.container(id, "[", JsonStyle::Items, "]"),
+            Kind::Tuple => self.container(id, "{\"$tuple\":[", JsonStyle::Items, "]}"),
+            Kind::Set => self.container(id, "{\"$set\":[", JsonStyle::Items, "]}"),
+            Kind::FrozenSet => self.container(id, "{\"$frozenset\":[", JsonStyle::Items, "]}"),
+            Kind::Dict if self.is_plain(id) => self.container(id, "{", JsonStyle::Members, "}"),
+            Kind::Dict => self.container(id, "{\"$dict\":[", JsonStyle::Pairs, "]}"),
             _ => return self.object(id),
         }
         Ok(())
     }
 
-    fn container(&mut self, id: NodeId, open: &str, ids: &'d [NodeId], close: &'static str) {
+    fn container(&mut self, id: NodeId, open: &str, style: JsonStyle, close: &'static str) {
         self.put(open);
-        self.tasks.extend([Task::Close(id, close), Task::Items(ids, 0)]);
+        let ids = self.document.items(id);
+        self.tasks.extend([JsonTask::Close(id, close), JsonTask::Places(ids, 0, style)]);
     }
 
-    fn paired(&mut self, id: NodeId, open: &str, ids: &'d [NodeId], close: &'static str) {
-        self.put(open);
-        self.tasks.extend([Task::Close(id, close), Task::Pairs(ids, 0)]);
-    }
-
-    fn dict(&mut self, id: NodeId, ids: &'d [NodeId]) {
-        let is_plain = |key: NodeId| {
-            let text = self.document.text(key).and_then(Str::as_str);
-            let shared = match self.shares.phase {
+    /// Whether a dict is a plain JSON object: all keys are text without a leading `$`, and none of them needs a
+    /// place for its definition.
+    fn is_plain(&self, dict: NodeId) -> bool {
+        let (pairs, _) = self.document.items(dict).as_chunks::<2>();
+        pairs.iter().all(|[key, _]| {
+            let text = self.document.text(*key).and_then(Str::as_str);
+            let is_shared = match self.shares.phase {
                 Phase::Off => false,
                 // The keys have to be visited to find out.
                 Phase::Find => true,
-                Phase::Use => self.shares.numbers.contains_key(&key),
+                Phase::Use => self.shares.numbers.contains_key(key),
             };
-            text.is_some_and(|text| !text.starts_with('$')) && !shared
-        };
-        let (pairs, _) = ids.as_chunks::<2>();
-        if pairs.iter().all(|[key, _]| is_plain(*key)) {
-            self.put("{");
-            self.tasks.extend([Task::Close(id, "}"), Task::Members(ids, 0)]);
-        } else {
-            self.paired(id, "{\"$dict\":[", ids, "]}");
-        }
+            text.is_some_and(|text| !text.starts_with('$')) && !is_shared
+        })
     }
 
     /// How an object that may be shared is to be written.
@@ -361,15 +363,13 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
                 None => Share::Plain,
                 Some(Some(number)) => {
                     let number = *number;
-                    self.tag("ref", number);
-                    self.put("}");
+                    self.format(format_args!("{{\"$ref\":{number}}}"));
                     Share::Done
                 }
                 Some(number) => {
                     *number = Some(self.shares.next);
-                    self.put("{\"$def\":[");
-                    json::display(self.shares.next, self.sink);
-                    self.put(",");
+                    let number = self.shares.next;
+                    self.format(format_args!("{{\"$def\":[{number},"));
                     self.shares.next += 1;
                     Share::Define
                 }
@@ -377,8 +377,9 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
         }
     }
 
-    /// Writes a value that holds no others, with its definition if it is shared.
-    fn scalar(&mut self, id: NodeId) -> Written {
+    /// Writes a value that holds no others, with its definition if it is shared. Unlike a container it has no task for
+    /// its end.
+    fn scalar(&mut self, id: NodeId) -> Result<(), Halt> {
         if self.shares.phase == Phase::Off || !self.is_sharable(id) {
             return self.bare_scalar(id);
         }
@@ -395,22 +396,15 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
 
     /// Whether text or bytes are none of those that CPython has only once.
     fn is_sharable(&self, id: NodeId) -> bool {
+        let (text, bytes) = (self.document.text(id), self.document.byte_string(id));
         match id.kind() {
-            Kind::Str | Kind::Text => self.document.text(id).is_some_and(|text| {
-                let mut points = text.code_points();
-                match (points.next(), points.next()) {
-                    (None, _) => false,
-                    (Some(point), None) => point > 0xff,
-                    _ => true,
-                }
-            }),
-            Kind::Bytes | Kind::Blob => self.document.byte_string(id).is_some_and(|bytes| bytes.len() > 1),
-            Kind::ByteArray => true,
-            _ => false,
+            Kind::Str | Kind::Text => text.is_some_and(|text| Single::text(text.as_bytes()).is_none()),
+            Kind::Bytes | Kind::Blob => bytes.is_some_and(|bytes| Single::bytes(bytes).is_none()),
+            kind => kind == Kind::ByteArray,
         }
     }
 
-    fn bare_scalar(&mut self, id: NodeId) -> Written {
+    fn bare_scalar(&mut self, id: NodeId) -> Result<(), Halt> {
         match self.document.node(id).view() {
             Node::Bool(true) => self.put("true"),
             Node::Bool(false) => self.put("false"),
@@ -427,7 +421,7 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
         self.charge(0)
     }
 
-    fn text(&mut self, text: Str<'_>) -> Written {
+    fn text(&mut self, text: Str<'_>) -> Result<(), Halt> {
         match text {
             Str::Utf8(text) => self.string(text),
             Str::Wtf8(bytes) => self.base64("{\"$str\":\"", bytes),
@@ -435,7 +429,7 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
     }
 
     /// Writes a quoted string, if it fits with its escapes.
-    fn string(&mut self, text: &str) -> Written {
+    fn string(&mut self, text: &str) -> Result<(), Halt> {
         self.charge(text.len() + 2)?;
         // The longest escape has six bytes for one.
         if self.charge(text.len().saturating_mul(6)).is_err() {
@@ -447,7 +441,7 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
         Ok(())
     }
 
-    fn base64(&mut self, open: &str, bytes: &[u8]) -> Written {
+    fn base64(&mut self, open: &str, bytes: &[u8]) -> Result<(), Halt> {
         self.charge(bytes.len().div_ceil(3).saturating_mul(4))?;
         self.put(open);
         self.sink.base64(bytes);
@@ -455,7 +449,7 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
         Ok(())
     }
 
-    fn big_int(&mut self, value: BigIntRef<'_>) -> Written {
+    fn big_int(&mut self, value: BigIntRef<'_>) -> Result<(), Halt> {
         self.charge(value.as_signed_bytes_le().len())?;
         self.put("{\"$int\":\"");
         self.digits(&value.to_bigint())?;
@@ -465,7 +459,7 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
 
     /// Decimal up to the 4,300 digits that CPython prints, hexadecimal beyond: decimal digits take
     /// quadratic time.
-    fn digits(&mut self, value: &BigInt) -> Written {
+    fn digits(&mut self, value: &BigInt) -> Result<(), Halt> {
         if value.bits() <= MAX_DECIMAL_BITS {
             json::display(value, self.sink);
             return self.charge(0);
@@ -475,24 +469,7 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
         self.charge(0)
     }
 
-    /// Writes `{"$tag":` and a number.
-    fn tag(&mut self, tag: &str, value: impl Display) {
-        self.put("{\"$");
-        self.put(tag);
-        self.put("\":");
-        json::display(value, self.sink);
-    }
-
-    /// Writes `{"$tag":"value"`.
-    fn quoted(&mut self, tag: &str, value: impl Display) {
-        self.put("{\"$");
-        self.put(tag);
-        self.put("\":\"");
-        json::display(value, self.sink);
-        self.put("\"");
-    }
-
-    fn global(&mut self, id: NodeId) -> Written {
+    fn global(&mut self, id: NodeId) -> Result<(), Halt> {
         if known::role(self.document, id) == Some(KnownClass::Member)
             && let Some((Str::Utf8(module), Str::Utf8(name))) = global_name(self.document, id)
             && let Some((class, member)) = known::member(module, name)
@@ -512,26 +489,15 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
         Ok(())
     }
 
-    /// Writes `"module.name"`.
-    fn name(&mut self, (module, name): (Str<'_>, Str<'_>)) -> Written {
-        let parts = [module, name].map(|part| part.as_str().unwrap_or_default());
-        let len = parts.map(str::len).iter().sum::<usize>();
-        self.charge(len)?;
-        if self.charge(len.saturating_mul(6)).is_err() {
-            let mut count = Count::default();
-            parts.iter().for_each(|part| json::escaped(part, &mut count));
-            self.charge(count.len())?;
-        }
-        self.put("\"");
-        json::escaped(parts[0], self.sink);
-        self.put(".");
-        json::escaped(parts[1], self.sink);
-        self.put("\"");
-        Ok(())
+    /// Writes `"module.name"`. Names come from the pickle like any text, so they are charged and escaped like one.
+    fn name(&mut self, (module, name): (Str<'_>, Str<'_>)) -> Result<(), Halt> {
+        let [module, name] = [module, name].map(|part| part.as_str().unwrap_or_default());
+        self.charge(module.len() + name.len())?;
+        self.string(&format!("{module}.{name}"))
     }
 
-    fn object(&mut self, id: NodeId) -> Written {
-        self.tasks.push(Task::Close(id, ""));
+    fn object(&mut self, id: NodeId) -> Result<(), Halt> {
+        self.tasks.push(JsonTask::Close(id, ""));
         match self.document.object(id) {
             Some(ObjectRepr::Instance(instance)) => {
                 self.work = self.work.saturating_add(self.document.items(instance.args).len());
@@ -544,17 +510,15 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
             }
             Some(ObjectRepr::PersistentId { value, .. }) => {
                 self.put("{\"$persid\":");
-                self.tasks.extend([Task::Text("}"), Task::Value(*value)]);
+                self.tasks.extend([JsonTask::Text("}"), JsonTask::Value(*value)]);
                 Ok(())
             }
             Some(ObjectRepr::Extension(code)) => {
-                self.tag("ext", *code);
-                self.put("}");
+                self.format(format_args!("{{\"$ext\":{code}}}"));
                 Ok(())
             }
             Some(ObjectRepr::Buffer(index, _)) => {
-                self.tag("buffer", *index);
-                self.put("}");
+                self.format(format_args!("{{\"$buffer\":{index}}}"));
                 Ok(())
             }
             _ => Ok(()),
@@ -562,31 +526,38 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
     }
 
     /// An object as the pickle describes it.
-    fn described(&mut self, instance: &Instance) -> Written {
+    fn described(&mut self, instance: &Instance) -> Result<(), Halt> {
         let document = self.document;
         self.put("{\"$object\":{\"class\":");
         let start = self.tasks.len();
         match global_name(document, instance.class) {
             Some(name) => self.name(name)?,
-            None => self.tasks.push(Task::Value(instance.class)),
+            None => self.tasks.push(JsonTask::Value(instance.class)),
         }
-        let args = document.items(instance.args);
-        self.tasks.extend([Task::Text(",\"args\":["), Task::Items(args, 0), Task::Text("]")]);
-        if instance.kwargs != NodeId::ABSENT {
-            self.tasks.extend([Task::Text(",\"kwargs\":"), Task::Value(instance.kwargs)]);
+        let present = |id: NodeId| Some(id).filter(|&id| id != NodeId::ABSENT);
+        let ids = |id: NodeId| document.items(id);
+        self.tasks.extend([
+            JsonTask::Text(",\"args\":["),
+            JsonTask::Places(ids(instance.args), 0, JsonStyle::Items),
+            JsonTask::Text("]"),
+        ]);
+        self.beside(",\"kwargs\":", present(instance.kwargs));
+        self.beside(",\"state\":", present(instance.state));
+        if let Some(items) = present(instance.items) {
+            self.tasks.extend([
+                JsonTask::Text(",\"items\":["),
+                JsonTask::Places(ids(items), 0, JsonStyle::Items),
+                JsonTask::Text("]"),
+            ]);
         }
-        if instance.state != NodeId::ABSENT {
-            self.tasks.extend([Task::Text(",\"state\":"), Task::Value(instance.state)]);
+        if let Some(pairs) = present(instance.pairs) {
+            self.tasks.extend([
+                JsonTask::Text(",\"pairs\":["),
+                JsonTask::Places(ids(pairs), 0, JsonStyle::Pairs),
+                JsonTask::Text("]"),
+            ]);
         }
-        if instance.items != NodeId::ABSENT {
-            let items = document.items(instance.items);
-            self.tasks.extend([Task::Text(",\"items\":["), Task::Items(items, 0), Task::Text("]")]);
-        }
-        if instance.pairs != NodeId::ABSENT {
-            let pairs = document.items(instance.pairs);
-            self.tasks.extend([Task::Text(",\"pairs\":["), Task::Pairs(pairs, 0), Task::Text("]")]);
-        }
-        self.tasks.push(Task::Text("}}"));
+        self.tasks.push(JsonTask::Text("}}"));
         self.in_order(start);
         Ok(())
     }
@@ -598,7 +569,9 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
         }
     }
 
-    fn known(&mut self, known: Known<'d, 'a>, object: Object<'d, 'a>) -> Written {
+    /// A known type by its reading. What it is made of was checked in the decode, so only what may be long is
+    /// charged before it is written: names, numbers of any size, texts of any length.
+    fn known(&mut self, known: Known<'d, 'a>, object: Object<'d, 'a>) -> Result<(), Halt> {
         let start = self.tasks.len();
         let state = object.state().map(|state| state.id);
         match known {
@@ -609,64 +582,41 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
                 json::float(imaginary, self.sink);
                 self.put("]}");
             }
-            Known::OrderedDict(pairs) => self.known_pairs("{\"$ordereddict\":[", pairs.ids, state),
+            Known::OrderedDict(pairs) => self.known_pairs("{\"$ordereddict\":[", pairs, None, state),
             Known::DefaultDict(factory, pairs) => {
-                self.put("{\"$defaultdict\":[");
-                self.tasks.extend([Task::Pairs(pairs.ids, 0), Task::Text("]")]);
-                if let Some(factory) = factory {
-                    self.tasks.extend([Task::Text(",\"factory\":"), Task::Value(factory.id)]);
-                }
-                self.state(state);
-                self.tasks.push(Task::Text("}"));
+                self.known_pairs("{\"$defaultdict\":[", pairs, factory, state);
             }
-            Known::Counter(pairs) => self.known_pairs("{\"$counter\":[", pairs.ids, state),
+            Known::Counter(pairs) => self.known_pairs("{\"$counter\":[", pairs, None, state),
             Known::Deque(items, maxlen) => {
                 self.put("{\"$deque\":[");
-                self.tasks.extend([Task::Items(items.ids, 0), Task::Text("]")]);
-                self.tasks.push(match maxlen {
-                    Some(most) => Task::Number(",\"maxlen\":", most),
-                    None => Task::Text(""),
-                });
-                self.tasks.push(Task::Text("}"));
+                self.tasks.extend([JsonTask::Places(items.ids, 0, JsonStyle::Items), JsonTask::Text("]")]);
+                self.tasks.extend(maxlen.map(JsonTask::MaxLen));
+                self.tasks.push(JsonTask::Text("}"));
             }
-            Known::Date(date) => {
-                self.quoted("date", date);
-                self.put("}");
-            }
+            Known::Date(date) => self.format(format_args!("{{\"$date\":\"{date}\"}}")),
             Known::Time(time, zone) => {
-                self.put("{\"$time\":\"");
-                self.clock(time.fold, time, zone, object.args().get(1).map(|zone| zone.id));
+                self.format(format_args!("{{\"$time\":\"{time}"));
+                self.zone(time.fold, zone, object);
             }
             Known::DateTime(date, time, zone) => {
-                self.quoted_start("datetime", date);
-                self.put("T");
-                self.clock(time.fold, time, zone, object.args().get(1).map(|zone| zone.id));
+                self.format(format_args!("{{\"$datetime\":\"{date}T{time}"));
+                self.zone(time.fold, zone, object);
             }
-            Known::TimeDelta(delta) => {
-                self.tag("timedelta", "[");
-                json::display(delta.days, self.sink);
-                self.put(",");
-                json::display(delta.seconds, self.sink);
-                self.put(",");
-                json::display(delta.microseconds, self.sink);
-                self.put("]}");
+            Known::TimeDelta(TimeDelta { days, seconds, microseconds }) => {
+                self.format(format_args!("{{\"$timedelta\":[{days},{seconds},{microseconds}]}}"));
             }
             Known::TimeZone(offset, name) => {
-                self.quoted("timezone", offset);
+                self.format(format_args!("{{\"$timezone\":\"{offset}\""));
                 if let Some(name) = name.and_then(|name| self.document.text(name.id)) {
                     self.put(",\"name\":");
                     self.text(name)?;
                 }
                 self.put("}");
             }
-            Known::ZoneInfo(key) => {
-                self.quoted("zoneinfo", key);
-                self.put("}");
-            }
+            Known::ZoneInfo(key) => self.format(format_args!("{{\"$zoneinfo\":\"{key}\"}}")),
             Known::Decimal(text) => {
                 self.charge(text.len())?;
-                self.quoted("decimal", text);
-                self.put("}");
+                self.format(format_args!("{{\"$decimal\":\"{text}\"}}"));
             }
             Known::Fraction(numerator, denominator) => {
                 self.put("{\"$fraction\":\"");
@@ -676,15 +626,8 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
                 self.put("\"}");
             }
             Known::Uuid(number) => {
-                self.put("{\"$uuid\":\"");
-                let hex = alloc::format!("{number:032x}");
-                for (place, digit) in hex.chars().enumerate() {
-                    if matches!(place, 8 | 12 | 16 | 20) {
-                        self.put("-");
-                    }
-                    json::display(digit, self.sink);
-                }
-                self.put("\"}");
+                let text = uuid(number);
+                self.format(format_args!("{{\"$uuid\":\"{text}\"}}"));
             }
             Known::Path(path) => {
                 self.put("{\"$path\":");
@@ -704,21 +647,25 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
                 self.put("{\"$exception\":{\"class\":");
                 self.name(class)?;
                 self.put(",\"args\":[");
-                self.tasks.extend([Task::Items(args.ids, 0), Task::Text("]")]);
-                self.state(state.map(|state| state.id));
-                self.tasks.push(Task::Text("}}"));
+                self.tasks.extend([JsonTask::Places(args.ids, 0, JsonStyle::Items), JsonTask::Text("]")]);
+                self.beside(",\"state\":", state.map(|state| state.id));
+                self.tasks.push(JsonTask::Text("}}"));
             }
             Known::Enum(class, value) => {
                 self.put("{\"$enum\":{\"class\":");
                 self.name(class)?;
-                self.tasks.extend([Task::Text(",\"value\":"), Task::Value(value.id), Task::Text("}}")]);
+                self.tasks.extend([
+                    JsonTask::Text(",\"value\":"),
+                    JsonTask::Value(value.id),
+                    JsonTask::Text("}}"),
+                ]);
             }
             Known::Instance(class, value, state) => {
                 self.put("{\"$instance\":{\"class\":");
                 self.name(class)?;
-                self.tasks.extend([Task::Text(",\"value\":"), Task::Value(value.id)]);
-                self.state(state.map(|state| state.id));
-                self.tasks.push(Task::Text("}}"));
+                self.tasks.extend([JsonTask::Text(",\"value\":"), JsonTask::Value(value.id)]);
+                self.beside(",\"state\":", state.map(|state| state.id));
+                self.tasks.push(JsonTask::Text("}}"));
             }
         }
         self.in_order(start);
@@ -726,7 +673,7 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
     }
 
     /// Ends an object, with the class beside what there is unless it is one of the plain ones.
-    fn class_beside(&mut self, object: Object<'d, 'a>, plain: &[&str]) -> Written {
+    fn class_beside(&mut self, object: Object<'d, 'a>, plain: &[&str]) -> Result<(), Halt> {
         if let Some((Str::Utf8(module), Str::Utf8(name))) = object.shown_class_name()
             && !plain.contains(&name)
         {
@@ -738,54 +685,57 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
         Ok(())
     }
 
-    fn known_pairs(&mut self, open: &str, ids: &'d [NodeId], state: Option<NodeId>) {
+    fn known_pairs(
+        &mut self,
+        open: &str,
+        pairs: Pairs<'d, 'a>,
+        factory: Option<NodeRef<'d, 'a>>,
+        state: Option<NodeId>,
+    ) {
         self.put(open);
-        self.tasks.extend([Task::Pairs(ids, 0), Task::Text("]")]);
-        self.state(state);
-        self.tasks.push(Task::Text("}"));
+        self.tasks.extend([JsonTask::Places(pairs.ids, 0, JsonStyle::Pairs), JsonTask::Text("]")]);
+        self.beside(",\"factory\":", factory.map(|factory| factory.id));
+        self.beside(",\"state\":", state);
+        self.tasks.push(JsonTask::Text("}"));
     }
 
-    fn state(&mut self, state: Option<NodeId>) {
-        if let Some(state) = state {
-            self.tasks.extend([Task::Text(",\"state\":"), Task::Value(state)]);
+    /// A part that is written with its name, if it is there.
+    fn beside(&mut self, name: &'static str, part: Option<NodeId>) {
+        if let Some(part) = part {
+            self.tasks.extend([JsonTask::Text(name), JsonTask::Value(part)]);
         }
     }
 
+    /// Start, stop and step, which for a slice may be anything.
     fn three(&mut self, open: &str, parts: [NodeRef<'d, 'a>; 3]) {
         self.put(open);
-        let [first, second, third] = parts.map(|part| Task::Value(part.id));
-        self.tasks.extend([first, Task::Text(","), second, Task::Text(","), third, Task::Text("]}")]);
+        let [first, second, third] = parts.map(|part| JsonTask::Value(part.id));
+        self.tasks.extend([
+            first,
+            JsonTask::Text(","),
+            second,
+            JsonTask::Text(","),
+            third,
+            JsonTask::Text("]}"),
+        ]);
     }
 
-    fn quoted_start(&mut self, tag: &str, value: impl Display) {
-        self.put("{\"$");
-        self.put(tag);
-        self.put("\":\"");
-        json::display(value, self.sink);
-    }
-
-    /// The time of day and what follows it. A zone that says more than an offset stands beside.
-    fn clock(&mut self, fold: bool, time: impl Display, zone: Option<Zone<'d, 'a>>, id: Option<NodeId>) {
-        json::display(time, self.sink);
+    /// What follows the time of day. A zone that says more than an offset stands beside.
+    fn zone(&mut self, fold: bool, zone: Option<Zone<'d, 'a>>, object: Object<'d, 'a>) {
         if let Some(Zone::Fixed(offset)) = zone {
-            json::display(offset, self.sink);
+            self.format(format_args!("{offset}"));
         }
         self.put(if fold { "\",\"fold\":1" } else { "\"" });
-        let named = id.filter(|&id| match self.document.node(id).view() {
+        let named = object.args().get(1).filter(|zone| match zone.view() {
             Node::Object(zone) => !matches!(zone.known(), Some(Known::TimeZone(_, None))),
             _ => false,
         });
         let beside = match zone {
-            Some(Zone::Other(zone)) => Some(zone.id),
+            Some(Zone::Other(zone)) => Some(zone),
             _ => named,
         };
-        match beside {
-            Some(zone) => {
-                self.put(",\"tz\":");
-                self.tasks.extend([Task::Value(zone), Task::Text("}")]);
-            }
-            None => self.put("}"),
-        }
+        self.beside(",\"tz\":", beside.map(|zone| zone.id));
+        self.tasks.push(JsonTask::Text("}"));
     }
 }
 

@@ -1,4 +1,7 @@
 //! Looking into values, and making them own what they borrow.
+//!
+//! Accessors are strict, as Python is not: a bool is no integer, and an integer that does not fit is not cut. What is
+//! not there is `None`, so that a path of look-ups needs one test at its end.
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -12,6 +15,73 @@ use crate::wire::text::Str;
 
 static NONE: Value<'static> = Value::None;
 
+/// Accessors: what a value holds, if it is of a kind that holds such a thing.
+macro_rules! accessors {
+    ($($(#[$doc:meta])* [$($fn:tt)+] $name:ident $type:ty { $($pattern:pat $(if $guard:expr)? => $part:expr,)+ })*) => {
+        impl<'a> Value<'a> {
+            $(
+                $(#[$doc])*
+                #[must_use]
+                pub $($fn)+ $name(&self) -> Option<$type> {
+                    match self {
+                        $($pattern $(if $guard)? => $part,)+
+                        _ => None,
+                    }
+                }
+            )*
+        }
+    };
+}
+
+accessors! {
+    /// The bool.
+    [const fn] as_bool bool { Self::Bool(value) => Some(*value), }
+    /// The integer, if it fits. A bool is not one here.
+    [const fn] as_i64 i64 { Self::Int(value) => Some(*value), }
+    /// The integer, if it fits. A bool is not one here.
+    [fn] as_u64 u64 {
+        Self::Int(value) => u64::try_from(*value).ok(),
+        Self::BigInt(value) => u64::try_from(value.as_ref()).ok(),
+    }
+    /// The integer, if it fits. A bool is not one here.
+    [fn] as_i128 i128 {
+        Self::Int(value) => Some(i128::from(*value)),
+        Self::BigInt(value) => i128::try_from(value.as_ref()).ok(),
+    }
+    /// The integer, whatever its size. A bool is not one here.
+    [fn] to_bigint BigInt {
+        Self::Int(value) => Some(BigInt::from(*value)),
+        Self::BigInt(value) => Some(BigInt::clone(value)),
+    }
+    /// The float, or an integer of at most 53 bits as a float.
+    #[allow(clippy::as_conversions, reason = "an integer of 53 bits is exact as a float")]
+    [fn] as_f64 f64 {
+        Self::Float(value) => Some(*value),
+        Self::Int(value) if value.unsigned_abs() <= 1 << 53 => Some(*value as f64),
+    }
+    /// The text, if it has no lone surrogates.
+    [fn] as_str &str { Self::Str(text) => Some(text), }
+    /// The text, with or without lone surrogates.
+    [fn] as_text Str<'_> {
+        Self::Str(text) => Some(Str::Utf8(text)),
+        Self::Wtf8(bytes) => Some(Str::Wtf8(bytes)),
+    }
+    /// The bytes of a `bytes` or `bytearray`.
+    [fn] as_bytes &[u8] { Self::Bytes(bytes) | Self::ByteArray(bytes) => Some(bytes), }
+    /// The items of a list.
+    [fn] as_list &[Self] { Self::List(items) => Some(items), }
+    /// The items of a tuple.
+    [fn] as_tuple &[Self] { Self::Tuple(items) => Some(items), }
+    /// The items of a list, tuple, set or frozenset.
+    [fn] as_items &[Self] {
+        Self::List(items) | Self::Tuple(items) | Self::Set(items) | Self::FrozenSet(items) => Some(items),
+    }
+    /// The pairs of a dict.
+    [fn] as_dict &[(Self, Self)] { Self::Dict(pairs) => Some(pairs), }
+    /// The object that the pickle describes.
+    [fn] as_object &ObjectValue<'a> { Self::Object(object) => Some(object), }
+}
+
 impl<'a> Value<'a> {
     /// Whether it is `None`.
     #[must_use]
@@ -19,146 +89,24 @@ impl<'a> Value<'a> {
         matches!(self, Self::None)
     }
 
-    /// The bool.
-    #[must_use]
-    pub const fn as_bool(&self) -> Option<bool> {
-        match self {
-            Self::Bool(value) => Some(*value),
-            _ => None,
-        }
-    }
-
-    /// The integer, if it fits. A bool is not one here.
-    #[must_use]
-    pub const fn as_i64(&self) -> Option<i64> {
-        match self {
-            Self::Int(value) => Some(*value),
-            _ => None,
-        }
-    }
-
-    /// The integer, if it fits. A bool is not one here.
-    #[must_use]
-    pub fn as_u64(&self) -> Option<u64> {
-        match self {
-            Self::Int(value) => u64::try_from(*value).ok(),
-            Self::BigInt(value) => u64::try_from(value.as_ref()).ok(),
-            _ => None,
-        }
-    }
-
-    /// The integer, if it fits. A bool is not one here.
-    #[must_use]
-    pub fn as_i128(&self) -> Option<i128> {
-        match self {
-            Self::Int(value) => Some(i128::from(*value)),
-            Self::BigInt(value) => i128::try_from(value.as_ref()).ok(),
-            _ => None,
-        }
-    }
-
-    /// The integer, whatever its size. A bool is not one here.
-    #[must_use]
-    pub fn to_bigint(&self) -> Option<BigInt> {
-        match self {
-            Self::Int(value) => Some(BigInt::from(*value)),
-            Self::BigInt(value) => Some(BigInt::clone(value)),
-            _ => None,
-        }
-    }
-
-    /// The float, or an integer of at most 53 bits as a float.
-    #[must_use]
-    #[allow(clippy::as_conversions, reason = "an integer of 53 bits is exact as a float")]
-    pub fn as_f64(&self) -> Option<f64> {
-        match self {
-            Self::Float(value) => Some(*value),
-            Self::Int(value) if value.unsigned_abs() <= 1 << 53 => Some(*value as f64),
-            _ => None,
-        }
-    }
-
-    /// The text, if it has no lone surrogates.
-    #[must_use]
-    pub fn as_str(&self) -> Option<&str> {
-        match self {
-            Self::Str(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    /// The text, with or without lone surrogates.
-    #[must_use]
-    pub fn as_text(&self) -> Option<Str<'_>> {
-        match self {
-            Self::Str(text) => Some(Str::Utf8(text)),
-            Self::Wtf8(bytes) => Some(Str::Wtf8(bytes)),
-            _ => None,
-        }
-    }
-
-    /// The bytes of a `bytes` or `bytearray`.
-    #[must_use]
-    pub fn as_bytes(&self) -> Option<&[u8]> {
-        match self {
-            Self::Bytes(bytes) | Self::ByteArray(bytes) => Some(bytes),
-            _ => None,
-        }
-    }
-
-    /// The items of a list.
-    #[must_use]
-    pub fn as_list(&self) -> Option<&[Self]> {
-        match self {
-            Self::List(items) => Some(items),
-            _ => None,
-        }
-    }
-
-    /// The items of a tuple.
-    #[must_use]
-    pub fn as_tuple(&self) -> Option<&[Self]> {
-        match self {
-            Self::Tuple(items) => Some(items),
-            _ => None,
-        }
-    }
-
-    /// The items of a list, tuple, set or frozenset.
-    #[must_use]
-    pub fn as_items(&self) -> Option<&[Self]> {
-        match self {
-            Self::List(items) | Self::Tuple(items) | Self::Set(items) | Self::FrozenSet(items) => Some(items),
-            _ => None,
-        }
-    }
-
-    /// The pairs of a dict.
-    #[must_use]
-    pub fn as_dict(&self) -> Option<&[(Self, Self)]> {
-        match self {
-            Self::Dict(pairs) => Some(pairs),
-            _ => None,
-        }
-    }
-
-    /// The object that the pickle describes.
-    #[must_use]
-    pub fn as_object(&self) -> Option<&ObjectValue<'a>> {
-        match self {
-            Self::Object(object) => Some(object),
-            _ => None,
-        }
-    }
-
-    /// The value of a text key in a dict, or the item at a place of a list or tuple. A dict is searched key by
-    /// key; [`key_index`](Self::key_index) is for many look-ups in a large one.
+    /// The value of a text key in a dict, or the item at a place of a list or tuple.
     ///
     /// ```
     /// use pickle_codec::Value;
     /// let value = Value::dict([("a", Value::list([1, 2]))]);
     /// assert_eq!(value.get("a").and_then(|list| list.get(1)), Some(&Value::Int(2)));
     /// assert_eq!(value.get("b"), None);
+    /// ```
+    ///
+    /// A dict is searched key by key, as a value keeps nothing beside its pairs. Many look-ups in a large dict
+    /// go by [`key_index`](Self::key_index), each in the time of a hash:
+    ///
+    /// ```
+    /// # use pickle_codec::Value;
+    /// let users = Value::dict((0..10_000).map(|id| (id.to_string(), id)));
+    /// let index = users.key_index().expect("it is a dict");
+    /// let sum: i64 = ["17", "4711", "9999"].iter().filter_map(|name| index.get(name)?.as_i64()).sum();
+    /// assert_eq!(sum, 17 + 4_711 + 9_999);
     /// ```
     pub fn get<K: ValueIndex>(&self, key: K) -> Option<&Self> {
         self.below(key.step())

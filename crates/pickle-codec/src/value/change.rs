@@ -1,4 +1,7 @@
 //! Changing values in place.
+//!
+//! A set or dict that is changed is not looked at again: two equal keys are possible, and it is on the encoder to
+//! refuse a key that Python cannot hash. The items of sets and the keys of dicts are not given out to be changed.
 
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -1,36 +1,35 @@
 //! Equality of values: structural for `==`, and Python's.
 //!
-//! Values whose sets and dicts stand in one order are compared as they are, which is quick and needs no memory. Where an
-//! order differs, both sides become documents, which compare keys by the hash of all that is in them: n log n, however
-//! deep the keys are, where a comparison of each member with each other would start anew at every level. For Python's
-//! equality they become documents in which what is equal there is the same node
-//! ([`NodeRef::eq_value`](crate::NodeRef::eq_value)).
-
-use alloc::boxed::Box;
-use alloc::vec::Vec;
+//! Values that are alike part by part, in the order in which these stand, are equal, which is quick to see and needs
+//! no memory. All others become documents, because a set or dict in another order may still be equal, and documents
+//! compare keys by the hash of all that is in them: n log n, however deep the keys are, where a comparison of each
+//! member with each other would start anew at every level. For Python's equality they become documents in which
+//! what is equal there is the same node ([`NodeRef::eq_value`](crate::NodeRef::eq_value)).
 
 use super::to_document::NodeMaker;
 use super::{ObjectValue, Value};
 
 impl PartialEq for Value<'_> {
     fn eq(&self, other: &Self) -> bool {
-        match in_order(self, other) {
-            Some(outcome) => outcome,
-            // Only a value built by hand is nested too deep for a document.
-            None => match (self.to_document(), other.to_document()) {
-                (Ok(left), Ok(right)) => left == right,
-                _ => false,
-            },
-        }
+        let may_differ_in_order = match (self, other) {
+            (Self::List(left), Self::List(right))
+            | (Self::Tuple(left), Self::Tuple(right))
+            | (Self::Set(left), Self::Set(right))
+            | (Self::FrozenSet(left), Self::FrozenSet(right)) => left.len() == right.len(),
+            (Self::Dict(left), Self::Dict(right)) => left.len() == right.len(),
+            (Self::Object(_), Self::Object(_)) | (Self::PersistentId(_), Self::PersistentId(_)) => true,
+            _ => false,
+        };
+        // Only a value built by hand is nested too deep for a document.
+        alike(self, other)
+            || may_differ_in_order
+                && matches!((self.to_document(), other.to_document()), (Ok(left), Ok(right)) if left == right)
     }
 }
 
 impl PartialEq for ObjectValue<'_> {
     fn eq(&self, other: &Self) -> bool {
-        match objects_in_order(self, other) {
-            Some(outcome) => outcome,
-            None => Value::Object(Box::new(self.clone())) == Value::Object(Box::new(other.clone())),
-        }
+        matches!((self.document(), other.document()), (Ok(left), Ok(right)) if left == right)
     }
 }
 
@@ -48,17 +47,16 @@ impl Value<'_> {
     /// ```
     #[must_use]
     pub fn py_eq(&self, other: &Value<'_>) -> bool {
-        match (NodeMaker::plain().document(self, 0), NodeMaker::plain().document(other, 0)) {
+        match (NodeMaker::plain().document(self), NodeMaker::plain().document(other)) {
             (Ok(left), Ok(right)) => left == right,
             _ => false,
         }
     }
 }
 
-/// Compares with sets and dicts in the order in which they stand; `None` if another order might make
-/// them equal.
-fn in_order(left: &Value<'_>, right: &Value<'_>) -> Option<bool> {
-    Some(match (left, right) {
+/// Whether two values are the same part by part. Objects, whose keywords have no order, are left to documents.
+fn alike(left: &Value<'_>, right: &Value<'_>) -> bool {
+    match (left, right) {
         (Value::None, Value::None) => true,
         (Value::Bool(left), Value::Bool(right)) => left == right,
         (Value::Int(left), Value::Int(right)) => left == right,
@@ -69,87 +67,31 @@ fn in_order(left: &Value<'_>, right: &Value<'_>) -> Option<bool> {
         (Value::Wtf8(left), Value::Wtf8(right))
         | (Value::Bytes(left), Value::Bytes(right))
         | (Value::ByteArray(left), Value::ByteArray(right)) => left == right,
-        (Value::List(left), Value::List(right)) | (Value::Tuple(left), Value::Tuple(right)) => {
-            return items_in_order(left, right);
+        (Value::List(left), Value::List(right))
+        | (Value::Tuple(left), Value::Tuple(right))
+        | (Value::Set(left), Value::Set(right))
+        | (Value::FrozenSet(left), Value::FrozenSet(right)) => {
+            left.len() == right.len() && left.iter().zip(right).all(|(left, right)| alike(left, right))
         }
-        (Value::Set(left), Value::Set(right)) | (Value::FrozenSet(left), Value::FrozenSet(right)) => {
-            return found(left.len() == right.len(), items_in_order(left, right));
+        (Value::Dict(left), Value::Dict(right)) => {
+            let same = |(left, right): (&(Value<'_>, Value<'_>), &(Value<'_>, Value<'_>))| {
+                alike(&left.0, &right.0) && alike(&left.1, &right.1)
+            };
+            left.len() == right.len() && left.iter().zip(right).all(same)
         }
-        (Value::Dict(left), Value::Dict(right)) => return pairs_in_order(left, right),
         (Value::Global(left), Value::Global(right)) => left == right,
-        (Value::Object(left), Value::Object(right)) => return objects_in_order(left, right),
-        (Value::PersistentId(left), Value::PersistentId(right)) => return in_order(left, right),
+        (Value::PersistentId(left), Value::PersistentId(right)) => alike(left, right),
         (Value::Extension(left), Value::Extension(right)) => left == right,
         (Value::Buffer(left, one), Value::Buffer(right, other)) => left == right && one == other,
         _ => false,
-    })
-}
-
-/// What is found where the order does not matter: a difference in place says nothing yet.
-fn found(same_len: bool, outcome: Option<bool>) -> Option<bool> {
-    if same_len { outcome.filter(|&same| same) } else { Some(false) }
-}
-
-/// One difference decides; after that, whatever is unknown.
-fn all(outcomes: impl Iterator<Item = Option<bool>>) -> Option<bool> {
-    let mut all = Some(true);
-    for outcome in outcomes {
-        match outcome {
-            Some(true) => {}
-            Some(false) => return Some(false),
-            None => all = None,
-        }
     }
-    all
-}
-
-fn items_in_order(left: &[Value<'_>], right: &[Value<'_>]) -> Option<bool> {
-    if left.len() != right.len() {
-        return Some(false);
-    }
-    all(left.iter().zip(right).map(|(left, right)| in_order(left, right)))
-}
-
-fn pairs_in_order(left: &[(Value<'_>, Value<'_>)], right: &[(Value<'_>, Value<'_>)]) -> Option<bool> {
-    if left.len() != right.len() {
-        return Some(false);
-    }
-    // A key in another place says nothing, but the value of the same key does.
-    let mut outcomes = Vec::with_capacity(left.len());
-    for ((left_key, left_value), (right_key, right_value)) in left.iter().zip(right) {
-        match in_order(left_key, right_key) {
-            Some(true) => outcomes.push(in_order(left_value, right_value)),
-            _ => return None,
-        }
-    }
-    all(outcomes.into_iter())
-}
-
-fn objects_in_order(left: &ObjectValue<'_>, right: &ObjectValue<'_>) -> Option<bool> {
-    fn optional<T>(
-        left: Option<&T>,
-        right: Option<&T>,
-        compare: impl FnOnce(&T, &T) -> Option<bool>,
-    ) -> Option<bool> {
-        match (left, right) {
-            (Some(left), Some(right)) => compare(left, right),
-            (left, right) => Some(left.is_none() && right.is_none()),
-        }
-    }
-    all([
-        Some(left.construct == right.construct),
-        in_order(&left.class, &right.class),
-        items_in_order(&left.args, &right.args),
-        optional(left.kwargs.as_ref(), right.kwargs.as_ref(), |left, right| pairs_in_order(left, right)),
-        optional(left.state.as_ref(), right.state.as_ref(), in_order),
-        optional(left.items.as_ref(), right.items.as_ref(), |left, right| items_in_order(left, right)),
-        optional(left.pairs.as_ref(), right.pairs.as_ref(), |left, right| pairs_in_order(left, right)),
-    ]
-    .into_iter())
 }
 
 #[cfg(test)]
 mod tests {
+    use alloc::boxed::Box;
+    use alloc::vec::Vec;
+
     use super::*;
 
     #[test]

@@ -13,7 +13,7 @@ use crate::budget::Budget;
 use crate::decode::Decoder;
 use crate::document::NodeId;
 use crate::document::walk;
-use crate::document::{Document, Node, NodeRef};
+use crate::document::{Node, NodeRef};
 use crate::limits::{Limits, ValueLimits};
 use crate::options::DecodeOptions;
 use crate::value::{GlobalName, ObjectValue, Value};
@@ -44,30 +44,6 @@ impl<'a> Value<'a> {
     pub fn from_slice_with(input: &'a [u8], options: &DecodeOptions) -> Result<Self> {
         let document = Decoder::with_options(options.clone()).decode(input)?;
         document.root().to_value()
-    }
-}
-
-impl Decoder {
-    /// Decodes an input that is one pickle into a [`Value`], and keeps the document's memory for
-    /// the next decode.
-    ///
-    /// # Errors
-    /// As [`decode`](Self::decode) and [`NodeRef::to_value_with`].
-    pub fn decode_value<'a>(&mut self, input: &'a [u8]) -> Result<Value<'a>> {
-        let document = self.decode(input)?;
-        let value = document.root().to_value();
-        self.recycle(document);
-        value
-    }
-}
-
-impl<'a> Document<'a> {
-    /// The root as a [`Value`], within the limits of the document's decode.
-    ///
-    /// # Errors
-    /// As [`NodeRef::to_value_with`].
-    pub fn to_value(&self) -> Result<Value<'a>> {
-        self.root().to_value()
     }
 }
 
@@ -107,7 +83,7 @@ impl<'a> NodeRef<'_, 'a> {
     pub fn to_value_lossy(self, limits: &Limits) -> Result<Value<'a>> {
         let limits = ValueLimits::new(limits, self.document().input_len());
         let mut converter =
-            Converter { left: limits.expansion, max_depth: limits.depth, holders: Some(BTreeSet::new()) };
+            ValueMaker { left: limits.expansion, max_depth: limits.depth, holders: Some(BTreeSet::new()) };
         converter.value(self).map_err(Error::plain)
     }
 
@@ -127,7 +103,7 @@ impl<'a> NodeRef<'_, 'a> {
 
     fn convert_within(self, max_depth: usize, budget: &mut Budget) -> Result<Value<'a>> {
         let most = budget.attempt();
-        let mut converter = Converter { left: most, max_depth, holders: None };
+        let mut converter = ValueMaker { left: most, max_depth, holders: None };
         let value = converter.value(self);
         budget.settle(most - converter.left, value.is_ok());
         value.map_err(|kind| Error::plain(walk::limit_or_cycle(kind, self)))
@@ -138,7 +114,7 @@ impl<'a> NodeRef<'_, 'a> {
 const SLOT: usize = size_of::<Value<'_>>();
 
 /// Builds values from the inside out, with a stack of its own for what is open.
-struct Converter {
+struct ValueMaker {
     left: usize,
     max_depth: usize,
     /// The containers that hold what is met next, where one that is among them is to be cut; else a cycle
@@ -149,25 +125,13 @@ struct Converter {
 /// A container of which some children are done.
 struct OpenValue<'a> {
     id: NodeId,
-    place: u32,
-    body: Body<'a>,
+    /// The place of the next child, in the order of [`walk::child`].
+    place: usize,
+    /// The container with the children so far, and with room for the others.
+    value: Value<'a>,
 }
 
-enum Body<'a> {
-    Items(Vec<Value<'a>>),
-    /// The pairs, and a key that waits for its value.
-    Pairs(Vec<(Value<'a>, Value<'a>)>, Value<'a>),
-    /// The parts of an object in the order of [`walk::child`].
-    Parts(Box<[Option<Value<'a>>; 6]>),
-}
-
-/// What a node came to.
-enum Converted<'a> {
-    Done(Value<'a>),
-    OpenValue(Body<'a>),
-}
-
-impl Converter {
+impl ValueMaker {
     fn charge(&mut self, bytes: usize) -> Result<(), ErrorKind> {
         self.left = self.left.checked_sub(bytes).ok_or(ErrorKind::Budget)?;
         Ok(())
@@ -176,69 +140,55 @@ impl Converter {
     fn value<'a>(&mut self, root: NodeRef<'_, 'a>) -> Result<Value<'a>, ErrorKind> {
         let document = root.document();
         let mut open: Vec<OpenValue<'a>> = Vec::new();
-        let mut next = Some(root.id());
+        let mut id = root.id();
         loop {
-            let mut done = None;
-            if let Some(id) = next.take() {
-                let is_holder = self.holders.as_ref().is_some_and(|holders| holders.contains(&id));
-                match self.step(document.node(id))? {
-                    Converted::Done(value) => done = Some(value),
-                    Converted::OpenValue(_) if is_holder => done = Some(inside_itself(document.node(id))),
-                    Converted::OpenValue(body) => {
-                        if open.len() >= self.max_depth {
-                            return Err(ErrorKind::Depth);
-                        }
-                        open.push(OpenValue { id, place: 0, body });
+            let value = self.start(document.node(id))?;
+            let is_leaf = matches!(value, Value::Global(_) | Value::Extension(_) | Value::Buffer(..));
+            let holds = (id.is_container() && !is_leaf) || id == NodeId::EMPTY_TUPLE;
+            let mut done = if !holds {
+                Some(value)
+            } else if self.holders.as_mut().is_some_and(|holders| !holders.insert(id)) {
+                Some(inside_itself(&value))
+            } else if open.len() >= self.max_depth {
+                return Err(ErrorKind::Depth);
+            } else {
+                open.push(OpenValue { id, place: 0, value });
+                None
+            };
+            id = loop {
+                let Some(top) = open.last_mut() else { return done.ok_or(ErrorKind::Type) };
+                if let Some(value) = done.take() {
+                    top.take(value);
+                }
+                let child = walk::child(document, top.id, top.place);
+                top.place += 1;
+                match child {
+                    Some(NodeId::ABSENT) => {}
+                    Some(child) => break child,
+                    None => {
                         if let Some(holders) = &mut self.holders {
-                            holders.insert(id);
+                            holders.remove(&top.id);
                         }
+                        done = open.pop().map(|open| open.value);
                     }
                 }
-            }
-            if let Some(value) = done {
-                match open.last_mut() {
-                    Some(parent) => parent.take(value),
-                    None => return Ok(value),
-                }
-            }
-            let Some(top) = open.last_mut() else { return Err(ErrorKind::Type) };
-            match walk::child(document, top.id, usize::try_from(top.place).unwrap_or(usize::MAX)) {
-                Some(NodeId::ABSENT) => top.place += 1,
-                Some(child) => {
-                    top.place += 1;
-                    next = Some(child);
-                }
-                None => {
-                    let Some(top) = open.pop() else { return Err(ErrorKind::Type) };
-                    if let Some(holders) = &mut self.holders {
-                        holders.remove(&top.id);
-                    }
-                    let value = close(document, top);
-                    match open.last_mut() {
-                        Some(parent) => parent.take(value),
-                        None => return Ok(value),
-                    }
-                }
-            }
+            };
         }
     }
 
-    /// A leaf as a value, a container as an empty body with room for what it will hold.
-    fn step<'a>(&mut self, node: NodeRef<'_, 'a>) -> Result<Converted<'a>, ErrorKind> {
-        Ok(Converted::Done(match node.view() {
+    /// A leaf as a value, a container without its children and with room for them.
+    fn start<'a>(&mut self, node: NodeRef<'_, 'a>) -> Result<Value<'a>, ErrorKind> {
+        Ok(match node.view() {
             Node::None => Value::None,
             Node::Bool(value) => Value::Bool(value),
             Node::Int(value) => Value::Int(value),
             Node::Float(value) => Value::Float(value),
             Node::Str(text) => self.text(node, text)?,
-            Node::List(items) | Node::Tuple(items) | Node::Set(items) | Node::FrozenSet(items) => {
-                self.charge(items.len().saturating_mul(SLOT))?;
-                return Ok(Converted::OpenValue(Body::Items(Vec::with_capacity(items.len()))));
-            }
-            Node::Dict(pairs) => {
-                self.charge(pairs.len().saturating_mul(2 * SLOT))?;
-                return Ok(Converted::OpenValue(Body::Pairs(Vec::with_capacity(pairs.len()), Value::None)));
-            }
+            Node::List(items) => Value::List(self.room(items.len())?),
+            Node::Tuple(items) => Value::Tuple(self.room(items.len())?),
+            Node::Set(items) => Value::Set(self.room(items.len())?),
+            Node::FrozenSet(items) => Value::FrozenSet(self.room(items.len())?),
+            Node::Dict(pairs) => Value::Dict(self.room(pairs.len())?),
             Node::BigInt(value) => {
                 self.charge(size_of::<num_bigint::BigInt>() + value.as_signed_bytes_le().len() + 8)?;
                 Value::BigInt(Box::new(value.to_bigint()))
@@ -252,17 +202,32 @@ impl Converter {
                 self.charge(size_of::<GlobalName<'_>>())?;
                 Value::global(module, name)
             }
-            Node::Object(_) => {
+            Node::Object(object) => {
                 self.charge(size_of::<ObjectValue<'_>>())?;
-                return Ok(Converted::OpenValue(Body::Parts(Box::default())));
+                Value::Object(Box::new(ObjectValue {
+                    class: Value::None,
+                    construct: object.construct(),
+                    args: Vec::new(),
+                    kwargs: None,
+                    state: None,
+                    items: None,
+                    pairs: None,
+                    known: object.instance.known,
+                }))
             }
             Node::PersistentId(_) => {
                 self.charge(SLOT)?;
-                return Ok(Converted::OpenValue(Body::Items(Vec::with_capacity(1))));
+                Value::PersistentId(Box::default())
             }
             Node::Extension(code) => Value::Extension(code),
             Node::Buffer(index, read_only) => Value::Buffer(index, read_only),
-        }))
+        })
+    }
+
+    /// Room for items or pairs, which is charged before it is taken.
+    fn room<T>(&mut self, len: usize) -> Result<Vec<T>, ErrorKind> {
+        self.charge(len.saturating_mul(size_of::<T>()))?;
+        Ok(Vec::with_capacity(len))
     }
 
     fn text<'a>(&mut self, node: NodeRef<'_, 'a>, text: Str<'_>) -> Result<Value<'a>, ErrorKind> {
@@ -297,64 +262,41 @@ impl Converter {
 
 impl<'a> OpenValue<'a> {
     /// Takes the child before the place at hand.
-    fn take(&mut self, value: Value<'a>) {
-        match &mut self.body {
-            Body::Items(items) => items.push(value),
-            Body::Pairs(_, key) if self.place % 2 == 1 => *key = value,
-            Body::Pairs(pairs, key) => pairs.push((core::mem::take(key), value)),
-            Body::Parts(parts) => {
-                let place = usize::try_from(self.place).unwrap_or(usize::MAX).wrapping_sub(1);
-                if let Some(part) = parts.get_mut(place) {
-                    *part = Some(value);
+    fn take(&mut self, child: Value<'a>) {
+        match (&mut self.value, child) {
+            (Value::Dict(pairs), key) if self.place % 2 == 1 => pairs.push((key, Value::None)),
+            (Value::Dict(pairs), value) => {
+                if let Some(pair) = pairs.last_mut() {
+                    pair.1 = value;
                 }
             }
+            (Value::PersistentId(id), value) => **id = value,
+            (Value::Object(object), part) => match (self.place, part) {
+                (1, class) => object.class = class,
+                (2, Value::Tuple(args) | Value::List(args)) => object.args = args,
+                (3, Value::Dict(kwargs)) => object.kwargs = Some(kwargs),
+                (4, state) => object.state = Some(state),
+                (5, Value::List(items)) => object.items = Some(items),
+                (6, Value::Dict(pairs)) => object.pairs = Some(pairs),
+                _ => {}
+            },
+            (
+                Value::List(items) | Value::Tuple(items) | Value::Set(items) | Value::FrozenSet(items),
+                item,
+            ) => {
+                items.push(item);
+            }
+            _ => {}
         }
     }
 }
 
 /// What stands for an object inside itself.
-fn inside_itself<'a>(node: NodeRef<'_, 'a>) -> Value<'a> {
-    Value::from(match node.view() {
-        Node::List(_) => "[...]",
-        Node::Dict(_) => "{...}",
-        Node::Tuple(_) => "(...)",
+fn inside_itself<'a>(value: &Value<'_>) -> Value<'a> {
+    Value::from(match value {
+        Value::List(_) => "[...]",
+        Value::Dict(_) => "{...}",
+        Value::Tuple(_) => "(...)",
         _ => "...",
     })
-}
-
-/// The value of a container whose children are all done.
-fn close<'a>(document: &Document<'a>, open: OpenValue<'a>) -> Value<'a> {
-    let view = document.node(open.id).view();
-    match (open.body, view) {
-        (Body::Items(items), Node::Tuple(_)) => Value::Tuple(items),
-        (Body::Items(items), Node::Set(_)) => Value::Set(items),
-        (Body::Items(items), Node::FrozenSet(_)) => Value::FrozenSet(items),
-        (Body::Items(mut items), Node::PersistentId(_)) => {
-            Value::PersistentId(Box::new(items.pop().unwrap_or_default()))
-        }
-        (Body::Items(items), _) => Value::List(items),
-        (Body::Pairs(pairs, _), _) => Value::Dict(pairs),
-        (Body::Parts(parts), Node::Object(object)) => {
-            let [class, args, kwargs, state, items, pairs] = *parts;
-            let list = |part: Option<Value<'a>>| match part? {
-                Value::List(items) | Value::Tuple(items) => Some(items),
-                _ => None,
-            };
-            let dict = |part: Option<Value<'a>>| match part? {
-                Value::Dict(pairs) => Some(pairs),
-                _ => None,
-            };
-            Value::Object(Box::new(ObjectValue {
-                class: class.unwrap_or_default(),
-                construct: object.construct(),
-                args: list(args).unwrap_or_default(),
-                kwargs: dict(kwargs),
-                state,
-                items: list(items),
-                pairs: dict(pairs),
-                known: object.instance.known,
-            }))
-        }
-        (Body::Parts(_), _) => Value::None,
-    }
 }

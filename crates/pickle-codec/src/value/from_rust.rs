@@ -1,4 +1,8 @@
 //! Values from Rust's own types.
+//!
+//! A type becomes what a Python programmer would write for it: a vector a list, a tuple a tuple, bytes `bytes`, a map
+//! a dict. Text and bytes that are borrowed stay so. An integer is small if it fits, so that equal integers are
+//! equal values whatever types they came from.
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;

@@ -1,4 +1,7 @@
 //! Many look-ups in a large dict.
+//!
+//! A [`Value`] keeps no index beside its pairs: it would have to be kept right under every change, and most dicts are
+//! small or looked at once. So the index is made by whoever needs it, and borrows the dict for as long as it lives.
 
 use core::fmt;
 

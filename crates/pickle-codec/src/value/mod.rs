@@ -1,4 +1,13 @@
 //! Python values as a tree: owned or borrowed, for convenience.
+//!
+//! A value only holds. What is done with values is done by documents: [`Value::to_document`] lends a value's text and
+//! bytes to a document, which is printed, compared, read as known types, written as JSON and encoded. So each of these
+//! is written once, and gives the same for both. The exceptions are what would be needlessly dear: scalars are
+//! printed as they are, and values that are alike part by part are equal without more ado.
+//!
+//! Four ways lead to a value: [`from_slice`](Value::from_slice) and [`from_slice_with`](Value::from_slice_with) from
+//! a pickle, [`NodeRef::to_value`](crate::NodeRef::to_value) and its kin from a node, `From` from Rust's types, and
+//! serde.
 
 mod access;
 mod change;

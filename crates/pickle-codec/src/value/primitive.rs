@@ -1,4 +1,7 @@
 //! Values beside Rust's own numbers and text.
+//!
+//! So that a test or a condition reads `value["id"] == 7` and `value["name"] == "spam"`. As everywhere but in
+//! [`Value::py_eq`], kinds are not mixed: an integer is no float, and a `bytearray` is not the `bytes` of its contents.
 
 use alloc::borrow::Cow;
 use alloc::string::String;

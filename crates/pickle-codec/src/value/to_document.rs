@@ -1,4 +1,12 @@
-//! A value as the document that it makes, which is how it is printed, read and written as JSON.
+//! A value as the document that it makes, which is how it is printed, compared, encoded and written as JSON.
+//!
+//! Three kinds of document are made of a value: one that borrows from the value ([`NodeMaker::lent`]), which costs
+//! its nodes alone and lives as long as the value; one that borrows what the value borrows
+//! ([`NodeMaker::kept`]), which outlives it; and one in which what is equal in Python is the same node
+//! ([`NodeMaker::plain`]), so that comparing graphs is Python's `==`.
+//!
+//! The code recurses, as that which drops a value does, and so it counts the levels. Keys of dicts and members of sets
+//! are taken as they stand: to look for duplicates would need their hashes, and nobody needs to know.
 
 use alloc::borrow::{Cow, ToOwned};
 use alloc::vec::Vec;
@@ -13,7 +21,7 @@ use crate::wire::error::{Error, ErrorKind, Result};
 /// Deepest nesting of a value; the code here recurses, as that which drops a value does.
 const MAX_DEPTH: u32 = 1_024;
 
-pub(crate) fn deeper(depth: u32) -> Result<u32> {
+fn deeper(depth: u32) -> Result<u32> {
     if depth < MAX_DEPTH { Ok(depth + 1) } else { Err(Error::plain(ErrorKind::Depth)) }
 }
 
@@ -24,12 +32,7 @@ impl Value<'_> {
     /// `depth` beyond 1,024 levels; `utf8` if a [`Wtf8`](Self::Wtf8) is none; `budget` if it has
     /// more parts than a document can number.
     pub fn to_document(&self) -> Result<Document<'_>> {
-        self.to_document_within(0)
-    }
-
-    /// The document of a value that so many levels hold.
-    pub(crate) fn to_document_within(&self, depth: u32) -> Result<Document<'_>> {
-        NodeMaker::lent().document(self, depth)
+        NodeMaker::lent().document(self)
     }
 }
 
@@ -40,7 +43,7 @@ impl<'a> Value<'a> {
     /// # Errors
     /// As [`to_document`](Self::to_document).
     pub fn into_document(self) -> Result<Document<'a>> {
-        NodeMaker::kept().document(&self, 0)
+        NodeMaker::kept().document(&self)
     }
 }
 
@@ -62,12 +65,16 @@ impl ObjectValue<'_> {
     /// ```
     pub fn with_known<R>(&self, read: impl FnOnce(Known<'_, '_>) -> R) -> Option<R> {
         self.known?;
-        let mut maker = NodeMaker::lent();
-        let root = build_object(&mut maker, self, 0).ok()?;
-        match maker.builder.finish(root).root().view() {
+        match self.document().ok()?.root().view() {
             Node::Object(object) => object.known().map(read),
             _ => None,
         }
+    }
+
+    pub(super) fn document(&self) -> Result<Document<'_>> {
+        let mut maker = NodeMaker::lent();
+        let root = build_object(&mut maker, self, 0)?;
+        Ok(maker.builder.finish(root))
     }
 }
 
@@ -105,8 +112,8 @@ pub(super) struct NodeMaker<'v, 'a, 'x> {
 }
 
 impl<'v, 'a, 'x> NodeMaker<'v, 'a, 'x> {
-    pub(super) fn document(mut self, value: &'v Value<'a>, depth: u32) -> Result<Document<'x>> {
-        let root = build(&mut self, value, depth)?;
+    pub(super) fn document(mut self, value: &'v Value<'a>) -> Result<Document<'x>> {
+        let root = build(&mut self, value, 0)?;
         Ok(self.builder.finish(root))
     }
 }
@@ -142,49 +149,62 @@ impl<'v, 'a> NodeMaker<'v, 'a, 'a> {
 }
 
 /// Makes the nodes of a value. Keys are taken as they are, duplicates included.
+///
+/// What holds no others is made elsewhere, so that little of the stack is taken at each level.
 fn build<'v, 'a>(maker: &mut NodeMaker<'v, 'a, '_>, value: &'v Value<'a>, depth: u32) -> Result<NodeId> {
     match value {
-        Value::None => Ok(maker.builder.none()),
-        Value::Bool(value) if maker.plain => maker.builder.int(i64::from(*value)),
-        Value::Bool(value) => Ok(maker.builder.bool(*value)),
-        Value::Int(value) => maker.builder.int(*value),
-        Value::BigInt(value) => maker.builder.big_int(value),
-        Value::Float(value) if maker.plain => match float_number(*value) {
-            Number::Int(value) => maker.builder.int(value),
-            Number::Big(bytes) => maker.builder.big_int_le(&bytes),
-            Number::Float(_) if value.is_nan() => Err(Error::plain(ErrorKind::Data)),
-            Number::Float(_) => maker.builder.float(*value),
-        },
-        Value::Float(value) => maker.builder.float(*value),
-        Value::Str(text) => maker.builder.str_from(text, (maker.text)(text)),
-        Value::Wtf8(bytes) => maker.builder.wtf8_from(bytes, (maker.bytes)(bytes)),
-        Value::ByteArray(bytes) if !maker.plain => maker.builder.bytearray_from(bytes, (maker.bytes)(bytes)),
-        Value::Bytes(bytes) | Value::ByteArray(bytes) => {
-            maker.builder.bytes_from(bytes, (maker.bytes)(bytes))
-        }
-        Value::List(items) => {
+        Value::List(items) | Value::Tuple(items) | Value::Set(items) | Value::FrozenSet(items) => {
             let ids = build_all(maker, items, depth)?;
-            maker.builder.list(&ids)
-        }
-        Value::Tuple(items) => {
-            let ids = build_all(maker, items, depth)?;
-            maker.builder.tuple(&ids)
-        }
-        Value::Set(items) | Value::FrozenSet(items) => {
-            let ids = build_all(maker, items, depth)?;
-            let is_frozen = maker.plain || matches!(value, Value::FrozenSet(_));
-            let set = if is_frozen { maker.builder.frozenset(&[])? } else { maker.builder.set()? };
-            maker.builder.fill(set, &ids)
+            maker.container(value, &ids)
         }
         Value::Dict(pairs) => build_dict(maker, pairs, depth),
-        Value::Global(global) => maker.builder.global(&global.module, &global.name),
         Value::Object(object) => build_object(maker, object, depth),
         Value::PersistentId(value) => {
             let value = build(maker, value, deeper(depth)?)?;
             maker.builder.persistent_id(value)
         }
-        Value::Extension(code) => maker.builder.extension(*code),
-        Value::Buffer(index, read_only) => maker.builder.buffer(*index, *read_only),
+        leaf => maker.leaf(leaf),
+    }
+}
+
+impl<'v, 'a> NodeMaker<'v, 'a, '_> {
+    /// A list, tuple, set or frozenset of these items.
+    #[inline(never)]
+    fn container(&mut self, value: &Value<'_>, ids: &[NodeId]) -> Result<NodeId> {
+        let set = match value {
+            Value::List(_) => return self.builder.list(ids),
+            Value::Tuple(_) => return self.builder.tuple(ids),
+            Value::Set(_) if !self.plain => self.builder.set()?,
+            _ => self.builder.frozenset(&[])?,
+        };
+        self.builder.fill(set, ids)
+    }
+
+    #[inline(never)]
+    fn leaf(&mut self, value: &'v Value<'a>) -> Result<NodeId> {
+        match value {
+            Value::Bool(value) if self.plain => self.builder.int(i64::from(*value)),
+            Value::Bool(value) => Ok(self.builder.bool(*value)),
+            Value::Int(value) => self.builder.int(*value),
+            Value::BigInt(value) => self.builder.big_int(value),
+            Value::Float(value) if self.plain => match float_number(*value) {
+                Number::Int(value) => self.builder.int(value),
+                Number::Big(bytes) => self.builder.big_int_le(&bytes),
+                Number::Float(_) if value.is_nan() => Err(Error::plain(ErrorKind::Data)),
+                Number::Float(_) => self.builder.float(*value),
+            },
+            Value::Float(value) => self.builder.float(*value),
+            Value::Str(text) => self.builder.str_from(text, (self.text)(text)),
+            Value::Wtf8(bytes) => self.builder.wtf8_from(bytes, (self.bytes)(bytes)),
+            Value::ByteArray(bytes) if !self.plain => self.builder.bytearray_from(bytes, (self.bytes)(bytes)),
+            Value::Bytes(bytes) | Value::ByteArray(bytes) => {
+                self.builder.bytes_from(bytes, (self.bytes)(bytes))
+            }
+            Value::Global(global) => self.builder.global(&global.module, &global.name),
+            Value::Extension(code) => self.builder.extension(*code),
+            Value::Buffer(index, read_only) => self.builder.buffer(*index, *read_only),
+            _ => Ok(self.builder.none()),
+        }
     }
 }
 
@@ -194,7 +214,11 @@ fn build_all<'v, 'a>(
     depth: u32,
 ) -> Result<Vec<NodeId>> {
     let depth = deeper(depth)?;
-    items.iter().map(|item| build(maker, item, depth)).collect()
+    let mut ids = Vec::with_capacity(items.len());
+    for item in items {
+        ids.push(build(maker, item, depth)?);
+    }
+    Ok(ids)
 }
 
 fn build_dict<'v, 'a>(
@@ -221,9 +245,8 @@ fn build_object<'v, 'a>(
     let class = build(maker, &object.class, inner)?;
     let args = build_all(maker, &object.args, depth)?;
     let args = maker.builder.tuple(&args)?;
-    let mut part = |pairs: &'v Option<Vec<(Value<'a>, Value<'a>)>>| match pairs {
-        Some(pairs) => build_dict(maker, pairs, inner),
-        None => Ok(NodeId::ABSENT),
+    let mut part = |pairs: &'v Option<Vec<(Value<'a>, Value<'a>)>>| {
+        pairs.as_ref().map_or(Ok(NodeId::ABSENT), |pairs| build_dict(maker, pairs, inner))
     };
     let kwargs = part(&object.kwargs)?;
     let pairs = part(&object.pairs)?;
@@ -234,19 +257,7 @@ fn build_object<'v, 'a>(
         }
         None => NodeId::ABSENT,
     };
-    let state = match &object.state {
-        Some(state) => build(maker, state, inner)?,
-        None => NodeId::ABSENT,
-    };
-    maker.builder.raw_object(Instance {
-        class,
-        construct: object.construct,
-        known: object.known,
-        args,
-        kwargs,
-        state,
-        items,
-        pairs,
-        meta: 0,
-    })
+    let state = object.state.as_ref().map_or(Ok(NodeId::ABSENT), |state| build(maker, state, inner))?;
+    let instance = Instance::new(class, object.construct, args, kwargs);
+    maker.builder.raw_object(Instance { known: object.known, state, items, pairs, ..instance })
 }

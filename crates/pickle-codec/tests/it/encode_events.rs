@@ -3,8 +3,8 @@
 
 use bytes::{Buf, BufMut};
 use pickle_codec::{
-    DecodeOptions, Decoder, Document, DocumentBuilder, EncodeOptions, Encoder, ErrorKind, Globals, NodeId,
-    Protocol, Scratch, Str, Value, decode,
+    DecodeOptions, Decoder, Document, DocumentBuilder, EncodeOptions, EncodeScratch, Encoder, ErrorKind,
+    Globals, NodeId, Protocol, Str, Value, decode,
 };
 use proptest::prelude::*;
 
@@ -286,7 +286,7 @@ fn singles_are_written_once() {
 #[test]
 fn scratch_and_buffer_are_used_again() {
     for protocol in Protocol::ALL {
-        let mut scratch = Scratch::new();
+        let mut scratch = EncodeScratch::new();
         let mut out = Vec::with_capacity(4 << 10);
         let mut first = (Vec::new(), 0);
         for round in 0..3 {
@@ -447,7 +447,7 @@ fn buffers_of_a_value_are_counted_together() {
     for pickle in rows {
         let mut decoder = Decoder::with_options(DecodeOptions::new().globals(Globals::Inert));
         let document = decoder.decode(pickle).unwrap();
-        let value = document.to_value().unwrap();
+        let value = document.root().to_value().unwrap();
         for lean in [false, true] {
             let options = EncodeOptions::new(Protocol::V5).memo(!lean);
             let again = value.encode_into(Vec::new(), options).unwrap();

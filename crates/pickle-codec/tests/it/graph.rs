@@ -80,7 +80,7 @@ fn cycles_print_as_in_python() {
 #[test]
 fn cycles_are_no_values() {
     for input in [CYCLE, CYCLE_OF_TWO, b"}q\x00K\x01h\x00s.", b"]q\x00(h\x00h\x00h\x00h\x00e."] {
-        let error = document(input).to_value().unwrap_err();
+        let error = document(input).root().to_value().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Recursive, "{}", input.escape_ascii());
     }
     // The cycle is met only after much else.
@@ -141,7 +141,7 @@ fn long_shared_text_is_charged_at_each_place() {
     let (one, two) = (decode(&input).unwrap(), decode(&input).unwrap());
     assert!(one == two);
     assert_eq!(one.root().structural_hash(), two.root().structural_hash());
-    assert_eq!(one.to_value().unwrap_err().kind(), ErrorKind::Budget);
+    assert_eq!(one.root().to_value().unwrap_err().kind(), ErrorKind::Budget);
 }
 
 #[test]

@@ -207,7 +207,7 @@ fn look_ups_in_a_large_dict_take_the_time_of_a_hash() {
     }
     pickle.extend(b"u.");
     let document = decode(&pickle).unwrap();
-    let value = document.to_value().unwrap();
+    let value = document.root().to_value().unwrap();
     let Node::Dict(pairs) = document.root().view() else { panic!("not a dict") };
     let keys: Vec<String> =
         (0..1_000).map(|number| format!("key {:06}", number * 7_919 % (2 * LEN))).collect();

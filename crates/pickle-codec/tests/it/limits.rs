@@ -45,7 +45,7 @@ fn exercise(input: Vec<u8>, other: Vec<u8>, printed: usize) {
         let mut text = String::new();
         assert_eq!(document.root().py_str(&mut text, 100).unwrap_err().kind(), ErrorKind::Budget);
         assert_eq!(text.len(), 100);
-        assert_eq!(document.to_value().unwrap_err().kind(), ErrorKind::Depth);
+        assert_eq!(document.root().to_value().unwrap_err().kind(), ErrorKind::Depth);
         drop(document);
         drop(copy);
     };
@@ -108,7 +108,7 @@ fn deep_persistent_ids() {
     let work = move || {
         let document = raised().decode(&input).unwrap();
         assert!(document == document.clone());
-        assert_eq!(document.to_value().unwrap_err().kind(), ErrorKind::Depth);
+        assert_eq!(document.root().to_value().unwrap_err().kind(), ErrorKind::Depth);
         let mut counter = Counter::default();
         document.root().py_repr(&mut counter, usize::MAX).unwrap();
         assert_eq!(counter.0, "<persistent id >".len() * DEPTH + 4);
@@ -139,11 +139,15 @@ fn the_depth_of_values_has_a_hard_cap() {
     let limits = Limits { max_depth: 2_000, max_value_depth: usize::MAX, ..Limits::default() };
     let options = DecodeOptions::new().limits(limits);
     let mut decoder = Decoder::with_options(options.clone());
-    assert_eq!(decoder.decode_value(&nested(1_025)).unwrap_err().kind(), ErrorKind::Depth);
+    assert_eq!(
+        decoder.decode(&nested(1_025)).unwrap().root().to_value().unwrap_err().kind(),
+        ErrorKind::Depth
+    );
     // What recurses over such a value fits the stack that a main thread has.
     let work = move || {
         let input = nested(1_024);
-        let value = decoder.decode_value(&input).unwrap();
+        let document = decoder.decode(&input).unwrap();
+        let value = document.root().to_value().unwrap();
         let copy = value.clone().into_owned();
         assert!(value == copy && value.py_eq(&copy));
         assert_eq!(value.to_string().len(), 2_048);
@@ -177,7 +181,7 @@ fn values_hold_their_factor() {
         let input = [head, item.repeat(10_000).as_slice(), tail].concat();
         // The document may take more than its share here; what counts is the value.
         let document = raised().decode(&input).unwrap_or_else(|error| panic!("{error}"));
-        let value = document.to_value().unwrap_or_else(|error| panic!("{error}"));
+        let value = document.root().to_value().unwrap_or_else(|error| panic!("{error}"));
         let size = value.heap_size();
         assert!(size <= 64 * input.len(), "{}: {size} for {}", item.escape_ascii(), input.len());
     }

@@ -27,7 +27,7 @@ fn read<T: DeserializeOwned + PartialEq + std::fmt::Debug>(input: &[u8]) -> Resu
     let document = Decoder::with_options(options).decode(input).unwrap();
     assert_eq!(from_node::<T>(document.root()).map_err(|error| error.kind()), direct);
     assert_eq!(T::deserialize(document.root()).map_err(|error| error.kind()), direct);
-    let value = document.to_value().unwrap();
+    let value = document.root().to_value().unwrap();
     assert_eq!(from_value::<T>(value.clone()).map_err(|error| error.kind()), direct, "{value}");
     assert_eq!(from_value::<T>(value.into_owned()).map_err(|error| error.kind()), direct);
     direct
@@ -346,7 +346,7 @@ fn a_document_keeps_the_limits_of_its_decode() {
     let document = decoder.decode(b"]]]aa.").unwrap();
     assert_eq!(from_document::<Vec<Vec<Vec<u8>>>>(&document).unwrap_err().kind(), ErrorKind::Depth);
     assert_eq!(<Vec<Vec<Vec<u8>>>>::deserialize(document.root()).unwrap_err().kind(), ErrorKind::Depth);
-    assert_eq!(document.to_value().unwrap_err().kind(), ErrorKind::Depth);
+    assert_eq!(document.root().to_value().unwrap_err().kind(), ErrorKind::Depth);
 }
 
 #[test]
@@ -411,7 +411,7 @@ fn values_read_as_themselves() {
     ];
     for input in rows {
         let document = Decoder::with_options(inert()).decode(input).unwrap_or_else(|error| panic!("{error}"));
-        let value = document.to_value().unwrap();
+        let value = document.root().to_value().unwrap();
         assert_eq!(from_document::<Value<'_>>(&document).as_ref(), Ok(&value), "{value}");
         assert_eq!(from_value::<Value<'_>>(value.clone()).as_ref(), Ok(&value), "{value}");
         #[derive(Deserialize)]

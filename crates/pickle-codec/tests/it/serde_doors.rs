@@ -89,7 +89,7 @@ fn every_way_out_and_in_agrees() {
         assert_eq!(read(to_vec(&document, protocol).unwrap()), held);
         assert_eq!(to_value(&document).unwrap(), held);
         let owned = document.clone().into_owned().unwrap();
-        assert_eq!(owned.to_value().unwrap(), held);
+        assert_eq!(owned.root().to_value().unwrap(), held);
         assert_eq!(owned.to_vec(protocol).unwrap(), document.to_vec(protocol).unwrap());
         assert_eq!(pickle_codec::from_document::<Whole>(&owned).unwrap(), value);
     }
@@ -207,7 +207,7 @@ fn a_document_owns_what_it_borrowed() {
         assert_eq!(owned.to_string(), document.to_string());
         assert_eq!(owned.to_vec(Protocol::V5).unwrap(), document.to_vec(Protocol::V5).unwrap());
         assert_eq!(owned, document);
-        assert_eq!(owned.to_value().unwrap(), document.to_value().unwrap());
+        assert_eq!(owned.root().to_value().unwrap(), document.root().to_value().unwrap());
     }
 }
 

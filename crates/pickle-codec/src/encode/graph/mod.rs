@@ -3,9 +3,9 @@
 //! # The plain algorithm
 //!
 //! `save` in `Modules/_pickle.c` recurses; here the nodes whose parts are being written are on a stack of
-//! [`Visit`]s, and [`Walk::run`] takes one step of the topmost at a time:
+//! [`Visit`]s, and [`GraphWalk::run`] takes one step of the topmost at a time:
 //!
-//! 1. [`Walk::visit`] meets a node. If the memo has it, a GET is all that is written. A scalar is written.
+//! 1. [`GraphWalk::visit`] meets a node. If the memo has it, a GET is all that is written. A scalar is written.
 //!    A container is begun (`]`, `}`, `(`) and put on the stack.
 //! 2. The topmost container gives its next part, which is visited in turn.
 //! 3. A container without further parts is ended (APPENDS, SETITEMS, TUPLE) and taken from the stack.
@@ -40,10 +40,10 @@
 //! end t       0 h1                       t is in the memo meanwhile: POP what was built, GET the one there is
 //! ```
 //!
-//! So [`Walk::end`] looks into the memo again, and if the node has got there meanwhile, what was written for
+//! So [`GraphWalk::end`] looks into the memo again, and if the node has got there meanwhile, what was written for
 //! it is popped and the first one is fetched (`save_tuple`, "recursive tuple"). That comes to an end because a
 //! list lay on the way round. A tuple that reaches itself through tuples alone would never end; no Python
-//! program can make one, but a document can hold it, and [`Walk::enter`] has the condition that tells.
+//! program can make one, but a document can hold it, and [`GraphWalk::enter`] has the condition that tells.
 //!
 //! # Objects
 //!
@@ -67,20 +67,19 @@ use super::options::EncodeOptions;
 use super::singles::OwnName;
 #[cfg(feature = "std")]
 use super::sink::Calling;
-use super::sink::{Copying, Scratch, Sink};
+use super::sink::{Copying, EncodeScratch, Sink};
 use super::writer::Writer;
 use crate::document::KnownClass;
 use crate::document::walk::Layout;
-use crate::document::{BytesRepr, Document, TextRepr};
-use crate::document::{Construct, Instance, ObjectRepr};
-use crate::document::{Kind, NodeId};
+use crate::document::{Construct, Document, Instance, Kind, NodeId, ObjectRepr};
 use crate::known::{owns_module_text, role};
+use crate::value::Value;
 use crate::wire::error::{Error, ErrorKind, Result};
 use crate::wire::protocol::Protocol;
 use crate::wire::text::Str;
 
 /// How many parts of nodes may be written once more because a cycle leads back to them, whatever the
-/// size of the document; see [`Walk::enter`].
+/// size of the document; see [`GraphWalk::enter`].
 const REPEATS: usize = 1 << 20;
 
 impl Document<'_> {
@@ -120,7 +119,7 @@ impl Document<'_> {
     /// # Errors
     /// As [`to_vec`](Self::to_vec); `budget` if the buffer has no room left.
     pub fn encode_into<B: BufMut>(&self, buffer: B, options: EncodeOptions) -> Result<B> {
-        let writer = Writer::new(Copying(buffer), options.protocol, usize::MAX, Scratch::new());
+        let writer = Writer::new(Copying(buffer), options.protocol, usize::MAX, EncodeScratch::new());
         let (sink, _) = encode(self, writer, options)?;
         Ok(sink.0)
     }
@@ -132,9 +131,36 @@ impl Document<'_> {
     #[cfg(feature = "std")]
     pub fn to_writer<W: std::io::Write>(&self, writer: W, options: EncodeOptions) -> std::io::Result<()> {
         super::sink::through(writer, |sink: &mut dyn FnMut(&[u8]) -> Result<(), ErrorKind>| {
-            let writer = Writer::new(Calling(sink), options.protocol, usize::MAX, Scratch::new());
+            let writer = Writer::new(Calling(sink), options.protocol, usize::MAX, EncodeScratch::new());
             encode(self, writer, options).map(|_| ())
         })
+    }
+}
+
+impl Value<'_> {
+    /// The pickle of this value: what CPython's C pickler writes when no two places hold the same
+    /// object, but for those that it has only once (`''`, one-character Latin-1 text, `b''`,
+    /// single bytes, classes).
+    ///
+    /// # Errors
+    /// As [`Document::to_vec`] and [`Value::to_document`].
+    ///
+    /// ```
+    /// use pickle_codec::{Protocol, Value};
+    /// let value = Value::List(vec![Value::from("spam"), Value::Int(1)]);
+    /// assert_eq!(value.to_vec(Protocol::V1)?, b"]q\x00(X\x04\x00\x00\x00spamq\x01K\x01e.");
+    /// # Ok::<(), pickle_codec::Error>(())
+    /// ```
+    pub fn to_vec(&self, protocol: Protocol) -> Result<Vec<u8>> {
+        self.to_document()?.to_vec(protocol)
+    }
+
+    /// Appends the pickle to a buffer and gives the buffer back.
+    ///
+    /// # Errors
+    /// As [`to_vec`](Self::to_vec); `budget` if the buffer has no room left.
+    pub fn encode_into<B: BufMut>(&self, buffer: B, options: EncodeOptions) -> Result<B> {
+        self.to_document()?.encode_into(buffer, options)
     }
 }
 
@@ -143,7 +169,7 @@ pub(crate) fn encode<'v, S: Sink<'v>>(
     document: &'v Document<'_>,
     mut writer: Writer<'v, S>,
     options: EncodeOptions,
-) -> Result<(S, Scratch)> {
+) -> Result<(S, EncodeScratch)> {
     walk(document, &mut writer, Some, options.lean)?;
     writer.finish()
 }
@@ -154,11 +180,6 @@ pub(crate) fn copy<'x, S: Sink<'x>>(document: &Document<'_>, writer: &mut Writer
     let outcome = walk(document, writer, |_| None, !memoize);
     writer.memoize = memoize;
     outcome
-}
-
-/// Whether [`copy`] would come to an end.
-pub(crate) fn check<'x, S: Sink<'x>>(document: &Document<'_>, writer: &Writer<'x, S>) -> Result<()> {
-    copy(document, &mut writer.trial())
 }
 
 /// Text and bytes of the document go to the writer by reference where `keep` says that they live as long as the
@@ -172,7 +193,7 @@ fn walk<'v, 'x, S: Sink<'x>>(
     let layout = Layout::of(document);
     let wanted = if lean { Some(Wanted::count(document, &layout)) } else { None };
     let memo = alloc::vec![0; layout.memo_slots()];
-    let mut walk = Walk {
+    let mut walk = GraphWalk {
         document,
         writer,
         keep,
@@ -195,7 +216,7 @@ struct Visit {
     stage: Stage,
     /// Whether it is in the memo while its parts are written.
     early: bool,
-    /// What `Walk::entered` has to say about it again when this visit is over.
+    /// What `GraphWalk::entered` has to say about it again when this visit is over.
     before: u32,
 }
 
@@ -229,7 +250,7 @@ enum Stage {
     Rebuilt,
 }
 
-struct Walk<'w, 'v, 'x, 'd, S, K> {
+struct GraphWalk<'w, 'v, 'x, 'd, S, K> {
     document: &'v Document<'d>,
     writer: &'w mut Writer<'x, S>,
     keep: K,
@@ -246,7 +267,7 @@ struct Walk<'w, 'v, 'x, 'd, S, K> {
     repeats: usize,
 }
 
-impl<'v, 'x, S: Sink<'x>, K: Fn(&'v [u8]) -> Option<&'x [u8]>> Walk<'_, 'v, 'x, '_, S, K> {
+impl<'v, 'x, S: Sink<'x>, K: Fn(&'v [u8]) -> Option<&'x [u8]>> GraphWalk<'_, 'v, 'x, '_, S, K> {
     fn run(&mut self, root: NodeId) -> Result<()> {
         self.visit(root)?;
         while let Some(top) = self.open.last_mut() {
@@ -348,10 +369,7 @@ impl<'v, 'x, S: Sink<'x>, K: Fn(&'v [u8]) -> Option<&'x [u8]>> Walk<'_, 'v, 'x, 
             Kind::Constant => match id {
                 NodeId::FALSE => self.writer.bool(false),
                 NodeId::TRUE => self.writer.bool(true),
-                NodeId::EMPTY_TUPLE => {
-                    self.writer.begin_tuple(0)?;
-                    self.writer.end()
-                }
+                NodeId::EMPTY_TUPLE => self.writer.begin_tuple(0).and_then(|()| self.writer.end()),
                 _ => self.writer.none(),
             },
             Kind::Small => self.writer.int(id.small_value()),
@@ -363,36 +381,22 @@ impl<'v, 'x, S: Sink<'x>, K: Fn(&'v [u8]) -> Option<&'x [u8]>> Walk<'_, 'v, 'x, 
             Kind::Float => self.writer.float(document.floats.get(id.index()).copied().unwrap_or_default()),
             Kind::Str => {
                 let text: &'v str = document.strs.get(id.index()).copied().unwrap_or_default();
-                self.writer.text_from(text.as_bytes(), (self.keep)(text.as_bytes()))?;
-                self.note(id);
-                Ok(())
+                self.writer.text_from(text.as_bytes(), (self.keep)(text.as_bytes()))
             }
             Kind::Text => {
-                let text: &'v [u8] = match document.texts.get(id.index()) {
-                    Some(TextRepr::Wtf8(bytes)) => bytes,
-                    _ => document.text(id).map_or(&[], |text| text.as_bytes()),
-                };
-                self.writer.text_from(text, (self.keep)(text))?;
-                self.note(id);
-                Ok(())
+                let text: &'v [u8] = self.text_of(id).as_bytes();
+                self.writer.text_from(text, (self.keep)(text))
             }
             Kind::Bytes | Kind::Blob => {
                 let bytes: &'v [u8] = document.byte_string(id).unwrap_or_default();
-                self.writer.bytes_from(bytes, (self.keep)(bytes))?;
-                self.note(id);
-                Ok(())
+                self.writer.bytes_from(bytes, (self.keep)(bytes))
             }
             Kind::ByteArray => {
                 let repr = document.bytearrays.get(id.index()).copied();
-                let bytes: &'v [u8] = repr.map_or(&[], |repr| match repr {
-                    BytesRepr::Input(bytes) => bytes,
-                    BytesRepr::Owned { .. } => document.bytes_of(repr),
-                });
-                self.writer.bytearray_from(bytes, (self.keep)(bytes))?;
-                self.note(id);
-                Ok(())
+                let bytes: &'v [u8] = repr.map_or(&[], |repr| document.bytes_of(repr));
+                self.writer.bytearray_from(bytes, (self.keep)(bytes))
             }
-            Kind::Object => self.visit_object(id),
+            Kind::Object => return self.visit_object(id),
             kind => {
                 let len = document.items(id).len();
                 match kind {
@@ -404,9 +408,11 @@ impl<'v, 'x, S: Sink<'x>, K: Fn(&'v [u8]) -> Option<&'x [u8]>> Walk<'_, 'v, 'x, 
                 }
                 // A list, dict or set is in the memo before its items.
                 self.note(id);
-                self.enter(id, Stage::Items)
+                return self.enter(id, Stage::Items);
             }
-        }
+        }?;
+        self.note(id);
+        Ok(())
     }
 
     /// Closes a container, which may have met itself on the way: then it is in the memo by now, and what

@@ -8,7 +8,7 @@
 //! Below protocol 4 sets are calls (`set([...])`): the container on top is then the list in that call, and its
 //! end writes the rest of the call.
 
-use super::{Style, Writer, misuse};
+use super::{Spelling, Writer, misuse};
 use crate::encode::open::{BATCH, Holder, NO_MEMO, Open};
 use crate::encode::singles::OwnName;
 use crate::encode::sink::Sink;
@@ -29,13 +29,14 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         if self.is_hashed() { Err(Error::plain(ErrorKind::Hash)) } else { Ok(()) }
     }
 
+    /// The item that a container is, and what it expects.
     #[inline]
-    fn begin(&mut self, shape: Holder, len: usize, unit: u64) -> Result<Open> {
+    fn begin(&mut self, shape: Holder, len: usize) -> Result<Open> {
         if matches!(shape, Holder::List | Holder::Dict | Holder::Set) {
             self.check_hashable()?;
         }
         let hashed = self.is_hashed();
-        let left = (len as u64).checked_mul(unit).ok_or_else(|| Error::plain(ErrorKind::Budget))?;
+        let left = (len as u64).checked_mul(shape.unit()).ok_or_else(|| Error::plain(ErrorKind::Budget))?;
         self.item()?;
         let mut open = Open::new(shape, left, NO_MEMO);
         open.hashed = hashed || matches!(shape, Holder::Set | Holder::FrozenSet);
@@ -47,9 +48,8 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
     #[inline]
     fn begin_short(&mut self, shape: Holder, codes: [u8; 3], end: u8, len: usize) -> bool {
         let index = self.memo;
-        let unit = if matches!(shape, Holder::Dict) { 2 } else { 1 };
         let Some(run) = u32::try_from(len).ok().filter(|len| (2..BATCH).contains(len)) else { return false };
-        if self.style != Style::Framed
+        if self.style != Spelling::Framed
             || !self.memoize
             || self.top.run == 0
             || index >= NO_MEMO - 1
@@ -62,6 +62,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         self.emit(codes);
         self.last = index;
         self.memo = index + 1;
+        let unit = if matches!(shape, Holder::Dict) { 2 } else { 1 };
         self.push(Open { run: run * unit, end, begun: true, ..Open::new(shape, 0, index) });
         true
     }
@@ -71,8 +72,22 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         if self.begin_short(Holder::List, [b']', 0x94, b'('], b'e', len) {
             return Ok(());
         }
-        let mut open = self.begin(Holder::List, len, 1)?;
-        self.empty_list();
+        self.begin_long(Holder::List, len)
+    }
+
+    #[inline]
+    pub(crate) fn begin_dict(&mut self, len: usize) -> Result<()> {
+        if self.begin_short(Holder::Dict, [b'}', 0x94, b'('], b'u', len) {
+            return Ok(());
+        }
+        self.begin_long(Holder::Dict, len)
+    }
+
+    /// The beginning of any other list or dict.
+    #[inline]
+    fn begin_long(&mut self, shape: Holder, len: usize) -> Result<()> {
+        let mut open = self.begin(shape, len)?;
+        self.empty(shape);
         open.memo = self.last;
         self.push(open);
         // The mark of the first batch; nothing can come between this and the first item.
@@ -82,39 +97,21 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         Ok(())
     }
 
+    /// An empty dict, or an empty list.
     #[inline]
-    fn empty_list(&mut self) {
-        if self.style == Style::Text {
-            self.emit(*b"(l");
-        } else {
-            self.emit(*b"]");
+    fn empty(&mut self, shape: Holder) {
+        match (self.style == Spelling::Text, shape) {
+            (true, Holder::Dict) => self.emit(*b"(d"),
+            (true, _) => self.emit(*b"(l"),
+            (false, Holder::Dict) => self.emit(*b"}"),
+            (false, _) => self.emit(*b"]"),
         }
         self.put();
-    }
-
-    #[inline]
-    pub(crate) fn begin_dict(&mut self, len: usize) -> Result<()> {
-        if self.begin_short(Holder::Dict, [b'}', 0x94, b'('], b'u', len) {
-            return Ok(());
-        }
-        let mut open = self.begin(Holder::Dict, len, 2)?;
-        if self.style == Style::Text {
-            self.emit(*b"(d");
-        } else {
-            self.emit(*b"}");
-        }
-        self.put();
-        open.memo = self.last;
-        self.push(open);
-        if len > 0 {
-            self.next_batch();
-        }
-        Ok(())
     }
 
     #[inline]
     pub(crate) fn begin_tuple(&mut self, len: usize) -> Result<()> {
-        let mut open = self.begin(Holder::Tuple, len, 1)?;
+        let mut open = self.begin(Holder::Tuple, len)?;
         open.arity = u8::try_from(len).unwrap_or(4).min(4);
         match open.arity {
             0 => self.empty_tuple_opcode(),
@@ -137,17 +134,18 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         self.begin_any_set(len, Holder::FrozenSet, Holder::CalledFrozenSet, OwnName::FrozenSet)
     }
 
+    /// A set or frozenset: an opcode of its own, or below protocol 4 a call of the class with a list.
     fn begin_any_set(&mut self, len: usize, own: Holder, called: Holder, name: OwnName) -> Result<()> {
-        let mut open = self.begin(own, len, 1)?;
+        let mut open = self.begin(own, len)?;
         self.last = NO_MEMO;
-        if self.style != Style::Framed {
+        if self.style != Spelling::Framed {
             // A call with a list of the items.
             open.shape = called;
             self.name(name)?;
             if self.protocol < Protocol::V2 {
                 self.emit(*b"(");
             }
-            self.empty_list();
+            self.empty(Holder::List);
             self.last = NO_MEMO;
         } else if own == Holder::Set {
             self.emit([0x8f]);
@@ -211,7 +209,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
                     for _ in 0..done.arity {
                         self.emit(*b"0");
                     }
-                } else if self.style == Style::Text {
+                } else if self.style == Spelling::Text {
                     return Err(misuse("a recursive tuple needs its length"));
                 } else {
                     self.emit(*b"1");
@@ -264,8 +262,9 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         }
     }
 
+    /// `()`, which never gets a memo opcode.
     pub(crate) fn empty_tuple_opcode(&mut self) {
-        if self.style == Style::Text {
+        if self.style == Spelling::Text {
             self.emit(*b"(t");
         } else {
             self.emit(*b")");
@@ -288,7 +287,6 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
 
     /// What an object gets by APPENDS or SETITEMS; not an item of its own, ended by `end`.
     pub(crate) fn begin_given(&mut self, shape: Holder, len: usize) {
-        let unit = if shape == Holder::Pairs { 2 } else { 1 };
-        self.push(Open::new(shape, (len as u64).saturating_mul(unit), NO_MEMO));
+        self.push(Open::new(shape, (len as u64).saturating_mul(shape.unit()), NO_MEMO));
     }
 }

@@ -36,11 +36,10 @@ mod scalar;
 
 use alloc::vec::Vec;
 
-use super::literal::Decimal;
-use super::names::Names;
+use super::names::Identifiers;
 use super::open::{BATCH, Holder, NO_MEMO, Open};
 use super::singles::{Single, Singles};
-use super::sink::{Nowhere, Scratch, Sink};
+use super::sink::{EncodeScratch, Nowhere, Sink};
 use crate::wire::error::{Error, ErrorKind, Result};
 use crate::wire::protocol::Protocol;
 
@@ -52,7 +51,7 @@ const FRAME_MIN: usize = 4;
 
 /// How opcodes look, which is not quite the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Style {
+enum Spelling {
     /// Protocol 0.
     Text,
     /// Protocols 1 to 3.
@@ -74,7 +73,7 @@ pub(crate) struct Writer<'v, S> {
     /// Payloads of this length are shared with the sink.
     share_from: usize,
     protocol: Protocol,
-    style: Style,
+    style: Spelling,
     pub(crate) memoize: bool,
     /// The prefix of protocol 4 and up has been handed on.
     started: bool,
@@ -89,7 +88,7 @@ pub(crate) struct Writer<'v, S> {
     top: Open,
     open: Vec<Open>,
     singles: Singles,
-    names: Names,
+    names: Identifiers,
 }
 
 #[cold]
@@ -99,8 +98,8 @@ fn misuse(text: &str) -> Error {
 }
 
 impl<'v, S: Sink<'v>> Writer<'v, S> {
-    pub(crate) fn new(sink: S, protocol: Protocol, share_from: usize, scratch: Scratch) -> Self {
-        let Scratch { stage, mut open, mut singles, mut names } = scratch;
+    pub(crate) fn new(sink: S, protocol: Protocol, share_from: usize, scratch: EncodeScratch) -> Self {
+        let EncodeScratch { stage, mut open, mut singles, mut names } = scratch;
         open.clear();
         singles.clear();
         names.clear();
@@ -113,9 +112,9 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
             share_from,
             protocol,
             style: match protocol {
-                Protocol::V0 => Style::Text,
-                Protocol::V1 | Protocol::V2 | Protocol::V3 => Style::Binary,
-                Protocol::V4 | Protocol::V5 => Style::Framed,
+                Protocol::V0 => Spelling::Text,
+                Protocol::V1 | Protocol::V2 | Protocol::V3 => Spelling::Binary,
+                Protocol::V4 | Protocol::V5 => Spelling::Framed,
             },
             memoize: true,
             started: false,
@@ -136,14 +135,14 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
 
     /// A writer that goes nowhere, for values that are to be tried before they are written here.
     pub(crate) fn trial<'t>(&self) -> Writer<'t, Nowhere> {
-        let mut trial = Writer::new(Nowhere, self.protocol, usize::MAX, Scratch::new());
+        let mut trial = Writer::new(Nowhere, self.protocol, usize::MAX, EncodeScratch::new());
         trial.memoize = self.memoize;
         trial.buffers = self.buffers;
         trial
     }
 
     /// Writes STOP and hands everything on.
-    pub(crate) fn finish(mut self) -> Result<(S, Scratch)> {
+    pub(crate) fn finish(mut self) -> Result<(S, EncodeScratch)> {
         if self.top.shape != Holder::Root || self.top.left != 0 {
             return Err(misuse("the pickle is not complete: a value or an end is missing"));
         }
@@ -153,7 +152,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
             return Err(Error::plain(kind));
         }
         let Self { sink, stage, open, singles, names, .. } = self;
-        Ok((sink, Scratch { stage, open, singles, names }))
+        Ok((sink, EncodeScratch { stage, open, singles, names }))
     }
 
     pub(crate) const fn protocol(&self) -> Protocol {
@@ -169,7 +168,8 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         self.stage.resize(len, 0);
     }
 
-    /// Room for `more` bytes at the position and behind it.
+    /// Room for `more` bytes at the position and behind it. The stage is initialised to its length, so that an opcode
+    /// is a store of known size and not an append with its checks.
     #[inline]
     fn room(&mut self, more: usize) -> &mut [u8] {
         if self.stage.len() - self.pos < more {
@@ -212,15 +212,11 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         self.pos = 0;
         self.full = FRAME_TARGET;
         self.holes.clear();
-        outcome.map_err(|kind| {
-            // Whatever follows would not fit its place in the output.
-            self.broken = Some(kind);
-            Error::plain(kind)
-        })
+        self.unless_broken(outcome)
     }
 
     fn hand_on(&mut self) -> Result<(), ErrorKind> {
-        if self.style == Style::Framed {
+        if self.style == Spelling::Framed {
             if !self.started {
                 self.sink.put(&[0x80, self.protocol.get()])?;
                 self.started = true;
@@ -290,7 +286,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
             }
         };
         let alone = self.top.left == u64::from(unit) && (iterated || !self.top.begun);
-        if self.style == Style::Text || alone {
+        if self.style == Spelling::Text || alone {
             self.top.run = unit;
             self.top.left -= u64::from(unit);
             self.top.end = if unit == 2 { b's' } else { b'a' };
@@ -321,6 +317,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         }
     }
 
+    /// Opens a container. The innermost one is `top` and not on the stack, because each item looks at it.
     #[inline]
     pub(crate) fn push(&mut self, open: Open) {
         self.open.push(core::mem::replace(&mut self.top, open));
@@ -334,6 +331,8 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
 
     // ===== The memo =====
 
+    /// The memo opcode behind what was just written, which gets the next index: from protocol 4 on the unpickler counts,
+    /// below it is told.
     #[inline]
     pub(crate) fn put(&mut self) {
         if !self.memoize {
@@ -348,9 +347,9 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         }
         self.memo = index + 1;
         match self.style {
-            Style::Framed => self.emit([0x94]),
-            Style::Binary => self.memo_operand(b'q', b'r', index),
-            Style::Text => self.memo_line(b'p', index),
+            Spelling::Framed => self.emit([0x94]),
+            Spelling::Binary => self.memo_operand(b'q', b'r', index),
+            Spelling::Text => self.memo_line(b'p', index),
         }
     }
 
@@ -367,15 +366,15 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
     #[cold]
     fn memo_line(&mut self, code: u8, index: u32) {
         self.emit([code]);
-        self.emit_slice(Decimal::new(i64::from(index)).as_bytes());
+        self.emit_slice(itoa::Buffer::new().format(index).as_bytes());
         self.emit(*b"\n");
     }
 
     /// GET, without being an item of its own.
     pub(crate) fn get_opcode(&mut self, index: u32) {
         match self.style {
-            Style::Text => self.memo_line(b'g', index),
-            Style::Binary | Style::Framed => self.memo_operand(b'h', b'j', index),
+            Spelling::Text => self.memo_line(b'g', index),
+            Spelling::Binary | Spelling::Framed => self.memo_operand(b'h', b'j', index),
         }
         self.last = index;
     }
@@ -404,6 +403,11 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
     /// PUT of what was just written, noted if it is a single.
     fn put_single(&mut self, single: Option<Single>) {
         self.put();
+        self.note_single(single);
+    }
+
+    /// Notes the memo entry of what was written last as that of a single.
+    fn note_single(&mut self, single: Option<Single>) {
         if let Some(single) = single
             && self.last != NO_MEMO
         {

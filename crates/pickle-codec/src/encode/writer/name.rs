@@ -7,7 +7,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Style, Writer, misuse};
+use super::{Spelling, Writer, misuse};
 use crate::encode::open::{NO_MEMO, Open};
 use crate::encode::singles::{OwnName, Single};
 use crate::encode::sink::Sink;
@@ -17,7 +17,7 @@ use crate::wire::protocol::Protocol;
 use crate::wire::text::Str;
 
 impl<'v, S: Sink<'v>> Writer<'v, S> {
-    /// A global that the encoder names on its own account, as a part of a call.
+    /// A global that the encoder names on its own account, as a part of a call. It is no item: the call is.
     pub(crate) fn name(&mut self, name: OwnName) -> Result<()> {
         if self.pos >= self.full {
             self.flush()?;
@@ -26,37 +26,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         if self.get_single(single) {
             return Ok(());
         }
-        let old = self.protocol < Protocol::V3;
-        let name_text = match name {
-            OwnName::Encode | OwnName::Latin1 => "encode",
-            OwnName::Bytes => "bytes",
-            OwnName::ByteArray => "bytearray",
-            OwnName::Set => "set",
-            OwnName::FrozenSet => "frozenset",
-            OwnName::Complex => "complex",
-            OwnName::NewObj => "__newobj__",
-            OwnName::NewObjEx => "__newobj_ex__",
-            OwnName::Reconstructor => "_reconstructor",
-            OwnName::Object => "object",
-            // Python 2's names of these types: `REVERSE_NAME_MAPPING` in `Lib/_compat_pickle.py`.
-            OwnName::Int if old => "long",
-            OwnName::Int => "int",
-            OwnName::Float => "float",
-            OwnName::Str if old => "unicode",
-            OwnName::Str => "str",
-            OwnName::List => "list",
-            OwnName::Tuple => "tuple",
-            OwnName::Dict => "dict",
-            OwnName::GetAttr => "getattr",
-        };
-        let module = match name {
-            OwnName::Encode | OwnName::Latin1 => "_codecs",
-            OwnName::NewObj | OwnName::NewObjEx | OwnName::Reconstructor if old => "copy_reg",
-            OwnName::NewObj | OwnName::NewObjEx | OwnName::Reconstructor => "copyreg",
-            _ if old => "__builtin__",
-            _ => "builtins",
-        };
-        let name = name_text;
+        let (module, name) = name.names(self.protocol < Protocol::V3);
         self.global_opcode(Str::Utf8(module), Str::Utf8(name))?;
         self.put_single(single);
         Ok(())
@@ -116,6 +86,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         Ok(())
     }
 
+    /// Notes the memo entry of what was written last as that of a global.
     fn put_global_entry(&mut self, module: Str<'_>, name: &str) {
         if self.last != NO_MEMO {
             self.singles.intern(Self::global_key(module, Str::Utf8(name)), self.last);
@@ -133,34 +104,13 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         Ok(())
     }
 
-    /// The single that a global's names mean, if the encoder writes it by itself, too.
+    /// The single that a global's names mean: a class is one object, whoever names it. It is that of Python 2's names
+    /// as well, because a document may have been read from either, if the encoder writes it by itself, too.
     fn named(module: Str<'_>, name: Str<'_>) -> Option<Single> {
-        let name = match (module.as_str()?, name.as_str()?) {
-            ("_codecs", "encode") => OwnName::Encode,
-            ("builtins" | "__builtin__", name) => match name {
-                "bytes" => OwnName::Bytes,
-                "bytearray" => OwnName::ByteArray,
-                "set" => OwnName::Set,
-                "frozenset" => OwnName::FrozenSet,
-                "complex" => OwnName::Complex,
-                "object" => OwnName::Object,
-                "int" | "long" => OwnName::Int,
-                "float" => OwnName::Float,
-                "str" | "unicode" => OwnName::Str,
-                "list" => OwnName::List,
-                "tuple" => OwnName::Tuple,
-                "dict" => OwnName::Dict,
-                "getattr" => OwnName::GetAttr,
-                _ => return None,
-            },
-            ("copyreg" | "copy_reg", "_reconstructor") => OwnName::Reconstructor,
-            ("copyreg" | "copy_reg", "__newobj__") => OwnName::NewObj,
-            ("copyreg" | "copy_reg", "__newobj_ex__") => OwnName::NewObjEx,
-            _ => return None,
-        };
-        Some(Single::name(name))
+        OwnName::of(module.as_str()?, name.as_str()?).map(Single::name)
     }
 
+    /// What names a global in the table of names. No module has a NUL in it.
     fn global_key(module: Str<'_>, name: Str<'_>) -> Vec<u8> {
         let mut key = module.as_bytes().to_vec();
         key.push(0);
@@ -168,6 +118,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         key
     }
 
+    /// GET of a global that has been written; tells whether it was one.
     pub(crate) fn get_global(&mut self, module: Str<'_>, name: Str<'_>) -> bool {
         if let Some(single) = Self::named(module, name) {
             return self.get_single(Some(single));
@@ -181,6 +132,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         }
     }
 
+    /// PUT of the global that was just written.
     pub(crate) fn put_global(&mut self, module: Str<'_>, name: Str<'_>) {
         let single = Self::named(module, name);
         self.put_single(single);
@@ -189,8 +141,9 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         }
     }
 
+    /// GLOBAL with two lines, or STACK_GLOBAL with two texts, of which that of the module is interned.
     pub(crate) fn global_opcode(&mut self, module: Str<'_>, name: Str<'_>) -> Result<()> {
-        if self.style == Style::Framed {
+        if self.style == Spelling::Framed {
             self.push(Open::parts());
             if owns_module_text(module, name) {
                 self.text(module.as_bytes())?;

@@ -14,23 +14,23 @@
 //! it, and then stores without further checks. Whatever does not fit it takes the general path, which gives
 //! the same bytes.
 
-use super::{FRAME_TARGET, Style, Writer, misuse};
+use super::{FRAME_TARGET, Spelling, Writer, misuse};
 use crate::encode::literal;
 use crate::encode::open::{NO_MEMO, Open};
 use crate::encode::singles::{OwnName, Single};
 use crate::encode::sink::Sink;
-use crate::wire::error::{Error, Result};
+use crate::wire::error::{Error, ErrorKind, Result};
 use crate::wire::protocol::Protocol;
-use crate::wire::text::Str;
+use crate::wire::text::{Str, latin1};
 
 impl<'v, S: Sink<'v>> Writer<'v, S> {
     /// Text that is valid WTF-8, copied.
     #[inline]
     pub(crate) fn text(&mut self, bytes: &[u8]) -> Result<()> {
         let done = match self.style {
-            Style::Framed => self.short_framed_text(bytes),
-            Style::Binary => self.short_text(bytes),
-            Style::Text => false,
+            Spelling::Framed => self.short_framed_text(bytes),
+            Spelling::Binary => self.short_text(bytes),
+            Spelling::Text => false,
         };
         if done { Ok(()) } else { self.other_text(bytes) }
     }
@@ -42,7 +42,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         let Some(index) = self.names.get(name) else { return self.new_identifier(name) };
         self.item()?;
         match u8::try_from(index) {
-            Ok(low) if self.style != Style::Text => {
+            Ok(low) if self.style != Spelling::Text => {
                 self.emit([b'h', low]);
                 self.last = index;
             }
@@ -51,6 +51,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         Ok(())
     }
 
+    /// A name that has not been written, or stands at another address.
     #[cfg(feature = "serde")]
     #[inline(never)]
     fn new_identifier(&mut self, name: &'static str) -> Result<()> {
@@ -145,10 +146,12 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         self.text_slow(bytes, Some(kept))
     }
 
+    /// What is long enough to be shared.
     fn shared(&self, kept: Option<&'v [u8]>) -> Option<&'v [u8]> {
         kept.filter(|bytes| bytes.len() >= self.share_from)
     }
 
+    /// Text of any length in any protocol; not an item of its own.
     #[inline(never)]
     fn text_slow(&mut self, bytes: &[u8], shared: Option<&'v [u8]>) -> Result<()> {
         let single = Single::text(bytes);
@@ -160,12 +163,13 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         Ok(())
     }
 
+    /// Text without its memo opcode.
     fn text_opcode(&mut self, bytes: &[u8], shared: Option<&'v [u8]>) -> Result<()> {
         match self.style {
-            Style::Text => {
+            Spelling::Text => {
                 self.emit(*b"V");
                 if literal::is_plain(bytes) {
-                    self.payload(&[], bytes, shared)?;
+                    self.body(bytes, shared)?;
                 } else {
                     let text = match core::str::from_utf8(bytes) {
                         Ok(text) => Str::Utf8(text),
@@ -180,14 +184,8 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
                 self.emit(*b"\n");
                 Ok(())
             }
-            Style::Binary => {
-                let header = self.header(0, b'X', 0, bytes.len())?;
-                self.payload(header.as_slice(), bytes, shared)
-            }
-            Style::Framed => {
-                let header = self.header(0x8c, b'X', 0x8d, bytes.len())?;
-                self.payload(header.as_slice(), bytes, shared)
-            }
+            Spelling::Binary => self.payload([0, b'X', 0], bytes, shared),
+            Spelling::Framed => self.payload([0x8c, b'X', 0x8d], bytes, shared),
         }
     }
 
@@ -205,20 +203,15 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
             return Ok(());
         }
         self.bytes_new(bytes, shared)?;
-        if let Some(single) = single
-            && self.last != NO_MEMO
-        {
-            self.singles.set(single, self.last);
-        }
+        self.note_single(single);
         Ok(())
     }
 
     /// `bytes` that CPython has no single for, whatever their length.
     fn bytes_new(&mut self, bytes: &[u8], shared: Option<&'v [u8]>) -> Result<()> {
         if self.protocol >= Protocol::V3 {
-            let long = if self.style == Style::Framed { 0x8e } else { 0 };
-            let header = self.header(b'C', b'B', long, bytes.len())?;
-            self.payload(header.as_slice(), bytes, shared)?;
+            let long = if self.style == Spelling::Framed { 0x8e } else { 0 };
+            self.payload([b'C', b'B', long], bytes, shared)?;
             self.put();
             return Ok(());
         }
@@ -243,46 +236,17 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
     /// The text whose code points are these bytes.
     fn latin1_text(&mut self, bytes: &[u8], shared: Option<&'v [u8]>) -> Result<()> {
         if bytes.is_ascii() {
-            return self.text_slow(bytes, shared);
-        }
-        let high = |byte: u8| [0xc0 | (byte >> 6), 0x80 | (byte & 0x3f)];
-        let single = match bytes {
-            [byte] => Single::text(&high(*byte)),
-            _ => None,
-        };
-        if self.get_single(single) {
-            return Ok(());
-        }
-        if self.style == Style::Text {
-            self.emit(*b"V");
-            for &byte in bytes {
-                let (escaped, len) = literal::escape(u32::from(byte));
-                self.emit_slice(escaped.get(..len).unwrap_or_default());
-                self.flush_unframed()?;
-            }
-            self.emit(*b"\n");
+            self.text_slow(bytes, shared)
         } else {
-            let len = bytes.len() + bytes.iter().filter(|byte| !byte.is_ascii()).count();
-            let header = self.header(0, b'X', 0, len)?;
-            self.emit_slice(header.as_slice());
-            for &byte in bytes {
-                if byte.is_ascii() {
-                    self.emit([byte]);
-                } else {
-                    self.emit(high(byte));
-                }
-                self.flush_unframed()?;
-            }
+            self.text_slow(latin1(bytes).as_bytes(), None)
         }
-        self.put_single(single);
-        Ok(())
     }
 
     /// CPython's interned `'latin1'`.
     fn latin1_name(&mut self) {
         let single = Some(Single::name(OwnName::Latin1));
         if !self.get_single(single) {
-            if self.style == Style::Text {
+            if self.style == Spelling::Text {
                 self.emit(*b"Vlatin1\n");
             } else {
                 self.emit(*b"X\x06\0\0\0latin1");
@@ -301,9 +265,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         self.check_hashable()?;
         self.item()?;
         if self.protocol >= Protocol::V5 {
-            let mut header = [0x96, 0, 0, 0, 0, 0, 0, 0, 0];
-            header[1..].copy_from_slice(&(bytes.len() as u64).to_le_bytes());
-            self.payload(&header, bytes, shared)?;
+            self.payload([0, 0, 0x96], bytes, shared)?;
             self.put();
             return Ok(());
         }
@@ -327,37 +289,50 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         Ok(())
     }
 
-    /// The opcode and length of a payload: by the shortest of three forms, 0 standing for none.
-    fn header(&self, short: u8, long: u8, huge: u8, len: usize) -> Result<Header> {
-        let wide = (len as u64).to_le_bytes();
-        let [b0, b1, b2, b3, ..] = wide;
-        if len < 256 && short != 0 {
-            return Ok(Header::new(&[short, b0]));
-        }
-        if u32::try_from(len).is_ok() {
-            return Ok(Header::new(&[long, b0, b1, b2, b3]));
-        }
-        if huge == 0 {
+    /// A payload behind its opcode and length, by the shortest of three forms (a length of 8, 32 or 64 bits) that
+    /// there is; 0 stands for none. A large one goes past the stage and outside the frames.
+    fn payload(
+        &mut self,
+        [short, long, huge]: [u8; 3],
+        bytes: &[u8],
+        shared: Option<&'v [u8]>,
+    ) -> Result<()> {
+        let len = (bytes.len() as u64).to_le_bytes();
+        let [b0, b1, b2, b3, rest @ ..] = len;
+        if huge == 0 && rest != [0; 4] {
             return Err(misuse("text or bytes of 4 GiB or more need protocol 4"));
         }
-        let mut bytes = [huge, 0, 0, 0, 0, 0, 0, 0, 0];
-        bytes[1..].copy_from_slice(&wide);
-        Ok(Header::new(&bytes))
+        if bytes.len() >= FRAME_TARGET && self.style == Spelling::Framed {
+            self.flush()?;
+        }
+        match rest {
+            [0, 0, 0, 0] if short != 0 && bytes.len() < 256 => self.emit([short, b0]),
+            [0, 0, 0, 0] if long != 0 => self.emit([long, b0, b1, b2, b3]),
+            _ => {
+                self.emit([huge]);
+                self.emit(len);
+            }
+        }
+        self.body(bytes, shared)
     }
 
-    /// A header and its payload; a large payload goes by the stage and outside the frames.
-    fn payload(&mut self, header: &[u8], bytes: &[u8], shared: Option<&'v [u8]>) -> Result<()> {
+    /// What follows opcode and length.
+    fn body(&mut self, bytes: &[u8], shared: Option<&'v [u8]>) -> Result<()> {
         if bytes.len() >= FRAME_TARGET {
-            if self.style == Style::Framed {
-                self.flush()?;
-                self.direct(header, None)?;
+            if self.style == Spelling::Framed {
+                // Opcode and length are all that there is on the stage.
+                let outcome = self.sink.put(self.stage.get(..self.pos).unwrap_or_default());
+                self.pos = 0;
+                self.unless_broken(outcome)?;
             } else {
-                self.emit_slice(header);
                 self.flush()?;
             }
-            return self.direct(bytes, shared);
+            let outcome = match shared {
+                Some(shared) => self.sink.share(shared),
+                None => self.sink.put(bytes),
+            };
+            return self.unless_broken(outcome);
         }
-        self.emit_slice(header);
         match shared {
             Some(shared) => {
                 self.holes.push((self.pos, shared));
@@ -368,11 +343,8 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         Ok(())
     }
 
-    fn direct(&mut self, bytes: &[u8], shared: Option<&'v [u8]>) -> Result<()> {
-        let outcome = match shared {
-            Some(shared) => self.sink.share(shared),
-            None => self.sink.put(bytes),
-        };
+    /// Whatever follows what the sink has refused would not fit its place in the output.
+    pub(super) fn unless_broken(&mut self, outcome: Result<(), ErrorKind>) -> Result<()> {
         outcome.map_err(|kind| {
             self.broken = Some(kind);
             Error::plain(kind)
@@ -382,7 +354,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
     /// Hands a full stage on inside a long text; there are no frames below protocol 4.
     #[inline]
     pub(super) fn flush_unframed(&mut self) -> Result<()> {
-        if self.pos >= FRAME_TARGET && self.style != Style::Framed { self.flush() } else { Ok(()) }
+        if self.pos >= FRAME_TARGET && self.style != Spelling::Framed { self.flush() } else { Ok(()) }
     }
 }
 
@@ -410,23 +382,4 @@ fn ends<const N: usize>(to: &mut [u8], from: &[u8]) -> bool {
     let Some(place) = to.last_chunk_mut::<N>() else { return false };
     *place = *tail;
     true
-}
-
-/// An opcode and its length argument.
-struct Header {
-    bytes: [u8; 9],
-    len: u8,
-}
-
-impl Header {
-    fn new(from: &[u8]) -> Self {
-        let mut bytes = [0; 9];
-        let len = from.len().min(9);
-        bytes[..len].copy_from_slice(&from[..len]);
-        Self { bytes, len: len as u8 }
-    }
-
-    fn as_slice(&self) -> &[u8] {
-        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
-    }
 }

@@ -16,12 +16,12 @@
 
 use alloc::string::String;
 
-use super::{Style, Writer, misuse};
-use crate::encode::literal::{self, Decimal};
+use super::{Spelling, Writer, misuse};
 use crate::encode::open::NO_MEMO;
 use crate::encode::sink::Sink;
 use crate::limits::MAX_INT_DIGITS;
 use crate::wire::error::Result;
+use crate::wire::float::write_float;
 use crate::wire::number;
 use crate::wire::protocol::Protocol;
 
@@ -52,7 +52,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         self.item()?;
         self.last = NO_MEMO;
         match i32::try_from(value) {
-            Ok(value) if self.style != Style::Text => {
+            Ok(value) if self.style != Spelling::Text => {
                 let [b0, b1, b2, b3] = value.to_le_bytes();
                 match value {
                     0..=0xff => self.emit([b'K', b0]),
@@ -70,9 +70,10 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         Ok(())
     }
 
+    /// An integer as a line of text.
     fn int_line(&mut self, value: i64, head: &[u8], tail: &[u8]) {
         self.emit_slice(head);
-        self.emit_slice(Decimal::new(value).as_bytes());
+        self.emit_slice(itoa::Buffer::new().format(value).as_bytes());
         self.emit_slice(tail);
     }
 
@@ -105,6 +106,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         Ok(())
     }
 
+    /// LONG1 or LONG4.
     fn long_bytes(&mut self, bytes: &[u8]) -> Result<()> {
         if let Ok(len) = u8::try_from(bytes.len()) {
             self.emit([0x8a, len]);
@@ -123,7 +125,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
     pub(crate) fn float(&mut self, value: f64) -> Result<()> {
         self.item()?;
         self.last = NO_MEMO;
-        if self.style == Style::Text {
+        if self.style == Spelling::Text {
             self.float_line(value);
         } else {
             let [b0, b1, b2, b3, b4, b5, b6, b7] = value.to_be_bytes();
@@ -135,7 +137,8 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
     #[cold]
     fn float_line(&mut self, value: f64) {
         let mut text = String::from("F");
-        literal::float_repr(value, &mut text);
+        // A `String` takes every write.
+        let _done = write_float(value, &mut text);
         text.push('\n');
         self.emit_slice(text.as_bytes());
     }

@@ -1,39 +1,40 @@
 //! The reader of tagged JSON: strict, without recursion, into a document that can be encoded.
 //!
-//! Two stacks: `frames` has the containers that are open, `values` the nodes of those values that are complete
-//! and wait for their container, which takes them when it closes. A tag decides what a frame becomes:
+//! Two stacks: `frames` has what is open, `values` the nodes of those values that are complete and wait for
+//! what is open around them, which takes them when it closes:
 //!
 //! ```text
-//! {"$tuple":[1,[2]]}     frames: Tuple            values: 1
-//!                        frames: Tuple List       values: 1 2
-//!                        frames: Tuple            values: 1 [2]
+//! {"$tuple":[1,[2]]}     frames: Tag List         values: 1
+//!                        frames: Tag List List    values: 1 2
+//!                        frames: Tag List         values: 1 [2]
+//!                        frames: Tag              values: [1,[2]]
 //!                        frames:                  values: (1,[2])
 //! ```
 //!
-//! Known types are read last: what their tag holds is a value like any other, and [`Maker`] turns it into the
-//! call that CPython pickles when the object closes. Lists, dicts and sets exist from their first byte on, so
-//! that `{"$ref":n}` inside of `{"$def":[n,...]}` can name them; a tuple gets its id early only there.
+//! What a tag holds is a value like any other, and is turned into what the tag stands for when the object closes
+//! (`tag.rs`). The one exception are the pairs of dicts, `[[key,value],...]`, which become a dict at once instead
+//! of a list of lists, so that they count one level of nesting as dicts do. Whatever can hold itself exists from
+//! its first byte on, so that `{"$ref":n}` inside of `{"$def":[n,...]}` can name it; a tuple only there.
+//!
+//! A function that fails leaves [`JsonReader::at`] where the fault is; line and column are counted once, at the
+//! end.
 
 mod string;
+mod tag;
 
 use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::fmt::Display;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use num_bigint::BigInt;
 
+use self::tag::JsonTag;
 use super::TaggedOptions;
-use super::known::{Classes, Fault, Maker, Tag};
 use crate::build::fill::{Builder, Keys};
-use crate::document::KnownClass;
-use crate::document::NodeId;
-use crate::document::{Construct, Instance, ObjectRepr};
-use crate::document::{Document, Root};
+use crate::document::{Document, NodeId, Root};
 use crate::wire::error::{Error, ErrorKind, Result};
-use crate::wire::text::is_wtf8;
 
 /// Digits of the longest integer that is read. What is longer takes quadratic time.
 const MAX_DIGITS: usize = 200_000;
@@ -65,92 +66,90 @@ pub fn from_str<'a>(text: &'a str, options: &TaggedOptions) -> Result<Document<'
     if text.len() > limits.max_input_len {
         return Err(Error::plain(ErrorKind::Input));
     }
+    let keys = Keys::new(crate::document::hash::seed());
     let mut reader = JsonReader {
         text,
         at: 0,
-        builder: Builder::new(
-            Document::default(),
-            Keys::new(crate::document::hash::seed()),
-            limits,
-            text.len(),
-        ),
+        builder: Builder::new(Document::default(), keys, limits, text.len()),
         frames: Vec::new(),
         values: Vec::new(),
         defs: BTreeMap::new(),
         pending: None,
-        complex: None,
-        classes: Classes::default(),
-        // A level of a dict is three levels of JSON, and a definition two more.
-        max_frames: limits.max_depth.saturating_mul(5).saturating_add(16),
+        modules: BTreeMap::new(),
+        globals: BTreeMap::new(),
+        // A level of a dict is four levels of JSON, and a definition two more.
+        max_frames: limits.max_depth.saturating_mul(6).saturating_add(16),
     };
-    let root = reader.run()?;
+    let root = reader.run().map_err(|fault| reader.error(fault))?;
     reader.builder.measure_depth(root).map_err(Error::plain)?;
     let mut document = reader.builder.into_document();
     document.root = Root(root);
     Ok(document)
 }
 
-/// A container that is not complete. `base` is where its values start on the stack of values.
-enum Frame {
-    List {
-        id: NodeId,
-        base: usize,
-    },
+/// Why reading ended, at the place that [`JsonReader::at`] has.
+enum Misread {
+    Kind(ErrorKind),
+    /// The text is not tagged JSON.
+    Says(Cow<'static, str>),
+    /// What a tag holds is not what it takes.
+    Unfit,
+    /// A name that is not known, and so only describes.
+    Global(String),
+}
+
+impl From<ErrorKind> for Misread {
+    fn from(kind: ErrorKind) -> Self {
+        Self::Kind(kind)
+    }
+}
+
+impl From<&'static str> for Misread {
+    fn from(text: &'static str) -> Self {
+        Self::Says(Cow::Borrowed(text))
+    }
+}
+
+impl From<String> for Misread {
+    fn from(text: String) -> Self {
+        Self::Says(Cow::Owned(text))
+    }
+}
+
+type Parsed<T> = core::result::Result<T, Misread>;
+
+/// What is not complete, from the outside in. `base` is where its values start on the stack of values.
+enum Unfinished {
+    List(NodeId, usize),
     /// A plain object: keys and values in turn.
-    Dict {
-        id: NodeId,
-        base: usize,
-    },
-    /// A tuple, without an id unless something may refer to it.
-    Tuple {
-        id: Option<NodeId>,
-        def: Option<u64>,
-        base: usize,
-    },
-    Set {
-        id: NodeId,
-        base: usize,
-    },
-    /// `$dict`.
-    Pairs {
-        id: NodeId,
-        base: usize,
-    },
-    Pair {
-        base: usize,
-    },
-    Def {
-        number: u64,
-    },
-    /// The value of a known type: what the tag takes, then what stands beside it.
-    Known {
-        tag: Tag,
-        /// Where its contents may refer to it.
-        id: Option<NodeId>,
-        base: usize,
-        /// The names of what stands beside it.
-        beside: Vec<&'static str>,
-    },
+    Dict(NodeId, usize),
+    /// The pairs of a dict as arrays of two.
+    Pairs(NodeId, usize),
+    Pair(usize),
+    Def(u64),
+    /// What a tag takes, then what stands beside it, by these names. The id is that of the result, where what
+    /// the tag takes may refer to it.
+    Tag(JsonTag, Option<NodeId>, usize, Vec<&'static str>),
 }
 
 struct JsonReader<'a> {
     text: &'a str,
     at: usize,
     builder: Builder<'a>,
-    frames: Vec<Frame>,
+    frames: Vec<Unfinished>,
     values: Vec<NodeId>,
     /// Defined objects; `None` while it is not known what the definition holds.
     defs: BTreeMap<u64, Option<NodeId>>,
     /// The definition whose value comes next.
     pending: Option<u64>,
-    /// The global `complex`, once there is one.
-    complex: Option<NodeId>,
-    classes: Classes,
+    /// The globals so far: classes of one module share its text, and one class is one object.
+    modules: BTreeMap<String, NodeId>,
+    globals: BTreeMap<(String, String), NodeId>,
     max_frames: usize,
 }
 
 impl<'a> JsonReader<'a> {
-    fn run(&mut self) -> Result<NodeId> {
+    fn run(&mut self) -> Parsed<NodeId> {
         loop {
             if !self.value()? {
                 continue;
@@ -160,25 +159,37 @@ impl<'a> JsonReader<'a> {
                 if self.frames.is_empty() {
                     self.skip_space();
                     if self.at != self.text.len() {
-                        return Err(self.fail("text after the value"));
+                        return Err("text after the value".into());
                     }
-                    return self.values.pop().ok_or_else(|| Error::plain(ErrorKind::Data));
+                    return self.values.pop().ok_or(Misread::Unfit);
                 }
             }
         }
     }
 
     #[cold]
-    fn fail(&self, what: impl Display) -> Error {
+    fn error(&self, fault: Misread) -> Error {
+        let what = match fault {
+            Misread::Kind(ErrorKind::Hash) => Cow::Borrowed("an unhashable key or member"),
+            Misread::Kind(kind) => return Error::plain(kind),
+            Misread::Global(name) => return Error::new(ErrorKind::Global, self.at, None).with_global(&name),
+            Misread::Unfit => Cow::Borrowed("not what a tag is made of"),
+            Misread::Says(what) => what,
+        };
         let read = self.text.get(..self.at).unwrap_or(self.text);
         let line = read.bytes().filter(|&byte| byte == b'\n').count() + 1;
         let column = read.rsplit('\n').next().map_or(0, |last| last.chars().count()) + 1;
         Error::message(format_args!("tagged JSON, line {line} column {column}: {what}"))
     }
 
+    /// What has not been read.
+    fn rest(&self) -> &'a str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
     fn skip_space(&mut self) {
-        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        self.at += rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count();
+        let space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+        self.at += self.rest().bytes().take_while(space).count();
     }
 
     /// The next byte that is no space.
@@ -187,12 +198,8 @@ impl<'a> JsonReader<'a> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    fn expect(&mut self, byte: u8) -> Result<()> {
-        if self.peek() != Some(byte) {
-            return Err(self.fail(format_args!("expected `{}`", char::from(byte))));
-        }
-        self.at += 1;
-        Ok(())
+    fn expect(&mut self, byte: u8) -> Parsed<()> {
+        if self.accept(byte) { Ok(()) } else { Err(format!("expected `{}`", char::from(byte)).into()) }
     }
 
     fn accept(&mut self, byte: u8) -> bool {
@@ -202,83 +209,87 @@ impl<'a> JsonReader<'a> {
     }
 
     /// Whether another item follows a complete one; takes the comma or the end.
-    fn more(&mut self, end: u8) -> Result<bool> {
+    fn more(&mut self, end: u8) -> Parsed<bool> {
         if self.accept(b',') {
             return Ok(true);
         }
         if self.accept(end) {
             return Ok(false);
         }
-        Err(self.fail(format_args!("expected `,` or `{}`", char::from(end))))
+        Err(format!("expected `,` or `{}`", char::from(end)).into())
     }
 
-    fn push_frame(&mut self, frame: Frame) -> Result<()> {
+    /// Puts a value on the stack of those that are complete, as the answer of [`value`](Self::value) says.
+    fn give(&mut self, id: NodeId) -> bool {
+        self.values.push(id);
+        true
+    }
+
+    /// Opens what is not complete.
+    fn open(&mut self, frame: Unfinished) -> Parsed<bool> {
         if self.frames.len() >= self.max_frames {
-            return Err(Error::plain(ErrorKind::Depth));
+            return Err(ErrorKind::Depth.into());
         }
         self.frames.push(frame);
-        Ok(())
+        Ok(false)
     }
 
-    /// Reads a value, or the opening of one; whether it is complete.
-    fn value(&mut self) -> Result<bool> {
-        let id = match self.peek() {
-            None => return Err(self.fail("the text ends where a value is expected")),
-            Some(b'[') => {
-                self.at += 1;
-                let id = self.builder.empty_list().map_err(Error::plain)?;
-                self.define(id);
-                if !self.accept(b']') {
-                    let base = self.values.len();
-                    self.push_frame(Frame::List { id, base })?;
-                    return Ok(false);
-                }
-                id
-            }
-            Some(b'{') => {
-                self.at += 1;
-                return self.object();
-            }
-            Some(b'"') => {
-                let text = self.string()?;
-                self.text_node(text)?
-            }
-            Some(b'-' | b'0'..=b'9') => self.number()?,
-            Some(_) => self.word()?,
-        };
-        self.values.push(id);
-        Ok(true)
-    }
-
-    /// Notes the node of the definition whose value has just been opened.
+    /// Notes the node of the definition whose value has just been opened, so that what it holds can refer to it:
+    ///
+    /// ```text
+    /// {"$def":[7,[{"$ref":7}]]}      the list is defined at its bracket, the reference finds it empty
+    /// {"$def":[7,"text"]}            no value that is open: defined when the `$def` closes
+    /// ```
     fn define(&mut self, id: NodeId) {
         if let Some(number) = self.pending.take() {
             self.defs.insert(number, Some(id));
         }
     }
 
-    fn word(&mut self) -> Result<NodeId> {
-        let rest = self.text.get(self.at..).unwrap_or_default();
-        for (word, id) in [("null", NodeId::NONE), ("true", NodeId::TRUE), ("false", NodeId::FALSE)] {
-            if rest.starts_with(word) {
-                self.at += word.len();
-                return Ok(id);
+    /// Reads a value, or the opening of one; whether it is complete.
+    fn value(&mut self) -> Parsed<bool> {
+        let base = self.values.len();
+        let id = match self.peek() {
+            None => return Err("the text ends where a value is expected".into()),
+            Some(b'[') => {
+                self.at += 1;
+                let id = self.builder.empty_list()?;
+                self.define(id);
+                if !self.accept(b']') {
+                    return self.open(Unfinished::List(id, base));
+                }
+                id
             }
-        }
-        Err(self.fail("not a value"))
+            Some(b'{') => {
+                self.at += 1;
+                return self.object(base);
+            }
+            Some(b'"') => {
+                let text = self.string()?;
+                self.text_node(text)?
+            }
+            Some(b'-' | b'0'..=b'9') => self.number()?,
+            Some(_) => {
+                let words = [("null", NodeId::NONE), ("true", NodeId::TRUE), ("false", NodeId::FALSE)];
+                let word = words.iter().find(|(word, _)| self.rest().starts_with(word));
+                let &(word, id) = word.ok_or("not a value")?;
+                self.at += word.len();
+                id
+            }
+        };
+        Ok(self.give(id))
     }
 
-    fn number(&mut self) -> Result<NodeId> {
-        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        let len = rest
-            .iter()
-            .take_while(|byte| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'))
-            .count();
-        let text = self.text.get(self.at..self.at + len).unwrap_or_default();
+    /// A number by JSON's grammar, of which Rust's own reading takes more. One with a fraction or an exponent is a
+    /// float, all others are integers of any size, as in Python's `json`.
+    fn number(&mut self) -> Parsed<NodeId> {
+        let is_part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
+        let len = self.rest().bytes().take_while(is_part).count();
+        let text = self.rest().get(..len).unwrap_or_default();
         let digits = text.strip_prefix('-').unwrap_or(text);
         let whole = digits.bytes().take_while(u8::is_ascii_digit).count();
         if whole == 0 || (whole > 1 && digits.starts_with('0')) {
-            return Err(self.fail("not a number"));
+            return Err("not a number".into());
         }
         let id = if whole == digits.len() {
             self.integer(text)?
@@ -289,355 +300,163 @@ impl<'a> JsonReader<'a> {
                 Some(after) => after.starts_with(|digit: char| digit.is_ascii_digit()),
                 None => true,
             };
-            let value: f64 = text.parse().ok().filter(|_| sound).ok_or_else(|| self.fail("not a number"))?;
+            let value: f64 = text.parse().ok().filter(|_| sound).ok_or("not a number")?;
             if value.is_infinite() {
-                return Err(self.fail("a number that no float can hold"));
+                return Err("a number that no float can hold".into());
             }
-            self.builder.float(value).map_err(Error::plain)?
+            self.builder.float(value)?
         };
         self.at += len;
         Ok(id)
     }
 
     /// An integer from digits that were checked.
-    fn integer(&mut self, text: &str) -> Result<NodeId> {
+    fn integer(&mut self, text: &str) -> Parsed<NodeId> {
         if let Ok(value) = text.parse() {
-            return self.builder.int(value).map_err(Error::plain);
+            return Ok(self.builder.int(value)?);
         }
         if text.len() > MAX_DIGITS {
-            return Err(Error::plain(ErrorKind::Budget));
+            return Err(ErrorKind::Budget.into());
         }
         let limbs = text.len() / 19;
-        self.builder.work.charge(limbs * limbs).map_err(Error::plain)?;
-        let value: BigInt = text.parse().map_err(|_| self.fail("not an integer"))?;
-        self.builder.int_owned(&value.to_signed_bytes_le()).map_err(Error::plain)
+        self.builder.work.charge(limbs * limbs)?;
+        let value: BigInt = text.parse().map_err(|_| "not an integer")?;
+        self.big_int(&value)
     }
 
-    /// An integer from what stands behind `0x`.
-    fn hexadecimal(&mut self, digits: &str, is_negative: bool) -> Result<NodeId> {
-        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(self.fail("not a hexadecimal integer"));
-        }
-        let value = BigInt::parse_bytes(digits.as_bytes(), 16).unwrap_or_default();
-        let value = if is_negative { -value } else { value };
-        match i64::try_from(&value) {
-            Ok(value) => self.builder.int(value),
-            Err(_) => self.builder.int_owned(&value.to_signed_bytes_le()),
-        }
-        .map_err(Error::plain)
+    /// An integer in its one form: those that fit `i64` are never large.
+    fn big_int(&mut self, value: &BigInt) -> Parsed<NodeId> {
+        Ok(match i64::try_from(value) {
+            Ok(value) => self.builder.int(value)?,
+            Err(_) => self.builder.int_owned(&value.to_signed_bytes_le())?,
+        })
     }
 
-    fn text_node(&mut self, text: Cow<'a, [u8]>) -> Result<NodeId> {
-        let id = match &text {
-            Cow::Borrowed(bytes) => match core::str::from_utf8(bytes) {
-                Ok(text) => self.builder.str(text),
-                Err(_) => Err(ErrorKind::Utf8),
+    /// The node of a string, which borrows from the text unless it has escapes.
+    fn text_node(&mut self, text: Cow<'a, [u8]>) -> Parsed<NodeId> {
+        Ok(match text {
+            Cow::Borrowed(bytes) => {
+                self.builder.str(core::str::from_utf8(bytes).map_err(|_| ErrorKind::Utf8)?)?
+            }
+            Cow::Owned(bytes) => match core::str::from_utf8(&bytes) {
+                Ok(text) => self.builder.owned_str(text)?,
+                Err(_) => self.builder.owned_wtf8(&bytes)?,
             },
-            Cow::Owned(bytes) => match core::str::from_utf8(bytes) {
-                Ok(text) => self.builder.owned_str(text),
-                Err(_) => self.builder.owned_wtf8(bytes),
-            },
-        };
-        id.map_err(Error::plain)
+        })
     }
 
     /// What follows `{`.
-    fn object(&mut self) -> Result<bool> {
-        if self.accept(b'}') {
-            let id = self.builder.empty_dict().map_err(Error::plain)?;
-            self.define(id);
-            self.values.push(id);
-            return Ok(true);
-        }
+    fn object(&mut self, base: usize) -> Parsed<bool> {
+        let is_empty = self.accept(b'}');
         let start = self.at;
-        let key = self.string()?;
-        self.expect(b':')?;
-        if key.first() != Some(&b'$') {
-            let id = self.builder.empty_dict().map_err(Error::plain)?;
+        let key = if is_empty { Cow::default() } else { self.string()? };
+        if !is_empty {
+            self.expect(b':')?;
+        }
+        if is_empty || key.first() != Some(&b'$') {
+            let id = self.builder.empty_dict()?;
             self.define(id);
-            let base = self.values.len();
+            if is_empty {
+                return Ok(self.give(id));
+            }
             let key = self.text_node(key)?;
             self.values.push(key);
-            self.push_frame(Frame::Dict { id, base })?;
-            return Ok(false);
+            return self.open(Unfinished::Dict(id, base));
         }
-        let base = self.values.len();
         match key.as_ref() {
-            b"$int" | b"$float" | b"$str" | b"$bytes" | b"$bytearray" => {
-                let text = self.string()?;
-                let id = self.tagged_text(&key, &text)?;
-                self.expect(b'}')?;
-                self.values.push(id);
-                Ok(true)
-            }
-            b"$complex" => {
-                self.expect(b'[')?;
-                let real = self.part()?;
-                self.expect(b',')?;
-                let imaginary = self.part()?;
-                self.expect(b']')?;
-                self.expect(b'}')?;
-                let id = self.complex(real, imaginary).map_err(Error::plain)?;
-                self.values.push(id);
-                Ok(true)
-            }
             b"$ref" => {
                 let number = self.index()?;
                 self.expect(b'}')?;
                 match self.defs.get(&number) {
-                    Some(Some(id)) => self.values.push(*id),
-                    Some(None) => {
-                        return Err(self.fail("a reference to a definition that is not a container"));
-                    }
-                    None => {
-                        return Err(self.fail(format_args!("no definition {number} before this reference")));
-                    }
+                    Some(&Some(id)) => Ok(self.give(id)),
+                    Some(None) => Err("a reference to a definition that is not a container".into()),
+                    None => Err(format!("no definition {number} before this reference").into()),
                 }
-                Ok(true)
             }
             b"$def" => {
                 if self.pending.is_some() {
-                    return Err(self.fail("a definition of a definition"));
+                    return Err("a definition of a definition".into());
                 }
                 self.expect(b'[')?;
                 let number = self.index()?;
                 self.expect(b',')?;
                 if self.defs.insert(number, None).is_some() {
-                    return Err(self.fail(format_args!("definition {number} is there already")));
+                    return Err(format!("definition {number} is there already").into());
                 }
                 self.pending = Some(number);
-                self.push_frame(Frame::Def { number })?;
-                Ok(false)
+                self.open(Unfinished::Def(number))
             }
-            b"$tuple" => {
-                self.expect(b'[')?;
-                let def = self.pending;
-                let id = match def {
-                    Some(_) => Some(self.builder.open_tuple().map_err(Error::plain)?),
-                    None => None,
-                };
-                if let Some(id) = id {
-                    self.define(id);
+            other => match JsonTag::of(other) {
+                Some(tag) => self.open_tag(tag, base),
+                None => {
+                    let name = String::from_utf8_lossy(other);
+                    self.at = start;
+                    Err(match DESCRIPTIONS.contains(&other) {
+                        true => Misread::Global(name.to_string()),
+                        false => format!("unknown tag `{}`", name.escape_debug()).into(),
+                    })
                 }
-                self.open(Frame::Tuple { id, def, base })
-            }
-            b"$set" | b"$frozenset" => {
-                self.expect(b'[')?;
-                let id = match key.as_ref() {
-                    b"$set" => self.builder.empty_set(),
-                    _ => self.builder.frozenset(&[]),
-                };
-                let id = id.map_err(Error::plain)?;
-                self.define(id);
-                self.open(Frame::Set { id, base })
-            }
-            b"$dict" => {
-                self.expect(b'[')?;
-                let id = self.builder.empty_dict().map_err(Error::plain)?;
-                self.define(id);
-                if self.accept(b']') {
-                    self.expect(b'}')?;
-                    self.values.push(id);
-                    return Ok(true);
-                }
-                self.push_frame(Frame::Pairs { id, base })?;
-                self.open_pair()?;
-                Ok(false)
-            }
-            other => {
-                if let Some(tag) = Tag::of(other) {
-                    return self.open_known(tag, base);
-                }
-                let name = alloc::string::String::from_utf8_lossy(other);
-                self.at = start;
-                Err(if DESCRIPTIONS.contains(&other) {
-                    Error::new(ErrorKind::Global, start, None).with_global(&name)
-                } else {
-                    self.fail(format_args!("unknown tag `{}`", name.escape_debug()))
-                })
-            }
+            },
         }
     }
 
-    fn open_known(&mut self, tag: Tag, base: usize) -> Result<bool> {
-        let id = self.maker().open(tag).map_err(Error::plain)?;
+    /// Opens a tag: its frame, and for the pairs of a dict the frames of these on top. A tuple, set or dict is written
+    /// with its array there and then. All others take what they are given, a reference among it, and refuse it
+    /// at their end.
+    fn open_tag(&mut self, tag: JsonTag, base: usize) -> Parsed<bool> {
+        let id = self.open_result(tag)?;
         match id {
             Some(id) => self.define(id),
             // What its contents are is not what the definition stands for.
             None => self.pending = None,
         }
-        self.push_frame(Frame::Known { tag, id, base, beside: Vec::new() })?;
-        Ok(false)
-    }
-
-    const fn maker(&mut self) -> Maker<'_, 'a> {
-        Maker { builder: &mut self.builder, classes: &mut self.classes }
-    }
-
-    /// The name of what stands beside a tag, behind the comma.
-    fn name_beside(&mut self, tag: Tag) -> Result<&'static str> {
-        self.skip_space();
-        let key = self.string()?;
-        let name = tag.extras().iter().find(|name| name.as_bytes() == key.as_ref()).copied();
-        self.expect(b':')?;
-        name.ok_or_else(|| self.fail("nothing of that name stands beside this tag"))
-    }
-
-    fn close_known(&mut self, tag: Tag, id: Option<NodeId>, base: usize, beside: &[&str]) -> Result<NodeId> {
-        let values = self.values.get(base..).unwrap_or_default().to_vec();
-        let (Some(&contents), extras) = (values.first(), values.get(1..).unwrap_or_default()) else {
-            return Err(self.fail("a tag without a value"));
-        };
-        let find = |name: &str| {
-            beside.iter().position(|other| *other == name).and_then(|place| extras.get(place)).copied()
-        };
-        self.maker().close(tag, id, contents, find).map_err(|fault| match fault {
-            Fault::Kind(ErrorKind::Hash) => self.unfit(ErrorKind::Hash),
-            Fault::Kind(kind) => Error::plain(kind),
-            Fault::Unfit => self.fail(format_args!("not what {tag:?} is made of")),
-            Fault::Global(name) => Error::new(ErrorKind::Global, self.at, None).with_global(&name),
-        })
-    }
-
-    /// Opens an array inside a tag; whether it was empty and so is complete.
-    fn open(&mut self, frame: Frame) -> Result<bool> {
-        let empty = self.accept(b']');
-        self.push_frame(frame)?;
-        if empty {
-            self.close()?;
+        self.open(Unfinished::Tag(tag, id, base, Vec::new()))?;
+        if tag.takes_items() && self.peek() != Some(b'[') {
+            return self.expect(b'[').map(|()| false);
         }
-        Ok(empty)
+        if !tag.takes_pairs() {
+            return Ok(false);
+        }
+        self.expect(b'[')?;
+        let id = match id {
+            Some(id) if tag == JsonTag::Dict => id,
+            _ => self.builder.empty_dict()?,
+        };
+        if self.accept(b']') {
+            return Ok(self.give(id));
+        }
+        self.open(Unfinished::Pairs(id, base))?;
+        self.open_pair()
     }
 
-    fn open_pair(&mut self) -> Result<()> {
+    fn open_pair(&mut self) -> Parsed<bool> {
         self.expect(b'[')?;
         let base = self.values.len();
-        self.push_frame(Frame::Pair { base })
+        self.open(Unfinished::Pair(base))
     }
 
     /// A number that names a definition.
-    fn index(&mut self) -> Result<u64> {
+    fn index(&mut self) -> Parsed<u64> {
         self.skip_space();
-        let rest = self.text.get(self.at..).unwrap_or_default();
-        let len = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let Ok(number) = rest.get(..len).unwrap_or_default().parse() else {
-            return Err(self.fail("expected the number of a definition"));
-        };
+        let len = self.rest().bytes().take_while(u8::is_ascii_digit).count();
+        let number = self.rest().get(..len).and_then(|digits| digits.parse().ok());
         self.at += len;
-        Ok(number)
+        number.ok_or_else(|| "expected the number of a definition".into())
     }
 
-    /// Real or imaginary part of a complex number: a number or `$float`, and nothing that could hold
-    /// another complex number.
-    fn part(&mut self) -> Result<f64> {
-        let id = match self.peek() {
-            Some(b'-' | b'0'..=b'9') => self.number()?,
-            Some(b'{') => {
-                self.at += 1;
-                let key = self.string()?;
-                if key.as_ref() != b"$float" {
-                    return Err(self.fail("expected a float"));
-                }
-                self.expect(b':')?;
-                let text = self.string()?;
-                let id = self.tagged_text(&key, &text)?;
-                self.expect(b'}')?;
-                id
-            }
-            _ => return Err(self.fail("expected a float")),
-        };
-        match self.builder.document.node(id).view() {
-            crate::Node::Float(value) => Ok(value),
-            // An integer stands for a float if it is one exactly.
-            crate::Node::Int(value) if value.unsigned_abs() <= 1 << 53 => {
-                alloc::format!("{value}").parse().map_err(|_| self.fail("expected a float"))
-            }
-            _ => Err(self.fail("expected a float")),
-        }
-    }
-
-    fn complex(&mut self, real: f64, imaginary: f64) -> Result<NodeId, ErrorKind> {
-        let class = match self.complex {
-            Some(class) => class,
-            None => {
-                let module = self.builder.str("builtins")?;
-                let name = self.builder.str("complex")?;
-                let known = Some(KnownClass::Complex);
-                self.builder.object(ObjectRepr::Global { module, name, known })?
-            }
-        };
-        self.complex = Some(class);
-        let parts = [self.builder.float(real)?, self.builder.float(imaginary)?];
-        let args = self.builder.tuple(&parts)?;
-        self.builder.instance(Instance {
-            class,
-            construct: Construct::Call,
-            known: Some(KnownClass::Complex),
-            args,
-            kwargs: NodeId::ABSENT,
-            state: NodeId::ABSENT,
-            items: NodeId::ABSENT,
-            pairs: NodeId::ABSENT,
-            meta: 0,
-        })
-    }
-
-    /// The value of a tag whose JSON is a string.
-    fn tagged_text(&mut self, tag: &[u8], text: &[u8]) -> Result<NodeId> {
-        let text = core::str::from_utf8(text).map_err(|_| self.fail("not text"))?;
-        match tag {
-            b"$int" => {
-                let digits = text.strip_prefix('-').unwrap_or(text);
-                if let Some(digits) = digits.strip_prefix("0x") {
-                    return self.hexadecimal(digits, text.starts_with('-'));
-                }
-                let sound = digits.bytes().all(|byte| byte.is_ascii_digit())
-                    && !digits.is_empty()
-                    && (digits.len() == 1 || !digits.starts_with('0'));
-                if !sound {
-                    return Err(self.fail("`$int` takes decimal digits, or hexadecimal ones behind `0x`"));
-                }
-                self.integer(text)
-            }
-            b"$float" => {
-                let value = match text {
-                    "nan" => f64::NAN,
-                    "inf" => f64::INFINITY,
-                    "-inf" => f64::NEG_INFINITY,
-                    _ => return Err(self.fail("`$float` takes nan, inf or -inf")),
-                };
-                self.builder.float(value).map_err(Error::plain)
-            }
-            _ => {
-                let bytes = STANDARD.decode(text).map_err(|_| self.fail("not base64"))?;
-                let id = match tag {
-                    b"$bytes" => self.builder.owned_bytes(&bytes),
-                    b"$bytearray" => self.builder.owned_bytearray(&bytes),
-                    _ => match core::str::from_utf8(&bytes) {
-                        Ok(text) => self.builder.owned_str(text),
-                        Err(_) if is_wtf8(&bytes) => self.builder.owned_wtf8(&bytes),
-                        Err(_) => return Err(self.fail("`$str` takes the base64 of WTF-8")),
-                    },
-                };
-                id.map_err(Error::plain)
-            }
-        }
-    }
-
-    /// Goes on behind a complete value; whether that completed the container around it.
-    fn after_value(&mut self) -> Result<bool> {
+    /// Goes on behind a complete value; whether that completed what is open around it.
+    fn after_value(&mut self) -> Parsed<bool> {
         // Only a container's opening tells what a definition holds while it is open.
         self.pending = None;
         let closes = match self.frames.last() {
             None => return Ok(true),
-            Some(Frame::List { .. } | Frame::Tuple { .. } | Frame::Set { .. }) => !self.more(b']')?,
-            Some(Frame::Dict { .. }) => {
+            Some(Unfinished::List(..)) => !self.more(b']')?,
+            Some(Unfinished::Dict(..)) => {
                 let ends = !self.more(b'}')?;
                 if !ends {
-                    self.skip_space();
                     let key = self.string()?;
                     if key.first() == Some(&b'$') {
-                        return Err(self.fail("a tag beside other keys"));
+                        return Err("a tag beside other keys".into());
                     }
                     self.expect(b':')?;
                     let key = self.text_node(key)?;
@@ -645,11 +464,11 @@ impl<'a> JsonReader<'a> {
                 }
                 ends
             }
-            Some(&Frame::Pair { base }) => {
-                if self.values.len() - base == 1 {
-                    self.expect(b',')?;
-                    return Ok(false);
-                }
+            Some(&Unfinished::Pair(base)) if self.values.len() - base == 1 => {
+                self.expect(b',')?;
+                return Ok(false);
+            }
+            Some(Unfinished::Pair(..)) => {
                 self.expect(b']')?;
                 self.frames.pop();
                 let ends = !self.more(b']')?;
@@ -658,18 +477,21 @@ impl<'a> JsonReader<'a> {
                 }
                 ends
             }
-            Some(Frame::Def { .. }) => {
+            Some(Unfinished::Def(..)) => {
                 self.expect(b']')?;
                 true
             }
-            Some(Frame::Pairs { .. }) => true,
-            Some(&Frame::Known { tag, .. }) => {
+            Some(Unfinished::Pairs(..)) => true,
+            Some(&Unfinished::Tag(tag, ..)) => {
                 let ends = !self.accept(b',');
                 if !ends {
-                    let name = self.name_beside(tag)?;
+                    let key = self.string()?;
+                    let name = tag.beside().iter().find(|name| name.as_bytes() == key.as_ref());
+                    self.expect(b':')?;
+                    let name = *name.ok_or("nothing of that name stands beside this tag")?;
                     match self.frames.last_mut() {
-                        Some(Frame::Known { beside, .. }) if !beside.contains(&name) => beside.push(name),
-                        _ => return Err(self.fail("a name twice beside a tag")),
+                        Some(Unfinished::Tag(.., beside)) if !beside.contains(&name) => beside.push(name),
+                        _ => return Err("a name twice beside a tag".into()),
                     }
                 }
                 ends
@@ -681,61 +503,45 @@ impl<'a> JsonReader<'a> {
         Ok(closes)
     }
 
-    /// Completes the innermost container, whose closing bracket has been read.
-    fn close(&mut self) -> Result<()> {
+    /// Completes what is open innermost, whose closing bracket has been read.
+    fn close(&mut self) -> Parsed<()> {
         let Some(frame) = self.frames.pop() else { return Ok(()) };
-        if !matches!(frame, Frame::List { .. } | Frame::Dict { .. }) {
-            self.expect(b'}')?;
-        }
         let (id, base) = match frame {
-            Frame::List { id, base } => {
-                self.builder.extend(id, self.values.get(base..).unwrap_or_default()).map_err(Error::plain)?;
+            Unfinished::List(id, base) => {
+                self.builder.extend(id, self.values.get(base..).unwrap_or_default())?;
                 (id, base)
             }
-            Frame::Dict { id, base } | Frame::Pairs { id, base } => {
+            Unfinished::Dict(id, base) | Unfinished::Pairs(id, base) => {
                 let values = self.values.get(base..).unwrap_or_default();
-                self.builder.set_items(id, values).map_err(|kind| self.unfit(kind))?;
+                self.builder.set_items(id, values)?;
                 if self.builder.document.items(id).len() != values.len() {
-                    return Err(self.fail("a key twice"));
+                    return Err("a key twice".into());
                 }
                 (id, base)
             }
-            Frame::Set { id, base } => {
-                let values = self.values.get(base..).unwrap_or_default();
-                self.builder.add(id, values).map_err(|kind| self.unfit(kind))?;
-                if self.builder.document.items(id).len() != values.len() {
-                    return Err(self.fail("a member twice"));
-                }
-                (id, base)
-            }
-            Frame::Tuple { id, def, base } => {
-                let values = self.values.get(base..).unwrap_or_default();
-                let id = match id {
-                    Some(id) if !values.is_empty() => {
-                        self.builder.extend(id, values).map_err(Error::plain)?;
-                        id
-                    }
-                    _ => self.builder.tuple(values).map_err(Error::plain)?,
-                };
-                if let Some(number) = def {
-                    self.defs.insert(number, Some(id));
-                }
-                (id, base)
-            }
-            Frame::Def { number } => {
-                let id = self.values.last().copied().unwrap_or(NodeId::NONE);
-                self.defs.insert(number, Some(id));
+            Unfinished::Def(number) => {
+                self.expect(b'}')?;
+                self.defs.insert(number, self.values.last().copied());
                 return Ok(());
             }
-            Frame::Pair { .. } => return Ok(()),
-            Frame::Known { tag, id, base, beside } => (self.close_known(tag, id, base, &beside)?, base),
+            Unfinished::Pair(..) => return Ok(()),
+            Unfinished::Tag(tag, id, base, beside) => {
+                self.expect(b'}')?;
+                let values = self.values.get(base..).unwrap_or_default().to_vec();
+                let find = |name: &str| {
+                    let place = beside.iter().position(|other| *other == name)?;
+                    values.get(place + 1).copied()
+                };
+                let contents = *values.first().ok_or(Misread::Unfit)?;
+                let made = self.make(tag, id, contents, find).map_err(|fault| match fault {
+                    Misread::Unfit => format!("not what {tag:?} is made of").into(),
+                    fault => fault,
+                })?;
+                (made, base)
+            }
         };
         self.values.truncate(base);
         self.values.push(id);
         Ok(())
-    }
-
-    fn unfit(&self, kind: ErrorKind) -> Error {
-        if kind == ErrorKind::Hash { self.fail("an unhashable key or member") } else { Error::plain(kind) }
     }
 }
