@@ -16,7 +16,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::parts::KnownParts;
-use super::walk::PrintTask;
+use super::task::PrintTask;
 use crate::document::{Node, NodeId};
 
 /// The parts of an exception's `str`.
@@ -149,7 +149,7 @@ fn incomplete_str(object: KnownParts<'_, '_>) -> Option<Vec<PrintTask>> {
     Some(parts)
 }
 
-/// `BaseExceptionGroup_str`: the message, and how many exceptions there are.
+/// `BaseExceptionGroup_str`, as in `several (2 sub-exceptions)`: the message, and how many exceptions there are.
 fn group_str(object: KnownParts<'_, '_>) -> Option<Vec<PrintTask>> {
     let (Node::Str(_), Node::List(members) | Node::Tuple(members)) = (object.view(0)?, object.view(1)?)
     else {
@@ -162,6 +162,14 @@ fn group_str(object: KnownParts<'_, '_>) -> Option<Vec<PrintTask>> {
 }
 
 /// `UnicodeDecodeError_str` and its likes: what the codec stopped at, where and why.
+///
+/// ```text
+/// 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte
+/// 'ascii' codec can't encode characters in position 1-3: ordinal not in range(128)
+/// ```
+///
+/// One unit is shown, of several only where they are. The arguments are the encoding (not for a translation), the
+/// subject, the first and the last place, and the reason; places that lie outside of the subject show no unit.
 fn unicode_str(object: KnownParts<'_, '_>, name: &str) -> Option<Vec<PrintTask>> {
     let (verb, first) = match name {
         "UnicodeDecodeError" => ("decode", 1),
@@ -204,7 +212,7 @@ fn code_point(point: u32) -> String {
     }
 }
 
-/// `SyntaxError_str`: the message, and the file's name and the line where they are known.
+/// `SyntaxError_str`, as in `invalid syntax (shop.py, line 3)`: the message, and the file's name and the line where they are known.
 fn syntax_str(object: KnownParts<'_, '_>) -> Option<Vec<PrintTask>> {
     let Some(message) = object.arg(0) else { return Some(Vec::from([PrintTask::Text("None")])) };
     let mut segments = Vec::from([PrintTask::Str(message)]);
@@ -232,7 +240,9 @@ fn syntax_str(object: KnownParts<'_, '_>) -> Option<Vec<PrintTask>> {
     Some(segments)
 }
 
-/// `json.JSONDecodeError`: what is wrong, and where in the document that is.
+/// `json.JSONDecodeError`: what is wrong, and where in the document that is, as in
+/// `Expecting value: line 2 column 5 (char 12)`. Its pickle has message, document and place, from which line and
+/// column are counted as its constructor does.
 fn json_str(object: KnownParts<'_, '_>) -> Option<Vec<PrintTask>> {
     let (Node::Str(_), Node::Str(document), position) = (object.view(0)?, object.view(1)?, object.int(2)?)
     else {
@@ -249,7 +259,7 @@ fn json_str(object: KnownParts<'_, '_>) -> Option<Vec<PrintTask>> {
     Some(Vec::from([PrintTask::Str(object.arg(0)?), PrintTask::text(place)]))
 }
 
-/// `urllib.error.HTTPError`, of URL, code, message, headers and body.
+/// `urllib.error.HTTPError`, as in `HTTP Error 404: Not Found`, of URL, code, message, headers and body.
 fn http_str(object: KnownParts<'_, '_>) -> Option<Vec<PrintTask>> {
     let (Node::Int(_), 4..) = (object.view(1)?, object.args_len()) else { return None };
     let (code, message) = (object.arg(1)?, object.arg(2)?);
@@ -261,7 +271,12 @@ fn http_str(object: KnownParts<'_, '_>) -> Option<Vec<PrintTask>> {
     ]))
 }
 
-/// `subprocess.CalledProcessError`, of the exit status and the command.
+/// `subprocess.CalledProcessError`, of the exit status and the command. A negative status is a signal:
+///
+/// ```text
+/// Command 'make' returned non-zero exit status 2.
+/// Command 'make' died with <Signals.SIGKILL: 9>.
+/// ```
 fn process_str(object: KnownParts<'_, '_>) -> Option<Vec<PrintTask>> {
     let status = object.int(0)?;
     let how = match usize::try_from(status.checked_neg()?) {

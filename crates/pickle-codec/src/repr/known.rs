@@ -32,7 +32,7 @@ use num_bigint::BigInt;
 use super::exception::{exception_str, is_os_error, os_error, os_file};
 use super::names::quoted;
 use super::parts::KnownParts;
-use super::walk::{PrintStyle, PrintTask};
+use super::task::{PrintStyle, PrintTask};
 use crate::document::{KnownClass, Node, NodeId, NodeRef, Object};
 use crate::known::{Date, Known, Time, TimeDelta, Zone};
 use crate::wire::float::write_float;
@@ -40,6 +40,9 @@ use crate::wire::number::MAX_DECIMAL_BITS;
 use crate::wire::text::Str;
 
 /// What `repr` prints of a known object; `None` if the reading fails, so that it is an object like any.
+///
+/// Classes that hold other objects come first, by their arguments; all others print a word, which is made from
+/// their reading. A name is printed without the classes around it, as `__class__.__name__` is.
 pub(super) fn repr(object: Object<'_, '_>) -> Option<Vec<PrintTask>> {
     let object = KnownParts::of(object)?;
     let name = object.name();
@@ -174,7 +177,7 @@ fn is_tuple(object: KnownParts<'_, '_>) -> bool {
     matches!(object.view(0), Some(Node::Tuple(_)))
 }
 
-/// A member of `re.RegexFlag`, which prints the names of its bits in the order of their definition and the
+/// As in `re.IGNORECASE|re.MULTILINE`: a member of `re.RegexFlag`, which prints the names of its bits in the order of their definition and the
 /// others as a number; `None` for a member of any other enum.
 fn regex_flag(object: KnownParts<'_, '_>) -> Option<String> {
     const NAMES: [(i64, &str); 8] = [
@@ -263,7 +266,7 @@ fn zone_name(zone: NodeRef<'_, '_>) -> String {
     }
 }
 
-/// Decimal up to the digits that CPython prints, beyond that hexadecimal.
+/// Decimal up to the digits that CPython prints, beyond that hexadecimal, which takes linear time.
 fn integer(value: &BigInt) -> String {
     if value.bits() <= MAX_DECIMAL_BITS { value.to_string() } else { format!("{value:#x}") }
 }
@@ -280,7 +283,8 @@ fn text_of(bytes: &[u8]) -> Str<'_> {
     core::str::from_utf8(bytes).map_or(Str::Wtf8(bytes), Str::Utf8)
 }
 
-/// Python leaves the `.0` of whole parts out, and a real part of 0.
+/// As in `(1+2j)` and `-1.5j` (`complex_repr`): Python leaves the `.0` of whole parts out, and a real part of 0
+/// unless it is -0.0.
 fn complex(real: f64, imaginary: f64) -> String {
     let part = |value: f64| {
         let mut text = String::new();

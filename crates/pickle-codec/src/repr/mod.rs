@@ -23,6 +23,7 @@ mod parts;
 mod printable;
 mod printer;
 mod scalar;
+mod task;
 mod walk;
 
 use core::fmt;
@@ -30,7 +31,8 @@ use core::fmt;
 #[cfg(any(feature = "serde", feature = "json"))]
 pub(crate) use self::known::uuid;
 use self::printer::{PrintError, Printed, Printer};
-use self::walk::{PrintTask, PrintWalk};
+use self::task::PrintTask;
+use self::walk::PrintWalk;
 use crate::document::{Document, Node, NodeRef};
 use crate::value::Value;
 use crate::wire::error::{Error, ErrorKind, Result};

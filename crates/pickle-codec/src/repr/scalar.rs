@@ -26,7 +26,7 @@ use crate::wire::number::MAX_DECIMAL_BITS;
 use crate::wire::text::Str;
 
 impl<W: Write + ?Sized> Printer<'_, W> {
-    /// Writes what fits, and tells the cap from a writer that fails.
+    /// Writes what fits, and tells the cap from a writer that fails: only the cap leaves nothing.
     fn format(&mut self, arguments: fmt::Arguments<'_>) -> Printed {
         Write::write_fmt(self, arguments)
             .map_err(|_| if self.left == 0 { PrintError::Cap } else { PrintError::Writer })

@@ -13,7 +13,6 @@
 //!
 //! A container or object that is met while it is open holds itself, and `[...]` or the like is printed in its place.
 
-use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
@@ -22,62 +21,16 @@ use core::fmt::Write;
 use super::known;
 use super::names::{global_text, name_text};
 use super::printer::{Printed, Printer};
+use super::task::{PrintStyle, PrintTask};
 use crate::document::walk::NodeSet;
 use crate::document::{Document, Node, NodeId, Object};
-
-/// What is still to be printed.
-pub(super) enum PrintTask {
-    Text(&'static str),
-    Owned(Box<str>),
-    /// A node as `repr` prints it.
-    Repr(NodeId),
-    /// A node as `str` prints it: the argument of an exception may be an exception again.
-    Str(NodeId),
-    /// The places of a container from this one on.
-    Places(NodeId, u32, PrintStyle),
-    /// The pairs of a dict as keyword arguments.
-    Keywords(NodeId),
-    /// The pairs of a dict by their counts, the highest first, as a `Counter` prints them.
-    Counts(NodeId),
-    /// The end of an object, of which nothing is left to be printed.
-    Leave(NodeId),
-}
-
-/// How the places of a container are printed.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) enum PrintStyle {
-    /// As its type is.
-    Own,
-    /// `key=value`, without braces.
-    Keywords,
-    /// Between commas, with nothing around them: the items of a tuple as arguments.
-    Bare,
-    /// A dict, in the order that `PrintWalk::orders` has last.
-    Ordered,
-}
-
-impl PrintTask {
-    pub(super) fn text(text: String) -> Self {
-        Self::Owned(text.into_boxed_str())
-    }
-
-    /// A call: what stands before the parenthesis, the arguments, and what stands behind them.
-    pub(super) fn call(name: String, args: impl IntoIterator<Item = Self>) -> Vec<Self> {
-        let mut tasks = Vec::from([Self::text(name), Self::Text("(")]);
-        for (place, arg) in args.into_iter().enumerate() {
-            tasks.extend((place > 0).then_some(Self::Text(", ")));
-            tasks.push(arg);
-        }
-        tasks.push(Self::Text(")"));
-        tasks
-    }
-}
 
 /// How many open containers are compared one by one; more are kept in a set. Most values are not nested so
 /// deep, and a set has to be made of the size of the document.
 const SCAN: usize = 64;
 
-/// A document that is being printed.
+/// A document that is being printed. It is made anew for each `repr`, so that nothing of the size of the document
+/// is allocated unless the nesting is deep.
 pub(super) struct PrintWalk<'p, 'w, 'd, 'a, W: ?Sized> {
     document: &'d Document<'a>,
     printer: &'p mut Printer<'w, W>,
@@ -164,7 +117,8 @@ impl<'p, 'w, 'd, 'a, W: Write + ?Sized> PrintWalk<'p, 'w, 'd, 'a, W> {
         }
     }
 
-    /// Prints a node, or its head, and pushes what follows.
+    /// Prints a node, or its head, and pushes what follows. An object pushes its [`PrintTask::Leave`] below its
+    /// parts, so that it is open for as long as they are printed; an empty container is never open.
     fn node(&mut self, id: NodeId) -> Printed {
         let document = self.document;
         let (head, empty, cycle) = match document.node(id).view() {
@@ -257,7 +211,8 @@ impl<'p, 'w, 'd, 'a, W: Write + ?Sized> PrintWalk<'p, 'w, 'd, 'a, W> {
     }
 }
 
-/// What a `Counter` counts with.
+/// What a `Counter` counts with. It prints its pairs by `most_common`, which sorts; with other counts than numbers
+/// Python raises and prints the dict as it stands, and so it is done here.
 #[derive(Clone, Copy)]
 enum CountedBy {
     Int(i64),

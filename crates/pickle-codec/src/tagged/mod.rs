@@ -40,6 +40,7 @@
 
 mod json;
 mod read;
+mod tag;
 mod write;
 
 use alloc::string::String;

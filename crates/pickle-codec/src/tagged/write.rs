@@ -56,7 +56,8 @@ use crate::wire::text::Str;
 /// refused before it takes much memory.
 const AT_ONCE: usize = 4 << 20;
 
-/// Writes a node at the end of a buffer, or leaves the buffer as it was.
+/// Writes a node at the end of a buffer, or leaves the buffer as it was. The budget is settled either way: what was
+/// produced in vain took time as well, and a caller that tries again and again has to come to an end.
 pub(super) fn write(node: NodeRef<'_, '_>, refs: bool, budget: &mut Budget, out: &mut Vec<u8>) -> Result<()> {
     let mut pass = Pass { node, limit: budget.attempt(), shares: Shares::default(), produced: 0 };
     let start = out.len();
@@ -84,6 +85,7 @@ struct Pass<'d, 'a> {
 }
 
 impl Pass<'_, '_> {
+    /// All passes that this text takes: most take one.
     fn all(&mut self, refs: bool, out: &mut Vec<u8>) -> Result<(), Halt> {
         if refs {
             self.shares = Shares::find(self.node.document);
@@ -100,6 +102,7 @@ impl Pass<'_, '_> {
         self.over(out, usize::MAX)
     }
 
+    /// One pass over the node, into a sink.
     fn over(&mut self, sink: &mut impl JsonSink, at_once: usize) -> Result<(), Halt> {
         self.shares.begin();
         let start = sink.len();
@@ -295,6 +298,8 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
         Ok(())
     }
 
+    /// Writes a scalar, or opens a container: what it begins with, and tasks for all that follows. A container that is
+    /// open already holds itself, which only a reference can write.
     fn value(&mut self, id: NodeId) -> Result<(), Halt> {
         if !id.is_container() {
             return self.scalar(id);
@@ -349,6 +354,9 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
     }
 
     /// How an object that may be shared is to be written.
+    ///
+    /// In the pass that finds what is shared, an object that was visited is not visited again. In the passes that
+    /// use it, the first visit begins a definition, which the caller ends, and every other one is a reference.
     fn share(&mut self, id: NodeId) -> Share {
         match self.shares.phase {
             Phase::Off => Share::Plain,
@@ -394,7 +402,8 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
         }
     }
 
-    /// Whether text or bytes are none of those that CPython has only once.
+    /// Whether text or bytes are none of those that CPython has only once. A number is no object to speak of: whether
+    /// two equal ones are the same depends on the implementation.
     fn is_sharable(&self, id: NodeId) -> bool {
         let (text, bytes) = (self.document.text(id), self.document.byte_string(id));
         match id.kind() {
@@ -404,6 +413,7 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
         }
     }
 
+    /// Writes a scalar without a definition.
     fn bare_scalar(&mut self, id: NodeId) -> Result<(), Halt> {
         match self.document.node(id).view() {
             Node::Bool(true) => self.put("true"),
@@ -428,7 +438,8 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
         }
     }
 
-    /// Writes a quoted string, if it fits with its escapes.
+    /// Writes a quoted string, if it fits with its escapes. Near the limit they are counted first, so that the text is
+    /// refused and not cut.
     fn string(&mut self, text: &str) -> Result<(), Halt> {
         self.charge(text.len() + 2)?;
         // The longest escape has six bytes for one.
@@ -469,6 +480,8 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
         self.charge(0)
     }
 
+    /// The bare name of something. Where it stands for a member of an enum, such as `signal.SIGINT`, it is written as
+    /// one: `{"$enum":{"class":"signal.Signals","name":"SIGINT"}}`.
     fn global(&mut self, id: NodeId) -> Result<(), Halt> {
         if known::role(self.document, id) == Some(KnownClass::Member)
             && let Some((Str::Utf8(module), Str::Utf8(name))) = global_name(self.document, id)
@@ -496,6 +509,8 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
         self.string(&format!("{module}.{name}"))
     }
 
+    /// Anything that is no plain container. The arguments count as work at once, for a reading may take as long as
+    /// they are and print nothing.
     fn object(&mut self, id: NodeId) -> Result<(), Halt> {
         self.tasks.push(JsonTask::Close(id, ""));
         match self.document.object(id) {
@@ -525,7 +540,13 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
         }
     }
 
-    /// An object as the pickle describes it.
+    /// An object as the pickle describes it, with the parts that there are:
+    ///
+    /// ```text
+    /// {"$object":{"class":"shop.Cart","args":[],"kwargs":{...},"state":{...},"items":[...],"pairs":[[k,v],...]}}
+    /// ```
+    ///
+    /// A class that is no global (what a call gives back can be called again) is written as any value.
     fn described(&mut self, instance: &Instance) -> Result<(), Halt> {
         let document = self.document;
         self.put("{\"$object\":{\"class\":");
@@ -672,7 +693,7 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
         self.charge(0)
     }
 
-    /// Ends an object, with the class beside what there is unless it is one of the plain ones.
+    /// Ends a path or address, with the class beside what there is unless it is one of the plain ones.
     fn class_beside(&mut self, object: Object<'d, 'a>, plain: &[&str]) -> Result<(), Halt> {
         if let Some((Str::Utf8(module), Str::Utf8(name))) = object.shown_class_name()
             && !plain.contains(&name)
@@ -720,7 +741,13 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
         ]);
     }
 
-    /// What follows the time of day. A zone that says more than an offset stands beside.
+    /// What follows the time of day. A zone that says more than an offset stands beside:
+    ///
+    /// ```text
+    /// "03:04:05+01:00"}                                             a fixed offset without a name
+    /// "03:04:05+01:00","tz":{"$timezone":"+01:00","name":"CET"}}    one with a name
+    /// "02:30:00","fold":1,"tz":{"$zoneinfo":"Europe/Berlin"}}       a zone, of which no offset is known here
+    /// ```
     fn zone(&mut self, fold: bool, zone: Option<Zone<'d, 'a>>, object: Object<'d, 'a>) {
         if let Some(Zone::Fixed(offset)) = zone {
             self.format(format_args!("{offset}"));

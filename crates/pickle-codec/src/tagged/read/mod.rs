@@ -12,15 +12,15 @@
 //! ```
 //!
 //! What a tag holds is a value like any other, and is turned into what the tag stands for when the object closes
-//! (`tag.rs`). The one exception are the pairs of dicts, `[[key,value],...]`, which become a dict at once instead
+//! (`make.rs`). The one exception are the pairs of dicts, `[[key,value],...]`, which become a dict at once instead
 //! of a list of lists, so that they count one level of nesting as dicts do. Whatever can hold itself exists from
 //! its first byte on, so that `{"$ref":n}` inside of `{"$def":[n,...]}` can name it; a tuple only there.
 //!
 //! A function that fails leaves [`JsonReader::at`] where the fault is; line and column are counted once, at the
 //! end.
 
+mod make;
 mod string;
-mod tag;
 
 use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
@@ -30,8 +30,8 @@ use alloc::vec::Vec;
 
 use num_bigint::BigInt;
 
-use self::tag::JsonTag;
 use super::TaggedOptions;
+use super::tag::JsonTag;
 use crate::build::fill::{Builder, Keys};
 use crate::document::{Document, NodeId, Root};
 use crate::wire::error::{Error, ErrorKind, Result};
@@ -87,7 +87,7 @@ pub fn from_str<'a>(text: &'a str, options: &TaggedOptions) -> Result<Document<'
     Ok(document)
 }
 
-/// Why reading ended, at the place that [`JsonReader::at`] has.
+/// Why reading ended. It says nothing of the place, which costs a count of lines: that is made at the end, once, at the place that [`JsonReader::at`] has.
 enum Misread {
     Kind(ErrorKind),
     /// The text is not tagged JSON.
@@ -208,7 +208,7 @@ impl<'a> JsonReader<'a> {
         found
     }
 
-    /// Whether another item follows a complete one; takes the comma or the end.
+    /// Whether another item follows a complete one; takes the comma or the end. No comma stands before the end.
     fn more(&mut self, end: u8) -> Parsed<bool> {
         if self.accept(b',') {
             return Ok(true);
@@ -345,7 +345,8 @@ impl<'a> JsonReader<'a> {
         })
     }
 
-    /// What follows `{`.
+    /// What follows `{`: its first key tells whether it is a dict, a definition or reference, or a tag. An unknown tag
+    /// is an error and no dict, because the writer would not have written it so.
     fn object(&mut self, base: usize) -> Parsed<bool> {
         let is_empty = self.accept(b'}');
         let start = self.at;
@@ -445,6 +446,13 @@ impl<'a> JsonReader<'a> {
     }
 
     /// Goes on behind a complete value; whether that completed what is open around it.
+    ///
+    /// ```text
+    /// List, Dict     a comma and the next item or key, or the bracket that closes it
+    /// Pair           behind the key a comma; behind the value `]`, then the next pair or the end of all pairs
+    /// Def            `]`, behind which the object closes
+    /// Tag            a comma and what stands beside it, or the end
+    /// ```
     fn after_value(&mut self) -> Parsed<bool> {
         // Only a container's opening tells what a definition holds while it is open.
         self.pending = None;
@@ -503,7 +511,8 @@ impl<'a> JsonReader<'a> {
         Ok(closes)
     }
 
-    /// Completes what is open innermost, whose closing bracket has been read.
+    /// Completes what is open innermost: its values become items or pairs, or what the tag stands for, which is then a
+    /// value of what is open around it. The bracket of a list or dict has been read, that of an object not yet.
     fn close(&mut self) -> Parsed<()> {
         let Some(frame) = self.frames.pop() else { return Ok(()) };
         let (id, base) = match frame {

@@ -34,77 +34,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use num_bigint::BigInt;
 
+use super::super::tag::JsonTag;
 use super::{JsonReader, Misread, Parsed};
 use crate::build::construct::{self, Constructed};
 use crate::document::{Construct, Instance, Kind, KnownClass, Node, NodeId, ObjectRepr};
 use crate::known;
 use crate::limits::MAX_INT_DIGITS;
 use crate::wire::text::{Str, is_wtf8};
-
-/// The tags, each with its word and the names of what may stand beside it.
-macro_rules! tags {
-    ($($tag:ident $word:literal $($beside:literal)*;)*) => {
-        /// What a tag stands for.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(super) enum JsonTag { $($tag),* }
-
-        impl JsonTag {
-            pub(super) fn of(word: &[u8]) -> Option<Self> {
-                [$(($word, Self::$tag)),*].iter().find(|(other, _)| other.as_bytes() == word).map(|&(_, tag)| tag)
-            }
-
-            /// What may stand beside the tag.
-            pub(super) const fn beside(self) -> &'static [&'static str] {
-                match self { $(Self::$tag => &[$($beside),*],)* }
-            }
-        }
-    };
-}
-
-tags! {
-    Int "$int";
-    Float "$float";
-    Complex "$complex";
-    Str "$str";
-    Bytes "$bytes";
-    ByteArray "$bytearray";
-    Tuple "$tuple";
-    Set "$set";
-    FrozenSet "$frozenset";
-    Dict "$dict";
-    Date "$date";
-    Time "$time" "fold" "tz";
-    DateTime "$datetime" "fold" "tz";
-    TimeDelta "$timedelta";
-    TimeZone "$timezone" "name";
-    ZoneInfo "$zoneinfo";
-    Decimal "$decimal";
-    Fraction "$fraction";
-    Uuid "$uuid";
-    Path "$path" "class";
-    Ip "$ip" "class";
-    OrderedDict "$ordereddict" "state";
-    DefaultDict "$defaultdict" "factory";
-    Counter "$counter";
-    Deque "$deque" "maxlen";
-    Range "$range";
-    Slice "$slice";
-    Enum "$enum";
-    Exception "$exception";
-    Global "$global";
-}
-
-impl JsonTag {
-    /// Whether it takes the items of an array, written there and then.
-    pub(super) const fn takes_items(self) -> bool {
-        matches!(self, Self::Tuple | Self::Set | Self::FrozenSet)
-    }
-
-    /// Whether it takes the pairs of a dict.
-    pub(super) const fn takes_pairs(self) -> bool {
-        matches!(self, Self::Dict | Self::OrderedDict | Self::DefaultDict | Self::Counter)
-    }
-}
 
 impl JsonReader<'_> {
     /// What a tag stands for, if its contents may refer to it.
@@ -293,7 +229,8 @@ impl JsonReader<'_> {
         Err("`$int` takes decimal digits, or hexadecimal ones behind `0x`".into())
     }
 
-    /// The global of these names, which is one object wherever it stands.
+    /// The global of these names, which is one object wherever it stands. Classes of one module share the text of its
+    /// name as in CPython, so that the pickle has the same memo entries.
     fn global(&mut self, module: &str, name: &str, known: Option<KnownClass>) -> Parsed<NodeId> {
         let key = (String::from(module), String::from(name));
         if let Some(&id) = self.globals.get(&key) {
@@ -350,7 +287,7 @@ impl JsonReader<'_> {
         Ok(object)
     }
 
-    /// A time or datetime, with the zone that stands beside it or that its offset makes.
+    /// A time or datetime as its packed bytes (`__getstate__` in `Lib/_pydatetime.py`), with the zone that stands beside it or that its offset makes.
     fn moment(
         &mut self,
         tag: JsonTag,
@@ -413,7 +350,8 @@ impl JsonReader<'_> {
         self.give_state(object, Some(state))
     }
 
-    /// An address by its number, a network or an interface by its text.
+    /// An address by its number, a network or an interface by its text: what `__reduce__` of each gives. The tag shows
+    /// which it is by its slash, and by the class beside it for an interface, which looks like a network.
     fn ip(&mut self, contents: NodeId, class: Option<NodeId>) -> Parsed<NodeId> {
         let text = self.text_of(contents)?;
         if let Some(class) = class {
@@ -475,7 +413,8 @@ impl JsonReader<'_> {
         self.give_state(object, beside("state"))
     }
 
-    /// The parts of a plain object by their names, of which there are no others.
+    /// The parts of a plain object by their names, of which there are no others: a part that is spelt wrong would
+    /// otherwise be lost without a word.
     fn parts<const N: usize>(&self, object: NodeId, names: [&str; N]) -> Parsed<[Option<NodeId>; N]> {
         let document = &self.builder.document;
         let (pairs, _) = document.items(object).as_chunks::<2>();
@@ -487,7 +426,8 @@ impl JsonReader<'_> {
         if object.kind() == Kind::Dict && is_whole { Ok(parts) } else { Err(Misread::Unfit) }
     }
 
-    /// `{"class":"http.HTTPStatus","value":404}`, or the name of the member.
+    /// `{"class":"http.HTTPStatus","value":404}`, or the name of the member as `{"class":...,"name":"SIGINT"}`. Whether
+    /// the class has such a member is not known here; a name is one word, so that nothing but a member is named.
     fn member(&mut self, contents: NodeId) -> Parsed<NodeId> {
         let [class, value, name] = self.parts(contents, ["class", "value", "name"])?;
         let class = self.text_of(class.ok_or(Misread::Unfit)?)?;
@@ -510,7 +450,9 @@ impl JsonReader<'_> {
     }
 }
 
-/// Module, name and class of a dotted name, whichever of its dots ends the module.
+/// Module, name and class of a dotted name, whichever of its dots ends the module: `imaplib.IMAP4.error` is a class
+/// inside of a class, and `xml.etree.ElementTree.ParseError` one in a package. Only what is known is looked up, so the
+/// longest module that has such a name is the right one.
 fn split(whole: &str, fits: impl Fn(KnownClass) -> bool) -> Parsed<(&str, &str, KnownClass)> {
     let found = whole.rmatch_indices('.').find_map(|(dot, _)| {
         let (module, name) = (whole.get(..dot)?, whole.get(dot + 1..)?);
