@@ -66,6 +66,11 @@ pub fn small_works() -> Result<Vec<Work>, Failure> {
 }
 
 fn documents(input: Input, works: &mut Vec<Work>) {
+    let bytes = input.bytes.clone();
+    works.push(work(format!("scan {}", input.name), move || {
+        let seen = pickle_codec::inspect::inspect(black_box(&bytes));
+        black_box(seen).first().is_some_and(|seen| seen.stop.is_none())
+    }));
     let mut decoder = Decoder::new();
     works.push(work(format!("loads {}", input.name), move || {
         match decoder.decode(black_box(&input.bytes)) {

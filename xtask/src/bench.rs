@@ -6,6 +6,7 @@ mod counts;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
@@ -34,6 +35,9 @@ pub(crate) struct Options {
     /// Measure only the program: `logrecord serve` beside a Python receiver, and its memory.
     #[arg(long)]
     serve: bool,
+    /// Install picklescan and fickling below `target`, to be measured beside `inspect` from then on.
+    #[arg(long)]
+    install_scanners: bool,
     /// Leave the program out.
     #[arg(long, conflicts_with = "serve")]
     no_serve: bool,
@@ -79,6 +83,10 @@ const GOALS: &[Goal] = &[
     goal("loads 20,000 dicts", "CPython", "loads 20,000 dicts", 3.0),
     goal("loads 20,000 dicts", "serde-pickle", "loads 20,000 dicts", 1.0),
     goal("loads 20,000 dicts", "deser-pickle", "loads 20,000 dicts", 1.0),
+    goal("scan stock", "picklescan", "scan stock", 100.0),
+    goal("scan stock", "fickling", "scan stock", 100.0),
+    goal("scan 100,000 strings", "picklescan", "scan 100,000 strings", 100.0),
+    goal("scan 20,000 dicts", "picklescan", "scan 20,000 dicts", 100.0),
     goal("serde read 20,000 structs", "serde_json", "serde read 20,000 structs", 1.0),
     goal("serde read 20,000 structs", "CPython", "loads 20,000 structs", 1.0),
     goal("serde read 20,000 structs", "rmp-serde", "serde read 20,000 structs", 0.3),
@@ -134,16 +142,20 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 /// Measures all sides in turn, a few times.
-fn measure(rounds: u32, python: &python::Python) -> Result<Times> {
+fn measure(options: &Options, python: &python::Python) -> Result<Times> {
     let folder = tempfile::tempdir()?;
     let script = process::root().join("xtask/python/bench.py");
     let mut best = Times::new();
-    for _ in 0..rounds.max(1) {
+    for _ in 0..options.rounds.max(1) {
         let mut ratios = cargo();
         ratios.args(["run", "--release", "--quiet", "-p", "logrecord-benches", "--bin", "ratios", "--"]);
         let here = process::output(ratios.arg(folder.path()))?;
-        let there = process::output(python.command().arg(&script).arg(folder.path()))?;
-        for line in String::from_utf8_lossy(&here).lines().chain(String::from_utf8_lossy(&there).lines()) {
+        let mut lines = process::output(python.command().arg(&script).arg(folder.path()))?;
+        lines.extend_from_slice(&here);
+        if best.is_empty() {
+            lines.extend(scanners(options, python, folder.path())?);
+        }
+        for line in String::from_utf8_lossy(&lines).lines() {
             let columns: Vec<&str> = line.split('\t').collect();
             let [work, side, figure] = columns[..] else { continue };
             let figure: f64 = figure.parse()?;
@@ -155,10 +167,30 @@ fn measure(rounds: u32, python: &python::Python) -> Result<Times> {
     Ok(best)
 }
 
+/// What the scanners of others take, if they are installed. Once is enough: they take seconds.
+fn scanners(options: &Options, python: &python::Python, folder: &Path) -> Result<Vec<u8>> {
+    let place = process::root().join("target/scanners");
+    let installed = place.join("bin/python");
+    if options.install_scanners && !installed.exists() {
+        process::run(python.command().args(["-m", "venv"]).arg(&place))?;
+        let mut install = Command::new(&installed);
+        install.args(["-m", "pip", "install", "--quiet", "picklescan", "fickling", "typing_extensions"]);
+        process::run(&mut install)?;
+    }
+    if !installed.exists() {
+        println!(
+            "SKIPPED: picklescan and fickling are not installed; --install-scanners does so below target\n"
+        );
+        return Ok(Vec::new());
+    }
+    let script = process::root().join("xtask/python/scanners.py");
+    process::output(Command::new(installed).arg(script).arg(folder))
+}
+
 /// Measures and prints the libraries' part; gives the ratios by work and peer.
 fn table(options: &Options, python: &python::Python) -> Result<BTreeMap<String, f64>> {
     let baseline = options.baseline.as_deref().map(read_baseline).transpose()?.unwrap_or_default();
-    let best = measure(options.rounds, python)?;
+    let best = measure(options, python)?;
     let figure = |work: &str, side: &str| best.get(&(work.to_owned(), side.to_owned())).copied();
     let mut ratios = BTreeMap::new();
     println!("beside CPython {}, nanoseconds, the best of {} rounds\n", python.full, options.rounds.max(1));

@@ -4,17 +4,17 @@
 //! and what a member expands to is read as a stream, so that a bomb costs time up to a bound and no memory.
 
 use std::cell::Cell;
-use std::fs::File;
 use std::io::{self, Cursor, Read, Seek};
 use std::rc::Rc;
 
 use logrecord::pickle::inspect::Verdict;
 
-use super::magic::{Kind, LOOK, kind};
+use super::magic::{Kind, LOOK, kind, unread_archive};
 use super::report::Report;
-use super::{read, source};
+use super::zip::{self, MAX_DICTIONARY};
+use super::{Looked, read, source};
 
-/// Containers in containers that are looked into.
+/// Containers in which a container lies that is looked into.
 const MAX_DEPTH: usize = 8;
 
 /// Members of all containers of one file.
@@ -22,6 +22,9 @@ const MAX_MEMBERS: usize = 100_000;
 
 /// Bytes that the members of one file may expand to together.
 const MAX_EXPANDED: u64 = 4 << 30;
+
+/// What is looked at of the header of a numpy array; a longer one may be that of objects.
+const MAX_HEADER: u64 = 1 << 20;
 
 /// A container that cannot be read from its file is kept in memory, up to this size.
 const MAX_KEPT: u64 = 256 << 20;
@@ -54,26 +57,14 @@ impl<R: Read> Read for Bounded<R> {
     }
 }
 
-/// Looks into a container that is a file.
+/// Looks into a container.
 pub(super) fn from_file(
     name: &str,
     start: &[u8],
-    file: &File,
+    file: &mut (impl Read + Seek),
     report: &mut Report<'_>,
 ) -> anyhow::Result<()> {
-    let left = Left { members: Rc::new(Cell::new(MAX_MEMBERS)), bytes: Rc::new(Cell::new(MAX_EXPANDED)) };
-    let mut search = Search { report, left };
-    let before = search.report.named();
-    search.container(name, start, &mut &*file, 0)?;
-    if kind(start) == Some(Kind::Zip) && search.report.named() == before {
-        // A file can be both: a zip archive is read from its end, a pickle from its beginning.
-        (&mut &*file).rewind()?;
-        let (seen, _) = read(Vec::new(), file, false, search.report)?;
-        if seen.iter().any(|seen| seen.names.iter().any(|name| name.name != "PERSID")) {
-            search.report.pickles(name, &seen, None, false)?;
-        }
-    }
-    Ok(())
+    Search::new(report).container(name, start, file, 0)
 }
 
 /// Looks into a container that is kept in memory.
@@ -83,9 +74,19 @@ pub(super) fn from_memory(
     reader: impl Read,
     report: &mut Report<'_>,
 ) -> anyhow::Result<()> {
-    let left = Left { members: Rc::new(Cell::new(MAX_MEMBERS)), bytes: Rc::new(Cell::new(MAX_EXPANDED)) };
-    let mut search = Search { report, left };
-    search.kept(name, start, reader, 0)
+    Search::new(report).kept(name, start, reader, 0)
+}
+
+/// Looks into a zip archive that stands behind something else, as programs that unpack themselves have it.
+pub(super) fn behind(
+    name: &str,
+    file: &mut (impl Read + Seek),
+    report: &mut Report<'_>,
+) -> anyhow::Result<()> {
+    match zip::Archive::find(file) {
+        Ok(Some(archive)) if archive.has_members() => Search::new(report).zip(name, archive, file, 0),
+        _ => Ok(()),
+    }
 }
 
 struct Search<'a, 'r> {
@@ -93,12 +94,18 @@ struct Search<'a, 'r> {
     left: Left,
 }
 
-impl Search<'_, '_> {
+impl<'a, 'r> Search<'a, 'r> {
+    fn new(report: &'a mut Report<'r>) -> Self {
+        let left = Left { members: Rc::new(Cell::new(MAX_MEMBERS)), bytes: Rc::new(Cell::new(MAX_EXPANDED)) };
+        Self { report, left }
+    }
+
     /// Keeps a stream that begins with `start`, to read it as a container.
     fn kept(&mut self, name: &str, start: Vec<u8>, reader: impl Read, depth: usize) -> anyhow::Result<()> {
         let mut whole = start;
         if let Err(error) = reader.take(MAX_KEPT).read_to_end(&mut whole) {
-            return self.report.problem(name, &error.to_string());
+            // What came before that is looked into all the same.
+            self.report.problem(name, &error.to_string())?;
         }
         if whole.len() as u64 > MAX_KEPT {
             return self.report.problem(name, "it is too large to look into from a stream");
@@ -107,7 +114,8 @@ impl Search<'_, '_> {
         self.container(name, &start, &mut Cursor::new(whole), depth)
     }
 
-    /// Looks into a container, whatever is wrong with it.
+    /// Looks into a container, whatever is wrong with it. If nothing in it names anything, it is read as a pickle: the
+    /// beginnings of most are those of pickles, too, and a file can be both.
     fn container(
         &mut self,
         name: &str,
@@ -115,15 +123,41 @@ impl Search<'_, '_> {
         file: &mut (impl Read + Seek),
         depth: usize,
     ) -> anyhow::Result<()> {
+        let before = self.report.named();
+        self.members(name, start, file, depth)?;
+        if self.report.named() == before && file.rewind().is_ok() {
+            let seen = read(Vec::new(), file, false, self.report).seen;
+            let is_name = |name: &str| name != "PERSID" && !name.contains('\0');
+            if seen.iter().any(|seen| seen.names.iter().any(|name| is_name(&name.name))) {
+                self.report.pickles(name, &seen, None, false)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn members(
+        &mut self,
+        name: &str,
+        start: &[u8],
+        file: &mut (impl Read + Seek),
+        depth: usize,
+    ) -> anyhow::Result<()> {
         let found = match kind(start) {
-            Some(Kind::Zip) => self.zip(name, file, depth),
+            Some(Kind::Zip) => match zip::Archive::find(file) {
+                Ok(Some(archive)) => self.zip(name, archive, file, depth),
+                Ok(None) => self.report.problem(name, "the archive has no directory"),
+                Err(error) => Err(error.into()),
+            },
             Some(Kind::Tar) => self.tar(name, file, depth),
             Some(Kind::Gzip) => self.member(name, flate2::read::MultiGzDecoder::new(file), depth, true),
             Some(Kind::Zlib) => self.member(name, flate2::read::ZlibDecoder::new(file), depth, true),
             Some(Kind::OldJoblib) => self.old_joblib(name, file, depth),
             Some(Kind::Bzip2) => self.member(name, bzip2::read::MultiBzDecoder::new(file), depth, true),
-            Some(Kind::Xz) => self.member(name, lzma_rust2::XzReader::new(file, true), depth, true),
-            Some(Kind::Lzma) => match lzma_rust2::LzmaReader::new_mem_limit(file, 64 << 10, None) {
+            Some(Kind::Xz) => {
+                let reader = lzma_rust2::XzReader::new_mem_limit(file, true, MAX_DICTIONARY);
+                self.member(name, reader, depth, true)
+            }
+            Some(Kind::Lzma) => match lzma_rust2::LzmaReader::new_mem_limit(file, MAX_DICTIONARY, None) {
                 Ok(reader) => self.member(name, reader, depth, true),
                 Err(error) => Err(error.into()),
             },
@@ -131,10 +165,7 @@ impl Search<'_, '_> {
             None => Ok(()),
         };
         match found {
-            Err(error)
-                if error.downcast_ref::<io::Error>().is_some()
-                    || error.downcast_ref::<zip::result::ZipError>().is_some() =>
-            {
+            Err(error) if error.downcast_ref::<io::Error>().is_some() => {
                 self.report.problem(name, &format!("{error:#}"))
             }
             other => other,
@@ -149,24 +180,38 @@ impl Search<'_, '_> {
         self.member(name, flate2::read::ZlibDecoder::new(blank.chain(file)), depth, true)
     }
 
-    fn zip(&mut self, name: &str, file: &mut (impl Read + Seek), depth: usize) -> anyhow::Result<()> {
-        let mut archive = zip::ZipArchive::new(file)?;
-        for index in 0..archive.len() {
-            let member = match archive.by_index(index) {
-                Ok(member) => member,
-                Err(error) => {
-                    self.report.problem(&format!("{name}!#{index}"), &error.to_string())?;
-                    continue;
-                }
-            };
-            if member.is_dir() {
+    fn zip(
+        &mut self,
+        name: &str,
+        mut archive: zip::Archive,
+        file: &mut (impl Read + Seek),
+        depth: usize,
+    ) -> anyhow::Result<()> {
+        while let Some(member) = archive.next(file)? {
+            if member.is_folder() {
                 continue;
             }
             if !self.one_more(name)? {
                 break;
             }
-            let inner = format!("{name}!{}", String::from_utf8_lossy(member.name_raw()));
-            self.guarded(&inner, member, depth + 1)?;
+            let inner = format!("{name}!{}", String::from_utf8_lossy(&member.name));
+            let reader = match zip::open(&member, file) {
+                Ok(reader) => reader,
+                Err(error) => {
+                    self.report.problem(&inner, &error.to_string())?;
+                    continue;
+                }
+            };
+            if !member.is_encrypted {
+                self.guarded(&inner, reader, depth)?;
+                continue;
+            }
+            // The flag alone keeps scanners out, and not all programs that load the member.
+            let before = self.report.lines();
+            let looked = self.member(&inner, reader, depth, false);
+            if looked.is_err() || self.report.lines() == before {
+                self.report.problem(&inner, "it is encrypted")?;
+            }
         }
         Ok(())
     }
@@ -174,15 +219,32 @@ impl Search<'_, '_> {
     fn tar(&mut self, name: &str, file: &mut impl Read, depth: usize) -> anyhow::Result<()> {
         let mut archive = tar::Archive::new(file);
         for entry in archive.entries()? {
-            let entry = entry?;
-            if !entry.header().entry_type().is_file() {
+            let mut entry = entry?;
+            use tar::EntryType as Type;
+            // As `tarfile` does, an unknown type is taken for a file.
+            if matches!(
+                entry.header().entry_type(),
+                Type::Directory
+                    | Type::Symlink
+                    | Type::Link
+                    | Type::Char
+                    | Type::Block
+                    | Type::Fifo
+                    | Type::XGlobalHeader
+            ) {
                 continue;
             }
             if !self.one_more(name)? {
                 break;
             }
             let inner = format!("{name}!{}", String::from_utf8_lossy(&entry.path_bytes()));
-            self.guarded(&inner, entry, depth + 1)?;
+            let is_sparse = entry.pax_extensions()?.is_some_and(|mut keys| {
+                keys.any(|key| key.is_ok_and(|key| key.key_bytes().starts_with(b"GNU.sparse.")))
+            });
+            match is_sparse {
+                true => self.report.problem(&inner, "it is sparse in a way that is not looked into")?,
+                false => self.guarded(&inner, entry, depth)?,
+            }
         }
         Ok(())
     }
@@ -213,25 +275,41 @@ impl Search<'_, '_> {
         }
     }
 
-    /// What a container holds: another container, or pickles, or neither.
+    /// What a container holds: another container, or pickles, or neither. What came before a fault is looked into.
     fn member(&mut self, name: &str, reader: impl Read, depth: usize, is_named: bool) -> anyhow::Result<()> {
         let mut reader = Bounded { inner: reader, left: self.left.clone() };
         let mut start = Vec::new();
-        reader.by_ref().take(LOOK).read_to_end(&mut start)?;
+        let fault = reader.by_ref().take(LOOK).read_to_end(&mut start).err();
         if kind(&start).is_some() {
             if depth >= MAX_DEPTH {
                 return self.report.problem(name, "containers lie too deep in one another");
             }
             // Reading it as it comes would make a type of readers in readers without end.
             let reader: Box<dyn Read + '_> = Box::new(reader);
-            return self.kept(name, start, reader, depth + 1);
+            self.kept(name, start, reader, depth + 1)?;
+            return fault.map_or(Ok(()), |fault| Err(fault.into()));
         }
-        let (seen, kept) = read(start, reader, self.report.lists(), self.report)?;
-        if !is_named && seen.iter().all(|seen| seen.verdict == Verdict::NotAPickle) {
+        if let Some(what) = unread_archive(&start) {
+            return self.report.problem(name, what);
+        }
+        let looked = read(start, reader, self.report.lists(), self.report);
+        self.looked(name, looked, fault, is_named)
+    }
+
+    fn looked(
+        &mut self,
+        name: &str,
+        looked: Looked,
+        fault: Option<io::Error>,
+        is_named: bool,
+    ) -> anyhow::Result<()> {
+        let fault = fault.or(looked.fault);
+        if looked.seen.iter().any(|seen| seen.verdict != Verdict::NotAPickle) || is_named && fault.is_none() {
+            self.report.pickles(name, &looked.seen, source::kept(looked.kept), is_named)?;
+        } else if fault.is_none() {
             self.report.passed_over();
-            return Ok(());
         }
-        self.report.pickles(name, &seen, source::kept(kept), is_named)
+        fault.map_or(Ok(()), |fault| Err(fault.into()))
     }
 
     /// An array of objects is a header and a pickle; other arrays have none.
@@ -245,13 +323,14 @@ impl Search<'_, '_> {
             len |= u64::from(u16::from_le_bytes(high)) << 16;
         }
         let mut header = Vec::new();
-        file.by_ref().take(len.min(1 << 20)).read_to_end(&mut header)?;
-        if !header.windows(2).any(|two| two == b"|O") && !header.contains(&b'O') {
+        file.by_ref().take(len.min(MAX_HEADER)).read_to_end(&mut header)?;
+        io::copy(&mut file.by_ref().take(len.saturating_sub(MAX_HEADER)), &mut io::sink())?;
+        if !header.contains(&b'O') && len <= MAX_HEADER {
             self.report.passed_over();
             return Ok(());
         }
-        let (seen, kept) = read(Vec::new(), file, self.report.lists(), self.report)?;
-        self.report.pickles(name, &seen, source::kept(kept), true)
+        let looked = read(Vec::new(), file, self.report.lists(), self.report);
+        self.looked(name, looked, None, true)
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::report::Report;
 use super::source::{self, READ, Source};
-use super::{archive, magic, read};
+use super::{Looked, archive, magic, read};
 use crate::exit::Failure;
 use anyhow::Context as _;
 
@@ -78,21 +78,28 @@ fn file_like(
     if let Some(kind) = magic::kind(&start) {
         let before = report.lines();
         match regular {
-            Some(path) => archive::from_file(name, &start, &File::open(path)?, report)?,
+            Some(path) => archive::from_file(name, &start, &mut File::open(path)?, report)?,
             None => archive::from_memory(name, start, reader, report)?,
         }
         return if report.lines() == before { report.no_pickle(name, kind) } else { Ok(()) };
     }
     let head = start.clone();
     let lists = report.lists() || is_only && report.is_text();
-    let (seen, kept) = read(start, reader, lists && regular.is_none(), report)?;
+    let Looked { seen, kept, fault } = read(start, reader, lists && regular.is_none(), report);
     let source = match regular.filter(|_| lists) {
         Some(path) => Some(Box::new(File::open(path)?) as Box<dyn Source>),
         None => source::kept(kept),
     };
     if is_only {
-        report.bare(&head, &seen, source, true)
+        report.bare(&head, &seen, source, true)?;
     } else {
-        report.pickles_of(name, &head, &seen, source)
+        report.pickles_of(name, &head, &seen, source)?;
+    }
+    if let Some(fault) = fault {
+        return Err(fault).context(READ);
+    }
+    match regular {
+        Some(path) => archive::behind(name, &mut File::open(path)?, report),
+        None => Ok(()),
     }
 }

@@ -37,9 +37,26 @@ pub(super) fn kind(start: &[u8]) -> Option<Kind> {
         {
             Kind::Zlib
         }
-        _ if start.get(257..262) == Some(b"ustar") => Kind::Tar,
+        _ if start.get(257..262) == Some(b"ustar") || is_tar_header(start) => Kind::Tar,
         _ => return None,
     })
+}
+
+/// Whether this is a header of tar, by its checksum alone: the oldest ones have no magic.
+fn is_tar_header(start: &[u8]) -> bool {
+    let field = start.get(148..156).unwrap_or_default();
+    let digits = field.trim_ascii_start().split(|byte| matches!(byte, b' ' | 0)).next().unwrap_or_default();
+    let said = std::str::from_utf8(digits).ok().and_then(|digits| u32::from_str_radix(digits, 8).ok());
+    let sum = start.iter().enumerate().map(|(at, byte)| match at {
+        148..156 => u32::from(b' '),
+        _ => u32::from(*byte),
+    });
+    start.len() == 512 && said == Some(sum.sum())
+}
+
+/// What holds other files, may hold pickles that are loaded from it, and is not looked into.
+pub(super) fn unread_archive(start: &[u8]) -> Option<&'static str> {
+    known_magic(start).filter(|what| what.ends_with("not looked into"))
 }
 
 /// What a file is that is neither a pickle nor a container, for people.

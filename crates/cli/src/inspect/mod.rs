@@ -9,6 +9,8 @@ mod files;
 mod magic;
 mod report;
 mod source;
+#[cfg(feature = "archives")]
+mod zip;
 
 use std::io::{self, BufReader, Read};
 use std::path::Path;
@@ -60,14 +62,18 @@ pub(crate) fn run(args: &InspectArgs) -> anyhow::Result<ExitCode> {
     report.finish()
 }
 
-/// Looks into `start` and all that a reader gives behind it, or until nothing more can be found. Gives the bytes as well
-/// if they are to be kept and are not too many for that.
-fn read(
-    start: Vec<u8>,
-    mut reader: impl Read,
-    keeps: bool,
-    report: &mut Report<'_>,
-) -> anyhow::Result<(Vec<Inspection>, Option<Vec<u8>>)> {
+/// What was seen of pickles.
+struct Looked {
+    seen: Vec<Inspection>,
+    /// The bytes, if they were to be kept and were not too many for that.
+    kept: Option<Vec<u8>>,
+    /// Why they were not read to their end.
+    fault: Option<io::Error>,
+}
+
+/// Looks into `start` and all that a reader gives behind it, or until nothing more can be found.
+fn read(start: Vec<u8>, mut reader: impl Read, keeps: bool, report: &mut Report<'_>) -> Looked {
+    let mut fault = None;
     let mut inspector = Inspector::new();
     inspector.feed(&start);
     let mut kept = keeps.then_some(start);
@@ -78,7 +84,10 @@ fn read(
             Ok(0) => break,
             Ok(len) => buffer.get(..len).unwrap_or_default(),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error).context(READ),
+            Err(error) => {
+                fault = Some(error);
+                break;
+            }
         };
         inspector.feed(piece);
         kept = kept.filter(|kept| kept.len() + piece.len() <= MAX_LISTED);
@@ -89,7 +98,7 @@ fn read(
         seen.extend(inspector.take_done());
     }
     seen.extend(inspector.finish());
-    Ok((seen, kept))
+    Looked { seen, kept, fault }
 }
 
 /// The pickles of frames or of lines of hexadecimal.
@@ -146,8 +155,17 @@ mod archive {
 
     const WHY: &str = "it holds other files, and this program was built without the feature `archives`";
 
-    pub(super) fn from_file(name: &str, _: &[u8], _: &File, report: &mut Report<'_>) -> anyhow::Result<()> {
+    pub(super) fn from_file(
+        name: &str,
+        _: &[u8],
+        _: &mut File,
+        report: &mut Report<'_>,
+    ) -> anyhow::Result<()> {
         report.problem(name, WHY)
+    }
+
+    pub(super) fn behind(_: &str, _: &mut File, _: &mut Report<'_>) -> anyhow::Result<()> {
+        Ok(())
     }
 
     pub(super) fn from_memory(

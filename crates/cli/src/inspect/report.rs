@@ -143,6 +143,9 @@ impl<'a> Report<'a> {
             seen.verdict == Verdict::NotAPickle || magic.is_some() && is_image
         };
         if seen.iter().all(is_none) {
+            if let Some(what) = magic::unread_archive(start).filter(|_| self.in_folder) {
+                return self.problem(name, what);
+            }
             if !is_named {
                 self.passed_over();
                 return Ok(());

@@ -293,3 +293,162 @@ fn containers_in_containers_are_followed_to_a_depth() {
         assert_eq!((lines, status), (vec![format!("bomb: {expected}")], Some(1)));
     }
 }
+
+/// An archive with one stored member, in which bytes are replaced: `(place, bytes)`, from the beginning of the entry in
+/// the directory, or of the member's own header where it is `None`.
+fn broken_zip(changes: &[(bool, usize, &[u8])]) -> Vec<u8> {
+    let mut archive = zip(&[("archive/data.pkl", EVIL)]);
+    let entry = archive.windows(4).rposition(|four| four == b"PK\x01\x02").unwrap();
+    for (in_directory, place, bytes) in changes {
+        let place = place + if *in_directory { entry } else { 0 };
+        archive[place..place + bytes.len()].copy_from_slice(bytes);
+    }
+    archive
+}
+
+#[test]
+fn an_archive_that_is_broken_hides_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let member = format!("m!archive/data.pkl: {SAID}");
+    let both = zip(&[("archive/data.pkl", EVIL), ("archive/dat2.pkl", GOOD)]);
+    let twice = replaced(&both, b"dat2", b"data");
+    let bare = format!("m: {SAID}");
+    let good = "m!archive/data.pkl: data only".to_owned();
+    let encrypted = "m!archive/data.pkl: cannot be read: it is encrypted".to_owned();
+    let seven = zip(&[("a.pt", b"7z\xbc\xaf\x27\x1c\0\x04")]);
+    let old_tar = changed_tar(257, &[0; 8]);
+    let odd_tar = changed_tar(156, b"7");
+    let polyglot = tar(&[("cos\nsystem\n(S'id'\ntR.", b"\xff")]);
+    let cut = gzip(&[EVIL, &noise(1 << 16)].concat());
+    let rows: &[(&str, Vec<u8>, Vec<String>, i32)] = &[
+        (
+            "flag of encryption",
+            broken_zip(&[(true, 8, b"\x01"), (false, 6, b"\x01")]),
+            vec![member.clone()],
+            1,
+        ),
+        ("other flags", broken_zip(&[(true, 8, b"\x60\x20")]), vec![member.clone()], 1),
+        ("checksum", broken_zip(&[(true, 16, b"abcd"), (false, 14, b"abcd")]), vec![member.clone()], 1),
+        ("name in the header", broken_zip(&[(false, 30, b"x")]), vec![member.clone()], 1),
+        ("method in the header", broken_zip(&[(false, 8, b"\x63")]), vec![member.clone()], 1),
+        ("lengths in the header", broken_zip(&[(false, 18, &[0xff; 8])]), vec![member.clone()], 1),
+        ("length of what comes out", broken_zip(&[(true, 24, b"\x01")]), vec![member.clone()], 1),
+        (
+            "count of members",
+            {
+                let mut archive = zip(&[("archive/data.pkl", EVIL)]);
+                let end = archive.len() - 22;
+                archive[end + 8..end + 12].fill(0);
+                archive
+            },
+            vec![member.clone()],
+            1,
+        ),
+        ("a name twice", twice, vec![member.clone(), good.clone()], 1),
+        (
+            "behind a pickle",
+            [GOOD, &zip(&[("archive/data.pkl", EVIL)])].concat(),
+            vec!["m: data only; the bytes from 10 on are no pickle".into(), member.clone()],
+            1,
+        ),
+        (
+            "behind noise",
+            [noise(70_000), zip(&[("archive/data.pkl", EVIL)])].concat(),
+            vec!["m: not a pickle: ".into(), member.clone()],
+            1,
+        ),
+        (
+            "two of them",
+            [zip(&[("a", GOOD)]), zip(&[("archive/data.pkl", EVIL)])].concat(),
+            vec![member.clone()],
+            1,
+        ),
+        (
+            "another end record in the comment",
+            [zip(&[("archive/data.pkl", EVIL)]), b"PK\x05\x06".repeat(9)].concat(),
+            vec![member.clone()],
+            1,
+        ),
+        (
+            "something behind it",
+            [zip(&[("archive/data.pkl", EVIL)]), noise(1000)].concat(),
+            vec![member.clone()],
+            1,
+        ),
+        (
+            "encrypted",
+            replaced(&broken_zip(&[(true, 8, b"\x01")]), EVIL, &noise(EVIL.len())),
+            vec![encrypted],
+            1,
+        ),
+        (
+            "another method",
+            broken_zip(&[(true, 10, b"\x63")]),
+            vec![
+                "m!archive/data.pkl: cannot be read: it is compressed by method 99, which is not looked into"
+                    .into(),
+            ],
+            1,
+        ),
+        (
+            "no directory",
+            b"PK\x03\x04cut off".to_vec(),
+            vec!["m: cannot be read: the archive has no directory".into()],
+            1,
+        ),
+        (
+            "an archive of another kind in it",
+            seven,
+            vec!["m!a.pt: cannot be read: a 7-Zip archive, which is not looked into".into()],
+            1,
+        ),
+        ("the oldest tar", old_tar, vec![format!("m!data.pkl: {SAID}")], 1),
+        ("an odd type in tar", odd_tar, vec![format!("m!data.pkl: {SAID}")], 1),
+        ("a pickle that is a tar", polyglot, vec![bare.clone()], 1),
+        (
+            "a pickle that is cut",
+            cut[..cut.len() - 20].to_vec(),
+            vec![bare.clone(), "m: cannot be read: ".into()],
+            1,
+        ),
+    ];
+    for (what, bytes, expected, code) in rows {
+        std::fs::write(folder.path().join("m"), bytes).unwrap();
+        // The second path makes it one of several, so that no listing is in the way.
+        std::fs::write(folder.path().join("n"), GOOD).unwrap();
+        let (mut lines, status) = inspect(folder.path(), &["DIR/m", "DIR/n"]);
+        lines.retain(|line| line.starts_with("m"));
+        assert_eq!((lines.len(), status), (expected.len(), Some(*code)), "{what}: {lines:?}");
+        for (line, expected) in lines.iter().zip(expected) {
+            assert!(line.starts_with(expected.as_str()), "{what}: {lines:?}");
+        }
+    }
+    // What is not looked into is not passed over in a folder either.
+    std::fs::write(folder.path().join("m"), b"\x04\x22\x4d\x18").unwrap();
+    let (lines, status) = inspect(folder.path(), &["DIR"]);
+    assert_eq!(lines[0], "m: cannot be read: LZ4 data, which is not looked into");
+    assert_eq!(status, Some(1));
+}
+
+/// A tar archive in whose header bytes are replaced, with the right checksum.
+fn changed_tar(place: usize, bytes: &[u8]) -> Vec<u8> {
+    let mut archive = tar(&[("data.pkl", EVIL)]);
+    archive[place..place + bytes.len()].copy_from_slice(bytes);
+    archive[148..156].fill(b' ');
+    let sum: u32 = archive[..512].iter().map(|byte| u32::from(*byte)).sum();
+    archive[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+    archive
+}
+
+/// Bytes of which none is an opcode.
+fn noise(len: usize) -> Vec<u8> {
+    (0..len).map(|at| 0xa0 + (at * at % 61) as u8).collect()
+}
+
+fn replaced(bytes: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    while let Some(at) = bytes.windows(old.len()).position(|window| window == old) {
+        bytes[at..at + old.len()].copy_from_slice(new);
+    }
+    bytes
+}

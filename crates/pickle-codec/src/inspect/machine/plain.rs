@@ -1,6 +1,6 @@
 //! The opcodes that most of a pickle consists of: plain data, whole, and read alike by every unpickler.
 
-use super::{Machine, opcode};
+use super::{MAX_LINE, Machine, opcode};
 use crate::inspect::finding::{to_u64, to_usize};
 use crate::inspect::memory::Slot;
 use crate::wire::opcode::Opcode;
@@ -92,6 +92,35 @@ impl Machine {
                 self.memory.memo.memoize(stack.top()?);
                 rest
             }
+            Opcode::Int | Opcode::Long | Opcode::Float => {
+                let (_, rest) = short_line(rest)?;
+                stack.push(Slot::Other);
+                rest
+            }
+            Opcode::Unicode => {
+                let (line, rest) = short_line(rest).filter(|(line, _)| is_plain_text(line))?;
+                let slot = self.memory.text(line);
+                self.memory.stack.push(slot);
+                rest
+            }
+            Opcode::String => {
+                let (line, rest) = short_line(rest).filter(|(line, _)| is_plain_text(line))?;
+                let ([b'\'', text @ .., b'\''] | [b'"', text @ .., b'"']) = line else { return None };
+                let slot = self.memory.text(text);
+                self.memory.stack.push(slot);
+                rest
+            }
+            Opcode::Put => {
+                let (line, rest) = short_line(rest)?;
+                self.memory.memo.put(short_index(line)?, stack.top()?);
+                self.had_put = true;
+                rest
+            }
+            Opcode::Get => {
+                let (line, rest) = short_line(rest)?;
+                stack.push(self.memory.memo.get(short_index(line)?)?);
+                rest
+            }
             Opcode::Binput => {
                 let (index, rest) = rest.split_first()?;
                 self.memory.memo.put(u64::from(*index), stack.top()?);
@@ -130,7 +159,7 @@ impl Machine {
                 stack.drop_to_mark(count);
                 rest
             }
-            Opcode::Tuple | Opcode::List => {
+            Opcode::Tuple | Opcode::List | Opcode::Dict => {
                 let count = stack.above_mark()?.len();
                 stack.drop_to_mark(count);
                 stack.push(Slot::Other);
@@ -155,4 +184,30 @@ impl Machine {
             _ => return None,
         })
     }
+}
+
+/// A line that is whole and short, and what stands behind its line feed. Most lines have a few bytes, which are looked
+/// at here faster than by a search.
+#[inline(always)]
+fn short_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    const FEW: usize = 16;
+    let few = bytes.get(..FEW).unwrap_or(bytes);
+    let len = match few.iter().position(|byte| *byte == b'\n') {
+        Some(len) => len,
+        None => memchr::memchr(b'\n', bytes.get(..MAX_LINE).unwrap_or(bytes))?,
+    };
+    Some((bytes.get(..len)?, bytes.get(len + 1..)?))
+}
+
+/// Whether a line says what it spells.
+#[inline(always)]
+fn is_plain_text(line: &[u8]) -> bool {
+    line.is_ascii() && !line.contains(&b'\\')
+}
+
+/// A memo index of a few digits.
+#[inline(always)]
+fn short_index(line: &[u8]) -> Option<u64> {
+    let is_short = matches!(line.len(), 1..=18) && line.iter().all(u8::is_ascii_digit);
+    is_short.then(|| line.iter().fold(0, |index, digit| 10 * index + u64::from(digit - b'0')))
 }
