@@ -137,10 +137,12 @@ impl<'a> Report<'a> {
     ) -> anyhow::Result<()> {
         let is_named = !self.in_folder || [".pkl", ".pickle"].iter().any(|ending| name.ends_with(ending));
         let magic = magic::known_magic(start);
-        // The beginnings of some images are opcodes: a persistent id, and then nothing that an unpickler reads.
+        // The beginnings of some images are opcodes: a persistent id, and then nothing that an unpickler reads. So are
+        // those of programs: `import os` and the line behind it are a name to Python's unpickler.
         let is_none = |seen: &Inspection| {
-            let is_image = seen.stop.is_some() && seen.names.iter().all(|name| name.name == "PERSID");
-            seen.verdict == Verdict::NotAPickle || magic.is_some() && is_image
+            let is_foreign = |name: &str| name == "PERSID" || magic == Some("text") && name.contains(' ');
+            let is_other = seen.stop.is_some() && seen.names.iter().all(|name| is_foreign(&name.name));
+            seen.verdict == Verdict::NotAPickle || magic.is_some() && is_other
         };
         if seen.iter().all(is_none) {
             if let Some(what) = magic::unread_archive(start).filter(|_| self.in_folder) {

@@ -141,6 +141,7 @@ fn a_folder_has_a_line_a_pickle_and_a_summary() {
     std::fs::create_dir(folder.path().join("sub")).unwrap();
     write("a.pkl", GOOD);
     write("notes.txt", b"hello\nmusic\nfoo\n");
+    write("program.py", b"import os\nimport sys\n");
     write("image.png", b"\x89PNG\r\n\x1a\n");
     write("sub/b.bin", EVIL);
     write("sub/c.pkl", b"no pickle");
@@ -149,7 +150,7 @@ fn a_folder_has_a_line_a_pickle_and_a_summary() {
     assert_eq!(lines[0], "a.pkl: data only");
     assert_eq!(lines[1], format!("sub/b.bin: {SAID}"));
     assert_eq!(lines[2], "sub/c.pkl: not a pickle: text");
-    assert!(lines[3].starts_with("2 pickles in 5 files: 1 data only, 1 with names or calls"), "{}", lines[3]);
+    assert!(lines[3].starts_with("2 pickles in 6 files: 1 data only, 1 with names or calls"), "{}", lines[3]);
     assert_eq!((lines.len(), status), (4, Some(1)));
 }
 

@@ -9,7 +9,7 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use super::finding::to_u64;
+use super::finding::to_usize;
 use super::memory::{Memory, Slot};
 
 /// Tuples and dicts that are known at a time; older ones are forgotten.
@@ -23,6 +23,9 @@ const MAX_LOOKS: usize = 1 << 10;
 
 /// The size of a type that holds Python objects.
 const OBJECTS: u32 = u32::MAX;
+
+/// The size of a type of which it is not known whether it does.
+const UNSURE: u32 = u32::MAX - 1;
 
 /// What a name of these classes stands for.
 pub(super) fn class(module: &str, name: &str) -> Option<Slot> {
@@ -49,8 +52,8 @@ pub(super) struct Arrays {
     known: VecDeque<Vec<Slot>>,
     /// The number of the first one.
     first: u32,
-    /// A type of several fields holds objects, and is told by its size alone where it is met again.
-    has_mixed: bool,
+    /// The sizes of the items of numpy's types, which a BUILD may change where the memo has the type already.
+    sizes: Vec<u32>,
 }
 
 impl Arrays {
@@ -90,13 +93,17 @@ impl Arrays {
     }
 
     /// What a call or a new object of a class is.
-    pub(super) fn made(&self, class: Slot, arguments: Slot, memory: &Memory) -> Slot {
+    pub(super) fn made(&mut self, class: Slot, arguments: Slot, memory: &Memory) -> Slot {
         match class {
             Slot::WrapperClass => Slot::Wrapper,
             Slot::DtypeClass => {
                 let code = self.get(arguments).and_then(|arguments| arguments.first().copied());
                 let code = code.and_then(|code| memory.get_text(code));
-                code.and_then(|code| item_size(&code)).map_or(Slot::Unknown, Slot::Dtype)
+                let size = code.and_then(|code| item_size(&code));
+                let number = u32::try_from(self.sizes.len()).unwrap_or(u32::MAX);
+                let (Some(size), true) = (size, self.sizes.len() < MAX_KNOWN) else { return Slot::Unknown };
+                self.sizes.push(size);
+                Slot::Dtype(number)
             }
             _ => Slot::Unknown,
         }
@@ -105,8 +112,17 @@ impl Arrays {
     /// Takes the state of an object, and says whether an array follows.
     pub(super) fn build(&mut self, object: Slot, state: Slot, memory: &Memory) -> Option<Array> {
         match object {
-            Slot::Dtype(size) => {
-                self.has_mixed |= size != OBJECTS && self.holds_objects(state);
+            Slot::Dtype(number) => {
+                let changed = match self.holds_objects(state) {
+                    Some(false) => return None,
+                    Some(true) => OBJECTS,
+                    None => UNSURE,
+                };
+                if let Some(size) =
+                    self.sizes.get_mut(to_usize(number.into())).filter(|size| **size != OBJECTS)
+                {
+                    *size = changed;
+                }
                 None
             }
             Slot::Wrapper => self.array(state, memory),
@@ -114,21 +130,27 @@ impl Arrays {
         }
     }
 
-    /// Whether a state may have a type of objects in it.
-    fn holds_objects(&self, state: Slot) -> bool {
+    fn size(&self, number: u32) -> Option<u32> {
+        self.sizes.get(to_usize(number.into())).copied()
+    }
+
+    /// Whether a state has a type of objects in it, if that can be seen.
+    fn holds_objects(&self, state: Slot) -> Option<bool> {
+        let mut is_sure = true;
         let mut waiting = alloc::vec![state];
         for _ in 0..MAX_LOOKS {
             match waiting.pop() {
-                None => return false,
-                Some(Slot::Dtype(OBJECTS) | Slot::Unknown) => return true,
+                None => return is_sure.then_some(false),
+                Some(Slot::Dtype(number)) if self.size(number) == Some(OBJECTS) => return Some(true),
+                Some(Slot::Unknown) => is_sure = false,
                 Some(items @ Slot::Items(_)) => match self.get(items) {
                     Some(items) => waiting.extend_from_slice(items),
-                    None => return true,
+                    None => is_sure = false,
                 },
                 Some(_) => {}
             }
         }
-        true
+        None
     }
 
     fn array(&self, state: Slot, memory: &Memory) -> Option<Array> {
@@ -139,14 +161,12 @@ impl Arrays {
             });
             found.next_back()?.get(1).copied()
         };
-        let Slot::Dtype(size) = value("dtype")? else { return None };
-        if size == OBJECTS {
-            return Some(Array::Objects);
-        }
-        if self.has_mixed {
-            return None;
-        }
-        let mut len = to_u64(usize::try_from(size).ok()?);
+        let Slot::Dtype(number) = value("dtype")? else { return None };
+        let mut len = match self.size(number)? {
+            OBJECTS => return Some(Array::Objects),
+            UNSURE => return None,
+            size => u64::from(size),
+        };
         for side in self.get(value("shape")?)? {
             let Slot::Int(side) = side else { return None };
             len = len.checked_mul((*side).into())?;

@@ -54,7 +54,7 @@ pub(super) enum Slot {
     Items(u32),
     /// numpy's class of types.
     DtypeClass,
-    /// One of numpy's types, by the size of its items.
+    /// One of numpy's types, by its number in [`Arrays`](super::arrays::Arrays).
     Dtype(u32),
     /// The class by which joblib says that an array's bytes follow.
     WrapperClass,

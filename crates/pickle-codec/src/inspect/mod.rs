@@ -673,12 +673,17 @@ mod tests {
 
     /// As joblib writes an array of this type and shape, with these bytes behind the BUILD.
     fn joblib(dtype: &str, shape: &[u8], raw: &[u8]) -> Vec<u8> {
+        joblib_of(&[b"V", dtype.as_bytes(), b"\n\x89\x88\x87R"].concat(), shape, raw)
+    }
+
+    /// The same, with what stands behind the class of types.
+    fn joblib_of(dtype: &[u8], shape: &[u8], raw: &[u8]) -> Vec<u8> {
         let mut pickle = b"\x80\x04cjoblib.numpy_pickle\nNumpyArrayWrapper\n)\x81}(".to_vec();
         pickle.extend_from_slice(b"Vsubclass\ncnumpy\nndarray\nVshape\n");
         pickle.extend_from_slice(shape);
-        pickle.extend_from_slice(b"Vdtype\ncnumpy\ndtype\nV");
-        pickle.extend_from_slice(dtype.as_bytes());
-        pickle.extend_from_slice(b"\n\x89\x88\x87RVnumpy_array_alignment_bytes\nK\x10ub");
+        pickle.extend_from_slice(b"Vdtype\ncnumpy\ndtype\n");
+        pickle.extend_from_slice(dtype);
+        pickle.extend_from_slice(b"Vnumpy_array_alignment_bytes\nK\x10ub");
         pickle.extend_from_slice(raw);
         pickle.extend_from_slice(b"\x8c\x02os\x8c\x06system\x93\x86.");
         pickle
@@ -709,6 +714,19 @@ mod tests {
             pickle.chunks(1).for_each(|piece| inspector.feed(piece));
             assert_eq!(inspector.finish(), seen, "{dtype}");
         }
+    }
+
+    #[test]
+    fn an_array_of_a_type_with_objects_in_it_is_a_pickle() {
+        // The BUILD that says so comes when the memo has the type already.
+        let object = b"cnumpy\ndtype\nVO8\n\x89\x88\x87R";
+        let state = [b"(K\x03V|\nN(Vy\nt}Vy\n".as_slice(), object, b"K\0\x86stb"].concat();
+        let dtype = [b"VV8\n\x89\x88\x87Rq\x01".as_slice(), &state, b"0h\x01"].concat();
+        let pickle = joblib_of(&dtype, b"K\x01\x85", b"\x80\x04]q\0(h\0cposix\nsystem\ne.");
+        let [seen] = &inspect(&pickle)[..] else { panic!("one pickle") };
+        let names: Vec<&str> = seen.names.iter().map(|name| name.name.as_str()).collect();
+        assert_eq!((names.len(), seen.stop, seen.trailing), (5, None, None), "{seen:?}");
+        assert!(names.contains(&"posix.system") && names.ends_with(&["os.system"]), "{names:?}");
     }
 
     #[test]

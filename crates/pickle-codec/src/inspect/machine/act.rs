@@ -147,7 +147,7 @@ impl Machine {
             Opcode::Reduce | Opcode::Newobj => {
                 self.note(opcode, argument, names);
                 let values = self.memory.stack.values(2).ok_or(UNDERFLOW)?;
-                let made = match (&self.arrays, values) {
+                let made = match (&mut self.arrays, values) {
                     (Some(arrays), [class, arguments]) => arrays.made(*class, *arguments, &self.memory),
                     _ => Slot::Unknown,
                 };
