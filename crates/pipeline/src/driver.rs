@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use crate::ledger::{OutputLedger, Run};
 use crate::log::{LogCursor, LogReader};
 use crate::output::{Batch, Delivery, Encoder, Output};
+use crate::pending::{Fate, Pending, note};
 use crate::settings::{Settings, Shared, WhenBehind};
 
 /// How often the cursor of an output is stored durably.
@@ -48,7 +49,7 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// Starts an output. The first one that is started with a `Shared` is told of what is no record.
+    /// Starts an output. The first of those that are driven with a `Shared` tells of what is no record.
     ///
     /// # Errors
     ///
@@ -63,12 +64,12 @@ impl Driver {
         let done = cursor.state().done;
         let agreement = shared.ledger.agree();
         let outputs = shared.ledger.outputs();
-        let primary = outputs.first().is_none_or(|(first, _)| *first == settings.name);
+        let is_first = outputs.first().is_none_or(|(first, _)| *first == settings.name);
         // What one of the same name has left is in the book already.
         let left = outputs.iter().find(|(name, _)| *name == settings.name);
         let left = left.map_or(0, |(_, counts)| counts.buffered());
         let behind = shared.log.last().saturating_sub(done).saturating_sub(left);
-        if primary {
+        if is_first {
             shared.ledger.resume(behind);
         }
         let book = shared.ledger.open(&settings.name, behind);
@@ -79,7 +80,6 @@ impl Driver {
         let task = Task {
             reader: shared.log.reader(done),
             shared: shared.clone(),
-            primary,
             book,
             cursor: Some(cursor),
             done,
@@ -147,31 +147,8 @@ impl Driver {
     }
 }
 
-/// A batch and what was found on the way to it.
-#[derive(Debug, Default)]
-struct Pending {
-    batch: Arc<Batch>,
-    /// The last record of the log that it covers.
-    last: u64,
-    /// Records at its end that are given up already, and settled.
-    given_up: u64,
-    filtered: u64,
-    /// Records that the log could not give.
-    damaged: u64,
-    rejected: Vec<(&'static str, u64)>,
-    undecodable: Vec<(&'static str, u64)>,
-}
-
-fn count(reasons: &mut Vec<(&'static str, u64)>, reason: &'static str) {
-    match reasons.iter_mut().find(|(known, _)| *known == reason) {
-        Some((_, count)) => *count += 1,
-        None => reasons.push((reason, 1)),
-    }
-}
-
 struct Task<E> {
     shared: Shared,
-    primary: bool,
     settings: Settings,
     encoder: E,
     reader: LogReader,
@@ -385,7 +362,8 @@ impl<E: Encoder> Task<E> {
         let engine = self.shared.engine();
         let mut decoder = engine.decoder();
         // Nobody else has it while it is being filled.
-        let Some(batch) = Arc::get_mut(&mut pending.batch) else { return };
+        let Pending { batch, last, others, .. } = pending;
+        let Some(batch) = Arc::get_mut(batch) else { return };
         // What is filtered fills no batch, but has to be settled now and then as well.
         let most = self.settings.records.saturating_mul(16);
         for _ in 0..most {
@@ -400,8 +378,8 @@ impl<E: Encoder> Task<E> {
                     if since.elapsed() >= UNREADABLE {
                         self.unreadable = None;
                         self.reader.skip_segment();
-                        pending.damaged += self.reader.done() - before;
-                        pending.last = self.reader.done();
+                        note(others, batch.len(), Fate::Damaged, self.reader.done() - before);
+                        *last = self.reader.done();
                     } else {
                         (self.shared.say)("cannot read the log", &error.to_string());
                     }
@@ -411,17 +389,18 @@ impl<E: Encoder> Task<E> {
             self.unreadable = None;
             let Some(logged) = logged else {
                 let after = self.reader.done();
-                pending.damaged += after - before;
-                pending.last = pending.last.max(after);
+                note(others, batch.len(), Fate::Damaged, after - before);
+                *last = after.max(*last);
                 break;
             };
-            pending.damaged += logged.index - before - 1;
-            pending.last = logged.index;
+            note(others, batch.len(), Fate::Damaged, logged.index - before - 1);
+            *last = logged.index;
             let record = match decoder.decode(logged.entry.payload) {
                 Ok(record) => record,
                 Err(rejection) => {
-                    count(&mut pending.undecodable, rejection.reason());
-                    if self.primary {
+                    let reason = rejection.reason();
+                    note(others, batch.len(), Fate::Rejected(reason), 1);
+                    if self.book.tells(logged.index, reason) {
                         (self.shared.on_reject)(&logged, &rejection);
                     }
                     continue;
@@ -429,7 +408,7 @@ impl<E: Encoder> Task<E> {
             };
             let name = record.name().map(|name| name.to_visible()).unwrap_or_default();
             if !routes.wants(&self.settings.name, &name, record.level()) {
-                pending.filtered += 1;
+                note(others, batch.len(), Fate::Filtered, 1);
                 continue;
             }
             drop(name);
@@ -441,24 +420,30 @@ impl<E: Encoder> Task<E> {
                 }
                 Err(reason) => {
                     batch.bytes.truncate(start);
-                    count(&mut pending.rejected, reason);
+                    note(others, batch.len(), Fate::Rejected(reason), 1);
                 }
             }
         }
     }
 
-    /// Takes the records of the pending batch to be settled, and settles those that are none for the output.
-    fn take_run(&mut self) -> Run {
+    /// Takes the records of the pending batch to be settled.
+    fn take_run(&self) -> Run {
         let pending = &self.pending;
-        let mut run = self.book.take(pending.last.saturating_sub(self.done + pending.given_up));
-        run.filtered(pending.filtered);
-        run.dropped("damaged", pending.damaged);
-        pending.undecodable.iter().for_each(|(reason, records)| run.undecodable(reason, *records));
-        for (reason, records) in &pending.rejected {
-            run.rejected(reason, *records);
-            self.rejected += records;
+        self.book.take(pending.last.saturating_sub(self.done + pending.given_up))
+    }
+
+    /// Settles what is none of the batch's, up to its first record that is still to come.
+    fn settle_others(&mut self, run: &mut Run, whole: usize) {
+        for (_, fate, records) in self.pending.others.extract_if(.., |(place, ..)| *place <= whole) {
+            match fate {
+                Fate::Filtered => run.filtered(records),
+                Fate::Damaged => run.dropped("damaged", records),
+                Fate::Rejected(reason) => {
+                    run.rejected(reason, records);
+                    self.rejected += records;
+                }
+            }
         }
-        run
     }
 
     /// Delivers the pending batch. False if the output has ended, or the time has.
@@ -535,6 +520,7 @@ impl<E: Encoder> Task<E> {
                         from = batch.len();
                     } else if self.stop {
                         self.note_done(&batch, from);
+                        self.settle_others(&mut run, from);
                         self.move_cursor();
                         run.keep();
                         return false;
@@ -548,6 +534,7 @@ impl<E: Encoder> Task<E> {
                 }
             }
         }
+        self.settle_others(&mut run, usize::MAX);
         self.done = self.pending.last;
         self.move_cursor();
         drop(run);
@@ -678,10 +665,12 @@ impl<E: Encoder> Task<E> {
         run.written(whole.saturating_sub(from) as u64);
         if whole > 0 {
             self.note_done(batch, whole);
+            self.settle_others(&mut run, whole);
         }
         if self.is_durable() && reason != "closed" {
             run.keep();
         } else {
+            self.settle_others(&mut run, usize::MAX);
             let left = run.left();
             run.dropped(reason, left);
             self.done = self.pending.last;
@@ -761,6 +750,7 @@ impl<E: Encoder> Task<E> {
             }
             let mut run = self.take_run();
             run.written(there as u64);
+            self.settle_others(&mut run, usize::MAX);
             drop(run);
             self.done = self.pending.last;
             self.pending = Pending { last: self.done, ..Pending::default() };
@@ -770,17 +760,18 @@ impl<E: Encoder> Task<E> {
     async fn finish<O: Output>(mut self, mut output: O) {
         self.store(&mut output, true).await;
         if !self.is_durable() && !self.stop {
+            let reason = if *self.closing.borrow() { "closed" } else { "shutdown" };
             if let Some(next) = self.next.take() {
                 // What was found out about its records stays true.
                 self.pending = next;
                 let mut run = self.take_run();
+                self.settle_others(&mut run, usize::MAX);
                 let left = run.left();
-                run.dropped("shutdown", left);
+                run.dropped(reason, left);
                 self.done = self.pending.last;
             }
-            // Nobody will read what is left in memory.
-            let left = self.book.counts().buffered();
-            self.book.take(left).dropped("shutdown", left);
+            // Nobody will read what is left in memory, nor what comes.
+            self.shared.ledger.give_up(&self.settings.name, reason);
         }
         for (_, waiting) in self.flushes.drain(..) {
             waiting.send(()).ok();

@@ -77,8 +77,6 @@ pub struct OutputCounts {
     pub rejected: Reasons,
     /// Records that were given up.
     pub dropped: Reasons,
-    /// Of the rejected ones those that are no record for anybody.
-    pub undecodable: Reasons,
 }
 
 impl OutputCounts {
@@ -89,10 +87,37 @@ impl OutputCounts {
     }
 }
 
+/// Whether what is logged is an output's to settle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    /// It takes nothing any more: what is logged is given up at once, for this reason.
+    Ended(&'static str),
+    /// It is configured away, and has no part in what is logged.
+    Gone,
+}
+
+#[derive(Debug)]
+struct Book {
+    name: String,
+    counts: OutputCounts,
+    state: State,
+}
+
 #[derive(Debug, Default)]
 struct Books {
     intake: IntakeCounts,
-    outputs: Vec<(String, OutputCounts)>,
+    outputs: Vec<Book>,
+    /// What is no record for anybody, as the first output has found it.
+    undecodable: Reasons,
+    /// The last such record of the log. Another output that becomes the first tells only of those behind it.
+    told: u64,
+}
+
+impl Books {
+    fn first(&self) -> Option<usize> {
+        self.outputs.iter().position(|book| book.state == State::Open)
+    }
 }
 
 /// All counts of a run.
@@ -132,15 +157,40 @@ impl Ledger {
     /// first of all, and so its lines, if it is the first.
     pub fn open(self: &Arc<Self>, name: &str, logged: u64) -> OutputLedger {
         let mut books = self.books();
-        let place = books.outputs.iter().position(|(known, _)| known == name);
-        let place = place.unwrap_or_else(|| {
-            books.outputs.push((name.to_owned(), OutputCounts::default()));
+        let place = books.outputs.iter().position(|book| book.name == name).unwrap_or_else(|| {
+            let counts = OutputCounts::default();
+            books.outputs.push(Book { name: name.to_owned(), counts, state: State::Open });
             books.outputs.len() - 1
         });
-        if let Some((_, counts)) = books.outputs.get_mut(place) {
-            counts.logged += logged;
+        if let Some(book) = books.outputs.get_mut(place) {
+            book.counts.logged += logged;
+            book.state = State::Open;
         }
         OutputLedger { ledger: Arc::clone(self), place }
+    }
+
+    fn end(&self, name: &str, reason: &str, state: State) {
+        if let Some(book) = self.books().outputs.iter_mut().find(|book| book.name == name) {
+            let left = book.counts.buffered();
+            book.counts.dropped.add(reason, left);
+            book.state = state;
+        }
+    }
+
+    /// An output is no more: what it has not settled is given up, and what is logged from now on is not its own.
+    pub fn remove(&self, name: &str) {
+        self.end(name, "removed", State::Gone);
+    }
+
+    /// An output takes nothing any more: what it has not settled is given up, and so is what is still logged.
+    pub fn give_up(&self, name: &str, reason: &'static str) {
+        self.end(name, reason, State::Ended(reason));
+    }
+
+    /// Whether an output is the first of those that are driven, which tells what is to be told of a record.
+    pub fn is_first(&self, name: &str) -> bool {
+        let books = self.books();
+        books.first().and_then(|first| books.outputs.get(first)).is_some_and(|first| first.name == name)
     }
 
     /// What became of what arrived.
@@ -150,7 +200,7 @@ impl Ledger {
 
     /// What became of it at each output, in the order of their opening.
     pub fn outputs(&self) -> Vec<(String, OutputCounts)> {
-        self.books().outputs.clone()
+        self.books().outputs.iter().map(|book| (book.name.clone(), book.counts.clone())).collect()
     }
 
     /// The lines of counts: one if there is one output, otherwise one for the intake and one for each output.
@@ -159,18 +209,16 @@ impl Ledger {
     pub fn lines(&self) -> Vec<String> {
         let books = self.books();
         let intake = &books.intake;
-        let undecodable =
-            books.outputs.first().map(|(_, counts)| counts.undecodable.clone()).unwrap_or_default();
-        if let [(_, output)] = books.outputs.as_slice() {
+        if let [Book { counts: output, .. }] = books.outputs.as_slice() {
             let mut rejected = intake.rejected.clone();
             rejected.add_all(&output.rejected);
             let mut dropped = intake.dropped.clone();
             dropped.add_all(&output.dropped);
             return vec![One { intake, output, rejected, dropped }.to_string()];
         }
-        let first = Intake { intake, undecodable }.to_string();
+        let first = Intake { intake, undecodable: books.undecodable.clone() }.to_string();
         std::iter::once(first)
-            .chain(books.outputs.iter().map(|(name, c)| Line(name, c).to_string()))
+            .chain(books.outputs.iter().map(|book| Line(&book.name, &book.counts).to_string()))
             .collect()
     }
 }
@@ -269,7 +317,16 @@ impl Receipt {
         self.left -= records;
         let mut books = self.ledger.books();
         books.intake.logged += records;
-        books.outputs.iter_mut().for_each(|(_, counts)| counts.logged += records);
+        for Book { counts, state, .. } in &mut books.outputs {
+            match state {
+                State::Open => counts.logged += records,
+                State::Ended(reason) => {
+                    counts.logged += records;
+                    counts.dropped.add(reason, records);
+                }
+                State::Gone => {}
+            }
+        }
     }
 
     /// So many were refused for a reason.
@@ -311,15 +368,27 @@ impl OutputLedger {
     }
 
     fn book(&self, book: impl FnOnce(&mut OutputCounts)) {
-        if let Some((_, counts)) = self.ledger.books().outputs.get_mut(self.place) {
-            book(counts);
+        if let Some(found) = self.ledger.books().outputs.get_mut(self.place) {
+            book(&mut found.counts);
         }
     }
 
     /// What has become of its records.
     pub fn counts(&self) -> OutputCounts {
         let books = self.ledger.books();
-        books.outputs.get(self.place).map(|(_, counts)| counts.clone()).unwrap_or_default()
+        books.outputs.get(self.place).map(|book| book.counts.clone()).unwrap_or_default()
+    }
+
+    /// Counts a record of the log that is none for anybody, if this output is the one that tells of it and it is not
+    /// told yet; gives whether it is to be told now.
+    pub(crate) fn tells(&self, index: u64, reason: &str) -> bool {
+        let mut books = self.ledger.books();
+        let tells = books.first() == Some(self.place) && index > books.told;
+        if tells {
+            books.told = index;
+            books.undecodable.add(reason, 1);
+        }
+        tells
     }
 }
 
@@ -351,14 +420,6 @@ impl Run {
     /// So many cannot be had by this output.
     pub fn rejected(&mut self, reason: &str, records: u64) {
         self.settle(records, |counts, records| counts.rejected.add(reason, records));
-    }
-
-    /// So many are no record for anybody.
-    pub fn undecodable(&mut self, reason: &str, records: u64) {
-        self.settle(records, |counts, records| {
-            counts.rejected.add(reason, records);
-            counts.undecodable.add(reason, records);
-        });
     }
 
     /// So many were given up.
@@ -400,7 +461,7 @@ mod tests {
         receipt.logged(7);
         let mut run = output.take(6);
         run.written(4);
-        run.undecodable("global", 1);
+        run.rejected("global", 1);
         run.rejected("bad_mac", 1);
         assert_eq!(run.left(), 0);
         assert_eq!(
@@ -417,12 +478,13 @@ mod tests {
         let mut receipt = ledger.receive(5);
         receipt.logged(4);
         drop(receipt);
+        assert!(a.tells(3, "payload") && a.tells(5, "payload") && !b.tells(3, "payload"));
         let mut run = a.take(7);
         run.written(5);
-        run.undecodable("payload", 2);
+        run.rejected("payload", 2);
         let mut run = b.take(3);
         run.filtered(1);
-        run.undecodable("payload", 1);
+        run.rejected("payload", 1);
         run.keep();
         assert_eq!(
             ledger.lines(),
@@ -430,6 +492,33 @@ mod tests {
                 "received=5 resumed=3 logged=5 rejected{payload}=2 dropped{lost}=1",
                 "output a: logged=7 written=5 filtered=0 rejected{payload}=2 buffered=0",
                 "output b: logged=5 written=0 filtered=1 rejected{payload}=1 buffered=3",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_output_that_is_gone_has_no_part_in_what_comes_and_the_next_one_is_the_first() {
+        let ledger = Arc::new(Ledger::default());
+        let (a, b) = (ledger.open("a", 0), ledger.open("b", 0));
+        let log = |records| ledger.receive(records).logged(records);
+        log(5);
+        assert!(ledger.is_first("a") && a.tells(2, "payload"));
+        a.take(1).written(1);
+        ledger.remove("a");
+        log(3);
+        // What the one before it has told is not told again.
+        assert!(ledger.is_first("b") && !b.tells(2, "payload") && b.tells(6, "payload"));
+        assert!(!a.tells(7, "payload"));
+        ledger.give_up("b", "closed");
+        log(2);
+        ledger.open("a", 0);
+        log(1);
+        assert_eq!(
+            ledger.lines(),
+            [
+                "received=11 logged=9 rejected{payload}=2",
+                "output a: logged=6 written=1 filtered=0 dropped{removed}=4 buffered=1",
+                "output b: logged=11 written=0 filtered=0 dropped{closed}=11 buffered=0",
             ]
         );
     }

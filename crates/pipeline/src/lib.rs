@@ -23,6 +23,7 @@ mod log;
 mod offers;
 mod output;
 pub mod outputs;
+mod pending;
 mod route;
 mod settings;
 

@@ -16,8 +16,9 @@ use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant};
 
 use common::{Pipeline, WAIT, eventually, json, later, memory, numbers_in, payload, soon, spooled};
+use logrecord::model::Level;
 use logrecord_pipeline::outputs::{FileOutput, Rotation};
-use logrecord_pipeline::{Driver, Settings, WhenBehind};
+use logrecord_pipeline::{Driver, Routes, Settings, WhenBehind};
 
 fn file(pipeline: &Pipeline, path: &std::path::Path, rotation: Rotation) -> Driver {
     let output = FileOutput::open(path, rotation).unwrap();
@@ -64,6 +65,30 @@ async fn replacing_an_output_while_records_come_counts_each_once() {
     driver.close(later()).await;
     let all = 5 * PARTS;
     assert_eq!(pipeline.lines(), [format!("received={all} written={all}")]);
+}
+
+/// What was found out about the records of a batch counts once, though another output has to look at them again.
+#[tokio::test]
+async fn what_a_batch_that_is_left_has_filtered_counts_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = memory(1 << 20);
+    pipeline.shared.set_routes(Routes::all(["output"], Some(Level::WARNING)));
+    let driver = file(&pipeline, std::path::Path::new("/dev/full"), Rotation::default());
+    let mut all = Vec::new();
+    for level in [10, 30, 10, 40, 10, 10] {
+        all.push(payload("app", level, "number 1"));
+        all.push(b"]q\0.".to_vec());
+    }
+    pipeline.put(&all).await;
+    eventually("it fails", || pipeline.said.count("cannot write output") > 0).await;
+    driver.stop().await;
+    pipeline.check();
+    let driver = file(&pipeline, &folder.path().join("out"), Rotation::default());
+    driver.flush().await;
+    assert_eq!(pipeline.lines(), ["received=12 written=2 filtered=4 rejected{payload}=6"]);
+    driver.close(later()).await;
+    pipeline.check();
+    assert_eq!(pipeline.said.count("rejected "), 6, "each is told once");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -107,10 +107,17 @@ impl NatsServer {
     /// it is said that the test is skipped.
     #[must_use]
     pub fn start_or_skip(store: &Path, port: u16) -> Option<Self> {
+        Self::start_with(store, port, &[])
+    }
+
+    /// The same with more arguments, such as those of a cluster.
+    #[must_use]
+    pub fn start_with(store: &Path, port: u16, arguments: &[String]) -> Option<Self> {
         let program = std::env::var_os("LOGRECORD_NATS").unwrap_or_else(|| "nats-server".into());
         let child = Command::new(program)
             .args(["-a", "127.0.0.1", "-p", &port.to_string(), "-js", "-sd"])
             .arg(store)
+            .args(arguments)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn();

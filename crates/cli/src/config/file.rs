@@ -40,16 +40,19 @@ const SCHEMES: &str = "tcp, udp, unix, unix-dgram, tls or systemd";
 pub(crate) struct ConfigFile {
     path: PathBuf,
     text: String,
+    /// Where it ceases to be text.
+    odd: Option<usize>,
 }
 
 impl ConfigFile {
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
-        let mut text = String::new();
+        let mut bytes = Vec::new();
         File::open(path)
-            .and_then(|file| file.take(MAX_FILE).read_to_string(&mut text))
+            .and_then(|file| file.take(MAX_FILE).read_to_end(&mut bytes))
             .with_context(|| format!("{}", path.display()))
             .context(Failure::config("cannot read the configuration"))?;
-        Ok(Self { path: path.to_owned(), text })
+        let odd = str::from_utf8(&bytes).err().map(|error| error.valid_up_to());
+        Ok(Self { path: path.to_owned(), text: String::from_utf8_lossy(&bytes).into_owned(), odd })
     }
 
     /// What `validate` and `/status` call this text: `sha256:` and the first 16 digits.
@@ -68,6 +71,9 @@ impl ConfigFile {
     /// Every fault, each beginning with `FILE: line N, column M:`.
     pub(crate) fn config(&self, offline: bool) -> Result<Config, String> {
         let mut problems = Problems::new(self.path.display().to_string(), &self.text);
+        if let Some(odd) = self.odd {
+            problems.add(odd..odd, "this is not UTF-8, which a configuration is written in");
+        }
         let (root, errors) = DeTable::parse_recoverable(&self.text);
         for error in errors {
             let end = self.text.len();
@@ -106,7 +112,7 @@ impl Reading<'_, '_> {
             log_bytes = self.size(&mut log, "max_bytes", LOG_BYTES);
             log.finish(self.problems);
         }
-        let dead_letters = self.dead_letters(&mut root);
+        let dead_letters = self.dead_letters(&mut root, &outputs);
         let admin = self.admin(&mut root);
         if let Some(limit) = root.duration(self.problems, "drain_timeout") {
             for listen in &mut listen {
@@ -348,15 +354,21 @@ impl Reading<'_, '_> {
 
     fn limits(&mut self, section: &mut Section<'_, '_>) -> Limits {
         let default = Limits::default();
-        let count = |found: At<u64>| usize::try_from(found.value).unwrap_or(usize::MAX);
+        let mut count = |name| {
+            let At { value, span } = section.number(self.problems, name)?;
+            if value == 0 {
+                self.problems.add(span, format!("`{name}`: nobody could connect; give 1 or more"));
+            }
+            Some(usize::try_from(value).unwrap_or(usize::MAX))
+        };
+        let max_connections = count("max_connections").unwrap_or(default.max_connections);
+        let max_connections_per_peer = count("max_connections_per_peer");
         Limits {
             max_frame: section
                 .parse(self.problems, "max_frame", units::frame_len)
                 .map_or(default.max_frame, |found| found.value),
-            max_connections: section
-                .number(self.problems, "max_connections")
-                .map_or(default.max_connections, count),
-            max_connections_per_peer: section.number(self.problems, "max_connections_per_peer").map(count),
+            max_connections,
+            max_connections_per_peer,
             idle_timeout: section
                 .parse(self.problems, "idle_timeout", units::limit)
                 .map_or(default.idle_timeout, |found| found.value.0),
@@ -380,6 +392,11 @@ impl Reading<'_, '_> {
             records.globals = found.value;
         }
         let allow = section.texts(self.problems, "allow").unwrap_or_default();
+        for At { value, span } in &allow {
+            if !value.contains('.') || value.contains(char::is_whitespace) {
+                self.problems.add(span.clone(), "a name is MODULE.NAME, such as decimal.Decimal");
+            }
+        }
         records.allow = allow.into_iter().map(|name| name.value).collect();
         section.finish(self.problems);
         records
@@ -487,14 +504,22 @@ impl Reading<'_, '_> {
         let mut rotate = None;
         if let Some(mut table) = section.table(self.problems, "rotate") {
             let kinds = [("gzip", true), ("none", false)];
-            let size = table.size(self.problems, "size").map(|found| found.value);
-            let age = table.duration(self.problems, "age").map(|found| found.value);
+            let size = table.size(self.problems, "size");
+            let age = table.duration(self.problems, "age");
+            let nothing = [
+                size.as_ref().filter(|size| size.value == 0).map(|size| &size.span),
+                age.as_ref().filter(|age| age.value.is_zero()).map(|age| &age.span),
+            ];
+            for span in nothing.into_iter().flatten() {
+                self.problems
+                    .add(span.clone(), "every record would have a file of its own: give more than 0");
+            }
             if !table.has("size") && !table.has("age") {
                 self.problems.add(table.span(), "`rotate` needs `size` or `age`");
             }
             rotate = Some(Rotate {
-                size,
-                age,
+                size: size.map(|found| found.value),
+                age: age.map(|found| found.value),
                 keep: table.number(self.problems, "keep").map_or(10, |found| found.value),
                 gzip: table.word(self.problems, "compress", &kinds).is_some_and(|found| found.value),
             });
@@ -596,13 +621,20 @@ impl Reading<'_, '_> {
         })
     }
 
-    fn dead_letters(&mut self, root: &mut Section<'_, '_>) -> Option<DeadLetters> {
+    fn dead_letters(&mut self, root: &mut Section<'_, '_>, outputs: &[Output]) -> Option<DeadLetters> {
         let mut section = root.table(self.problems, "dead_letters")?;
         let path = section.path(self.problems, "path");
         let max_bytes = self.size(&mut section, "max_bytes", DEAD_LETTER_BYTES);
         let path = self.need(&section, "path", path);
         section.finish(self.problems);
-        Some(DeadLetters { path: path?.value, max_bytes })
+        let At { value: path, span } = path?;
+        let writes_to =
+            |output: &Output| matches!(&output.kind, OutputKind::File { path: its, .. } if *its == path);
+        if let Some(output) = outputs.iter().find(|output| writes_to(output)) {
+            self.problems
+                .add(span, format!("[output.{}] writes to the same file: give each its own", output.name));
+        }
+        Some(DeadLetters { path, max_bytes })
     }
 
     fn admin(&mut self, root: &mut Section<'_, '_>) -> Option<Admin> {

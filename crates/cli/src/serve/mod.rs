@@ -105,7 +105,8 @@ async fn serve(config: Config, hash: Option<String>, args: &ServeArgs) -> anyhow
     // The hook of the standard library would wait for whoever reads standard error.
     let panics = Arc::clone(&report);
     std::panic::set_hook(Box::new(move |panic| panics.say("panic", format_args!("{panic}"))));
-    let ready = config.outputs.iter().map(outputs::open).collect::<anyhow::Result<Vec<_>>>()?;
+    let mut outputs = Outputs::default();
+    let ready = outputs.prepare(&config)?;
     // What may be wrong with this program's own files is found out before the other one is asked to rest.
     let mut inherited = Inherited::take(args.takeover.as_deref(), &report)?;
     let log = open_log(&config, &report)?;
@@ -134,8 +135,7 @@ async fn serve(config: Config, hash: Option<String>, args: &ServeArgs) -> anyhow
     // The last step that may fail: from here on this program is the one that serves.
     inherited.go()?;
     let mut successor = Successor::bind(args.takeover.as_ref())?;
-    let mut outputs = Outputs::default();
-    outputs.start(ready, &hub, &config)?;
+    outputs.start(ready, &hub)?;
     let acks = Arc::clone(&hub);
     tokio::spawn(async move { acks.acks.run(acks.shared.log(), &acks.keys).await });
 
@@ -156,7 +156,7 @@ async fn serve(config: Config, hash: Option<String>, args: &ServeArgs) -> anyhow
             _ = user.recv() => hub.say_counts(),
             address = listeners.ended() => report.line(format_args!("logrecord: {address} has ended")),
             event = outputs.event() => match event {
-                Event::Ended(name) => outputs.succeed(&name, &hub, &config),
+                Event::Ended(name) => outputs.succeed(&name, &hub),
                 // As in any pipe, the reader has seen enough; the counts say what it has not seen.
                 Event::Closed => break,
             },
@@ -206,7 +206,7 @@ async fn serve(config: Config, hash: Option<String>, args: &ServeArgs) -> anyhow
         }
         if !handed_over {
             let by = Instant::now() + if has_spool { GRACE } else { drain };
-            outputs.close(by, &hub, &config).await;
+            outputs.close(by, &hub).await;
         }
         if let Some(storing) = storing {
             storing.await.ok();

@@ -44,6 +44,14 @@ impl Notes {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Whether there is something to be said of a record that was written.
+    pub(crate) fn has_any(record: &LogRecord<'_>, written: &Written) -> bool {
+        written.cut
+            || written.missing.is_some()
+            || written.refused.is_some()
+            || record.globals().next().is_some()
+    }
+
     /// A record was written.
     pub(crate) fn written(&self, peer: &str, record: &LogRecord<'_>, written: &Written) {
         for global in record.globals() {

@@ -1,6 +1,6 @@
 //! The outputs of a configuration: made ready before anything is swapped, then driven, stopped and replaced.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -9,6 +9,7 @@ use logrecord_pipeline::{Driver, Route, Routes, Settings, WhenBehind};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::hub::Hub;
+use super::notes::Notes;
 use super::sink::Sink;
 use crate::config::{self, Config, Nats, Otlp, Output, OutputKind};
 use crate::exit::Failure;
@@ -48,7 +49,7 @@ pub(crate) enum Event {
 }
 
 /// Opens an output.
-pub(crate) fn open(told: &Output) -> anyhow::Result<Ready> {
+fn open(told: &Output) -> anyhow::Result<Ready> {
     Ok(Ready { told: told.clone(), sink: Sink::open(told)? })
 }
 
@@ -66,16 +67,27 @@ pub(crate) fn routes(config: &Config) -> Routes {
     Routes::new(config.routes.iter().map(rule).collect())
 }
 
-fn settings(told: &Output, config: &Config) -> Settings {
-    let mut settings = Settings::new(told.name.clone());
+/// The outputs with all that is said of them elsewhere: what happens when one is behind depends on whether there are
+/// others, and how far it may be on the log.
+fn resolved(config: &Config) -> Vec<Output> {
     let log = config.spool.as_ref().map_or(config.log_bytes, |spool| spool.max_bytes);
-    let max_lag = told.max_lag.unwrap_or(log / 2);
-    settings.when_behind = match told.when_behind {
-        Some(config::WhenBehind::DropOldest) => WhenBehind::DropOldest { max_lag },
-        Some(_) => WhenBehind::Block,
-        None if config.outputs.len() > 1 => WhenBehind::DropOldest { max_lag },
-        None => WhenBehind::Block,
-    };
+    let several = config.outputs.len() > 1;
+    let mut outputs = config.outputs.clone();
+    for output in &mut outputs {
+        let default = if several { config::WhenBehind::DropOldest } else { config::WhenBehind::Block };
+        if *output.when_behind.get_or_insert(default) == config::WhenBehind::DropOldest {
+            // Behind a log that is full, nothing would ever be too far back.
+            output.max_lag = Some(output.max_lag.unwrap_or(log / 2).min(log / 4 * 3));
+        }
+    }
+    outputs
+}
+
+fn settings(told: &Output) -> Settings {
+    let mut settings = Settings::new(told.name.clone());
+    if let (Some(config::WhenBehind::DropOldest), Some(max_lag)) = (told.when_behind, told.max_lag) {
+        settings.when_behind = WhenBehind::DropOldest { max_lag };
+    }
     if let OutputKind::Otlp(Otlp { batch, .. }) | OutputKind::Nats(Nats { batch, .. }) = &told.kind {
         settings.records = usize::try_from(batch.records).unwrap_or(usize::MAX);
         settings.bytes = usize::try_from(batch.bytes).unwrap_or(usize::MAX);
@@ -91,18 +103,20 @@ impl Ready {
     }
 
     /// Begins to drive it.
-    fn start(self, hub: &Hub, config: &Config) -> anyhow::Result<Running> {
+    fn start(self, hub: &Hub) -> anyhow::Result<Running> {
         // What is to be said of a record is said once, by the first output.
-        let first = config.outputs.first().is_some_and(|first| first.name == self.told.name);
-        let on_written = first.then(|| {
-            let notes = Arc::clone(&hub.notes);
-            let on_written: OnWritten =
-                Arc::new(move |peer, record, written| notes.written(peer, record, written));
-            on_written
-        });
+        let on_written: OnWritten = {
+            let (notes, ledger) = (Arc::clone(&hub.notes), Arc::clone(hub.shared.ledger()));
+            let name = self.told.name.clone();
+            Arc::new(move |peer, record, written| {
+                if Notes::has_any(record, written) && ledger.is_first(&name) {
+                    notes.written(peer, record, written);
+                }
+            })
+        };
         let driver = self
             .sink
-            .start(hub, settings(&self.told, config), on_written)
+            .start(hub, settings(&self.told), on_written)
             .with_context(|| format!("the cursor of output {}", self.told.name))
             .context(Failure::unavailable("cannot start the output"))?;
         Ok(Running { told: self.told, driver })
@@ -111,9 +125,9 @@ impl Ready {
 
 impl Outputs {
     /// Drives outputs.
-    pub(crate) fn start(&mut self, ready: Vec<Ready>, hub: &Hub, config: &Config) -> anyhow::Result<()> {
+    pub(crate) fn start(&mut self, ready: Vec<Ready>, hub: &Hub) -> anyhow::Result<()> {
         for ready in ready {
-            self.running.push(ready.start(hub, config)?);
+            self.running.push(ready.start(hub)?);
         }
         Ok(())
     }
@@ -123,25 +137,26 @@ impl Outputs {
         let running = self.running.iter().map(|running| &running.told);
         let to_come = self.successors.iter().filter_map(|(_, successor)| Some(&successor.as_ref()?.told));
         let known: Vec<&Output> = running.chain(to_come).collect();
-        config.outputs.iter().filter(|told| !known.contains(told)).map(open).collect()
+        resolved(config).iter().filter(|told| !known.contains(told)).map(open).collect()
     }
 
     /// Swaps: what is gone ends, what has changed is replaced, what is new begins.
     pub(crate) fn adapt(&mut self, mut ready: Vec<Ready>, hub: &Hub, config: &Config) {
+        let wanted = resolved(config);
         let mut take = |name: &str| {
             let place = ready.iter().position(|ready| ready.told.name == name);
             place.map(|place| ready.swap_remove(place))
         };
         // One that is still ending is waited for: two of one name would write the same records.
         for (name, successor) in &mut self.successors {
-            let told = config.outputs.iter().find(|told| told.name == *name);
+            let told = wanted.iter().find(|told| told.name == *name);
             if successor.as_ref().map(|successor| &successor.told) != told {
                 *successor = take(name);
             }
         }
         let (stay, go) = std::mem::take(&mut self.running)
             .into_iter()
-            .partition(|running: &Running| config.outputs.contains(&running.told));
+            .partition(|running: &Running| wanted.contains(&running.told));
         self.running = stay;
         for Running { told, driver } in go {
             self.successors.push((told.name.clone(), take(&told.name)));
@@ -153,13 +168,13 @@ impl Outputs {
             });
         }
         for ready in ready {
-            self.begin(ready, hub, config);
+            self.begin(ready, hub);
         }
     }
 
     /// Drives an output, or says why not. The next reload tries again.
-    fn begin(&mut self, ready: Ready, hub: &Hub, config: &Config) {
-        match ready.start(hub, config) {
+    fn begin(&mut self, ready: Ready, hub: &Hub) {
+        match ready.start(hub) {
             Ok(running) => self.running.push(running),
             Err(error) => hub.report.line(format_args!("logrecord: {error:#}")),
         }
@@ -188,16 +203,16 @@ impl Outputs {
     }
 
     /// Starts what takes the place of an output that has ended, or says what the end has cost.
-    pub(crate) fn succeed(&mut self, name: &str, hub: &Hub, config: &Config) {
+    pub(crate) fn succeed(&mut self, name: &str, hub: &Hub) {
+        // Whether its successor can write is the successor's to say.
+        hub.failing.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
         let place = self.successors.iter().position(|(known, _)| known == name);
         match place.and_then(|place| self.successors.swap_remove(place).1) {
             // Opened again, because the one before it may have gone on writing to the same file.
-            Some(ready) => self.begin(open(&ready.told).unwrap_or(ready), hub, config),
+            Some(ready) => self.begin(open(&ready.told).unwrap_or(ready), hub),
             None => match hub.shared.log().remove_cursor(name) {
                 Ok(behind) => {
-                    let book = hub.shared.ledger().open(name, 0);
-                    let left = book.counts().buffered();
-                    book.take(left).dropped("removed", left);
+                    hub.shared.ledger().remove(name);
                     hub.report
                         .line(format_args!("logrecord: output {name} has ended, {behind} records behind"));
                 }
@@ -227,10 +242,10 @@ impl Outputs {
 
     /// Waits until those that were replaced or removed have ended, and starts what takes their place. Gives whether
     /// they have in time.
-    pub(crate) async fn settle(&mut self, by: tokio::time::Instant, hub: &Hub, config: &Config) -> bool {
+    pub(crate) async fn settle(&mut self, by: tokio::time::Instant, hub: &Hub) -> bool {
         loop {
             match tokio::time::timeout_at(by, self.ending.join_next()).await {
-                Ok(Some(Ok(name))) => self.succeed(&name, hub, config),
+                Ok(Some(Ok(name))) => self.succeed(&name, hub),
                 // None of them panics.
                 Ok(Some(Err(_))) => {}
                 Ok(None) => return true,
@@ -253,11 +268,11 @@ impl Outputs {
     }
 
     /// Drives again what was halted.
-    pub(crate) fn go_on(&mut self, hub: &Hub, config: &Config) {
+    pub(crate) fn go_on(&mut self, hub: &Hub) {
         for (told, halting) in std::mem::take(&mut self.halted) {
             if halting.is_finished() {
                 match open(&told) {
-                    Ok(ready) => self.begin(ready, hub, config),
+                    Ok(ready) => self.begin(ready, hub),
                     Err(error) => hub.report.line(format_args!("logrecord: {error:#}")),
                 }
                 continue;
@@ -271,22 +286,17 @@ impl Outputs {
     }
 
     /// Delivers what is in the log until a time, and ends.
-    pub(crate) async fn close(&mut self, by: Instant, hub: &Hub, config: &Config) {
-        self.settle(by.into(), hub, config).await;
+    pub(crate) async fn close(&mut self, by: Instant, hub: &Hub) {
+        self.settle(by.into(), hub).await;
         let mut closing = JoinSet::new();
         for running in self.running.drain(..) {
             closing.spawn(running.driver.close(by));
         }
         while closing.join_next().await.is_some() {}
         self.ending.abort_all();
-        if hub.shared.log().as_spool().is_some() {
-            return;
-        }
-        for (name, _) in self.successors.drain(..) {
+        if hub.shared.log().as_spool().is_none() {
             // Nobody is left to take what waits in memory.
-            let book = hub.shared.ledger().open(&name, 0);
-            let left = book.counts().buffered();
-            book.take(left).dropped("shutdown", left);
+            self.successors.drain(..).for_each(|(name, _)| hub.shared.ledger().give_up(&name, "shutdown"));
         }
     }
 }

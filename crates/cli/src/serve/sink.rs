@@ -76,18 +76,10 @@ impl Sink {
     }
 
     /// Begins to drive it; `on_written` is told of each record that it gets.
-    pub(crate) fn start(
-        self,
-        hub: &Hub,
-        settings: Settings,
-        on_written: Option<OnWritten>,
-    ) -> io::Result<Driver> {
+    pub(crate) fn start(self, hub: &Hub, settings: Settings, on_written: OnWritten) -> io::Result<Driver> {
         match self {
             Self::Lines { format, file } => {
-                let mut lines = Lines::new(format, TRANSPORTS.to_vec());
-                if let Some(on_written) = on_written {
-                    lines = lines.noting(on_written);
-                }
+                let lines = Lines::new(format, TRANSPORTS.to_vec()).noting(on_written);
                 Driver::start(&hub.shared, settings, lines, file)
             }
             Self::Otlp(output) => Driver::start(
@@ -97,17 +89,14 @@ impl Sink {
                 *output,
             ),
             #[cfg(feature = "nats")]
-            Self::Nats { mut encoder, told } => {
+            Self::Nats { encoder, told } => {
                 let report = std::sync::Arc::clone(&hub.report);
                 let say =
                     std::sync::Arc::new(move |what: &str, why: &str| report.say(what, format_args!("{why}")));
                 let mut config = NatsConfig::new(told.servers, told.subject, say);
                 config.credentials = told.credentials;
                 config.create = told.create_stream;
-                if let Some(on_written) = on_written {
-                    encoder = encoder.noting(on_written);
-                }
-                Driver::start(&hub.shared, settings, encoder, NatsOutput::new(config)?)
+                Driver::start(&hub.shared, settings, encoder.noting(on_written), NatsOutput::new(config)?)
             }
         }
     }
@@ -120,7 +109,7 @@ fn rotation(told: &Rotate) -> Rotation {
 /// An encoder that writes no text, so that the record itself is all that can be noted.
 struct Noting {
     encoder: OtlpEncoder,
-    on_written: Option<OnWritten>,
+    on_written: OnWritten,
 }
 
 impl Encoder for Noting {
@@ -131,10 +120,8 @@ impl Encoder for Noting {
         out: &mut Vec<u8>,
     ) -> Result<(), &'static str> {
         self.encoder.encode(record, logged, out)?;
-        if let Some(on_written) = &self.on_written {
-            let peer = str::from_utf8(logged.entry.peer).ok().filter(|peer| !peer.is_empty());
-            on_written(peer.unwrap_or("unnamed"), record, &Written::default());
-        }
+        let peer = str::from_utf8(logged.entry.peer).ok().filter(|peer| !peer.is_empty());
+        (self.on_written)(peer.unwrap_or("unnamed"), record, &Written::default());
         Ok(())
     }
 }

@@ -180,7 +180,7 @@ impl Old<'_> {
     pub(crate) async fn hand_over(mut self, line: Line) -> bool {
         // What is being replaced has its time while everything is still read.
         let by = tokio::time::Instant::now() + REST;
-        let is_settled = self.outputs.settle(by, self.hub, self.config).await;
+        let is_settled = self.outputs.settle(by, self.hub).await;
         let begin = Instant::now();
         let line = Arc::new(line);
         let given = if is_settled { self.give(&line).await } else { Err(anyhow!("an output does not end")) };
@@ -266,7 +266,7 @@ impl Old<'_> {
                 }
             }
         }
-        self.outputs.go_on(self.hub, self.config);
+        self.outputs.go_on(self.hub);
         if let Some(told) = self.config.admin.as_ref().filter(|_| self.admin.is_none()) {
             match admin::bind(told, None) {
                 Ok(server) => *self.admin = Some(server.start(self.hub, None)),

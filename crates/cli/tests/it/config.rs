@@ -9,7 +9,7 @@ use std::path::Path;
 
 use common::{Server, counts, frame, read_lines, record, run, until};
 
-fn validate(text: &str) -> (Option<i32>, String, String) {
+fn validate(text: impl AsRef<[u8]>) -> (Option<i32>, String, String) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("c.toml");
     std::fs::write(&path, text).unwrap();
@@ -97,6 +97,25 @@ fn faults_are_told_with_their_place_and_the_way_out() {
             "[output.a]\ntype = \"file\"\npath = \"/a\"\nrotate = { size = \"1parsec\" }",
             &["line 4, column 19: `size`: unknown unit"],
         ),
+        (
+            "[output.a]\ntype = \"file\"\npath = \"/a\"\nrotate = { size = \"0\", age = \"0s\" }",
+            &[
+                "line 4, column 19: every record",
+                "line 4, column 30: every record would have a file of its own",
+            ],
+        ),
+        (
+            "[[listen]]\naddress = \"tcp://127.0.0.1:1\"\nmax_connections = 0\nmax_connections_per_peer = 0",
+            &[
+                "line 3, column 19: `max_connections`: nobody could connect",
+                "line 4, column 28: `max_connections_per_peer`: nobody could connect",
+            ],
+        ),
+        (
+            "[output.a]\ntype = \"file\"\npath = \"/a\"\n[dead_letters]\npath = \"/a\"",
+            &["line 5, column 8: [output.a] writes to the same file"],
+        ),
+        ("[records]\nallow = [\"app.Code\", \"Code\"]", &["line 2, column 22: a name is MODULE.NAME"]),
         (
             "[output.a]\ntype = \"file\"\npath = \"/a\"\nrotate = { keep = 3 }",
             &["`rotate` needs `size` or `age`"],
@@ -194,6 +213,13 @@ fn faults_are_told_with_their_place_and_the_way_out() {
 }
 
 #[cfg(feature = "nats")]
+#[test]
+fn what_is_no_text_has_a_place_as_well() {
+    let (code, _, said) = validate(b"# \xc3\xa4\n\n[log]\nmax_bytes = \"\xff\"\n");
+    assert_eq!(code, Some(78), "{said}");
+    assert!(said.starts_with("FILE: line 4, column 14: this is not UTF-8"), "{said}");
+}
+
 #[test]
 fn faults_of_nats_outputs_are_told_with_their_place() {
     assert_faults(&[

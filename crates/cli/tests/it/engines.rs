@@ -98,7 +98,7 @@ fn a_collector_gets_batches_with_the_headers_and_the_resource_of_the_file() {
     server.signal("HUP");
     server.wait_for(|seen| seen.iter().any(|line| line.contains("old configuration")));
     send(&server, 7..8);
-    until(|| (received(&mut server) == 8).then_some(()));
+    until(|| (common::received(&mut server) == 8).then_some(()));
     let (code, seen, _folder) = server.stop("TERM");
     assert_eq!(code, Some(0), "{seen:#?}");
     assert_eq!(seen.last().unwrap(), "received=8 written=8", "{seen:#?}");
@@ -115,15 +115,6 @@ fn a_collector_gets_batches_with_the_headers_and_the_resource_of_the_file() {
             assert_eq!(has(body, &format!("number {number}.")), numbers.contains(&number), "{number}");
         }
     }
-}
-
-/// How many records have arrived, as the counts line says.
-fn received(server: &mut Server) -> u64 {
-    let before = server.seen().len();
-    server.signal("USR1");
-    server.wait_for(|seen| seen.iter().skip(before).any(|line| line.starts_with("received=")));
-    let line = server.seen().iter().rfind(|line| line.starts_with("received=")).unwrap();
-    line.split(['=', ' ']).nth(1).unwrap().parse().unwrap()
 }
 
 #[test]
@@ -211,16 +202,22 @@ mod nats {
 
     use super::*;
 
-    /// Asks the server something in its own protocol.
-    fn ask(port: u16, subject: &str) -> String {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    /// Asks the server something in its own protocol; nothing if it does not answer.
+    fn try_ask(port: u16, subject: &str, body: &str) -> Option<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        let ask =
-            format!("CONNECT {{\"verbose\":false}}\r\nSUB answers 1\r\nPUB {subject} answers 0\r\n\r\n");
-        stream.write_all(ask.as_bytes()).unwrap();
-        let mut lines = BufReader::new(stream).lines().map(Result::unwrap);
-        lines.find(|line| line.starts_with("MSG answers ")).unwrap();
-        lines.next().unwrap()
+        let len = body.len();
+        let ask = format!(
+            "CONNECT {{\"verbose\":false}}\r\nSUB answers 1\r\nPUB {subject} answers {len}\r\n{body}\r\n"
+        );
+        stream.write_all(ask.as_bytes()).ok()?;
+        let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+        lines.find(|line| line.starts_with("MSG answers "))?;
+        lines.next()
+    }
+
+    fn ask(port: u16, subject: &str) -> String {
+        try_ask(port, subject, "").unwrap()
     }
 
     #[test]
@@ -253,5 +250,125 @@ mod nats {
             info.contains("\"subjects\":[\"logs.\\u003e\"]") || info.contains("\"subjects\":[\"logs.>\"]"),
             "{info}"
         );
+    }
+
+    /// One of three servers that keep a stream together.
+    struct Node {
+        port: u16,
+        place: usize,
+        folder: std::path::PathBuf,
+        routes: String,
+        route: u16,
+        process: Option<NatsServer>,
+    }
+
+    impl Node {
+        /// Gives whether there is such a program.
+        fn start(&mut self) -> bool {
+            let arguments = [
+                format!("--server_name=n{}", self.place),
+                "--cluster_name=logs".to_owned(),
+                format!("--cluster=nats://127.0.0.1:{}", self.route),
+                format!("--routes={}", self.routes),
+            ];
+            self.process = NatsServer::start_with(&self.folder, self.port, &arguments);
+            self.process.is_some()
+        }
+    }
+
+    /// A stream of three nodes gets every record once, though its leader is killed again and again in mid-stream, and
+    /// this program as well. `LOGRECORD_LONG_SECONDS` says for how long, `LOGRECORD_LONG_RATE` how many records come in
+    /// a second.
+    #[test]
+    #[ignore = "it takes two minutes and three servers"]
+    #[expect(clippy::print_stdout, reason = "what a long test came to is of interest")]
+    fn a_cluster_whose_leader_is_killed_gets_every_record_once() {
+        let told = |name: &str, default: u64| {
+            std::env::var(name).ok().map_or(default, |told| told.parse::<u64>().unwrap())
+        };
+        let (seconds, rate) = (told("LOGRECORD_LONG_SECONDS", 120), told("LOGRECORD_LONG_RATE", 5_000));
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().to_owned();
+        let free: Vec<TcpListener> = (0..6).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let free: Vec<u16> = free.iter().map(|socket| socket.local_addr().unwrap().port()).collect();
+        let routes: Vec<String> = free[3..].iter().map(|route| format!("nats://127.0.0.1:{route}")).collect();
+        let node = |place: usize| Node {
+            port: free[place],
+            place,
+            folder: dir.join(format!("store{place}")),
+            routes: routes.join(","),
+            route: free[place + 3],
+            process: None,
+        };
+        let mut nodes: Vec<Node> = (0..3).map(node).collect();
+        if !nodes.iter_mut().all(Node::start) {
+            return;
+        }
+        let stream =
+            r#"{"name":"LOGS","subjects":["logs.>"],"num_replicas":3,"storage":"file","retention":"limits"}"#;
+        let created = |answer: String| answer.contains("\"config\"").then_some(());
+        until(|| try_ask(free[0], "$JS.API.STREAM.CREATE.LOGS", stream).and_then(created));
+        let info = || {
+            free[..3].iter().find_map(|port| {
+                let answer = try_ask(*port, "$JS.API.STREAM.INFO.LOGS", "")?;
+                let answer: serde_json::Value = serde_json::from_str(&answer).ok()?;
+                let leader =
+                    answer["cluster"]["leader"].as_str()?.strip_prefix('n')?.parse::<usize>().ok()?;
+                Some((answer["state"]["messages"].as_u64()?, leader))
+            })
+        };
+        let servers: Vec<String> =
+            free[..3].iter().map(|port| format!("\"nats://127.0.0.1:{port}\"")).collect();
+        let config = format!(
+            "[spool]\npath = \"DIR/spool\"\n[output.engine]\ntype = \"nats\"\nservers = [{}]\n\
+             subject = \"logs.{{levelname}}.{{logger}}\"\n",
+            servers.join(", ")
+        );
+        write_config(&dir, &config);
+        let mut server = Server::start_with_config(folder, "DIR/c.toml", 1);
+        let began = std::time::Instant::now();
+        let (mut sent, mut kills) = (0, 0);
+        let mut next_kill = Duration::from_secs(10);
+        while began.elapsed() < Duration::from_secs(seconds) {
+            let due = (began.elapsed().as_secs_f64() * rate as f64) as usize;
+            if due > sent {
+                send(&server, sent..due);
+                sent = due;
+            }
+            std::thread::park_timeout(Duration::from_millis(50));
+            if began.elapsed() < next_kill {
+                continue;
+            }
+            let (_, leader) = until(info);
+            nodes[leader].process = None;
+            kills += 1;
+            if kills % 3 == 0 {
+                // What was sent has to be in the spool before this program may be killed as well.
+                let answer = |line: &String| line.starts_with("received=");
+                let all = common::received(&mut server) as usize == sent;
+                if all {
+                    let (_, seen, kept) = server.stop("KILL");
+                    assert!(seen.iter().any(answer), "{seen:#?}");
+                    server = Server::start_with_config(kept, "DIR/c.toml", 1);
+                }
+            }
+            std::thread::park_timeout(Duration::from_secs(3));
+            assert!(nodes[leader].start());
+            next_kill = began.elapsed() + Duration::from_secs(10);
+        }
+        let deadline = std::time::Instant::now() + Duration::from_secs(120);
+        let mut messages = 0;
+        while messages < sent as u64 && std::time::Instant::now() < deadline {
+            messages = info().map_or(messages, |(messages, _)| messages);
+            std::thread::park_timeout(Duration::from_millis(200));
+        }
+        // Nothing comes behind it either.
+        std::thread::park_timeout(Duration::from_secs(2));
+        let (messages, _) = until(info);
+        let (code, seen, _folder) = server.stop("TERM");
+        println!("{sent} records, {kills} leaders killed, {messages} messages\n{}", seen.last().unwrap());
+        assert_eq!(code, Some(0), "{seen:#?}");
+        assert_eq!(messages, sent as u64, "{seen:#?}");
+        assert!(kills > 0);
     }
 }

@@ -82,13 +82,14 @@ fn one_reload_behind_the_other_under_load_loses_nothing() {
     );
 }
 
-/// The status line that an address answers to a question for the health.
-fn health(address: &str) -> Option<String> {
+/// An answer of the admin server: its status and what it says.
+fn ask(address: &str, path: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(address).ok()?;
-    stream.write_all(format!("GET /health HTTP/1.0\r\nhost: {address}\r\n\r\n").as_bytes()).ok()?;
+    stream.write_all(format!("GET {path} HTTP/1.0\r\nhost: {address}\r\n\r\n").as_bytes()).ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
-    Some(answer.lines().next()?.to_owned())
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
 }
 
 #[test]
@@ -112,7 +113,7 @@ fn records_log_dead_letters_and_admin_are_read_again() {
     send(&server, named);
     server.wait_for(|seen| seen.iter().any(|line| line.contains("rejected global")));
     until(|| (read_lines(&dir.join("a")).len() == 1).then_some(()));
-    assert!(health(&first).unwrap().contains("200"));
+    assert!(ask(&first, "/health").unwrap().0 == 200);
     // A log in which a record of 100 KiB has no place, another dead-letter file, another address.
     write_config(
         &dir,
@@ -123,8 +124,8 @@ fn records_log_dead_letters_and_admin_are_read_again() {
     assert!(reload(&mut server), "{:#?}", server.seen());
     send(&server, named);
     server.wait_for_output(1);
-    until(|| health(&second)?.contains("200").then_some(()));
-    until(|| health(&first).is_none().then_some(()));
+    until(|| (ask(&second, "/health")?.0 == 200).then_some(()));
+    until(|| ask(&first, "/health").is_none().then_some(()));
     send(&server, &record(&"x".repeat(100 << 10)));
     send(&server, b"nothing");
     until(|| (read_lines(&dir.join("b")).len() == 1).then_some(()));
@@ -357,4 +358,62 @@ fn the_admin_server_takes_another_token_and_begins_to_speak_tls() {
     assert!(reload(&mut server), "{:#?}", server.seen());
     assert_eq!(status("the-first-token-1"), None);
     assert!(server.seen().iter().any(|line| *line == format!("admin on https://{address}/")));
+}
+
+#[test]
+fn an_output_that_is_removed_has_no_part_in_what_comes_and_the_next_one_tells_what_is_none() {
+    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let (admin, nobody) = (free(), free());
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_owned();
+    let rest = format!("{OUT}[admin]\naddress = \"{admin}\"\n[dead_letters]\npath = \"DIR/dead\"\n");
+    let away = format!("[output.above]\ntype = \"otlp\"\nurl = \"http://{nobody}/v1/logs\"\n");
+    write_config(&dir, &format!("{LISTEN}{away}{rest}"));
+    let mut server = Server::start_with_config(folder, "DIR/c.toml", 1);
+    let good_and_bad = |server: &Server| {
+        let both = [frame(&record("good")), frame(b"]q\0.")].concat();
+        TcpStream::connect(server.address("tcp")).unwrap().write_all(&both).unwrap();
+    };
+    good_and_bad(&server);
+    server.wait_for_output(1);
+    until(|| (ask(&admin, "/ready")?.0 == 503 && read_lines(&dir.join("dead")).len() == 1).then_some(()));
+    write_config(&dir, &format!("{LISTEN}{rest}"));
+    assert!(reload(&mut server), "{:#?}", server.seen());
+    server.wait_for(|seen| seen.iter().any(|line| line.contains("output above has ended")));
+    until(|| (ask(&admin, "/ready")?.0 == 200).then_some(()));
+    good_and_bad(&server);
+    server.wait_for_output(2);
+    until(|| (read_lines(&dir.join("dead")).len() == 2).then_some(()));
+    let metrics = ask(&admin, "/metrics").unwrap().1;
+    let buffered = metrics.lines().filter(|line| line.contains("buffered") && line.contains("above"));
+    assert!(buffered.clone().all(|line| line.ends_with(" 0")), "{:?}", buffered.collect::<Vec<_>>());
+    let (code, seen, _folder) = server.stop("TERM");
+    assert_eq!(code, Some(0), "{seen:#?}");
+    assert_eq!(
+        seen[seen.len() - 3..],
+        [
+            "received=4 logged=2 rejected{payload}=2",
+            "output above: logged=2 written=0 filtered=0 dropped{removed}=2 buffered=0",
+            "output all: logged=4 written=2 filtered=0 rejected{payload}=2 buffered=0",
+        ]
+    );
+}
+
+/// The one output of a file may hold everything up; it may not any more where another one is added.
+#[test]
+fn what_happens_when_an_output_is_behind_follows_from_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_owned();
+    let full = "[log]\nmax_bytes = \"64KiB\"\n[output.full]\ntype = \"file\"\npath = \"/dev/full\"\n";
+    write_config(&dir, &format!("{LISTEN}{full}"));
+    let mut server = Server::start_with_config(folder, "DIR/c.toml", 1);
+    write_config(&dir, &format!("{LISTEN}{full}{OUT}"));
+    assert!(reload(&mut server), "{:#?}", server.seen());
+    let mut client = TcpStream::connect(server.address("tcp")).unwrap();
+    for number in 0..1_000 {
+        client.write_all(&frame(&record(&format!("{number} {}", "x".repeat(1_000))))).unwrap();
+    }
+    drop(client);
+    until(|| (common::received(&mut server) == 1_000).then_some(()));
+    server.stop("KILL");
 }

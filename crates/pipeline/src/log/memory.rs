@@ -53,6 +53,12 @@ struct State {
 }
 
 impl State {
+    /// The most that one segment holds here. Of a small log no segment is so large a part that what one output has not
+    /// taken of it keeps everything else out.
+    fn segment_bytes(&self) -> usize {
+        SEGMENT.min(self.max_bytes / 8)
+    }
+
     /// Makes a segment of what is open.
     fn seal(&mut self) {
         if self.open_records == 0 {
@@ -228,7 +234,7 @@ impl Appender<'_> {
                 return Err(Full::Spool);
             }
         }
-        if state.open_records > 0 && state.open.len() + len > SEGMENT {
+        if state.open_records > 0 && state.open.len() + len > state.segment_bytes() {
             state.seal();
         }
         Ok(Room { state })

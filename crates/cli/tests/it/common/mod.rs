@@ -231,6 +231,15 @@ pub(crate) fn read_lines(path: &Path) -> Vec<String> {
     text[..whole].lines().map(str::to_owned).collect()
 }
 
+/// How many records have arrived, as the counts line says.
+pub(crate) fn received(server: &mut Server) -> u64 {
+    let before = server.seen().len();
+    server.signal("USR1");
+    server.wait_for(|seen| seen.iter().skip(before).any(|line| line.starts_with("received=")));
+    let line = server.seen().iter().rfind(|line| line.starts_with("received=")).unwrap();
+    line.split(['=', ' ']).nth(1).unwrap().parse().unwrap()
+}
+
 /// The counts line: received, written, and the sum of all others.
 pub(crate) fn counts(seen: &[String]) -> (u64, u64, u64) {
     let line = seen.iter().rfind(|line| line.starts_with("received=")).unwrap_or_else(|| panic!("{seen:#?}"));
