@@ -1,4 +1,8 @@
 //! `arbitrary` for values, so that crates which depend on this one can fuzz what they do with them.
+//!
+//! What is made is plain data that comes back from its pickle as it was: no objects, whose meaning a fuzz target
+//! would have to know, and no keys that are equal to others or not to themselves. Small integers, which have opcodes
+//! of their own, come as often as large ones.
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -96,6 +100,7 @@ fn members<'a>(u: &mut Unstructured<'a>, depth: usize) -> Result<Vec<Value<'a>>>
     Ok(members)
 }
 
+/// Pairs of a dict, whose values may be anything.
 fn pairs<'a>(u: &mut Unstructured<'a>, depth: usize) -> Result<Vec<(Value<'a>, Value<'a>)>> {
     members(u, depth)?.into_iter().map(|key| Ok((key, value(u, depth - 1)?))).collect()
 }

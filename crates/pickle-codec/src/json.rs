@@ -160,6 +160,7 @@ const fn escaped_len(rest: &[u8]) -> usize {
     }
 }
 
+/// The short escape that JSON has for a character, or `\\uXXXX`: all that is escaped lies below U+10000.
 #[cold]
 fn put_escape(character: &[u8], put: &mut impl FnMut(&str)) {
     let point = match *character {

@@ -128,7 +128,7 @@ impl Decoder {
     /// // pickler.dump(shared); pickler.dump([shared, 1])
     /// let input = b"\x80\x02]q\0X\x06\0\0\0sharedq\x01a.\x80\x02]q\x02(h\0K\x01e.";
     /// let document = pickle_codec::Decoder::new().decode_all(input)?;
-    /// assert_eq!(document.to_value()?.to_string(), "[['shared'], [['shared'], 1]]");
+    /// assert_eq!(document.root().to_value()?.to_string(), "[['shared'], [['shared'], 1]]");
     /// # Ok::<(), pickle_codec::Error>(())
     /// ```
     pub fn decode_all<'a>(&mut self, input: &'a [u8]) -> Result<Document<'a>> {

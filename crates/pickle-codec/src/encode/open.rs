@@ -16,6 +16,7 @@
 /// Items in one APPENDS, ADDITEMS or SETITEMS: `BATCHSIZE` in `Modules/_pickle.c`.
 pub(crate) const BATCH: u32 = 1_000;
 
+/// What the items of an open container are written for, which decides by what opcodes they are held together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Holder {
     /// Around everything: holds one value.
@@ -74,10 +75,12 @@ impl Open {
         Self { left, run: 0, memo, shape, end: 0, begun: false, full: false, arity: 0, hashed: false }
     }
 
+    /// Around the one value of a pickle.
     pub(crate) const fn root() -> Self {
         Self::new(Holder::Root, 1, NO_MEMO)
     }
 
+    /// Around the parts of something that is one item itself: no batches, no count, and ended by a pop.
     pub(crate) const fn parts() -> Self {
         let mut open = Self::new(Holder::Parts, 0, NO_MEMO);
         open.run = u32::MAX;

@@ -130,11 +130,13 @@ impl Singles {
         self.names.clear();
     }
 
+    /// The memo index of a single that has been written.
     #[inline]
     pub(crate) fn get(&self, single: Single) -> Option<u32> {
         self.slots.get(usize::from(single.0)).and_then(|slot| slot.checked_sub(1))
     }
 
+    /// Notes the memo index of a single; the table is made with the first.
     pub(crate) fn set(&mut self, single: Single, index: u32) {
         if self.slots.is_empty() {
             self.slots.resize(SLOTS, 0);

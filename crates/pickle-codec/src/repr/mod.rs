@@ -165,6 +165,7 @@ impl fmt::Display for Value<'_> {
     }
 }
 
+/// What `Display` makes of an outcome: the cap is no error there, as a formatter has no other.
 fn shown(outcome: Printed, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match outcome {
         Ok(()) => Ok(()),
@@ -173,6 +174,7 @@ fn shown(outcome: Printed, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
 }
 
+/// What the methods with a cap of the caller make of an outcome.
 fn error(stop: PrintError) -> Error {
     match stop {
         PrintError::Cap => Error::plain(ErrorKind::Budget),

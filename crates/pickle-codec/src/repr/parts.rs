@@ -16,6 +16,7 @@ pub(super) struct KnownParts<'d, 'a> {
 }
 
 impl<'d, 'a> KnownParts<'d, 'a> {
+    /// The parts of an object that was read as one of the known types.
     pub(super) fn of(object: Object<'d, 'a>) -> Option<Self> {
         Some(Self { object, class: object.known_class()? })
     }

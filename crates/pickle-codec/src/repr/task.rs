@@ -1,4 +1,8 @@
 //! What is still to be printed, as steps on a stack: what classes print of themselves, and the walk does.
+//!
+//! A class says what it prints by a list of steps in the order in which they are read, such as
+//! `["deque", "(", Repr(items), ", ", "maxlen=5", ")"]`. It never prints what it holds: that may hold the object again,
+//! or be nested without end, and the walk alone knows what is open.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -38,6 +42,7 @@ pub(super) enum PrintStyle {
 }
 
 impl PrintTask {
+    /// A text that was made for this object.
     pub(super) fn text(text: String) -> Self {
         Self::Owned(text.into_boxed_str())
     }

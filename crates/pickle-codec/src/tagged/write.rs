@@ -138,6 +138,7 @@ struct Shares {
     next: u32,
 }
 
+/// What sharing means for the pass at hand.
 #[derive(Clone, Copy, Default, PartialEq)]
 enum Phase {
     /// Shared objects are written out at each place.
@@ -209,6 +210,7 @@ enum JsonStyle {
     Members,
 }
 
+/// One pass over a node.
 struct JsonWriter<'w, 'd, 'a, S> {
     document: &'d Document<'a>,
     sink: &'w mut S,
@@ -235,6 +237,7 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
         Self { document, sink, limit, at_once, work: 0, open, shares, tasks: Vec::new() }
     }
 
+    /// Does task after task. Before each one the limit is looked at, so that what writes little and does much ends too.
     fn run(mut self, root: NodeId) -> Result<(), Halt> {
         self.tasks.push(JsonTask::Value(root));
         while let Some(task) = self.tasks.pop() {
@@ -331,6 +334,7 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
         Ok(())
     }
 
+    /// Begins a container; its places and its end are tasks.
     fn container(&mut self, id: NodeId, open: &str, style: JsonStyle, close: &'static str) {
         self.put(open);
         let ids = self.document.items(id);
@@ -452,6 +456,7 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
         Ok(())
     }
 
+    /// Writes a tag with bytes. Base64 needs no count: its length is known before.
     fn base64(&mut self, open: &str, bytes: &[u8]) -> Result<(), Halt> {
         self.charge(bytes.len().div_ceil(3).saturating_mul(4))?;
         self.put(open);
@@ -706,6 +711,7 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
         Ok(())
     }
 
+    /// A dict of a class of its own: pairs that need not have text as keys, and what there is beside.
     fn known_pairs(
         &mut self,
         open: &str,
@@ -766,6 +772,7 @@ impl<'w, 'd, 'a, S: JsonSink> JsonWriter<'w, 'd, 'a, S> {
     }
 }
 
+/// How an object that may be shared is written at the place at hand.
 enum Share {
     /// It is written out.
     Plain,

@@ -132,11 +132,13 @@ struct OpenValue<'a> {
 }
 
 impl ValueMaker {
+    /// Takes bytes from the budget before they are taken from the heap.
     fn charge(&mut self, bytes: usize) -> Result<(), ErrorKind> {
         self.left = self.left.checked_sub(bytes).ok_or(ErrorKind::Budget)?;
         Ok(())
     }
 
+    /// A node with all that it holds, a child at a time.
     fn value<'a>(&mut self, root: NodeRef<'_, 'a>) -> Result<Value<'a>, ErrorKind> {
         let document = root.document();
         let mut open: Vec<OpenValue<'a>> = Vec::new();
@@ -243,6 +245,7 @@ impl ValueMaker {
         })
     }
 
+    /// A part of a name, which need not stand in the input: surrogates in it are replaced, as no name has any.
     fn name<'a>(&mut self, node: NodeRef<'_, 'a>, text: Str<'_>) -> Result<Cow<'a, str>, ErrorKind> {
         self.charge(text.as_bytes().len())?;
         Ok(match node.borrowed_str() {
@@ -251,6 +254,7 @@ impl ValueMaker {
         })
     }
 
+    /// Bytes are borrowed like text, and charged like text.
     fn bytes<'a>(&mut self, node: NodeRef<'_, 'a>, bytes: &[u8]) -> Result<Cow<'a, [u8]>, ErrorKind> {
         self.charge(bytes.len())?;
         Ok(match node.borrowed_bytes() {

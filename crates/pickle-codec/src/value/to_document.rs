@@ -180,6 +180,7 @@ impl<'v, 'a> NodeMaker<'v, 'a, '_> {
         self.builder.fill(set, ids)
     }
 
+    /// What holds no other values.
     #[inline(never)]
     fn leaf(&mut self, value: &'v Value<'a>) -> Result<NodeId> {
         match value {
@@ -208,6 +209,7 @@ impl<'v, 'a> NodeMaker<'v, 'a, '_> {
     }
 }
 
+/// The nodes of items, a level deeper.
 fn build_all<'v, 'a>(
     maker: &mut NodeMaker<'v, 'a, '_>,
     items: &'v [Value<'a>],
@@ -236,6 +238,8 @@ fn build_dict<'v, 'a>(
     maker.builder.fill(dict, &ids)
 }
 
+/// An object with its parts as they stand: the reading was checked when the value was made of a document, and
+/// nothing is read anew.
 fn build_object<'v, 'a>(
     maker: &mut NodeMaker<'v, 'a, '_>,
     object: &'v ObjectValue<'a>,

@@ -250,6 +250,10 @@ enum Stage {
     Rebuilt,
 }
 
+/// A document that is being written.
+///
+/// `K` tells whether text and bytes live as long as the output (`'x`), which they do if the document is the pickle and
+/// not a part of one: the sink may then keep them instead of a copy.
 struct GraphWalk<'w, 'v, 'x, 'd, S, K> {
     document: &'v Document<'d>,
     writer: &'w mut Writer<'x, S>,
@@ -268,6 +272,7 @@ struct GraphWalk<'w, 'v, 'x, 'd, S, K> {
 }
 
 impl<'v, 'x, S: Sink<'x>, K: Fn(&'v [u8]) -> Option<&'x [u8]>> GraphWalk<'_, 'v, 'x, '_, S, K> {
+    /// Writes a node with all that it holds: a step of the topmost visit at a time, until there is none.
     fn run(&mut self, root: NodeId) -> Result<()> {
         self.visit(root)?;
         while let Some(top) = self.open.last_mut() {
@@ -286,6 +291,7 @@ impl<'v, 'x, S: Sink<'x>, K: Fn(&'v [u8]) -> Option<&'x [u8]>> GraphWalk<'_, 'v,
         Ok(())
     }
 
+    /// The memo index of a node that has been written, or begun.
     #[inline]
     fn known(&self, id: NodeId) -> Option<u32> {
         self.memo.get(self.layout.memo_slot(id)).and_then(|slot| slot.checked_sub(1))
@@ -437,6 +443,7 @@ impl<'v, 'x, S: Sink<'x>, K: Fn(&'v [u8]) -> Option<&'x [u8]>> GraphWalk<'_, 'v,
         }
     }
 
+    /// Writes a name, an extension or a buffer, or opens an object or a persistent id, whose parts come in steps.
     fn visit_object(&mut self, id: NodeId) -> Result<()> {
         match self.document.object(id).copied() {
             None => self.writer.none(),
@@ -456,6 +463,8 @@ impl<'v, 'x, S: Sink<'x>, K: Fn(&'v [u8]) -> Option<&'x [u8]>> GraphWalk<'_, 'v,
         self.document.text(id).unwrap_or(Str::Utf8(""))
     }
 
+    /// A bare name, in the form that the protocol has: GLOBAL, STACK_GLOBAL with two texts that the document may share
+    /// with others, or calls of `getattr` for a class inside of a class.
     fn global(&mut self, id: NodeId, module: NodeId, name: NodeId) -> Result<()> {
         let (module_text, name_text) = (self.text_of(module), self.text_of(name));
         // `complex` is the one class that the encoder writes by itself, so each protocol has its spelling.
@@ -506,6 +515,7 @@ impl<'v, 'x, S: Sink<'x>, K: Fn(&'v [u8]) -> Option<&'x [u8]>> GraphWalk<'_, 'v,
         Ok(())
     }
 
+    /// EXT1, EXT2 or EXT4, by the size of the code. CPython does not memoize what an extension stands for.
     fn extension(&mut self, code: u32) -> Result<()> {
         self.writer.item()?;
         let [b0, b1, b2, b3] = code.to_le_bytes();
@@ -518,6 +528,8 @@ impl<'v, 'x, S: Sink<'x>, K: Fn(&'v [u8]) -> Option<&'x [u8]>> GraphWalk<'_, 'v,
         Ok(())
     }
 
+    /// NEXT_BUFFER takes the next of the buffers that come beside the pickle. It names none, so only a document that
+    /// has them in order can be written.
     fn buffer(&mut self, index: u32, read_only: bool) -> Result<()> {
         if self.writer.protocol() < Protocol::V5 {
             return Err(Error::message("out-of-band buffers need protocol 5"));
@@ -535,6 +547,8 @@ impl<'v, 'x, S: Sink<'x>, K: Fn(&'v [u8]) -> Option<&'x [u8]>> GraphWalk<'_, 'v,
         Ok(())
     }
 
+    /// PERSID with a line of text in protocol 0, else BINPERSID behind any value. The id has no place in the memo: it is
+    /// written anew at each place, and the value that names it is the same object there.
     fn persistent_id(&mut self, id: NodeId, value: NodeId) -> Result<()> {
         if self.writer.protocol() == Protocol::V0 {
             let text = self.text_of(value);
@@ -664,6 +678,7 @@ impl<'v, 'x, S: Sink<'x>, K: Fn(&'v [u8]) -> Option<&'x [u8]>> GraphWalk<'_, 'v,
         }
     }
 
+    /// Goes on to a stage of the topmost visit, from its first part.
     fn set_stage(&mut self, stage: Stage) {
         if let Some(top) = self.open.last_mut() {
             top.stage = stage;

@@ -28,6 +28,7 @@ pub(super) struct Wanted {
 impl Wanted {
     const OPEN: u8 = 1 << 7;
 
+    /// Walks over all that the root holds. A node is on the stack twice: to be entered, and below its parts to be left.
     pub(super) fn count(document: &Document<'_>, layout: &Layout) -> Self {
         let mut wanted = Self { visits: alloc::vec![0; layout.memo_slots()], late_cycle: false };
         let mut open = alloc::vec![(document.root.0, false)];

@@ -109,6 +109,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         self.put();
     }
 
+    /// A tuple, which has its opcode behind its items and therefore no memo entry before.
     #[inline]
     pub(crate) fn begin_tuple(&mut self, len: usize) -> Result<()> {
         let mut open = self.begin(Holder::Tuple, len)?;

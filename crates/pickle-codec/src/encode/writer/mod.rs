@@ -60,6 +60,8 @@ enum Spelling {
     Framed,
 }
 
+/// Writes opcodes, in which it follows the C pickler to the byte. It knows no values and no documents: what is told
+/// to it are events, and what is one object is told by memo indexes.
 #[derive(Debug)]
 pub(crate) struct Writer<'v, S> {
     pub(crate) sink: S,
@@ -91,6 +93,7 @@ pub(crate) struct Writer<'v, S> {
     names: Identifiers,
 }
 
+/// An error of whoever writes: the events make no pickle.
 #[cold]
 #[inline(never)]
 fn misuse(text: &str) -> Error {
@@ -178,6 +181,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         self.stage.get_mut(self.pos..).unwrap_or_default()
     }
 
+    /// Puts an opcode with an argument of fixed length on the stage.
     #[inline]
     pub(crate) fn emit<const N: usize>(&mut self, bytes: [u8; N]) {
         match self.stage.get_mut(self.pos..).and_then(<[u8]>::first_chunk_mut) {
@@ -215,6 +219,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         self.unless_broken(outcome)
     }
 
+    /// Header, stage and shared bytes in their order. The protocol comes before the first frame and in none.
     fn hand_on(&mut self) -> Result<(), ErrorKind> {
         if self.style == Spelling::Framed {
             if !self.started {
@@ -252,6 +257,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         Ok(())
     }
 
+    /// The batch at hand is full: the next one, or an error if no items are left.
     #[inline(never)]
     fn turn(&mut self) -> Result<()> {
         if self.top.left == 0 {
@@ -297,6 +303,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         }
     }
 
+    /// Opens a batch with a mark.
     #[inline]
     fn open_batch(&mut self, unit: u32, end: u8) {
         let most = BATCH * unit;
@@ -353,6 +360,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         }
     }
 
+    /// BINPUT or BINGET and their long forms.
     #[inline]
     fn memo_operand(&mut self, short: u8, long: u8, index: u32) {
         let [low, b1, b2, b3] = index.to_le_bytes();
@@ -363,6 +371,7 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         }
     }
 
+    /// PUT or GET of protocol 0.
     #[cold]
     fn memo_line(&mut self, code: u8, index: u32) {
         self.emit([code]);

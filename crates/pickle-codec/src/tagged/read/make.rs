@@ -181,6 +181,7 @@ impl JsonReader<'_> {
         text.map(String::from).ok_or(Misread::Unfit)
     }
 
+    /// The items of an array.
     fn items(&self, id: NodeId) -> Parsed<Vec<NodeId>> {
         if id.kind() == Kind::List {
             Ok(self.builder.document.items(id).to_vec())
@@ -221,6 +222,7 @@ impl JsonReader<'_> {
         self.digits(text)
     }
 
+    /// An integer of decimal digits, in whose number the time is quadratic: [`integer`](Self::integer) charges it.
     fn digits(&mut self, text: &str) -> Parsed<NodeId> {
         let digits = text.strip_prefix('-').unwrap_or(text);
         if digits.bytes().all(|byte| byte.is_ascii_digit()) {

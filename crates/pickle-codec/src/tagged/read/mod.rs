@@ -132,6 +132,7 @@ enum Unfinished {
     Tag(JsonTag, Option<NodeId>, usize, Vec<&'static str>),
 }
 
+/// A text that is being read, and the document that it makes so far.
 struct JsonReader<'a> {
     text: &'a str,
     at: usize,
@@ -149,6 +150,7 @@ struct JsonReader<'a> {
 }
 
 impl<'a> JsonReader<'a> {
+    /// Reads the one value of a text, and makes sure that nothing follows it.
     fn run(&mut self) -> Parsed<NodeId> {
         loop {
             if !self.value()? {
@@ -167,6 +169,7 @@ impl<'a> JsonReader<'a> {
         }
     }
 
+    /// The error for whoever wrote the text. Limits have no place: they are about all of it.
     #[cold]
     fn error(&self, fault: Misread) -> Error {
         let what = match fault {
@@ -202,6 +205,7 @@ impl<'a> JsonReader<'a> {
         if self.accept(byte) { Ok(()) } else { Err(format!("expected `{}`", char::from(byte)).into()) }
     }
 
+    /// Takes a byte if it is the next one that is no space.
     fn accept(&mut self, byte: u8) -> bool {
         let found = self.peek() == Some(byte);
         self.at += usize::from(found);
