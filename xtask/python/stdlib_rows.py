@@ -5,7 +5,7 @@ them, version and protocol, the pickle in hexadecimal. Everything that can be ma
 of a few lists of arguments that its class takes, and of an enum the first member.
 
 `stdlib_rows.tsv` holds the lines of CPython 2.7 and 3.6 to 3.13 for protocols 0, 2 and 4, without those whose bytes
-an earlier version has written already; `src/known/stdlib.rs` holds the names.
+an earlier version has written already; `src/known/names.tsv` holds the names.
 """
 from __future__ import print_function
 

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use num_bigint::BigInt;
 
 use super::construct::{self, Constructed};
-use super::fill::{Builder, Keys};
+use super::fill::{Builder, Keys, Part};
 use crate::document::hash::seed;
 use crate::document::{Construct, Instance, ObjectRepr};
 use crate::document::{Document, Root};
@@ -297,7 +297,7 @@ impl<'a> DocumentBuilder<'a> {
         if target.kind() == Kind::List {
             return plain(self.builder.extend(target, &[item]));
         }
-        let list = self.part(target, |instance| &mut instance.items, |builder| builder.empty_list())?;
+        let list = plain(self.builder.part(target, Part::Items))?;
         plain(self.builder.extend(list, &[item]))?;
         plain(self.builder.deepen(target, list))
     }
@@ -312,7 +312,7 @@ impl<'a> DocumentBuilder<'a> {
         if target.kind() == Kind::Dict {
             return plain(self.builder.set_items(target, &[key, value]));
         }
-        let dict = self.part(target, |instance| &mut instance.pairs, |builder| builder.empty_dict())?;
+        let dict = plain(self.builder.part(target, Part::Pairs))?;
         plain(self.builder.set_items(dict, &[key, value]))?;
         plain(self.builder.deepen(target, dict))
     }
@@ -462,23 +462,6 @@ impl<'a> DocumentBuilder<'a> {
             return Err(Error::plain(ErrorKind::Call));
         }
         plain(self.builder.instance(instance))
-    }
-
-    /// A part of an object that is made when it is first needed.
-    fn part(
-        &mut self,
-        target: NodeId,
-        place: impl Fn(&mut Instance) -> &mut NodeId,
-        make: impl Fn(&mut Builder<'a>) -> Result<NodeId, ErrorKind>,
-    ) -> Result<NodeId> {
-        let missing = || Error::plain(ErrorKind::Type);
-        let present = *place(self.builder.instance_mut(target).ok_or_else(missing)?);
-        if present != NodeId::ABSENT {
-            return Ok(present);
-        }
-        let made = plain(make(&mut self.builder))?;
-        *place(self.builder.instance_mut(target).ok_or_else(missing)?) = made;
-        Ok(made)
     }
 
     /// The items a container has so far: keys and values in turn for a dict.

@@ -13,9 +13,11 @@
 //! An argument can be shared by many calls, so that looking at it is charged to the budget of work each time,
 //! and what is copied out of it is charged by item.
 
+use alloc::borrow::Cow;
+
 use super::fill::Builder;
-use crate::document::{BytesRepr, Construct, Document, Instance, Kind, KnownClass, NodeId};
-use crate::known::{Args, allowed_reading, is_global, is_int, is_sound, reading_of, role, small_int, word};
+use crate::document::{BytesRepr, Construct, Instance, Kind, KnownClass, NodeId};
+use crate::known::{allowed_reading, is_global, is_int, is_sound, role, small_int, word};
 use crate::wire::error::ErrorKind;
 use crate::wire::text::Str;
 
@@ -27,6 +29,18 @@ pub(crate) enum Constructed {
     Instance,
     /// The arguments are not of a shape that is read.
     Unknown,
+}
+
+/// Why a call gives nothing: its arguments have no shape that is read, or a limit was met on the way.
+enum Unread {
+    Shape,
+    Fault(ErrorKind),
+}
+
+impl From<ErrorKind> for Unread {
+    fn from(kind: ErrorKind) -> Self {
+        Self::Fault(kind)
+    }
 }
 
 /// How many ids are copied at a time out of a list that a call takes.
@@ -41,128 +55,227 @@ pub(crate) fn call(
     class: KnownClass,
     instance: &mut Instance,
 ) -> Result<Constructed, ErrorKind> {
-    let is_call = instance.construct == Construct::Call;
-    let args = Args::of(&builder.document, instance.args);
-    if class == KnownClass::Allowed {
-        instance.known = if is_call { allowed_reading(&builder.document, instance, args) } else { None };
-        return Ok(Constructed::Instance);
-    }
-    if instance.kwargs != NodeId::ABSENT {
-        return Ok(Constructed::Unknown);
-    }
-    if class == KnownClass::Uuid && !is_call && args.len == 0 {
-        // The number comes with BUILD.
-        instance.known = Some(KnownClass::Uuid);
-        return Ok(Constructed::Instance);
-    }
-    if !is_call {
-        return Ok(Constructed::Unknown);
-    }
-    // Looking at an argument takes time that a shared one costs at every call.
-    let text_len = |id| {
-        let text = builder.document.text(id).map(Str::as_bytes);
-        text.or_else(|| builder.document.byte_string(id)).map_or(0, <[u8]>::len)
-    };
-    let texts = text_len(args.first).saturating_add(text_len(args.second));
-    builder.work.charge(texts.saturating_mul(4).saturating_add(args.len * 8))?;
-    match class {
-        KnownClass::Encode => encode(builder, args),
-        KnownClass::Bytes => match args.len {
-            0 => Ok(Constructed::Node(builder.bytes(b"")?)),
-            _ => Ok(Constructed::Unknown),
-        },
-        KnownClass::ByteArray => bytearray(builder, args),
-        KnownClass::Set | KnownClass::FrozenSet => set(builder, class, args),
-        KnownClass::OrderedDict => ordered_dict(builder, instance, args),
-        KnownClass::Counter => counter(builder, instance, args),
-        KnownClass::Deque => deque(builder, instance, args),
-        KnownClass::Reconstructor => reconstruct(builder, instance, args),
-        KnownClass::Type => plain_type(builder, instance, args),
-        KnownClass::Fraction => {
-            // Looking for a common divisor takes quadratic time.
-            let limbs =
-                texts / 19 + (integer_len(builder, args.first) + integer_len(builder, args.second)) / 8;
-            builder.work.charge(limbs.saturating_mul(limbs).saturating_mul(64))?;
-            sound(builder, class, instance, args)
-        }
-        _ => sound(builder, class, instance, args),
+    match read(builder, class, instance) {
+        Ok(Some(id)) => Ok(Constructed::Node(id)),
+        Ok(None) => Ok(Constructed::Instance),
+        Err(Unread::Shape) => Ok(Constructed::Unknown),
+        Err(Unread::Fault(kind)) => Err(kind),
     }
 }
 
-fn sound(
-    builder: &Builder<'_>,
+/// The node that a call spells, or nothing if the instance stands.
+fn read(
+    builder: &mut Builder<'_>,
     class: KnownClass,
     instance: &mut Instance,
-    args: Args,
-) -> Result<Constructed, ErrorKind> {
-    let sound = is_sound(&builder.document, class, instance, args);
-    if sound {
-        instance.known = Some(class);
+) -> Result<Option<NodeId>, Unread> {
+    let document = &builder.document;
+    let items = document.items(instance.args);
+    let is_call = instance.construct == Construct::Call;
+    if class == KnownClass::Allowed {
+        instance.known = if is_call { allowed_reading(document, instance) } else { None };
+        return Ok(None);
     }
-    Ok(if sound { Constructed::Instance } else { Constructed::Unknown })
-}
-
-/// The bytes of a large integer.
-fn integer_len(builder: &Builder<'_>, id: NodeId) -> usize {
-    match id.kind() {
-        Kind::Big => {
-            builder.document.bigs.get(id.index()).map_or(0, |repr| builder.document.bytes_of(*repr).len())
+    if class == KnownClass::Uuid && !is_call && items.is_empty() && instance.kwargs == NodeId::ABSENT {
+        // The number comes with BUILD.
+        instance.known = Some(class);
+        return Ok(None);
+    }
+    if !is_call || instance.kwargs != NodeId::ABSENT {
+        return Err(Unread::Shape);
+    }
+    // Of more arguments than three only what is read in place makes sense of.
+    let mut room = [NodeId::ABSENT; 4];
+    room.iter_mut().zip(items).for_each(|(place, &item)| *place = item);
+    let args = room.get(..items.len()).unwrap_or(&room);
+    // Looking at an argument takes time that a shared one costs at every call.
+    let text_len = |&id: &NodeId| document.text(id).map(Str::as_bytes).or_else(|| document.byte_string(id));
+    let texts = args.iter().take(2).filter_map(text_len).map(<[u8]>::len).fold(0, usize::saturating_add);
+    builder.work.charge(texts.saturating_mul(4).saturating_add(items.len() * 8))?;
+    match (class, args) {
+        // Python 2 never writes this, so the codec's name is text, whatever its `str` is read as.
+        (KnownClass::Encode, &[text, codec]) if codec.is_text() && is_latin1(builder, codec) => {
+            Ok(Some(match latin1_bytes(builder, text)? {
+                Cow::Borrowed(bytes) => builder.bytes(bytes)?,
+                Cow::Owned(bytes) => builder.owned_bytes(&bytes)?,
+            }))
         }
-        _ => 0,
+        (KnownClass::Bytes, []) => Ok(Some(builder.bytes(b"")?)),
+        (KnownClass::ByteArray, args) => bytearray(builder, args).map(Some),
+        (KnownClass::Set, args) => {
+            copy(builder, args, is_sequence, Builder::empty_set, Builder::add).map(Some)
+        }
+        (KnownClass::FrozenSet, args) => {
+            copy(builder, args, is_sequence, |builder| builder.frozenset(&[]), Builder::add).map(Some)
+        }
+        // `OrderedDict()`, or Python 2's `OrderedDict([[key, value], ...])`.
+        (KnownClass::OrderedDict, args) => {
+            match *args {
+                [] => {}
+                [pairs] => instance.pairs = pairs_of(builder, pairs, pairs.kind() == Kind::List)?,
+                _ => return Err(Unread::Shape),
+            }
+            instance.known = Some(class);
+            Ok(None)
+        }
+        (KnownClass::Counter, args) => {
+            if !args.is_empty() {
+                instance.pairs = copy(builder, args, is_dict, Builder::empty_dict, Builder::set_items)?;
+            }
+            instance.known = Some(class);
+            Ok(None)
+        }
+        // `deque()`, `deque((), maxlen)`, or Python 2's `deque([items], maxlen)`.
+        (KnownClass::Deque, args) => {
+            let (items, maxlen) = args.split_at(args.len().min(1));
+            let is_len =
+                |id: NodeId| id == NodeId::NONE || small_int(document, id).is_some_and(|len| len >= 0);
+            let is_items = |id: NodeId| id.kind() == Kind::List || id == NodeId::EMPTY_TUPLE;
+            if maxlen.len() > 1
+                || !maxlen.iter().all(|&id| is_len(id))
+                || !items.iter().all(|&id| is_items(id))
+            {
+                return Err(Unread::Shape);
+            }
+            if items.iter().any(|&items| !document.items(items).is_empty()) {
+                instance.items = copy(builder, items, is_items, Builder::empty_list, Builder::extend)?;
+            }
+            instance.known = Some(class);
+            Ok(None)
+        }
+        (KnownClass::Reconstructor, &[class, base, value]) => {
+            reconstruct(builder, instance, [class, base, value]).map(|()| None)
+        }
+        (KnownClass::Type, args) => plain_type(builder, instance.class, args).map(Some),
+        _ => {
+            if class == KnownClass::Fraction {
+                // Looking for a common divisor takes quadratic time.
+                let bytes: usize =
+                    args.iter().take(2).filter_map(|&id| document.big(id)).map(<[u8]>::len).sum();
+                let limbs = texts / 19 + bytes / 8;
+                builder.work.charge(limbs.saturating_mul(limbs).saturating_mul(64))?;
+            }
+            if !is_sound(&builder.document, class, instance) {
+                return Err(Unread::Shape);
+            }
+            instance.known = Some(class);
+            Ok(None)
+        }
     }
 }
 
 /// A built-in type called with what it gives back as it is, or as its own kind of container:
 /// `list([1, 2])`, `tuple([1])`, `dict([(1, 2)])`, `str("a")`. Subclasses of the types are reduced so.
-fn plain_type(
-    builder: &mut Builder<'_>,
-    instance: &mut Instance,
-    args: Args,
-) -> Result<Constructed, ErrorKind> {
+fn plain_type(builder: &mut Builder<'_>, class: NodeId, args: &[NodeId]) -> Result<NodeId, Unread> {
     let document = &builder.document;
-    let name = document.global(instance.class).and_then(|([_, name], _)| document.text(name)?.as_str());
-    let name = name.unwrap_or_default();
-    let kind = args.first.kind();
-    let is_bool = matches!(args.first, NodeId::TRUE | NodeId::FALSE);
-    Ok(match (name, args.len) {
-        ("list", 0) => Constructed::Node(builder.empty_list()?),
-        ("dict", 0) => Constructed::Node(builder.empty_dict()?),
-        ("tuple", 0) => Constructed::Node(NodeId::EMPTY_TUPLE),
-        ("list", 1) if is_sequence(args.first) => {
-            let list = builder.empty_list()?;
-            in_batches(builder, args.first, |builder, items| builder.extend(list, items))?;
-            Constructed::Node(list)
-        }
-        ("tuple", 1) if kind == Kind::Tuple || args.first == NodeId::EMPTY_TUPLE => {
-            Constructed::Node(args.first)
-        }
-        ("tuple", 1) if is_sequence(args.first) => {
-            let items = builder.document.items(args.first).to_vec();
+    let name = document.global(class).and_then(|([_, name], _)| document.text(name)?.as_str());
+    match (name.unwrap_or_default(), args) {
+        ("list", args) => copy(builder, args, is_sequence, Builder::empty_list, Builder::extend),
+        ("dict", &[pairs]) if !is_dict(pairs) => pairs_of(builder, pairs, is_sequence(pairs)),
+        ("dict", args) => copy(builder, args, is_dict, Builder::empty_dict, Builder::set_items),
+        ("tuple", []) => Ok(NodeId::EMPTY_TUPLE),
+        (name, &[value]) if is_of(name, value) => Ok(value),
+        ("tuple", &[from]) if is_sequence(from) => {
+            let items = document.items(from).to_vec();
+            let bytes = size_of_val(items.as_slice());
             builder.work.charge(items.len() * ITEM_WORK)?;
-            builder.meter.charge(items.len() * size_of::<NodeId>())?;
+            builder.meter.charge(bytes)?;
             let tuple = builder.tuple(&items)?;
-            builder.meter.release(items.len() * size_of::<NodeId>());
-            Constructed::Node(tuple)
+            builder.meter.release(bytes);
+            Ok(tuple)
         }
-        ("dict", 1) if kind == Kind::Dict => {
-            let dict = builder.empty_dict()?;
-            in_batches(builder, args.first, |builder, items| builder.set_items(dict, items))?;
-            Constructed::Node(dict)
+        _ => Err(Unread::Shape),
+    }
+}
+
+/// Whether a value is an instance of a built-in type by this name in Python 2 or 3.
+fn is_of(name: &str, value: NodeId) -> bool {
+    let kind = value.kind();
+    match name {
+        "str" | "unicode" => value.is_text(),
+        "int" | "long" => is_int(value),
+        "bool" => matches!(value, NodeId::TRUE | NodeId::FALSE),
+        "float" => kind == Kind::Float,
+        "bytes" => matches!(kind, Kind::Bytes | Kind::Blob),
+        "bytearray" => kind == Kind::ByteArray,
+        "list" => kind == Kind::List,
+        "dict" => kind == Kind::Dict,
+        "tuple" => kind == Kind::Tuple || value == NodeId::EMPTY_TUPLE,
+        "set" => kind == Kind::Set,
+        "frozenset" => kind == Kind::FrozenSet,
+        _ => false,
+    }
+}
+
+fn is_sequence(id: NodeId) -> bool {
+    ["list", "tuple", "set", "frozenset"].iter().any(|name| is_of(name, id))
+}
+
+fn is_dict(id: NodeId) -> bool {
+    id.kind() == Kind::Dict
+}
+
+fn is_latin1(builder: &Builder<'_>, id: NodeId) -> bool {
+    matches!(word(&builder.document, id), Some("latin1" | "latin-1"))
+}
+
+/// The Latin-1 bytes of a text: `_codecs.encode(text, "latin1")` is how protocols 0 to 2 spell bytes.
+fn latin1_bytes<'a>(builder: &mut Builder<'a>, id: NodeId) -> Result<Cow<'a, [u8]>, Unread> {
+    let text = builder.document.text(id).ok_or(Unread::Shape)?;
+    match builder.document.node(id).borrowed_str() {
+        Some(text) if text.is_ascii() => Ok(Cow::Borrowed(text.as_bytes())),
+        _ => {
+            builder.meter.charge(text.code_points().count())?;
+            let bytes: Option<_> = text.code_points().map(|point| u8::try_from(point).ok()).collect();
+            bytes.map(Cow::Owned).ok_or(Unread::Shape)
         }
-        ("dict", 1) if is_sequence(args.first) => match pairs_of(builder, args.first)? {
-            Some(dict) => Constructed::Node(dict),
-            None => Constructed::Unknown,
+    }
+}
+
+/// A `bytearray`. A number as its argument would be a length, which no input may choose.
+fn bytearray(builder: &mut Builder<'_>, args: &[NodeId]) -> Result<NodeId, Unread> {
+    Ok(match *args {
+        [] => builder.bytearray(b"")?,
+        // The copy shares the storage: nothing ever writes to it.
+        [bytes] if bytes.kind() == Kind::Blob => {
+            let (start, len) = builder.document.blobs.get(bytes.index()).copied().unwrap_or_default();
+            builder.bytearray_of(BytesRepr::Owned { start, len })?
+        }
+        [bytes] => {
+            let bytes = builder.document.node(bytes).borrowed_bytes().filter(|_| is_of("bytes", bytes));
+            builder.bytearray(bytes.ok_or(Unread::Shape)?)?
+        }
+        [text, codec] if is_latin1(builder, codec) => match latin1_bytes(builder, text)? {
+            Cow::Borrowed(bytes) => builder.bytearray(bytes)?,
+            Cow::Owned(bytes) => builder.owned_bytearray(&bytes)?,
         },
-        ("str" | "unicode", 1) if matches!(kind, Kind::Str | Kind::Text) => Constructed::Node(args.first),
-        ("int" | "long", 1) if is_int(args.first) => Constructed::Node(args.first),
-        ("float", 1) if kind == Kind::Float => Constructed::Node(args.first),
-        ("bool", 1) if is_bool => Constructed::Node(args.first),
-        _ => Constructed::Unknown,
+        _ => return Err(Unread::Shape),
     })
 }
 
-/// The dict of a sequence of pairs, or `None` if it is none.
-fn pairs_of(builder: &mut Builder<'_>, from: NodeId) -> Result<Option<NodeId>, ErrorKind> {
+/// Makes a container and puts into it what the container holds that is the one argument, if there is one.
+fn copy<'a>(
+    builder: &mut Builder<'a>,
+    args: &[NodeId],
+    takes: fn(NodeId) -> bool,
+    make: fn(&mut Builder<'a>) -> Result<NodeId, ErrorKind>,
+    put: fn(&mut Builder<'a>, NodeId, &[NodeId]) -> Result<(), ErrorKind>,
+) -> Result<NodeId, Unread> {
+    if args.len() > 1 || !args.iter().all(|&id| takes(id)) {
+        return Err(Unread::Shape);
+    }
+    let made = make(builder)?;
+    for &from in args {
+        in_batches(builder, from, |builder, items| put(builder, made, items))?;
+    }
+    Ok(made)
+}
+
+/// The dict of a sequence of pairs.
+fn pairs_of(builder: &mut Builder<'_>, from: NodeId, fits: bool) -> Result<NodeId, Unread> {
+    if !fits {
+        return Err(Unread::Shape);
+    }
     let dict = builder.empty_dict()?;
     let mut sound = true;
     in_batches(builder, from, |builder, items| {
@@ -176,76 +289,7 @@ fn pairs_of(builder: &mut Builder<'_>, from: NodeId) -> Result<Option<NodeId>, E
         }
         Ok(())
     })?;
-    Ok(sound.then_some(dict))
-}
-
-fn is_latin1(document: &Document<'_>, id: NodeId) -> bool {
-    matches!(word(document, id), Some("latin1" | "latin-1"))
-}
-
-/// `_codecs.encode(text, "latin1")`, by which protocols 0 to 2 spell bytes.
-fn encode(builder: &mut Builder<'_>, args: Args) -> Result<Constructed, ErrorKind> {
-    // Python 2 never writes this, so the codec's name is text, whatever its `str` is read as.
-    let named = builder.document.text(args.second).is_some() && is_latin1(&builder.document, args.second);
-    if args.len != 2 || !named {
-        return Ok(Constructed::Unknown);
-    }
-    let id = match latin1_bytes(builder, args.first)? {
-        Some(Latin1::Input(bytes)) => builder.bytes(bytes)?,
-        Some(Latin1::Owned(bytes)) => builder.owned_bytes(&bytes)?,
-        None => return Ok(Constructed::Unknown),
-    };
-    Ok(Constructed::Node(id))
-}
-
-enum Latin1<'a> {
-    Input(&'a [u8]),
-    Owned(alloc::vec::Vec<u8>),
-}
-
-/// The Latin-1 bytes of a text, or `None` if it is no text or holds other characters.
-fn latin1_bytes<'a>(builder: &mut Builder<'a>, id: NodeId) -> Result<Option<Latin1<'a>>, ErrorKind> {
-    let Some(text) = builder.document.text(id) else { return Ok(None) };
-    if id.kind() == Kind::Str
-        && let Some(text) = builder.document.strs.get(id.index())
-        && text.is_ascii()
-    {
-        return Ok(Some(Latin1::Input(text.as_bytes())));
-    }
-    let count = text.code_points().count();
-    builder.meter.charge(count)?;
-    let bytes: Option<_> = text.code_points().map(|point| u8::try_from(point).ok()).collect();
-    Ok(bytes.map(Latin1::Owned))
-}
-
-fn bytearray(builder: &mut Builder<'_>, args: Args) -> Result<Constructed, ErrorKind> {
-    let document = &builder.document;
-    let id = match (args.len, args.first.kind()) {
-        (0, _) => builder.bytearray(b"")?,
-        (1, Kind::Bytes) => {
-            let bytes = document.bytes.get(args.first.index()).copied().unwrap_or_default();
-            builder.bytearray(bytes)?
-        }
-        (1, Kind::Blob) => {
-            // The copy shares the storage: nothing ever writes to it.
-            let (start, len) = document.blobs.get(args.first.index()).copied().unwrap_or_default();
-            builder.bytearray_of(BytesRepr::Owned { start, len })?
-        }
-        (2, Kind::Str | Kind::Text) if is_latin1(document, args.second) => {
-            match latin1_bytes(builder, args.first)? {
-                Some(Latin1::Input(bytes)) => builder.bytearray(bytes)?,
-                Some(Latin1::Owned(bytes)) => builder.owned_bytearray(&bytes)?,
-                None => return Ok(Constructed::Unknown),
-            }
-        }
-        // A number would be a length, which no input may choose.
-        _ => return Ok(Constructed::Unknown),
-    };
-    Ok(Constructed::Node(id))
-}
-
-fn is_sequence(id: NodeId) -> bool {
-    matches!(id.kind(), Kind::List | Kind::Tuple | Kind::Set | Kind::FrozenSet) || id == NodeId::EMPTY_TUPLE
+    if sound { Ok(dict) } else { Err(Unread::Shape) }
 }
 
 /// Hands the items of a container to a function, in batches that are charged first. A call that
@@ -256,80 +300,14 @@ fn in_batches<'a>(
     mut take: impl FnMut(&mut Builder<'a>, &[NodeId]) -> Result<(), ErrorKind>,
 ) -> Result<(), ErrorKind> {
     let len = builder.document.items(from).len();
-    let mut batch = [NodeId::NONE; BATCH];
-    let mut start = 0;
-    while start < len {
-        let end = len.min(start + BATCH);
-        let items = builder.document.items(from).get(start..end).unwrap_or_default();
-        let Some(room) = batch.get_mut(..items.len()) else { return Err(ErrorKind::Budget) };
-        room.copy_from_slice(items);
-        builder.work.charge((end - start) * ITEM_WORK)?;
-        take(builder, batch.get(..end - start).unwrap_or_default())?;
-        start = end;
+    for start in (0..len).step_by(BATCH) {
+        let mut batch = [NodeId::NONE; BATCH];
+        let items = builder.document.items(from).iter().skip(start);
+        let count = batch.iter_mut().zip(items).map(|(place, &item)| *place = item).count();
+        builder.work.charge(count * ITEM_WORK)?;
+        take(builder, batch.get(..count).unwrap_or_default())?;
     }
     Ok(())
-}
-
-fn set(builder: &mut Builder<'_>, class: KnownClass, args: Args) -> Result<Constructed, ErrorKind> {
-    if args.len > 1 || (args.len == 1 && !is_sequence(args.first)) {
-        return Ok(Constructed::Unknown);
-    }
-    let id = if class == KnownClass::Set { builder.empty_set()? } else { builder.frozenset(&[])? };
-    if args.len == 1 {
-        in_batches(builder, args.first, |builder, items| builder.add(id, items))?;
-    }
-    Ok(Constructed::Node(id))
-}
-
-/// `OrderedDict()`, or Python 2's `OrderedDict([[key, value], ...])`.
-fn ordered_dict(
-    builder: &mut Builder<'_>,
-    instance: &mut Instance,
-    args: Args,
-) -> Result<Constructed, ErrorKind> {
-    if args.len > 1 || (args.len == 1 && args.first.kind() != Kind::List) {
-        return Ok(Constructed::Unknown);
-    }
-    if args.len == 1 {
-        let Some(pairs) = pairs_of(builder, args.first)? else { return Ok(Constructed::Unknown) };
-        instance.pairs = pairs;
-    }
-    instance.known = Some(KnownClass::OrderedDict);
-    Ok(Constructed::Instance)
-}
-
-/// `Counter(dict)`.
-fn counter(builder: &mut Builder<'_>, instance: &mut Instance, args: Args) -> Result<Constructed, ErrorKind> {
-    if args.len > 1 || (args.len == 1 && args.first.kind() != Kind::Dict) {
-        return Ok(Constructed::Unknown);
-    }
-    if args.len == 1 {
-        let pairs = builder.empty_dict()?;
-        in_batches(builder, args.first, |builder, items| builder.set_items(pairs, items))?;
-        instance.pairs = pairs;
-    }
-    instance.known = Some(KnownClass::Counter);
-    Ok(Constructed::Instance)
-}
-
-/// `deque()`, `deque((), maxlen)`, or Python 2's `deque([items], maxlen)`.
-fn deque(builder: &mut Builder<'_>, instance: &mut Instance, args: Args) -> Result<Constructed, ErrorKind> {
-    let document = &builder.document;
-    let sound = args.len <= 2
-        && (args.len == 0 || matches!(args.first.kind(), Kind::List) || args.first == NodeId::EMPTY_TUPLE)
-        && (args.len < 2
-            || args.second == NodeId::NONE
-            || small_int(document, args.second).is_some_and(|maxlen| maxlen >= 0));
-    if !sound {
-        return Ok(Constructed::Unknown);
-    }
-    if args.len > 0 && !builder.document.items(args.first).is_empty() {
-        let items = builder.empty_list()?;
-        in_batches(builder, args.first, |builder, batch| builder.extend(items, batch))?;
-        instance.items = items;
-    }
-    instance.known = Some(KnownClass::Deque);
-    Ok(Constructed::Instance)
 }
 
 /// `copyreg._reconstructor(class, base, value)`: an instance of a subclass of a built-in type, or of
@@ -341,51 +319,34 @@ fn deque(builder: &mut Builder<'_>, instance: &mut Instance, args: Args) -> Resu
 fn reconstruct(
     builder: &mut Builder<'_>,
     instance: &mut Instance,
-    args: Args,
-) -> Result<Constructed, ErrorKind> {
+    [class, base, value]: [NodeId; 3],
+) -> Result<(), Unread> {
     let document = &builder.document;
-    if args.len != 3 || !is_global(document, args.first) {
-        return Ok(Constructed::Unknown);
-    }
-    let class = role(document, args.first);
-    let base = match document.global(args.second) {
-        Some(([_, name], Some(_))) => document.text(name).and_then(Str::as_str).unwrap_or_default(),
-        _ => return Ok(Constructed::Unknown),
-    };
-    let value = args.third.kind();
+    let Some(([_, base], Some(_))) = document.global(base) else { return Err(Unread::Shape) };
+    let base = document.text(base).and_then(Str::as_str).unwrap_or_default();
     let fits = match base {
-        "object" => args.third == NodeId::NONE,
+        "object" => value == NodeId::NONE,
         // Python 2's `str` is text or bytes here, as the caller wants it.
-        "str" | "unicode" => {
-            matches!(value, Kind::Str | Kind::Text)
-                || (base == "str" && matches!(value, Kind::Bytes | Kind::Blob))
-        }
-        "int" | "long" => is_int(args.third) || matches!(args.third, NodeId::TRUE | NodeId::FALSE),
-        "float" => value == Kind::Float,
-        "bytes" => matches!(value, Kind::Bytes | Kind::Blob),
-        "bytearray" => value == Kind::ByteArray,
-        "list" => value == Kind::List,
-        "dict" => value == Kind::Dict,
-        "tuple" => value == Kind::Tuple || args.third == NodeId::EMPTY_TUPLE,
-        "set" => value == Kind::Set,
-        "frozenset" => value == Kind::FrozenSet,
-        "complex" => reading_of(document, args.third) == Some(KnownClass::Complex),
-        _ => false,
+        "str" => is_of(base, value) || is_of("bytes", value),
+        "int" | "long" => is_of(base, value) || is_of("bool", value),
+        "complex" => document.instance(value).is_some_and(|value| value.known == Some(KnownClass::Complex)),
+        base => is_of(base, value) && base != "bool",
     };
     // What is known has a reading of its own, and only a UUID gets it in this way.
-    let unknown = class.is_none_or(|class| class == KnownClass::Allowed);
-    let uuid = class == Some(KnownClass::Uuid) && base == "object";
+    let role = role(document, class);
+    let uuid = role == Some(KnownClass::Uuid) && base == "object";
+    let unknown = role.is_none_or(|role| role == KnownClass::Allowed) && is_global(document, class);
     if !fits || !(unknown || uuid) {
-        return Ok(Constructed::Unknown);
+        return Err(Unread::Shape);
     }
-    instance.class = args.first;
+    instance.class = class;
     instance.construct = Construct::New;
     if base == "object" {
         instance.args = NodeId::EMPTY_TUPLE;
         instance.known = uuid.then_some(KnownClass::Uuid);
     } else {
-        instance.args = builder.tuple(&[args.third])?;
+        instance.args = builder.tuple(&[value])?;
         instance.known = Some(KnownClass::Instance);
     }
-    Ok(Constructed::Instance)
+    Ok(())
 }

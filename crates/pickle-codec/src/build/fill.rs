@@ -60,6 +60,15 @@ pub(crate) struct Builder<'a> {
     distinct: (usize, usize),
 }
 
+/// What an object can be given beside its arguments and its state.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// What APPENDS gives it.
+    Items,
+    /// What SETITEMS gives it.
+    Pairs,
+}
+
 /// The key indexes: one for the container at hand, and those of containers that were reopened.
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
@@ -132,14 +141,6 @@ impl Keys {
 #[inline]
 fn narrow(value: usize) -> Result<u32, ErrorKind> {
     u32::try_from(value).map_err(|_| ErrorKind::Budget)
-}
-
-/// An empty container in the table of its kind.
-#[inline]
-fn open(kind: Kind, table: &mut alloc::vec::Vec<Seq>, meter: &mut Meter) -> Result<NodeId, ErrorKind> {
-    let id = NodeId::new(kind, table.len())?;
-    meter.push(table, Seq { meta: 1, ..Seq::default() })?;
-    Ok(id)
 }
 
 /// The place of a key among a few, one by one.
@@ -294,16 +295,25 @@ impl<'a> Builder<'a> {
         Ok((start, narrow(bytes.len())?))
     }
 
+    /// An empty container in the table of its kind.
+    #[inline]
+    fn open(&mut self, kind: Kind) -> Result<NodeId, ErrorKind> {
+        let Some(table) = self.document.runs.get_mut(kind.run_table()) else { return Err(ErrorKind::Type) };
+        let id = NodeId::new(kind, table.len())?;
+        self.meter.push(table, Seq { meta: 1, ..Seq::default() })?;
+        Ok(id)
+    }
+
     pub(crate) fn empty_list(&mut self) -> Result<NodeId, ErrorKind> {
-        open(Kind::List, &mut self.document.lists, &mut self.meter)
+        self.open(Kind::List)
     }
 
     pub(crate) fn empty_dict(&mut self) -> Result<NodeId, ErrorKind> {
-        open(Kind::Dict, &mut self.document.dicts, &mut self.meter)
+        self.open(Kind::Dict)
     }
 
     pub(crate) fn empty_set(&mut self) -> Result<NodeId, ErrorKind> {
-        open(Kind::Set, &mut self.document.sets, &mut self.meter)
+        self.open(Kind::Set)
     }
 
     pub(crate) fn list(&mut self, items: &[NodeId]) -> Result<NodeId, ErrorKind> {
@@ -323,11 +333,11 @@ impl<'a> Builder<'a> {
 
     /// A tuple whose items come later, by [`extend`](Self::extend), because they refer to it.
     pub(crate) fn open_tuple(&mut self) -> Result<NodeId, ErrorKind> {
-        open(Kind::Tuple, &mut self.document.tuples, &mut self.meter)
+        self.open(Kind::Tuple)
     }
 
     pub(crate) fn frozenset(&mut self, items: &[NodeId]) -> Result<NodeId, ErrorKind> {
-        let id = open(Kind::FrozenSet, &mut self.document.frozensets, &mut self.meter)?;
+        let id = self.open(Kind::FrozenSet)?;
         self.add(id, items)?;
         Ok(id)
     }
@@ -360,6 +370,20 @@ impl<'a> Builder<'a> {
     pub(crate) fn deepen(&mut self, id: NodeId, part: NodeId) -> Result<(), ErrorKind> {
         let depth = self.hold(part) + 1;
         self.raise(id, depth)
+    }
+
+    /// The container of an object's items or pairs, which is made when it is first needed.
+    pub(crate) fn part(&mut self, id: NodeId, part: Part) -> Result<NodeId, ErrorKind> {
+        let place = |instance: &Instance| if part == Part::Items { instance.items } else { instance.pairs };
+        match self.document.instance(id).map(place) {
+            Some(NodeId::ABSENT) => {}
+            present => return present.ok_or(ErrorKind::Type),
+        }
+        let made = if part == Part::Items { self.empty_list()? } else { self.empty_dict()? };
+        if let Some(instance) = self.instance_mut(id) {
+            *(if part == Part::Items { &mut instance.items } else { &mut instance.pairs }) = made;
+        }
+        Ok(made)
     }
 
     pub(crate) fn instance_mut(&mut self, id: NodeId) -> Option<&mut Instance> {

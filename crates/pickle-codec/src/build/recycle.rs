@@ -24,11 +24,7 @@ pub(crate) fn recycle<'a>(old: Document<'_>) -> Document<'a> {
     document.ints.clear();
     document.floats.clear();
     document.blobs.clear();
-    document.lists.clear();
-    document.tuples.clear();
-    document.dicts.clear();
-    document.sets.clear();
-    document.frozensets.clear();
+    document.runs.iter_mut().for_each(Vec::clear);
     document.objects.clear();
     document.owned_text.clear();
     document.owned_bytes.clear();

@@ -32,8 +32,8 @@ use alloc::vec::Vec;
 use core::cell::Cell;
 
 use super::memo::Memo;
-use crate::build::fill::Builder;
-use crate::document::{Kind, NodeId};
+use crate::build::fill::{Builder, Part};
+use crate::document::{Document, Instance, Kind, NodeId};
 use crate::known;
 use crate::options::DecodeOptions;
 use crate::wire::error::{Error, ErrorKind, Result, shortened};
@@ -140,183 +140,113 @@ impl<'a> StackMachine<'_, 'a> {
     /// Carries out one opcode; gives the root at STOP.
     #[inline]
     pub(super) fn step(&mut self, opcode: Opcode) -> Step<Option<NodeId>> {
+        let (reader, builder) = (&mut self.reader, &mut self.builder);
         let id = match opcode {
             Opcode::Binunicode => {
-                let len = self.reader.argument(uint4)?;
-                let id = self.utf8(u64::from(len))?;
-                self.builder.meter.push(self.stack, id)?;
-                self.put_at_once(id);
-                return Ok(None);
+                let len = reader.argument(uint4)?;
+                return self.text(u64::from(len));
             }
             Opcode::Binput => {
-                let index = self.reader.argument(uint1)?;
-                self.put(u64::from(index))?;
-                return Ok(None);
+                let index = reader.argument(uint1)?;
+                return self.put(u64::from(index));
             }
             Opcode::LongBinput => {
-                let index = self.reader.argument(uint4)?;
-                self.put(u64::from(index))?;
-                return Ok(None);
+                let index = reader.argument(uint4)?;
+                return self.put(u64::from(index));
             }
-            Opcode::Memoize => {
-                self.put(self.memo.entries() as u64)?;
-                return Ok(None);
-            }
+            Opcode::Memoize => return self.put(self.memo.entries() as u64),
             Opcode::ShortBinunicode => {
-                let len = self.reader.argument(uint1)?;
-                let id = self.utf8(u64::from(len))?;
-                self.builder.meter.push(self.stack, id)?;
-                self.put_at_once(id);
-                return Ok(None);
+                let len = reader.argument(uint1)?;
+                return self.text(u64::from(len));
             }
             Opcode::ShortBinstring => {
-                let len = self.reader.argument(uint1)?;
+                let len = reader.argument(uint1)?;
                 let id = self.short_py2_str(len)?;
-                self.builder.meter.push(self.stack, id)?;
-                self.put_at_once(id);
-                return Ok(None);
+                return self.push_text(id);
             }
             Opcode::Binunicode8 => {
-                let len = self.reader.argument(uint8)?;
+                let len = reader.argument(uint8)?;
                 self.utf8(len)?
             }
-            Opcode::Binint1 => {
-                let value = self.reader.argument(uint1)?;
-                self.builder.int(i64::from(value))?
-            }
-            Opcode::Binint2 => {
-                let value = self.reader.argument(uint2)?;
-                self.builder.int(i64::from(value))?
-            }
-            Opcode::Binint => {
-                let value = self.reader.argument(int4)?;
-                self.builder.int(i64::from(value))?
-            }
-            Opcode::Binfloat => {
-                let value = self.reader.argument(float8)?;
-                self.builder.float(value)?
-            }
+            Opcode::Binint1 => builder.int(i64::from(reader.argument(uint1)?))?,
+            Opcode::Binint2 => builder.int(i64::from(reader.argument(uint2)?))?,
+            Opcode::Binint => builder.int(i64::from(reader.argument(int4)?))?,
+            Opcode::Binfloat => builder.float(reader.argument(float8)?)?,
             Opcode::None => NodeId::NONE,
             Opcode::Newtrue => NodeId::TRUE,
             Opcode::Newfalse => NodeId::FALSE,
-            Opcode::Binget => {
-                let index = self.reader.argument(uint1)?;
-                self.get(u64::from(index))?
-            }
-            Opcode::LongBinget => {
-                let index = self.reader.argument(uint4)?;
-                self.get(u64::from(index))?
-            }
+            Opcode::Binget => self.memo.get(u64::from(reader.argument(uint1)?)).ok_or(ErrorKind::Memo)?,
+            Opcode::LongBinget => self.memo.get(u64::from(reader.argument(uint4)?)).ok_or(ErrorKind::Memo)?,
             Opcode::Mark => {
                 let height = u32::try_from(self.stack.len()).map_err(|_| ErrorKind::Budget)?;
-                self.builder.meter.push(self.marks, height)?;
+                builder.meter.push(self.marks, height)?;
                 self.fence = self.stack.len();
                 return Ok(None);
             }
-            Opcode::EmptyDict => self.builder.empty_dict()?,
-            Opcode::EmptyList => self.builder.empty_list()?,
+            Opcode::EmptyDict => builder.empty_dict()?,
+            Opcode::EmptyList => builder.empty_list()?,
             Opcode::EmptyTuple => NodeId::EMPTY_TUPLE,
-            Opcode::EmptySet => self.builder.empty_set()?,
+            Opcode::EmptySet => builder.empty_set()?,
             Opcode::Setitems => {
                 let mark = self.pop_mark()?;
-                self.set_items(mark)?;
-                return Ok(None);
+                return self.set_items(mark);
             }
             Opcode::Appends => {
                 let mark = self.pop_mark()?;
-                self.append(mark)?;
-                return Ok(None);
+                return self.append(mark);
             }
             Opcode::Setitem => {
-                self.set_items(self.stack.len().checked_sub(2).ok_or(ErrorKind::Stack)?)?;
-                return Ok(None);
+                return self.set_items(self.stack.len().checked_sub(2).ok_or(ErrorKind::Stack)?);
             }
-            Opcode::Append => {
-                self.append(self.stack.len().checked_sub(1).ok_or(ErrorKind::Stack)?)?;
-                return Ok(None);
-            }
+            Opcode::Append => return self.append(self.stack.len().checked_sub(1).ok_or(ErrorKind::Stack)?),
             Opcode::Additems => {
                 let mark = self.pop_mark()?;
-                self.add_items(mark)?;
-                return Ok(None);
+                return self.add_items(mark);
             }
             Opcode::Tuple1 => self.tuple(1)?,
             Opcode::Tuple2 => self.tuple(2)?,
             Opcode::Tuple3 => self.tuple(3)?,
-            Opcode::Tuple => {
-                let mark = self.pop_mark()?;
-                let id = self.builder.tuple(self.stack.get(mark..).unwrap_or_default())?;
-                self.stack.truncate(mark);
-                id
-            }
-            Opcode::List => {
-                let mark = self.pop_mark()?;
-                let id = self.builder.list(self.stack.get(mark..).unwrap_or_default())?;
-                self.stack.truncate(mark);
-                id
-            }
-            Opcode::Dict => {
-                let mark = self.pop_mark()?;
-                if !(self.stack.len() - mark).is_multiple_of(2) {
+            Opcode::Tuple => self.above_mark(Builder::tuple)?,
+            Opcode::List => self.above_mark(Builder::list)?,
+            Opcode::Dict => self.above_mark(|builder, items| {
+                if !items.len().is_multiple_of(2) {
                     return Err(ErrorKind::Odd);
                 }
-                let id = self.builder.empty_dict()?;
-                self.builder.set_items(id, self.stack.get(mark..).unwrap_or_default())?;
-                self.stack.truncate(mark);
-                id
-            }
-            Opcode::Frozenset => {
-                let mark = self.pop_mark()?;
-                let id = self.builder.frozenset(self.stack.get(mark..).unwrap_or_default())?;
-                self.stack.truncate(mark);
-                id
-            }
+                let dict = builder.empty_dict()?;
+                builder.set_items(dict, items)?;
+                Ok(dict)
+            })?,
+            Opcode::Frozenset => self.above_mark(Builder::frozenset)?,
             Opcode::Long1 => {
-                let len = self.reader.argument(uint1)?;
-                let bytes = self.reader.counted(u64::from(len))?;
-                self.builder.int_bytes(bytes)?
+                let len = reader.argument(uint1)?;
+                builder.int_bytes(reader.counted(u64::from(len))?)?
             }
             Opcode::Long4 => {
-                let len = self.reader.argument(int4)?;
-                // A negative count is a length that no input holds.
-                let len = u64::try_from(len).map_err(|_| ErrorKind::Length)?;
-                let bytes = self.reader.counted(len)?;
-                self.builder.int_bytes(bytes)?
+                let len = reader.signed_len()?;
+                builder.int_bytes(reader.counted(len)?)?
             }
             Opcode::ShortBinbytes => {
-                let len = self.reader.argument(uint1)?;
-                let bytes = self.reader.counted(u64::from(len))?;
-                self.builder.bytes(bytes)?
+                let len = reader.argument(uint1)?;
+                builder.bytes(reader.counted(u64::from(len))?)?
             }
             Opcode::Binbytes => {
-                let len = self.reader.argument(uint4)?;
-                let bytes = self.reader.counted(u64::from(len))?;
-                self.builder.bytes(bytes)?
+                let len = reader.argument(uint4)?;
+                builder.bytes(reader.counted(u64::from(len))?)?
             }
             Opcode::Binbytes8 => {
-                let len = self.reader.argument(uint8)?;
-                let bytes = self.reader.counted(len)?;
-                self.builder.bytes(bytes)?
+                let len = reader.argument(uint8)?;
+                builder.bytes(reader.counted(len)?)?
             }
             Opcode::Bytearray8 => {
-                let len = self.reader.argument(uint8)?;
-                let bytes = self.reader.counted(len)?;
-                self.builder.bytearray(bytes)?
+                let len = reader.argument(uint8)?;
+                builder.bytearray(reader.counted(len)?)?
             }
-            Opcode::Stop => {
-                let root = self.pop()?;
-                return Ok(Some(root));
-            }
-            Opcode::Proto => {
-                if self.reader.argument(uint1)? > HIGHEST_PROTOCOL {
-                    return Err(ErrorKind::Proto);
-                }
-                return Ok(None);
-            }
+            Opcode::Stop => return self.pop().map(Some),
+            Opcode::Proto if reader.argument(uint1)? > HIGHEST_PROTOCOL => return Err(ErrorKind::Proto),
+            Opcode::Proto => return Ok(None),
             Opcode::Frame => {
-                let len = self.reader.argument(uint8)?;
-                self.reader.enter_frame(len)?;
-                return Ok(None);
+                let len = reader.argument(uint8)?;
+                return reader.enter_frame(len).map(|()| None);
             }
             _ => match self.rare_step(opcode)? {
                 Some(id) => id,
@@ -332,41 +262,11 @@ impl<'a> StackMachine<'_, 'a> {
     #[inline(never)]
     pub(super) fn rare_step(&mut self, opcode: Opcode) -> Step<Option<NodeId>> {
         let max_digits = self.options.limits.max_int_digits;
-        Ok(Some(match opcode {
-            Opcode::Int => {
-                let line = self.reader.line()?;
-                self.integer(number::int_line(line, max_digits)?)?
-            }
-            Opcode::Long => {
-                let line = self.reader.line()?;
-                self.integer(number::long_line(line, max_digits)?)?
-            }
-            Opcode::Float => {
-                let line = self.reader.line()?;
-                self.builder.float(number::float_line(line)?)?
-            }
-            Opcode::Unicode => {
-                let line = self.reader.line()?;
-                self.unicode_line(line)?
-            }
-            Opcode::String => {
-                let line = self.reader.line()?;
-                self.string_line(line)?
-            }
+        let line = match opcode {
             Opcode::Binstring => {
-                let len = self.reader.argument(int4)?;
-                let len = u64::try_from(len).map_err(|_| ErrorKind::Length)?;
+                let len = self.reader.signed_len()?;
                 let bytes = self.reader.counted(len)?;
-                self.py2_str(bytes)?
-            }
-            Opcode::Get => {
-                let line = self.reader.line()?;
-                self.get(number::index_line(line, max_digits)?)?
-            }
-            Opcode::Put => {
-                let line = self.reader.line()?;
-                self.put(number::index_line(line, max_digits)?)?;
-                return Ok(None);
+                return self.py2_str(bytes).map(Some);
             }
             Opcode::Pop => {
                 // A mark on top of the stack is what POP takes.
@@ -383,32 +283,58 @@ impl<'a> StackMachine<'_, 'a> {
                 self.stack.truncate(mark);
                 return Ok(None);
             }
-            Opcode::Dup => self.top()?,
+            Opcode::Dup => return self.top().map(Some),
+            Opcode::Int | Opcode::Long | Opcode::Float | Opcode::Unicode | Opcode::String => {
+                self.reader.line()?
+            }
+            Opcode::Get | Opcode::Put => self.reader.line()?,
             _ => return self.naming_step(opcode),
-        }))
+        };
+        match opcode {
+            Opcode::Int => self.integer(number::int_line(line, max_digits)?),
+            Opcode::Long => self.integer(number::long_line(line, max_digits)?),
+            Opcode::Float => self.builder.float(number::float_line(line)?),
+            Opcode::Unicode => self.unicode_line(line),
+            Opcode::String => self.string_line(line),
+            Opcode::Get => self.memo.get(number::index_line(line, max_digits)?).ok_or(ErrorKind::Memo),
+            _ => return self.put(number::index_line(line, max_digits)?),
+        }
+        .map(Some)
     }
 
     #[inline]
-    pub(super) fn put(&mut self, index: u64) -> Step {
+    fn put(&mut self, index: u64) -> Step<Option<NodeId>> {
         let id = self.top()?;
         self.memo.put(index, id, &mut self.builder.meter)?;
-        Ok(())
+        Ok(None)
     }
 
-    /// Carries out the PUT that picklers write behind every text, where it is a plain one; whatever
-    /// could fail is left to the opcode itself.
-    #[inline]
-    pub(super) fn put_at_once(&mut self, id: NodeId) {
+    /// Text of a protocol from 1 on.
+    #[inline(always)]
+    fn text(&mut self, len: u64) -> Step<Option<NodeId>> {
+        let id = self.utf8(len)?;
+        self.push_text(id)
+    }
+
+    #[inline(always)]
+    fn utf8(&mut self, len: u64) -> Step<NodeId> {
+        match self.reader.text(len)? {
+            Ok(text) => self.builder.str(text),
+            Err(bytes) => self.surrogates(bytes),
+        }
+    }
+
+    /// Pushes a text and carries out the PUT that picklers write behind every one, where it is a plain one;
+    /// whatever could fail is left to the opcode itself.
+    #[inline(always)]
+    fn push_text(&mut self, id: NodeId) -> Step<Option<NodeId>> {
+        self.builder.meter.push(self.stack, id)?;
         match *self.reader.window() {
             [b'q', index, ..] if self.memo.put_next(usize::from(index), id) => self.reader.skip(2),
             [b'\x94', ..] if self.memo.put_next(self.memo.entries(), id) => self.reader.skip(1),
             _ => {}
         }
-    }
-
-    #[inline]
-    pub(super) fn get(&self, index: u64) -> Step<NodeId> {
-        self.memo.get(index).ok_or(ErrorKind::Memo)
+        Ok(None)
     }
 
     #[inline]
@@ -434,8 +360,20 @@ impl<'a> StackMachine<'_, 'a> {
         Ok(mark as usize)
     }
 
+    /// Makes one node of everything above the last mark.
     #[inline]
-    pub(super) fn tuple(&mut self, len: usize) -> Step<NodeId> {
+    pub(super) fn above_mark(
+        &mut self,
+        make: impl FnOnce(&mut Builder<'a>, &[NodeId]) -> Step<NodeId>,
+    ) -> Step<NodeId> {
+        let mark = self.pop_mark()?;
+        let id = make(&mut self.builder, self.stack.get(mark..).unwrap_or_default())?;
+        self.stack.truncate(mark);
+        Ok(id)
+    }
+
+    #[inline]
+    fn tuple(&mut self, len: usize) -> Step<NodeId> {
         let start =
             self.stack.len().checked_sub(len).filter(|&start| start >= self.fence).ok_or(ErrorKind::Stack)?;
         let id = self.builder.tuple(self.stack.get(start..).unwrap_or_default())?;
@@ -445,7 +383,7 @@ impl<'a> StackMachine<'_, 'a> {
 
     /// The container below `start`, where `start` is not below the fence.
     #[inline]
-    pub(super) fn target(&self, start: usize) -> Step<NodeId> {
+    fn target(&self, start: usize) -> Step<NodeId> {
         match start.checked_sub(1).and_then(|place| self.stack.get(place)) {
             Some(&id) if start > self.fence => Ok(id),
             _ => Err(ErrorKind::Stack),
@@ -453,96 +391,66 @@ impl<'a> StackMachine<'_, 'a> {
     }
 
     #[inline]
-    pub(super) fn append(&mut self, start: usize) -> Step {
+    fn append(&mut self, start: usize) -> Step<Option<NodeId>> {
         let target = self.target(start)?;
-        let list = match target.kind() {
-            Kind::List => target,
-            _ => self.object_items(target)?,
-        };
-        self.builder.extend(list, self.stack.get(start..).unwrap_or_default())?;
-        self.stack.truncate(start);
-        if list != target {
-            self.builder.deepen(target, list)?;
+        if target.kind() == Kind::List {
+            self.builder.extend(target, self.stack.get(start..).unwrap_or_default())?;
+            self.stack.truncate(start);
+            return Ok(None);
         }
-        Ok(())
+        self.append_to_object(target, start)
     }
 
     #[inline]
-    pub(super) fn set_items(&mut self, start: usize) -> Step {
+    fn set_items(&mut self, start: usize) -> Step<Option<NodeId>> {
         let target = self.target(start)?;
-        if !(self.stack.len() - start).is_multiple_of(2) {
+        let pairs = self.stack.get(start..).unwrap_or_default();
+        if !pairs.len().is_multiple_of(2) {
             return Err(ErrorKind::Odd);
         }
-        if start == self.stack.len() {
+        if pairs.is_empty() {
             // No unpickler looks at what would get no items.
-            return Ok(());
+            return Ok(None);
         }
-        let dict = match target.kind() {
-            Kind::Dict => target,
-            _ => self.object_pairs(target)?,
-        };
-        self.builder.set_items(dict, self.stack.get(start..).unwrap_or_default())?;
-        self.stack.truncate(start);
-        if dict != target {
+        if target.kind() == Kind::Dict {
+            self.builder.set_items(target, pairs)?;
+        } else {
+            let dict = self.object_part(target, Part::Pairs, known::takes_pairs)?;
+            self.builder.set_items(dict, self.stack.get(start..).unwrap_or_default())?;
             self.builder.deepen(target, dict)?;
         }
-        Ok(())
-    }
-
-    pub(super) fn add_items(&mut self, start: usize) -> Step {
-        let target = self.target(start)?;
-        if target.kind() == Kind::Set {
-            self.builder.add(target, self.stack.get(start..).unwrap_or_default())?;
-        } else {
-            let list = self.object_items(target)?;
-            self.builder.extend(list, self.stack.get(start..).unwrap_or_default())?;
-            self.builder.deepen(target, list)?;
-        }
         self.stack.truncate(start);
-        Ok(())
+        Ok(None)
     }
 
-    /// The list in which an object keeps what it was given by APPENDS.
-    pub(super) fn object_items(&mut self, target: NodeId) -> Step<NodeId> {
-        let Some(instance) = self.builder.instance_mut(target).copied() else {
-            return Err(ErrorKind::Type);
-        };
-        if !known::takes_items(&self.builder.document, &instance) {
-            return Err(ErrorKind::Type);
+    fn add_items(&mut self, start: usize) -> Step<Option<NodeId>> {
+        let target = self.target(start)?;
+        if target.kind() != Kind::Set {
+            return self.append_to_object(target, start);
         }
-        if instance.items != NodeId::ABSENT {
-            return Ok(instance.items);
-        }
-        let list = self.builder.empty_list()?;
-        if let Some(instance) = self.builder.instance_mut(target) {
-            instance.items = list;
-        }
-        Ok(list)
+        self.builder.add(target, self.stack.get(start..).unwrap_or_default())?;
+        self.stack.truncate(start);
+        Ok(None)
     }
 
-    /// The dict in which an object keeps what it was given by SETITEMS.
-    pub(super) fn object_pairs(&mut self, target: NodeId) -> Step<NodeId> {
-        let Some(instance) = self.builder.instance_mut(target).copied() else {
-            return Err(ErrorKind::Type);
-        };
-        if !known::takes_pairs(&self.builder.document, &instance) {
-            return Err(ErrorKind::Type);
-        }
-        if instance.pairs != NodeId::ABSENT {
-            return Ok(instance.pairs);
-        }
-        let dict = self.builder.empty_dict()?;
-        if let Some(instance) = self.builder.instance_mut(target) {
-            instance.pairs = dict;
-        }
-        Ok(dict)
+    /// Gives an object the items above `start`, in a list of its own.
+    fn append_to_object(&mut self, target: NodeId, start: usize) -> Step<Option<NodeId>> {
+        let list = self.object_part(target, Part::Items, known::takes_items)?;
+        self.builder.extend(list, self.stack.get(start..).unwrap_or_default())?;
+        self.builder.deepen(target, list)?;
+        self.stack.truncate(start);
+        Ok(None)
     }
 
-    #[inline(always)]
-    pub(super) fn utf8(&mut self, len: u64) -> Step<NodeId> {
-        match self.reader.text(len)? {
-            Ok(text) => self.builder.str(text),
-            Err(bytes) => self.surrogates(bytes),
-        }
+    /// The container in which an object keeps what it is given, if its class takes any.
+    fn object_part(
+        &mut self,
+        target: NodeId,
+        part: Part,
+        takes: fn(&Document<'a>, &Instance) -> bool,
+    ) -> Step<NodeId> {
+        let document = &self.builder.document;
+        let takes = document.instance(target).is_some_and(|instance| takes(document, instance));
+        if takes { self.builder.part(target, part) } else { Err(ErrorKind::Type) }
     }
 }

@@ -66,7 +66,7 @@ impl DecodeScratch {
     }
 
     fn bytes(&self) -> usize {
-        self.document.bytes()
+        self.document.memory()
             + self.stack.capacity() * size_of::<NodeId>()
             + self.marks.capacity() * size_of::<u32>()
             + self.memo.bytes()

@@ -14,6 +14,7 @@
 
 use super::machine::{StackMachine, Step};
 use crate::build::construct::{self, Constructed};
+use crate::build::fill::Builder;
 use crate::document::{Construct, Instance, KnownClass, ObjectRepr};
 use crate::document::{Kind, NodeId};
 use crate::known;
@@ -21,6 +22,7 @@ use crate::options::Globals;
 use crate::wire::error::ErrorKind;
 use crate::wire::opcode::Opcode;
 use crate::wire::reader::{uint1, uint2, uint4};
+use crate::wire::text::Str;
 
 /// The longest name of an inner class, in bytes.
 const MAX_ATTRIBUTE: usize = 1_000;
@@ -29,20 +31,22 @@ impl<'a> StackMachine<'_, 'a> {
     /// The opcodes that name or call things, under the policy.
     pub(super) fn naming_step(&mut self, opcode: Opcode) -> Step<Option<NodeId>> {
         let policy = self.options.globals;
-        Ok(Some(match opcode {
-            Opcode::Global => {
-                let (module, name) = self.global_lines()?;
-                self.global(module, name)?
-            }
+        match opcode {
+            Opcode::Global => self.global_lines(),
             Opcode::Inst => {
-                let (module, name) = self.global_lines()?;
-                let class = self.global(module, name)?;
-                let mark = self.pop_mark()?;
-                let args = self.builder.tuple(self.stack.get(mark..).unwrap_or_default())?;
-                self.stack.truncate(mark);
-                self.construct(Construct::Call, class, args, NodeId::ABSENT)?
+                let class = self.global_lines()?;
+                let args = self.above_mark(Builder::tuple)?;
+                self.construct(Construct::Call, class, args, NodeId::ABSENT)
             }
-            Opcode::StackGlobal => self.stack_global()?,
+            Opcode::StackGlobal => {
+                let name = self.pop()?;
+                let module = self.pop()?;
+                if module.is_text() && name.is_text() {
+                    self.global(module, name)
+                } else {
+                    Err(ErrorKind::Type)
+                }
+            }
             Opcode::Ext1 | Opcode::Ext2 | Opcode::Ext4 => {
                 let code = match opcode {
                     Opcode::Ext1 => u32::from(self.reader.argument(uint1)?),
@@ -53,52 +57,45 @@ impl<'a> StackMachine<'_, 'a> {
                 if policy != Globals::Inert || code == 0 || i32::try_from(code).is_err() {
                     return Err(ErrorKind::Global);
                 }
-                self.builder.object(ObjectRepr::Extension(code))?
+                self.builder.object(ObjectRepr::Extension(code))
             }
             Opcode::Persid | Opcode::Binpersid
                 if policy != Globals::Inert && !(policy == Globals::Known && self.options.persistent_ids) =>
             {
-                return Err(ErrorKind::Persid);
+                Err(ErrorKind::Persid)
             }
             Opcode::Persid => {
-                let line = self.reader.line()?;
-                let text = core::str::from_utf8(line).ok().filter(|text| text.is_ascii());
+                let text = core::str::from_utf8(self.reader.line()?).ok().filter(|text| text.is_ascii());
                 let value = self.builder.str(text.ok_or(ErrorKind::Persid)?)?;
-                self.builder.persistent_id(value)?
+                self.builder.persistent_id(value)
             }
             Opcode::Binpersid => {
                 let value = self.pop()?;
-                self.builder.persistent_id(value)?
+                self.builder.persistent_id(value)
             }
-            Opcode::NextBuffer if policy != Globals::Inert => return Err(ErrorKind::Buffer),
+            Opcode::NextBuffer if policy != Globals::Inert => Err(ErrorKind::Buffer),
             Opcode::NextBuffer => {
                 let index = self.buffers;
                 self.buffers = index.checked_add(1).ok_or(ErrorKind::Budget)?;
-                self.builder.object(ObjectRepr::Buffer(index, false))?
+                self.builder.object(ObjectRepr::Buffer(index, false))
             }
-            Opcode::ReadonlyBuffer => {
-                self.readonly_buffer()?;
-                return Ok(None);
-            }
-            _ if policy == Globals::Reject => return Err(ErrorKind::Call),
-            Opcode::Reduce => {
+            Opcode::ReadonlyBuffer => return self.readonly_buffer().map(|()| None),
+            _ if policy == Globals::Reject => Err(ErrorKind::Call),
+            Opcode::Reduce | Opcode::Newobj => {
                 let args = self.pop()?;
                 let class = self.pop()?;
-                self.construct(Construct::Call, class, args, NodeId::ABSENT)?
+                let is_call = opcode == Opcode::Reduce;
+                let construct = if is_call { Construct::Call } else { Construct::New };
+                self.construct(construct, class, args, NodeId::ABSENT)
             }
             Opcode::Obj => {
-                let mark = self.pop_mark()?;
-                let Some((&class, args)) = self.stack.get(mark..).and_then(<[_]>::split_first) else {
-                    return Err(ErrorKind::Stack);
-                };
-                let args = self.builder.tuple(args)?;
-                self.stack.truncate(mark);
-                self.construct(Construct::Call, class, args, NodeId::ABSENT)?
-            }
-            Opcode::Newobj => {
-                let args = self.pop()?;
-                let class = self.pop()?;
-                self.construct(Construct::New, class, args, NodeId::ABSENT)?
+                let mut class = None;
+                let args = self.above_mark(|builder, items| {
+                    let (first, args) = items.split_first().ok_or(ErrorKind::Stack)?;
+                    class = Some(*first);
+                    builder.tuple(args)
+                })?;
+                self.construct(Construct::Call, class.ok_or(ErrorKind::Stack)?, args, NodeId::ABSENT)
             }
             Opcode::NewobjEx => {
                 let kwargs = self.pop()?;
@@ -107,65 +104,59 @@ impl<'a> StackMachine<'_, 'a> {
                 if kwargs.kind() != Kind::Dict {
                     return Err(ErrorKind::Call);
                 }
-                self.construct(Construct::New, class, args, kwargs)?
+                self.construct(Construct::New, class, args, kwargs)
             }
             Opcode::Build => {
                 let state = self.pop()?;
-                self.build(state)?;
-                return Ok(None);
+                let target = self.top()?;
+                return self.build_into(target, state).map(|()| None);
             }
             // `step` and `rare_step` carry out every other opcode.
-            _ => return Err(ErrorKind::Opcode),
-        }))
-    }
-
-    /// The two lines behind GLOBAL and INST.
-    fn global_lines(&mut self) -> Step<(&'a str, &'a str)> {
-        let module = self.reader.line()?;
-        let name = self.reader.line()?;
-        match (core::str::from_utf8(module), core::str::from_utf8(name)) {
-            (Ok(module), Ok(name)) => Ok((module, name)),
-            // A name that is no text names nothing that could be allowed.
-            _ => Err(ErrorKind::Global),
+            _ => Err(ErrorKind::Opcode),
         }
+        .map(Some)
     }
 
-    fn global(&mut self, module: &'a str, name: &'a str) -> Step<NodeId> {
+    /// The global that the two lines behind GLOBAL and INST name.
+    fn global_lines(&mut self) -> Step<NodeId> {
+        let (module, name) = (self.reader.line()?, self.reader.line()?);
+        // A name that is no text names nothing that could be allowed.
+        let text = |line| core::str::from_utf8(line).map_err(|_| ErrorKind::Global);
+        let (module, name) = (text(module)?, text(name)?);
         let known = self.judge(module, name)?;
+        self.global_of(module, name, known)
+    }
+
+    /// A global whose names stand in the input, or are the decoder's own.
+    pub(super) fn global_of(
+        &mut self,
+        module: &'a str,
+        name: &'a str,
+        known: Option<KnownClass>,
+    ) -> Step<NodeId> {
         let module = self.builder.str(module)?;
         let name = self.builder.str(name)?;
         self.builder.object(ObjectRepr::Global { module, name, known })
     }
 
-    fn stack_global(&mut self) -> Step<NodeId> {
-        let name = self.pop()?;
-        let module = self.pop()?;
-        if !module.is_text() || !name.is_text() {
-            return Err(ErrorKind::Type);
-        }
-        let document = &self.builder.document;
-        let (Some(module_text), Some(name_text)) = (
-            document.text(module).and_then(|text| text.as_str()),
-            document.text(name).and_then(|text| text.as_str()),
-        ) else {
-            return Err(ErrorKind::Global);
-        };
-        let known = self.judge(module_text, name_text)?;
+    /// The global that two texts on the stack name.
+    fn global(&mut self, module: NodeId, name: NodeId) -> Step<NodeId> {
+        let known = self.judge(self.plain_text(module)?, self.plain_text(name)?)?;
         self.builder.object(ObjectRepr::Global { module, name, known })
+    }
+
+    /// Text that can be part of a name: what has surrogates names nothing that could be allowed.
+    fn plain_text(&self, id: NodeId) -> Step<&str> {
+        self.builder.document.text(id).and_then(Str::as_str).ok_or(ErrorKind::Global)
     }
 
     /// Whether the policy lets a global stand, and how it is read.
     fn judge(&self, module: &str, name: &str) -> Step<Option<KnownClass>> {
-        let refused = || self.refuse(ErrorKind::Global, module, name);
-        if module.is_empty() || name.is_empty() {
-            return Err(refused());
-        }
-        if self.options.globals == Globals::Reject {
-            return Err(refused());
-        }
-        match self.class_of(module, name) {
-            None if self.options.globals == Globals::Known => Err(refused()),
-            known => Ok(known),
+        let policy = self.options.globals;
+        let is_named = policy != Globals::Reject && !module.is_empty() && !name.is_empty();
+        match is_named.then(|| self.class_of(module, name)) {
+            Some(known) if known.is_some() || policy == Globals::Inert => Ok(known),
+            _ => Err(self.refuse(ErrorKind::Global, module, name)),
         }
     }
 
@@ -194,9 +185,8 @@ impl<'a> StackMachine<'_, 'a> {
         let document = &self.builder.document;
         let &[parent, attribute] = document.items(args) else { return Ok(None) };
         let Some(([module, name], _)) = document.global(parent) else { return Ok(None) };
-        let text = |id| document.text(id).and_then(|text| text.as_str());
-        let (Some(module_text), Some(name_text), Some(attribute)) =
-            (text(module), text(name), text(attribute))
+        let text = |id| self.plain_text(id);
+        let (Ok(module_text), Ok(name_text), Ok(attribute)) = (text(module), text(name), text(attribute))
         else {
             return Ok(None);
         };
@@ -227,39 +217,38 @@ impl<'a> StackMachine<'_, 'a> {
         }
         let strict = self.options.globals == Globals::Known;
         let mut instance = Instance::new(class, construct, args, kwargs);
-        match self.builder.document.global(class) {
-            Some((names, Some(KnownClass::GetAttr))) if construct == Construct::Call => {
-                match self.attribute(args)? {
-                    Some(id) => return Ok(id),
-                    None if strict => return Err(self.refused_call(names)),
-                    None => {}
-                }
+        let is_call = construct == Construct::Call;
+        let global = self.builder.document.global(class);
+        let known = global.and_then(|(_, known)| known);
+        let made = match known {
+            None | Some(KnownClass::Allowed) if is_call && global.is_some() => {
+                self.numpy_call(class, args)?
             }
-            Some((_, None | Some(KnownClass::Allowed)))
-                if construct == Construct::Call
-                    && let Some(id) = self.numpy_call(class, args)? =>
-            {
-                return Ok(id);
-            }
-            Some((names, Some(known))) => match construct::call(&mut self.builder, known, &mut instance)? {
-                Constructed::Node(id) => return Ok(id),
-                Constructed::Instance => {}
-                Constructed::Unknown if strict => return Err(self.refused_call(names)),
-                Constructed::Unknown => {}
-            },
-            // Any name under `Inert`.
-            Some(_) => {}
-            // The result of a call is called, as by `getattr(a, "b")()`.
-            None if strict => return Err(ErrorKind::Call),
-            None => {}
+            Some(KnownClass::GetAttr) if is_call => self.attribute(args)?,
+            _ => None,
+        };
+        if let Some(id) = made {
+            return Ok(id);
         }
-        self.builder.instance(instance)
+        let is_read = match known {
+            // Any name under `Inert`, or the result of a call that is called, as by `getattr(a, "b")()`.
+            None => false,
+            Some(known) => match construct::call(&mut self.builder, known, &mut instance)? {
+                Constructed::Node(id) => return Ok(id),
+                Constructed::Instance => true,
+                Constructed::Unknown => false,
+            },
+        };
+        match global {
+            Some((names, _)) if strict && !is_read => Err(self.refused_call(names)),
+            None if strict => Err(ErrorKind::Call),
+            _ => self.builder.instance(instance),
+        }
     }
 
     #[cold]
     fn refused_call(&self, [module, name]: [NodeId; 2]) -> ErrorKind {
-        let document = &self.builder.document;
-        let text = |id| document.text(id).and_then(|text| text.as_str()).unwrap_or_default();
+        let text = |id| self.plain_text(id).unwrap_or_default();
         self.refuse(ErrorKind::Call, text(module), text(name))
     }
 
@@ -271,27 +260,21 @@ impl<'a> StackMachine<'_, 'a> {
         if self.options.globals == Globals::Reject {
             return Ok(());
         }
-        let Some(setter) = self.builder.instance_mut(call).map(|instance| *instance) else { return Ok(()) };
+        let Some(setter) = self.builder.document.instance(call).copied() else { return Ok(()) };
         let &[target, state] = self.builder.document.items(setter.args) else { return Ok(()) };
         let known = known::role(&self.builder.document, setter.class);
         if setter.construct != Construct::Call || known.is_some_and(|known| known != KnownClass::Allowed) {
             return Ok(());
         }
-        match self.builder.instance_mut(target) {
-            Some(instance) if instance.state == NodeId::ABSENT => {}
-            _ => return Ok(()),
+        match self.builder.document.instance(target) {
+            Some(instance) if instance.state == NodeId::ABSENT => self.build_into(target, state),
+            _ => Ok(()),
         }
-        self.build_into(target, state)
-    }
-
-    fn build(&mut self, state: NodeId) -> Step {
-        let target = self.top()?;
-        self.build_into(target, state)
     }
 
     fn build_into(&mut self, target: NodeId, state: NodeId) -> Step {
         let strict = self.options.globals == Globals::Known;
-        let Some(instance) = self.builder.instance_mut(target).map(|instance| *instance) else {
+        let Some(instance) = self.builder.document.instance(target).copied() else {
             return Err(ErrorKind::Call);
         };
         // A second state would hide the first.
@@ -309,8 +292,7 @@ impl<'a> StackMachine<'_, 'a> {
             place.state = state;
             place.known = reading;
         }
-        self.builder.deepen(target, state)?;
-        Ok(())
+        self.builder.deepen(target, state)
     }
 
     fn readonly_buffer(&mut self) -> Step {

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use super::machine::{StackMachine, Step};
 use crate::build::keys::Work;
-use crate::document::{Construct, Document, Instance, Kind, KnownClass, NodeId, ObjectRepr};
+use crate::document::{Construct, Document, Instance, KnownClass, NodeId, ObjectRepr};
 use crate::known::{Dtype, NumpyScalar, global_name};
 use crate::wire::text::Str;
 
@@ -26,7 +26,7 @@ impl<'a> StackMachine<'_, 'a> {
                     _ => return Ok(None),
                 };
                 let Some(kwargs) = self.array_parts(shape, dtype, buffer, order)? else { return Ok(None) };
-                let class = self.global_of("numpy", "ndarray", KnownClass::Allowed)?;
+                let class = self.global_of("numpy", "ndarray", Some(KnownClass::Allowed))?;
                 let array = Instance::new(class, Construct::New, NodeId::EMPTY_TUPLE, kwargs);
                 self.builder.instance(array).map(Some)
             }
@@ -87,12 +87,7 @@ impl<'a> StackMachine<'_, 'a> {
         let Some(len) = dtype.array_len(document, shape) else { return Ok(None) };
         let text = dtype.text();
         let is_out_of_band = matches!(document.object(buffer), Some(ObjectRepr::Buffer(..)));
-        let found = match buffer.kind() {
-            Kind::ByteArray => {
-                document.bytearrays.get(buffer.index()).map(|&repr| document.bytes_of(repr).len())
-            }
-            _ => document.byte_string(buffer).map(<[u8]>::len),
-        };
+        let found = document.bytearray(buffer).or_else(|| document.byte_string(buffer)).map(<[u8]>::len);
         let buffer = match found {
             _ if is_out_of_band => buffer,
             Some(found) if found == len => buffer,
@@ -133,7 +128,7 @@ impl<'a> StackMachine<'_, 'a> {
             },
             NumpyScalar::Float(value) => self.builder.float(value)?,
             NumpyScalar::Complex(real, imaginary) => {
-                let class = self.global_of("builtins", "complex", KnownClass::Complex)?;
+                let class = self.global_of("builtins", "complex", Some(KnownClass::Complex))?;
                 let parts = [self.builder.float(real)?, self.builder.float(imaginary)?];
                 let args = self.builder.tuple(&parts)?;
                 let complex = Instance::new(class, Construct::Call, args, NodeId::ABSENT);
@@ -142,7 +137,7 @@ impl<'a> StackMachine<'_, 'a> {
             NumpyScalar::Text(text) => self.owned_text(&text)?,
             NumpyScalar::Bytes(bytes) => self.builder.owned_bytes(&bytes)?,
             NumpyScalar::Time(name, count, unit) => {
-                let class = self.global_of("numpy", name, KnownClass::Allowed)?;
+                let class = self.global_of("numpy", name, Some(KnownClass::Allowed))?;
                 let count = match count {
                     Some(count) => self.builder.int(count)?,
                     None => self.builder.str("NaT")?,
@@ -152,13 +147,6 @@ impl<'a> StackMachine<'_, 'a> {
                 self.builder.instance(Instance::new(class, Construct::Call, args, NodeId::ABSENT))?
             }
         }))
-    }
-
-    /// A global that the pickle spells in another way.
-    fn global_of(&mut self, module: &'static str, name: &'static str, known: KnownClass) -> Step<NodeId> {
-        let module = self.builder.str(module)?;
-        let name = self.builder.str(name)?;
-        self.builder.object(ObjectRepr::Global { module, name, known: Some(known) })
     }
 }
 

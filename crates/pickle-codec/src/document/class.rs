@@ -1,9 +1,27 @@
 //! What a name of the standard library stands for. Knows nothing else of this crate.
 
-/// What a name of Python's standard library stands for, or what an object was read as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum KnownClass {
+macro_rules! classes {
+    ($($(#[$doc:meta])* $class:ident,)*) => {
+        /// What a name of Python's standard library stands for, or what an object was read as.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum KnownClass {
+            $($(#[$doc])* $class,)*
+        }
+
+        impl KnownClass {
+            /// The class that a word of the table of names stands for: its name here.
+            pub(crate) fn of_word(word: &str) -> Option<Self> {
+                match word {
+                    $(stringify!($class) => Some(Self::$class),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+classes! {
     /// `_codecs.encode`, by which protocols 0 to 2 spell bytes.
     Encode,
     /// `bytes`.

@@ -51,6 +51,15 @@ pub(crate) const KINDS: [Kind; 16] = [
     Kind::Object,
 ];
 
+impl Kind {
+    /// The place of a container's table in [`Document::runs`](crate::Document); for every other kind a place behind
+    /// the last.
+    #[inline]
+    pub(crate) const fn run_table(self) -> usize {
+        (self as usize).wrapping_sub(Self::List as usize)
+    }
+}
+
 const INDEX_BITS: u32 = 28;
 const INDEX_MASK: u32 = (1 << INDEX_BITS) - 1;
 const SMALL_BIAS: i32 = 1 << (INDEX_BITS - 1);

@@ -59,17 +59,11 @@ impl<'d, 'a> NodeRef<'d, 'a> {
             },
             Kind::Small => Node::Int(self.id.small_value()),
             Kind::Int => document.ints.get(index).map_or(Node::None, |value| Node::Int(*value)),
-            Kind::Big => document
-                .bigs
-                .get(index)
-                .map_or(Node::None, |repr| Node::BigInt(BigIntRef { bytes: document.bytes_of(*repr) })),
+            Kind::Big => document.big(self.id).map_or(Node::None, |bytes| Node::BigInt(BigIntRef { bytes })),
             Kind::Float => document.floats.get(index).map_or(Node::None, |value| Node::Float(*value)),
             Kind::Str | Kind::Text => document.text(self.id).map_or(Node::None, Node::Str),
             Kind::Bytes | Kind::Blob => document.byte_string(self.id).map_or(Node::None, Node::Bytes),
-            Kind::ByteArray => document
-                .bytearrays
-                .get(index)
-                .map_or(Node::None, |repr| Node::ByteArray(document.bytes_of(*repr))),
+            Kind::ByteArray => document.bytearray(self.id).map_or(Node::None, Node::ByteArray),
             Kind::List => Node::List(seq()),
             Kind::Tuple => Node::Tuple(seq()),
             Kind::Dict => Node::Dict(Pairs::of(document, self.id)),
@@ -288,7 +282,7 @@ impl<'d, 'a> Pairs<'d, 'a> {
         let document = self.document;
         let (pairs, _) = self.ids.as_chunks::<2>();
         let text_at = |place: usize| document.text(pairs.get(place)?[0]).map(Str::as_bytes);
-        let sizes = document.dicts.iter().map(|&seq| document.run(seq).len() / 2);
+        let sizes = document.runs[Kind::Dict.run_table()].iter().map(|&seq| document.run(seq).len() / 2);
         let dict = self.dict.index();
         let place = document.lookups.find(dict, sizes, pairs.len(), text_at, key.as_bytes())?;
         self.get_index(place).map(|(_, value)| value)

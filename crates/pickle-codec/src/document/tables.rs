@@ -146,11 +146,8 @@ pub struct Document<'a> {
     pub(crate) bytes: Vec<&'a [u8]>,
     pub(crate) blobs: Vec<(u32, u32)>,
     pub(crate) bytearrays: Vec<BytesRepr<'a>>,
-    pub(crate) lists: Vec<Seq>,
-    pub(crate) tuples: Vec<Seq>,
-    pub(crate) dicts: Vec<Seq>,
-    pub(crate) sets: Vec<Seq>,
-    pub(crate) frozensets: Vec<Seq>,
+    /// The runs of lists, tuples, dicts, sets and frozensets, by [`Kind::run_table`].
+    pub(crate) runs: [Vec<Seq>; 5],
     pub(crate) objects: Vec<ObjectRepr>,
     pub(crate) owned_text: String,
     pub(crate) owned_bytes: Vec<u8>,
@@ -242,32 +239,16 @@ impl<'a> Document<'a> {
 
     #[inline]
     pub(crate) fn seq(&self, id: NodeId) -> Option<Seq> {
-        let table = match id.kind() {
-            Kind::List => &self.lists,
-            Kind::Tuple => &self.tuples,
-            Kind::Dict => &self.dicts,
-            Kind::Set => &self.sets,
-            Kind::FrozenSet => &self.frozensets,
-            _ => return None,
-        };
-        table.get(id.index()).copied()
+        self.runs.get(id.kind().run_table())?.get(id.index()).copied()
     }
 
     #[inline]
     pub(crate) fn seq_mut(&mut self, id: NodeId) -> Option<&mut Seq> {
-        let table = match id.kind() {
-            Kind::List => &mut self.lists,
-            Kind::Tuple => &mut self.tuples,
-            Kind::Dict => &mut self.dicts,
-            Kind::Set => &mut self.sets,
-            Kind::FrozenSet => &mut self.frozensets,
-            _ => return None,
-        };
-        table.get_mut(id.index())
+        self.runs.get_mut(id.kind().run_table())?.get_mut(id.index())
     }
 
     /// The memory of all tables.
-    pub(crate) const fn bytes(&self) -> usize {
+    pub(crate) fn memory(&self) -> usize {
         self.pool.capacity() * size_of::<NodeId>()
             + self.ints.capacity() * size_of::<i64>()
             + (self.bigs.capacity() + self.bytearrays.capacity()) * size_of::<BytesRepr<'_>>()
@@ -275,12 +256,7 @@ impl<'a> Document<'a> {
             + (self.strs.capacity() + self.bytes.capacity()) * size_of::<&str>()
             + self.texts.capacity() * size_of::<TextRepr<'_>>()
             + self.blobs.capacity() * size_of::<(u32, u32)>()
-            + (self.lists.capacity()
-                + self.tuples.capacity()
-                + self.dicts.capacity()
-                + self.sets.capacity()
-                + self.frozensets.capacity())
-                * size_of::<Seq>()
+            + self.runs.iter().map(Vec::capacity).sum::<usize>() * size_of::<Seq>()
             + self.objects.capacity() * size_of::<ObjectRepr>()
             + self.owned_text.capacity()
             + self.owned_bytes.capacity()
@@ -296,11 +272,7 @@ impl<'a> Document<'a> {
             ints: self.ints,
             floats: self.floats,
             blobs: self.blobs,
-            lists: self.lists,
-            tuples: self.tuples,
-            dicts: self.dicts,
-            sets: self.sets,
-            frozensets: self.frozensets,
+            runs: self.runs,
             objects: self.objects,
             owned_text: self.owned_text,
             owned_bytes: self.owned_bytes,
@@ -325,12 +297,8 @@ impl<'a> Document<'a> {
             Kind::Bytes => self.bytes.len(),
             Kind::Blob => self.blobs.len(),
             Kind::ByteArray => self.bytearrays.len(),
-            Kind::List => self.lists.len(),
-            Kind::Tuple => self.tuples.len(),
-            Kind::Dict => self.dicts.len(),
-            Kind::Set => self.sets.len(),
-            Kind::FrozenSet => self.frozensets.len(),
             Kind::Object => self.objects.len(),
+            kind => self.runs[kind.run_table()].len(),
         }
     }
 
@@ -383,6 +351,18 @@ impl<'a> Document<'a> {
             TextRepr::Wtf8(bytes) => Str::Wtf8(bytes),
             TextRepr::OwnedWtf8 { start, len } => Str::Wtf8(self.owned_slice(start, len)),
         }
+    }
+
+    /// The bytes of a large integer: minimal two's complement.
+    pub(crate) fn big(&self, id: NodeId) -> Option<&[u8]> {
+        let repr = self.bigs.get(id.index()).filter(|_| id.kind() == Kind::Big);
+        repr.map(|&repr| self.bytes_of(repr))
+    }
+
+    /// The bytes of a `bytearray`.
+    pub(crate) fn bytearray(&self, id: NodeId) -> Option<&[u8]> {
+        let repr = self.bytearrays.get(id.index()).filter(|_| id.kind() == Kind::ByteArray);
+        repr.map(|&repr| self.bytes_of(repr))
     }
 
     /// The bytes of a `bytes` node.

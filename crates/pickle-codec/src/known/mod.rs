@@ -11,8 +11,6 @@ mod names;
 mod numpy;
 mod path;
 mod reading;
-mod shape;
-mod stdlib;
 mod zone;
 
 pub use calendar::{Date, Time, TimeDelta, UtcOffset, Zone};
@@ -22,6 +20,6 @@ pub(crate) use names::{canonical, lookup, names_outer, owns_module_text, shown};
 pub(crate) use numpy::{Dtype, NumpyScalar};
 pub use reading::Known;
 pub(crate) use reading::{
-    equality_parts, global_name, is_global, is_int, reading_of, role, small_int, with_state, word,
+    allowed_reading, equality_parts, global_name, is_global, is_int, is_sound, role, small_int, takes_items,
+    takes_pairs, with_state, word,
 };
-pub(crate) use shape::{Args, allowed_reading, is_sound, takes_items, takes_pairs};

@@ -1,83 +1,57 @@
 //! The names of the known types, as both Pythons spell them.
 //!
-//! A name goes through up to three tables: that of [`lookup_spelled`] for the types that have a reading of their
-//! own, then (under the name that Python 3 has for it) the exceptions of the standard library and its enums.
-//! None of them decides by a pattern alone what a name is: a module's attribute that looks like an exception
-//! but is not in the table is refused, because `mypkg.Error(1)` and `os.system("id")` look alike.
+//! Which names there are is data. `names.tsv` has a line for each class of CPython 2.7 and 3.6 to 3.13 that is plain
+//! data: module and name as Python 3 has them, and the word of its [`KnownClass`]. `renamed.tsv` is
+//! `Lib/_compat_pickle.py`: module and name in Python 2, and in Python 3; a line without names is a whole module. Both
+//! are sorted, cut into rows by the compiler and searched by halves, so that a name costs no memory and a few
+//! comparisons. What the exceptions and enums of the standard library are was found by `xtask/python/stdlib_rows.py`,
+//! and a test holds the table against the pickles of all these versions.
+//!
+//! No pattern alone decides what a name is: a module's attribute that looks like an exception but is not in the table
+//! is refused, because `mypkg.Error(1)` and `os.system("id")` look alike. The members of enums in [`MEMBERS`] are no
+//! departure from that: to what they stand for nothing can be passed.
 
-use super::stdlib::{EXCEPTIONS as STDLIB_EXCEPTIONS, MOVED_NAMES, RENAMED_MODULES};
 use crate::document::KnownClass;
 use crate::wire::text::Str;
 
-/// The built-in exceptions of CPython 2.7 and 3.6 to 3.13, sorted.
-#[rustfmt::skip]
-const EXCEPTIONS: &[&str] = &[
-    "ArithmeticError", "AssertionError", "AttributeError", "BaseException", "BaseExceptionGroup",
-    "BlockingIOError", "BrokenPipeError", "BufferError", "BytesWarning", "ChildProcessError",
-    "ConnectionAbortedError", "ConnectionError", "ConnectionRefusedError", "ConnectionResetError",
-    "DeprecationWarning", "EOFError", "EncodingWarning", "EnvironmentError", "Exception", "ExceptionGroup",
-    "FileExistsError", "FileNotFoundError", "FloatingPointError", "FutureWarning", "GeneratorExit",
-    "IOError", "ImportError", "ImportWarning", "IndentationError", "IndexError", "InterruptedError",
-    "IsADirectoryError", "KeyError", "KeyboardInterrupt", "LookupError", "MemoryError",
-    "ModuleNotFoundError", "NameError", "NotADirectoryError", "NotImplementedError", "OSError",
-    "OverflowError", "PendingDeprecationWarning", "PermissionError", "ProcessLookupError",
-    "PythonFinalizationError", "RecursionError", "ReferenceError", "ResourceWarning", "RuntimeError",
-    "RuntimeWarning", "StandardError", "StopAsyncIteration", "StopIteration", "SyntaxError",
-    "SyntaxWarning", "SystemError", "SystemExit", "TabError", "TimeoutError", "TypeError",
-    "UnboundLocalError", "UnicodeDecodeError", "UnicodeEncodeError", "UnicodeError",
-    "UnicodeTranslateError", "UnicodeWarning", "UserWarning", "ValueError", "Warning", "WindowsError",
-    "ZeroDivisionError", "_IncompleteInputError",
-];
+const NAMES_TEXT: &str = include_str!("names.tsv");
+const RENAMED_TEXT: &str = include_str!("renamed.tsv");
 
-/// The enums of the standard library of CPython 3.6 to 3.13 whose values are numbers or text.
-const ENUMS: &[(&str, &[&str])] = &[
-    ("ast", &["_Precedence"]),
-    ("asyncio.constants", &["_SendfileMode"]),
-    ("asyncio.locks", &["_BarrierState"]),
-    ("asyncio.runners", &["_State"]),
-    ("asyncio.sslproto", &["AppProtocolState", "SSLProtocolState"]),
-    ("asyncio.timeouts", &["_State"]),
-    ("calendar", &["Day", "Month"]),
-    ("enum", &["EnumCheck", "FlagBoundary"]),
-    ("http", &["HTTPMethod", "HTTPStatus"]),
-    ("inspect", &["BufferFlags", "_ParameterKind"]),
-    ("plistlib", &["PlistFormat"]),
-    ("pstats", &["SortKey"]),
-    ("py_compile", &["PycInvalidationMode"]),
-    ("re", &["RegexFlag"]),
-    ("signal", &["Handlers", "Sigmasks", "Signals"]),
-    ("socket", &["AddressFamily", "AddressInfo", "MsgFlag", "SocketKind"]),
-    (
-        "ssl",
-        &[
-            "AlertDescription",
-            "Options",
-            "SSLErrorNumber",
-            "TLSVersion",
-            "VerifyFlags",
-            "VerifyMode",
-            "_SSLMethod",
-            "_TLSAlertType",
-            "_TLSContentType",
-            "_TLSMessageType",
-        ],
-    ),
-    ("symtable", &["SymbolTableType"]),
-    ("tkinter", &["EventType"]),
-    ("uuid", &["SafeUUID"]),
-];
+/// Module, name and word of every class, sorted.
+static NAMES: [[&str; 3]; lines(NAMES_TEXT)] = table(NAMES_TEXT);
 
-/// Members that CPython 3.6 to 3.10 pickles as a module's attribute: `signal.SIGINT` for
-/// `signal.Signals(2)`. The number is not in the pickle, so the name is all there is.
-const MEMBERS: &[(&str, &[&str])] = &[
-    ("signal", &["SIG"]),
-    ("socket", &["AF_", "AI_", "MSG_", "SOCK_"]),
-    ("ssl", &["ALERT_DESCRIPTION_", "CERT_", "OP_", "PROTOCOL_", "SSL_ERROR_", "VERIFY_"]),
-];
+/// Module and name in Python 2, sorted, and in Python 3. Both names are empty for a whole module.
+static RENAMED: [[&str; 4]; lines(RENAMED_TEXT)] = table(RENAMED_TEXT);
 
-/// The enums of these members, by the starts of their names; the first that fits.
-#[cfg(feature = "json")]
-const MEMBER_CLASSES: &[(&str, &str, &str)] = &[
+const fn lines(text: &str) -> usize {
+    let (mut place, mut lines) = (0, 0);
+    while place < text.len() {
+        lines += (text.as_bytes()[place] == b'\n') as usize;
+        place += 1;
+    }
+    lines
+}
+
+/// Cuts a text of lines into rows, whose columns end with a tab and the last with the line.
+const fn table<const ROWS: usize, const COLUMNS: usize>(mut text: &str) -> [[&str; COLUMNS]; ROWS] {
+    let mut rows = [[""; COLUMNS]; ROWS];
+    let mut cell = 0;
+    while cell < ROWS * COLUMNS {
+        let mut len = 0;
+        while !matches!(text.as_bytes()[len], b'\t' | b'\n') {
+            len += 1;
+        }
+        (rows[cell / COLUMNS][cell % COLUMNS], text) = text.split_at(len);
+        text = text.split_at(1).1;
+        cell += 1;
+    }
+    rows
+}
+
+/// The enums whose members CPython 3.6 to 3.10 pickles as a module's attribute, `signal.SIGINT` for
+/// `signal.Signals(2)`, by the starts of the members' names; the first that fits. The number is not in the pickle,
+/// so the name is all there is.
+const MEMBERS: &[(&str, &str, &str)] = &[
     ("signal", "SIG_BLOCK", "Sigmasks"),
     ("signal", "SIG_UNBLOCK", "Sigmasks"),
     ("signal", "SIG_SETMASK", "Sigmasks"),
@@ -96,138 +70,52 @@ const MEMBER_CLASSES: &[(&str, &str, &str)] = &[
 ];
 
 /// Class and name of an enum member that is pickled by its name.
-#[cfg(feature = "json")]
 pub(crate) fn member<'d>(module: &'d str, name: &'d str) -> Option<(&'d str, &'d str)> {
     if let Some(parts) = name.rsplit_once('.') {
         return Some(parts);
     }
     let fits = |row: &&(&str, &str, &str)| row.0 == module && name.starts_with(row.1);
-    MEMBER_CLASSES.iter().find(fits).map(|row| (row.2, name))
+    // `OP_NO_SSLv2` has the one small letter.
+    let is_loud = |byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'v');
+    MEMBERS.iter().find(fits).filter(|_| name.bytes().all(is_loud)).map(|row| (row.2, name))
 }
 
 /// Module and name as Python 3 has them, where Python 2 had another one: `Queue.Full` is `queue.Full`.
 pub(crate) fn canonical<'n>(module: &'n str, name: &'n str) -> (&'n str, &'n str) {
-    if let Ok(place) = MOVED_NAMES.binary_search_by_key(&(module, name), |(old, _)| *old)
-        && let Some((_, new)) = MOVED_NAMES.get(place)
-    {
-        return *new;
+    let renamed = |name: &str| {
+        let place = RENAMED.binary_search_by(|&[old, old_name, ..]| (old, old_name).cmp(&(module, name)));
+        place.ok().and_then(|place| RENAMED.get(place))
+    };
+    match (renamed(name), renamed("")) {
+        (Some(&[_, _, module, name]), _) => (module, name),
+        (None, Some(&[_, _, module, _])) => (module, name),
+        (None, None) => (module, name),
     }
-    match RENAMED_MODULES.binary_search_by_key(&module, |(old, _)| old) {
-        Ok(place) => (RENAMED_MODULES.get(place).map_or(module, |(_, new)| new), name),
-        Err(_) => (module, name),
-    }
-}
-
-fn in_stdlib(module: &str) -> &'static [&'static str] {
-    let place = STDLIB_EXCEPTIONS.binary_search_by_key(&module, |(module, _)| module);
-    place.ok().and_then(|place| STDLIB_EXCEPTIONS.get(place)).map_or(&[], |(_, names)| names)
 }
 
 /// Whether a class is known only for a class inside of it.
 pub(crate) fn names_outer(module: &str, name: &str) -> bool {
     let (module, name) = canonical(module, name);
-    in_stdlib(module).iter().any(|inner| inner.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')))
+    let start = NAMES.partition_point(|&[other, inner, _]| (other, inner) < (module, name));
+    let inner = NAMES.iter().skip(start).take_while(|row| row[0] == module).map(|row| row[1]);
+    inner.map_while(|inner| inner.strip_prefix(name)).any(|rest| rest.starts_with('.'))
 }
 
 /// The known class of a name, under Python 3's and Python 2's spelling.
 pub(crate) fn lookup(module: &str, name: &str) -> Option<KnownClass> {
-    let known = lookup_spelled(module, name);
-    if known.is_some() || matches!(module, "builtins" | "__builtin__" | "exceptions") {
-        return known;
+    // Python 2 has its exceptions in a module of their own, which `pickle` reads name by name.
+    if module == "exceptions" {
+        return lookup("builtins", name).filter(|&class| class == KnownClass::Exception);
     }
-    let (module, name) = canonical(module, name);
-    if in_stdlib(module).binary_search(&name).is_ok() {
-        return Some(KnownClass::Exception);
-    }
-    enumeration(module, name)
-}
-
-fn lookup_spelled(module: &str, name: &str) -> Option<KnownClass> {
-    match module {
-        "builtins" | "__builtin__" => builtin(name),
-        "exceptions" => exception(name),
-        "_codecs" => (name == "encode").then_some(KnownClass::Encode),
-        "copyreg" | "copy_reg" => (name == "_reconstructor").then_some(KnownClass::Reconstructor),
-        "collections" => match name {
-            "OrderedDict" => Some(KnownClass::OrderedDict),
-            "defaultdict" => Some(KnownClass::DefaultDict),
-            "Counter" => Some(KnownClass::Counter),
-            "deque" => Some(KnownClass::Deque),
-            _ => None,
-        },
-        "datetime" => match name {
-            "date" => Some(KnownClass::Date),
-            "time" => Some(KnownClass::Time),
-            "datetime" => Some(KnownClass::DateTime),
-            "timedelta" => Some(KnownClass::TimeDelta),
-            "timezone" => Some(KnownClass::TimeZone),
-            _ => None,
-        },
-        "decimal" => (name == "Decimal").then_some(KnownClass::Decimal),
-        "fractions" => (name == "Fraction").then_some(KnownClass::Fraction),
-        "pathlib" | "pathlib._local" => match name {
-            "Path" | "PurePath" | "PosixPath" | "PurePosixPath" => Some(KnownClass::PosixPath),
-            "WindowsPath" | "PureWindowsPath" => Some(KnownClass::WindowsPath),
-            _ => None,
-        },
-        "ipaddress" => match name {
-            "IPv4Address" => Some(KnownClass::Ipv4Address),
-            "IPv6Address" => Some(KnownClass::Ipv6Address),
-            "IPv4Network" => Some(KnownClass::Ipv4Network),
-            "IPv6Network" => Some(KnownClass::Ipv6Network),
-            "IPv4Interface" => Some(KnownClass::Ipv4Interface),
-            "IPv6Interface" => Some(KnownClass::Ipv6Interface),
-            _ => None,
-        },
-        "uuid" if name == "UUID" => Some(KnownClass::Uuid),
-        "zoneinfo" | "backports.zoneinfo" => {
-            matches!(name, "ZoneInfo" | "ZoneInfo._unpickle").then_some(KnownClass::ZoneInfo)
-        }
-        _ => enumeration(module, name),
-    }
-}
-
-fn builtin(name: &str) -> Option<KnownClass> {
-    Some(match name {
-        "bytes" => KnownClass::Bytes,
-        "bytearray" => KnownClass::ByteArray,
-        "set" => KnownClass::Set,
-        "frozenset" => KnownClass::FrozenSet,
-        "complex" => KnownClass::Complex,
-        "range" | "xrange" => KnownClass::Range,
-        "slice" => KnownClass::Slice,
-        "getattr" => KnownClass::GetAttr,
-        "bool" | "dict" | "float" | "int" | "list" | "long" | "object" | "str" | "tuple" | "unicode" => {
-            KnownClass::Type
-        }
-        _ => return exception(name),
-    })
-}
-
-fn exception(name: &str) -> Option<KnownClass> {
-    EXCEPTIONS.binary_search(&name).is_ok().then_some(KnownClass::Exception)
-}
-
-fn enumeration(module: &str, name: &str) -> Option<KnownClass> {
-    let of = |table: &'static [(&'static str, &'static [&'static str])]| {
-        let place = table.binary_search_by_key(&module, |(module, _)| module).ok()?;
-        table.get(place).map(|(_, names)| *names)
+    let exact = |module: &str, name: &str| {
+        let place = NAMES.binary_search_by(|&[other, inner, _]| (other, inner).cmp(&(module, name)));
+        KnownClass::of_word(NAMES.get(place.ok()?)?[2])
     };
-    if of(ENUMS)?.contains(&name) {
-        return Some(KnownClass::Enum);
-    }
-    // `OP_NO_SSLv2` has the one small letter.
-    let is_loud =
-        |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'v');
-    let shouted = name.bytes().all(is_loud);
-    let member = shouted && of(MEMBERS)?.iter().any(|prefix| name.starts_with(prefix));
-    member.then_some(KnownClass::Member)
-}
-
-/// Whether a class that a caller allowed looks like an exception: PEP 8 asks for these endings. It decides how
-/// the call is shown, never whether it may stand.
-pub(crate) fn names_an_exception(name: &str) -> bool {
-    ["Error", "Exception", "Warning"].iter().any(|ending| name.ends_with(ending))
+    exact(module, name).or_else(|| {
+        let (new_module, new_name) = canonical(module, name);
+        let is_member = || !name.contains('.') && member(module, name).is_some();
+        exact(new_module, new_name).or_else(|| is_member().then_some(KnownClass::Member))
+    })
 }
 
 /// A class's name as Python 3 has it, where the class is known or allowed; any other name is left as it is.
@@ -283,13 +171,9 @@ mod tests {
 
     #[test]
     fn the_tables_are_sorted() {
-        assert!(EXCEPTIONS.is_sorted());
-        assert!(STDLIB_EXCEPTIONS.is_sorted_by_key(|(module, _)| module));
-        assert!(STDLIB_EXCEPTIONS.iter().all(|(_, names)| names.is_sorted()));
-        assert!(RENAMED_MODULES.is_sorted_by_key(|(module, _)| module));
-        assert!(MOVED_NAMES.is_sorted_by_key(|(old, _)| old));
-        assert!(ENUMS.is_sorted_by_key(|(module, _)| module));
-        assert!(MEMBERS.is_sorted_by_key(|(module, _)| module));
+        assert!(NAMES.is_sorted_by(|one, other| one[..2] < other[..2]));
+        assert!(RENAMED.is_sorted_by(|one, other| one[..2] < other[..2]));
+        assert!(NAMES.iter().all(|row| KnownClass::of_word(row[2]).is_some()));
     }
 
     #[test]

@@ -16,18 +16,22 @@
 use super::calendar::{TimeDelta, UtcOffset, Zone};
 use crate::document::{Document, Instance, KnownClass, Node, NodeId, NodeRef, Object};
 
-/// The zone of a time, unless it is `None`.
-pub(super) fn zone<'d, 'a>(document: &'d Document<'a>, id: Option<NodeId>) -> Option<Zone<'d, 'a>> {
-    let zone = document.node(id.filter(|&id| id != NodeId::NONE)?);
-    let fixed = match zone.view() {
-        Node::Object(object) => match object.instance.known {
-            Some(KnownClass::TimeZone) => offset(document, &object.instance),
-            Some(KnownClass::ZoneInfo) => None,
-            _ => foreign_offset(object),
-        },
-        _ => None,
+/// The zone behind a packed time, if there is one; the outer `None` if what stands there can be none.
+pub(super) fn zone<'d, 'a>(document: &'d Document<'a>, rest: &[NodeId]) -> Option<Option<Zone<'d, 'a>>> {
+    let zone = match *rest {
+        [] | [NodeId::NONE] => return Some(None),
+        [id] => document.node(id),
+        _ => return None,
     };
-    Some(fixed.map_or(Zone::Other(zone), Zone::Fixed))
+    let Node::Object(object) = zone.view() else { return None };
+    let fixed = match object.instance.known {
+        Some(KnownClass::TimeZone) => offset(document, &object.instance),
+        Some(KnownClass::ZoneInfo) => None,
+        // A class that the caller allowed, or any under `Globals::Inert`, may be a `tzinfo`.
+        None | Some(KnownClass::Enum | KnownClass::Allowed) => foreign_offset(object),
+        Some(_) => return None,
+    };
+    Some(Some(fixed.map_or(Zone::Other(zone), Zone::Fixed)))
 }
 
 /// The offset of a `datetime.timezone`.

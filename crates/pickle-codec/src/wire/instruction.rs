@@ -169,9 +169,7 @@ impl<'a> Instructions<'a> {
                 let len = match kind.span() {
                     ArgumentSpan::Counted(1) => u64::from(reader.argument(uint1)?),
                     ArgumentSpan::Counted(4) => u64::from(reader.argument(uint4)?),
-                    ArgumentSpan::CountedSigned => {
-                        u64::try_from(reader.argument(int4)?).map_err(|_| ErrorKind::Length)?
-                    }
+                    ArgumentSpan::CountedSigned => reader.signed_len()?,
                     _ => reader.argument(uint8)?,
                 };
                 counted(opcode, reader.counted(len)?)?

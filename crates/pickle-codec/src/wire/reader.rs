@@ -149,6 +149,12 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Reads a length with a sign. A negative one is a length that no input holds.
+    #[inline]
+    pub(crate) fn signed_len(&mut self) -> Result<u64, ErrorKind> {
+        u64::try_from(self.argument(int4)?).map_err(|_| ErrorKind::Length)
+    }
+
     /// Reads the bytes of a counted argument.
     #[inline]
     pub(crate) fn counted(&mut self, len: u64) -> Result<&'a [u8], ErrorKind> {

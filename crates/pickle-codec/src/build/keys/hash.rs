@@ -72,7 +72,10 @@ fn hash_slow(document: &Document<'_>, id: NodeId, seed: u64, work: &mut Work) ->
                 top.next += 1;
                 next = part;
                 // More open ones than there are: one of them holds itself.
-                let most = document.tuples.len() + document.frozensets.len() + document.objects.len();
+                let most = [Kind::Tuple, Kind::FrozenSet, Kind::Object]
+                    .map(|kind| document.table_len(kind))
+                    .iter()
+                    .sum();
                 if open.len() > most {
                     return Err(ErrorKind::Recursive);
                 }
