@@ -59,7 +59,8 @@ impl Default for Limits {
     }
 }
 
-macro_rules! limit_setters {
+/// A method that sets it for each field; what the field is for and its default stand at the field.
+macro_rules! setters {
     ($($field:ident: $type:ty, $set:expr;)*) => {
         $(
             #[doc = concat!("Sets [`", stringify!($field), "`](Self#structfield.", stringify!($field), ").")]
@@ -72,6 +73,8 @@ macro_rules! limit_setters {
     };
 }
 
+pub(crate) use setters;
+
 impl Limits {
     /// The default limits.
     #[must_use]
@@ -79,7 +82,7 @@ impl Limits {
         Self::default()
     }
 
-    limit_setters! {
+    setters! {
         max_input_len: usize, max_input_len;
         max_depth: usize, max_depth;
         max_value_depth: usize, max_value_depth;

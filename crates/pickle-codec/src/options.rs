@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::known;
-use crate::limits::Limits;
+use crate::limits::{Limits, setters};
 
 /// What to do with opcodes that name or call things.
 ///
@@ -81,11 +81,11 @@ impl DecodeOptions {
         Self::default()
     }
 
-    /// Sets the policy for opcodes that name or call things. Default: [`Globals::Reject`].
-    #[must_use]
-    pub fn globals(mut self, globals: Globals) -> Self {
-        self.globals = globals;
-        self
+    setters! {
+        globals: Globals, globals;
+        py2_str: Py2Str, py2_str;
+        surrogates: Surrogates, surrogates;
+        limits: Limits, limits;
     }
 
     /// Allows one further global, as `module.name`; it becomes an inert node under
@@ -129,27 +129,6 @@ impl DecodeOptions {
     #[must_use]
     pub const fn persistent_ids(mut self, allowed: bool) -> Self {
         self.persistent_ids = allowed;
-        self
-    }
-
-    /// Sets how Python 2's `str` is read. Default: [`Py2Str::Auto`].
-    #[must_use]
-    pub fn py2_str(mut self, py2_str: Py2Str) -> Self {
-        self.py2_str = py2_str;
-        self
-    }
-
-    /// Sets what happens to lone surrogates. Default: [`Surrogates::Keep`].
-    #[must_use]
-    pub fn surrogates(mut self, surrogates: Surrogates) -> Self {
-        self.surrogates = surrogates;
-        self
-    }
-
-    /// Sets the limits.
-    #[must_use]
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
         self
     }
 

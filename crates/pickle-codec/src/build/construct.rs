@@ -207,6 +207,7 @@ fn is_of(name: &str, value: NodeId) -> bool {
     }
 }
 
+/// Whether a call takes a value as a sequence of items. A dict would be one of its keys, which no pickler writes.
 fn is_sequence(id: NodeId) -> bool {
     ["list", "tuple", "set", "frozenset"].iter().any(|name| is_of(name, id))
 }
@@ -215,6 +216,7 @@ fn is_dict(id: NodeId) -> bool {
     id.kind() == Kind::Dict
 }
 
+/// Whether an argument names the codec by which bytes are spelled as text.
 fn is_latin1(builder: &Builder<'_>, id: NodeId) -> bool {
     matches!(word(&builder.document, id), Some("latin1" | "latin-1"))
 }

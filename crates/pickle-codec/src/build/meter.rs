@@ -1,4 +1,8 @@
 //! The memory budget of one decode: every table grows through it.
+//!
+//! The limit is 64 KiB + 32 bytes for each byte of input, or what the caller says. It is no estimate: capacities are
+//! counted, not lengths, and so is a block that is only there while a table moves. With that a decoder can be given to
+//! strangers: ten of them at once need ten times the limit, and no input changes that.
 
 use alloc::vec::Vec;
 
@@ -16,8 +20,11 @@ use crate::wire::error::ErrorKind;
 /// with the jump it is n items beside n/2, whatever n is.
 #[derive(Clone, Debug)]
 pub(crate) struct Meter {
+    /// Bytes that all tables together may take.
     limit: usize,
+    /// Bytes that they take.
     used: usize,
+    /// As many items as the input can fill a table with: one for each of its bytes.
     most_items: usize,
 }
 

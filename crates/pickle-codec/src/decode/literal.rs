@@ -1,4 +1,17 @@
 //! Numbers and text that are not in the pickle as they are: escapes, surrogates, Python 2's `str`.
+//!
+//! Three policies meet here. [`Surrogates`] is for text with code points that no Rust string can hold; [`Py2Str`] for
+//! the `str` of Python 2, which is bytes or text, as its program meant it:
+//!
+//! | `Py2Str` | UTF-8 | anything else |
+//! |---|---|---|
+//! | `Auto` | text | bytes |
+//! | `Utf8` | text | an error |
+//! | `Latin1` | text, a character a byte | text |
+//! | `Bytes` | bytes | bytes |
+//!
+//! Whatever can be borrowed is: text without an escape stands in the input as it is. The rest is copied into the
+//! document's own buffers, which are charged.
 
 use super::machine::{StackMachine, Step};
 use crate::document::NodeId;
@@ -9,6 +22,7 @@ use crate::wire::number::Integer;
 use crate::wire::text::{is_wtf8, latin1, replace_surrogates};
 
 impl<'a> StackMachine<'_, 'a> {
+    /// The node of an integer in text.
     pub(super) fn integer(&mut self, integer: Integer) -> Step<NodeId> {
         Ok(match integer {
             Integer::Bool(true) => NodeId::TRUE,
@@ -18,6 +32,7 @@ impl<'a> StackMachine<'_, 'a> {
         })
     }
 
+    /// Text that is no UTF-8: WTF-8, by the policy, or an error.
     #[cold]
     pub(super) fn surrogates(&mut self, bytes: &'a [u8]) -> Step<NodeId> {
         if !is_wtf8(bytes) {
@@ -30,6 +45,7 @@ impl<'a> StackMachine<'_, 'a> {
         })
     }
 
+    /// The argument of UNICODE. Only ASCII is the same in raw-unicode-escape, whose other bytes are Latin-1.
     pub(super) fn unicode_line(&mut self, line: &'a [u8]) -> Step<NodeId> {
         if line.is_ascii() && !line.contains(&b'\\') {
             return self.builder.str(core::str::from_utf8(line).map_err(|_| ErrorKind::Utf8)?);
@@ -49,6 +65,7 @@ impl<'a> StackMachine<'_, 'a> {
         })
     }
 
+    /// The argument of STRING. Without an escape its body stands in the input as it is.
     pub(super) fn string_line(&mut self, line: &'a [u8]) -> Step<NodeId> {
         if let [b'\'' | b'"', body @ .., last] = line
             && Some(last) == line.first()
@@ -77,6 +94,7 @@ impl<'a> StackMachine<'_, 'a> {
         }
     }
 
+    /// Python 2's `str` from the input, by the policy.
     pub(super) fn py2_str(&mut self, bytes: &'a [u8]) -> Step<NodeId> {
         Ok(match self.options.py2_str {
             Py2Str::Bytes => self.builder.bytes(bytes)?,

@@ -26,6 +26,12 @@
 //! and every table grows through the [`Meter`](crate::build::meter::Meter), so that the peak of memory is at
 //! most 64 KiB + 32 bytes for each byte of input. Each opcode adds at most one node and one memo entry; those
 //! that can do more (a call that copies a list, a key that is compared) are charged to the budget of work.
+//!
+//! # Memo and PUT
+//!
+//! Protocol 1 writes a PUT behind every text. [`StackMachine::push_text`] looks at the next bytes and carries it out at
+//! once if it stores at the next free place, which saves the loop one turn for each text; anything else is left for the
+//! opcode itself, so that there is one place where it can fail.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -49,10 +55,13 @@ const HIGHEST_PROTOCOL: u8 = 5;
 pub(super) type Step<T = ()> = core::result::Result<T, ErrorKind>;
 
 pub(super) struct StackMachine<'m, 'a> {
+    /// What the caller allows.
     pub(super) options: &'m DecodeOptions,
     pub(super) reader: Reader<'a>,
     pub(super) builder: Builder<'a>,
+    /// Ids of the objects on the stack.
     pub(super) stack: &'m mut Vec<NodeId>,
+    /// The height of the stack at each MARK, the last one on top.
     pub(super) marks: &'m mut Vec<u32>,
     pub(super) memo: &'m mut Memo,
     /// Height of the stack at the last mark: nothing below it may be taken.
@@ -302,6 +311,7 @@ impl<'a> StackMachine<'_, 'a> {
         .map(Some)
     }
 
+    /// PUT and its kin: stores the top of the stack, and leaves it there.
     #[inline]
     fn put(&mut self, index: u64) -> Step<Option<NodeId>> {
         let id = self.top()?;
@@ -316,6 +326,7 @@ impl<'a> StackMachine<'_, 'a> {
         self.push_text(id)
     }
 
+    /// The node of a text in the input.
     #[inline(always)]
     fn utf8(&mut self, len: u64) -> Step<NodeId> {
         match self.reader.text(len)? {
@@ -337,6 +348,7 @@ impl<'a> StackMachine<'_, 'a> {
         Ok(None)
     }
 
+    /// The top of the stack, if it is above the last mark.
     #[inline]
     pub(super) fn top(&self) -> Step<NodeId> {
         match self.stack.last() {
@@ -345,6 +357,7 @@ impl<'a> StackMachine<'_, 'a> {
         }
     }
 
+    /// Takes the top of the stack.
     #[inline]
     pub(super) fn pop(&mut self) -> Step<NodeId> {
         let id = self.top()?;
@@ -372,6 +385,7 @@ impl<'a> StackMachine<'_, 'a> {
         Ok(id)
     }
 
+    /// TUPLE1, TUPLE2 and TUPLE3: so many objects as one tuple. None of them may be below the last mark.
     #[inline]
     fn tuple(&mut self, len: usize) -> Step<NodeId> {
         let start =
@@ -390,6 +404,8 @@ impl<'a> StackMachine<'_, 'a> {
         }
     }
 
+    /// APPEND and APPENDS: what is above `start` goes to the list below it. An object gets a list of its own for it,
+    /// as `list.extend` of its class would have.
     #[inline]
     fn append(&mut self, start: usize) -> Step<Option<NodeId>> {
         let target = self.target(start)?;
@@ -401,6 +417,7 @@ impl<'a> StackMachine<'_, 'a> {
         self.append_to_object(target, start)
     }
 
+    /// SETITEM and SETITEMS, in the same way: keys and values in turn.
     #[inline]
     fn set_items(&mut self, start: usize) -> Step<Option<NodeId>> {
         let target = self.target(start)?;
@@ -423,6 +440,7 @@ impl<'a> StackMachine<'_, 'a> {
         Ok(None)
     }
 
+    /// ADDITEMS. What is no set may be an object of a class that has `add`, whose items are kept in order.
     fn add_items(&mut self, start: usize) -> Step<Option<NodeId>> {
         let target = self.target(start)?;
         if target.kind() != Kind::Set {

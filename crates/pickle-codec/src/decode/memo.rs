@@ -4,6 +4,9 @@
 //! (CVE-2018-20406). Here there are two parts. Picklers count their indexes up from 0 (1 in Python 2's cPickle),
 //! with small gaps where unused PUTs were dropped: those are dense. Any index that is far beyond the dense part
 //! goes into a map, whose entry is charged.
+//!
+//! An index that was never stored is `ABSENT` in the dense part and missing in the sparse one. Once there is a sparse
+//! part, new indexes go there too, so that none is ever in both.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;

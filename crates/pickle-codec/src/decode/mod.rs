@@ -1,4 +1,25 @@
 //! Decoding: the stack machine over the opcodes, the decoder that owns its memory, and decoding in pieces.
+//!
+//! # How bytes become a document
+//!
+//! ```text
+//! bytes ── Reader ──> opcode and argument ── StackMachine ──> ids on a stack ── Builder ──> tables of a Document
+//!          wire/reader  nom's parsers         decode/machine     memo, marks       build/fill     document/tables
+//!                                             decode/naming ── names and calls, by policy ── known, build/construct
+//! ```
+//!
+//! - `Reader` cuts arguments out of the input and knows where a pickle FRAME ends.
+//! - `StackMachine` is CPython's unpickler: one `match` over the opcodes, a stack, its marks and the memo. It never
+//!   holds a value, only the id of one.
+//! - `Builder` makes the nodes, counts memory and depth, and finds equal keys. `construct` makes something of a call.
+//! - What comes out is a [`Document`]: tables of nodes, and the id of the root.
+//!
+//! # Memory
+//!
+//! All that grows belongs to the [`Decoder`] between two decodes: the tables of the last document that was given
+//! back, the stack, the marks, the memo and the index of keys. A decode takes them, and a document that is handed to
+//! [`Decoder::recycle`] brings its tables back, so that a decoder that is used again and again allocates nothing. What
+//! is kept is at most what the inputs of late could have filled.
 
 mod literal;
 mod machine;

@@ -4,6 +4,9 @@
 //! would have to know those functions, so they are read here, where every name stands that the policy lets
 //! stand. An array becomes the call `numpy.ndarray(shape=(2, 3), dtype="<f8", buffer=b"...", order="C")`,
 //! which says the same in Python and gives the same array there; the bytes stay where they are.
+//!
+//! What has to agree is checked: the shape times the size of an item is the length of the bytes, and the type is one
+//! that says by itself what an item is. Structures and arrays of Python objects stay the calls that they are.
 
 use alloc::vec::Vec;
 

@@ -8,6 +8,20 @@
 //! memo. That is a tenth of the work of a decode, it needs no memory beside the bytes, and it leaves one decoder
 //! that has to be right. When the boundaries show a fault (no opcode, a length beyond the limit), what came
 //! before is decoded first, so that a refused name in front of it is what is reported.
+//!
+//! ```text
+//! buffer   | handed out | the pickle at hand: opcodes seen so far | K | 7 0 0 |
+//!          0            start                                  scanned     len
+//! base: bytes that have left the buffer in front of it
+//! ```
+//!
+//! # FRAME
+//!
+//! A pickle FRAME says how long it is, and CPython refuses one that is longer than the input. STOP may stand inside of
+//! it, with bytes of the next pickle behind: then the pickle is complete when the FRAME is. So `frame_end` is how far
+//! bytes have to be there before a pickle is decoded, and `complete` is where its STOP ends. Where a decode is made
+//! early, because a fault has been seen, a FRAME that goes on behind what has arrived is cut down to that: that it is
+//! not complete yet is no fault of the sender.
 
 use alloc::vec::Vec;
 
@@ -54,13 +68,6 @@ pub struct PushDecoder {
     frame_len_at: usize,
     /// Bytes that left the buffer, for the offsets of errors.
     base: usize,
-}
-
-enum Scan {
-    /// The instruction ends here.
-    End(usize),
-    /// More bytes are needed.
-    More,
 }
 
 impl PushDecoder {
@@ -153,26 +160,21 @@ impl PushDecoder {
             let Some(opcode) = Opcode::from_byte(byte) else {
                 return Err(self.decode_now(start + 1, ErrorKind::Opcode, start, None));
             };
-            match self.instruction_end(opcode)? {
-                Scan::More => break,
-                Scan::End(end) => {
-                    self.scanned = end;
-                    self.searched = end;
-                    if opcode == Opcode::Frame {
-                        let len = self.buffer.get(start + 1..).and_then(|rest| rest.first_chunk());
-                        let len = len.map_or(0, |len| u64::from_le_bytes(*len));
-                        let max = self.decoder.options().limits.max_input_len;
-                        let Some(len) = usize::try_from(len).ok().filter(|&len| len <= max) else {
-                            return Err(self.decode_now(end, ErrorKind::Frame, start, Some(opcode)));
-                        };
-                        self.frame_end = end + len;
-                        self.frame_len_at = start + 1;
-                    } else if opcode == Opcode::Stop {
-                        self.complete = Some(end);
-                    } else if opcode.names_or_calls() && self.decoder.options().globals == Globals::Reject {
-                        return Err(self.decode_now(end, ErrorKind::Global, start, Some(opcode)));
-                    }
-                }
+            let Some(end) = self.instruction_end(opcode)? else { break };
+            self.scanned = end;
+            self.searched = end;
+            if opcode == Opcode::Frame {
+                let len = little_endian(self.buffer.get(start + 1..end).unwrap_or_default());
+                let max = self.decoder.options().limits.max_input_len;
+                let Some(len) = usize::try_from(len).ok().filter(|&len| len <= max) else {
+                    return Err(self.decode_now(end, ErrorKind::Frame, start, Some(opcode)));
+                };
+                self.frame_end = end + len;
+                self.frame_len_at = start + 1;
+            } else if opcode == Opcode::Stop {
+                self.complete = Some(end);
+            } else if opcode.names_or_calls() && self.decoder.options().globals == Globals::Reject {
+                return Err(self.decode_now(end, ErrorKind::Global, start, Some(opcode)));
             }
         }
         if self.buffered() > self.decoder.options().limits.max_input_len && self.complete.is_none() {
@@ -205,7 +207,8 @@ impl PushDecoder {
         }
     }
 
-    fn instruction_end(&mut self, opcode: Opcode) -> Result<Scan> {
+    /// Where the instruction at hand ends; `None` if more bytes are needed to tell.
+    fn instruction_end(&mut self, opcode: Opcode) -> Result<Option<usize>> {
         let start = self.scanned + 1;
         let rest = self.buffer.get(start..).unwrap_or_default();
         let (header, len) = match opcode.argument_kind().span() {
@@ -217,32 +220,29 @@ impl PushDecoder {
             }
             ArgumentSpan::Lines(lines) => return Ok(self.lines_end(start, lines)),
         };
-        let Some(len) = len else { return Ok(Scan::More) };
+        let Some(len) = len else { return Ok(None) };
         let max = self.decoder.options().limits.max_input_len;
         // What can never fit is refused before it has arrived.
         let Some(len) = usize::try_from(len).ok().filter(|&len| len <= max) else {
             let at = self.scanned;
             return Err(self.decode_now(start + header, ErrorKind::Length, at, Some(opcode)));
         };
-        if rest.len() < header + len {
-            return Ok(Scan::More);
-        }
-        Ok(Scan::End(start + header + len))
+        Ok((rest.len() >= header + len).then_some(start + header + len))
     }
 
     /// The end of the lines behind an opcode. What has been searched is not searched again.
-    fn lines_end(&mut self, start: usize, lines: usize) -> Scan {
+    fn lines_end(&mut self, start: usize, lines: usize) -> Option<usize> {
         loop {
             let from = start.max(self.searched);
             let Some(end) = memchr(b'\n', self.buffer.get(from..).unwrap_or_default()) else {
                 self.searched = self.buffer.len();
-                return Scan::More;
+                return None;
             };
             self.searched = from + end + 1;
             self.lines += 1;
             if self.lines == lines {
                 self.lines = 0;
-                return Scan::End(self.searched);
+                return Some(self.searched);
             }
         }
     }

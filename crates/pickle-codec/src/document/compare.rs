@@ -25,11 +25,11 @@
 use alloc::vec::Vec;
 use core::hash::{Hash, Hasher};
 
-use super::hash::{K0, K1, fold, hash_bytes};
+use super::hash::{K0, K1, fold, hash_bytes, seed};
 use super::id::{Kind, NodeId};
-use super::node::NodeRef;
-use super::tables::{Document, ObjectRepr};
-use super::walk::{self, DepthFirst, Layout, Met};
+use super::node::{Node, NodeRef};
+use super::tables::{Construct, Document};
+use super::walk::{self, DepthFirst, Layout, Met, NodeSet};
 
 /// Equal as values: see [`NodeRef::eq_value`].
 impl PartialEq for Document<'_> {
@@ -53,91 +53,61 @@ impl NodeRef<'_, '_> {
     /// equals `m`. Cycles are equal if their endless unfoldings are.
     #[must_use]
     pub fn eq_value(self, other: NodeRef<'_, '_>) -> bool {
-        Comparison::new(self, other, false).run()
+        Comparison::new([self, other], false).run()
     }
 
     /// As [`eq_value`](Self::eq_value), and the same containers and objects are shared on both
     /// sides. Text, bytes and numbers have no identity here.
     #[must_use]
     pub fn eq_graph(self, other: NodeRef<'_, '_>) -> bool {
-        Comparison::new(self, other, true).run()
+        Comparison::new([self, other], true).run()
     }
 
     /// A hash that is equal for equal values. It is the same in every process, so a sender who
     /// wants collisions can have them.
     #[must_use]
     pub fn structural_hash(self) -> u64 {
-        let mut hashes = Hashes::new(self.document, 0);
-        hashes.run(self.id);
-        hashes.hash_of(self.id)
+        Hashes::new(self.document, self.id, 0).hash_of(self.id)
     }
 }
 
-/// The content of a node that holds no others, for comparison.
-#[derive(PartialEq)]
-enum Leaf<'d> {
-    None,
-    Bool(bool),
-    Int(i64),
-    Big(&'d [u8]),
-    Float(u64),
-    Text(&'d [u8]),
-    Bytes(&'d [u8]),
-    ByteArray(&'d [u8]),
-    Extension(u32),
-    Buffer(u32, bool),
-    Absent,
-}
-
-fn leaf<'d>(document: &'d Document<'_>, id: NodeId) -> Option<Leaf<'d>> {
-    Some(match id.kind() {
-        Kind::Constant => match id {
-            NodeId::TRUE => Leaf::Bool(true),
-            NodeId::FALSE => Leaf::Bool(false),
-            NodeId::EMPTY_TUPLE => return None,
-            NodeId::ABSENT => Leaf::Absent,
-            _ => Leaf::None,
-        },
-        Kind::Small => Leaf::Int(id.small_value()),
-        Kind::Int => Leaf::Int(document.ints.get(id.index()).copied().unwrap_or_default()),
-        Kind::Big => Leaf::Big(document.bigs.get(id.index()).map_or(&[], |&repr| document.bytes_of(repr))),
-        Kind::Float => Leaf::Float(document.floats.get(id.index()).map_or(0, |value| value.to_bits())),
-        Kind::Str | Kind::Text => Leaf::Text(document.text(id).map_or(&[], |text| text.as_bytes())),
-        Kind::Bytes | Kind::Blob => Leaf::Bytes(document.byte_string(id).unwrap_or_default()),
-        Kind::ByteArray => {
-            Leaf::ByteArray(document.bytearrays.get(id.index()).map_or(&[], |&repr| document.bytes_of(repr)))
-        }
-        Kind::Object => match document.object(id) {
-            Some(ObjectRepr::Extension(code)) => Leaf::Extension(*code),
-            Some(ObjectRepr::Buffer(index, read_only)) => Leaf::Buffer(*index, *read_only),
-            _ => return None,
-        },
-        _ => return None,
-    })
-}
-
-/// What a container is, apart from what it holds.
+/// What a node is apart from the nodes that it holds: its type, as a number, and what is in it.
 #[derive(Clone, Copy, PartialEq)]
-struct NodeShape {
-    kind: u8,
-    len: usize,
+enum Content<'d> {
+    Scalar(u8, u64),
+    Bytes(u8, &'d [u8]),
+    /// A container or object, and of a container how many parts it has.
+    Holder(u8, usize),
 }
 
-fn shape(document: &Document<'_>, id: NodeId) -> NodeShape {
-    let len = document.items(id).len();
-    let kind = match id.kind() {
-        Kind::List => 1,
-        Kind::Dict => 3,
-        Kind::Set => 4,
-        Kind::FrozenSet => 5,
-        Kind::Object => match document.object(id) {
-            Some(ObjectRepr::Global { .. }) => 6,
-            Some(ObjectRepr::Instance(instance)) => 7 + u8::from(instance.construct == crate::Construct::New),
-            _ => 9,
-        },
-        _ => 2,
-    };
-    NodeShape { kind, len }
+impl Content<'_> {
+    const fn is_holder(self) -> bool {
+        matches!(self, Self::Holder(..))
+    }
+}
+
+fn content<'d>(document: &'d Document<'_>, id: NodeId) -> Content<'d> {
+    match document.node(id).view() {
+        Node::None => Content::Scalar(u8::from(id == NodeId::ABSENT), 0),
+        Node::Bool(value) => Content::Scalar(2, u64::from(value)),
+        Node::Int(value) => Content::Scalar(3, value.cast_unsigned()),
+        Node::Float(value) => Content::Scalar(4, value.to_bits()),
+        Node::Extension(code) => Content::Scalar(5, u64::from(code)),
+        Node::Buffer(index, read_only) => Content::Scalar(6, u64::from(index) << 1 | u64::from(read_only)),
+        Node::BigInt(value) => Content::Bytes(7, value.as_signed_bytes_le()),
+        Node::Str(text) => Content::Bytes(8, text.as_bytes()),
+        Node::Bytes(bytes) => Content::Bytes(9, bytes),
+        Node::ByteArray(bytes) => Content::Bytes(10, bytes),
+        Node::List(items) => Content::Holder(11, items.len()),
+        Node::Tuple(items) => Content::Holder(12, items.len()),
+        Node::Dict(pairs) => Content::Holder(13, pairs.len()),
+        Node::Set(items) => Content::Holder(14, items.len()),
+        Node::FrozenSet(items) => Content::Holder(15, items.len()),
+        Node::Global(..) => Content::Holder(16, 0),
+        Node::Object(object) if object.construct() == Construct::Call => Content::Holder(17, 0),
+        Node::Object(_) => Content::Holder(18, 0),
+        Node::PersistentId(_) => Content::Holder(19, 0),
+    }
 }
 
 /// The step from one key to the next in a container whose order does not matter.
@@ -149,213 +119,165 @@ const fn stride(id: NodeId) -> Option<usize> {
     }
 }
 
-struct Comparison<'l, 'r, 'a, 'b> {
-    left: NodeRef<'l, 'a>,
-    right: NodeRef<'r, 'b>,
-    left_layout: Layout,
-    right_layout: Layout,
+/// The comparison of two nodes; every pair of things in it is that of the left side and that of the right one.
+struct Comparison<'d, 'a> {
+    documents: [&'d Document<'a>; 2],
+    roots: [NodeId; 2],
+    layouts: [Layout; 2],
     /// Parents of a union-find: the nodes of the left document, then those of the right one.
     parents: Vec<u32>,
     /// For `eq_graph`: what each container of either side stands for on the other.
     partners: Option<Vec<u32>>,
-    hashes: Option<(Hashes<'l, 'a>, Hashes<'r, 'b>)>,
-    open: Vec<(NodeId, NodeId)>,
+    /// Made when the order of keys first differs.
+    hashes: Option<[Hashes<'d, 'a>; 2]>,
+    /// Pairs that have to be equal.
+    open: Vec<[NodeId; 2]>,
 }
 
 const ALONE: u32 = u32::MAX;
 
-impl<'l, 'r, 'a, 'b> Comparison<'l, 'r, 'a, 'b> {
-    fn new(left: NodeRef<'l, 'a>, right: NodeRef<'r, 'b>, sharing: bool) -> Self {
-        let (left_layout, right_layout) = (Layout::of(left.document), Layout::of(right.document));
+impl<'d, 'a> Comparison<'d, 'a> {
+    fn new(nodes: [NodeRef<'d, 'a>; 2], sharing: bool) -> Self {
+        let roots = nodes.map(NodeRef::id);
         Self {
-            left,
-            right,
-            left_layout,
-            right_layout,
+            documents: nodes.map(NodeRef::document),
+            roots,
+            layouts: nodes.map(|node| Layout::of(node.document)),
             parents: Vec::new(),
             partners: sharing.then(Vec::new),
             hashes: None,
-            open: Vec::new(),
+            open: alloc::vec![roots],
         }
     }
 
     fn run(mut self) -> bool {
-        let mut next = Some((self.left.id, self.right.id));
-        while let Some((left, right)) = next {
-            if !self.pair(left, right) {
+        while let Some(pair) = self.open.pop() {
+            if !self.compare(pair) {
                 return false;
             }
-            next = self.open.pop();
         }
         true
     }
 
     /// Compares two nodes; their parts wait in `open`.
-    fn pair(&mut self, left: NodeId, right: NodeId) -> bool {
-        let (left_document, right_document) = (self.left.document, self.right.document);
-        match (leaf(left_document, left), leaf(right_document, right)) {
-            (Some(left_leaf), Some(right_leaf)) => {
-                return match (left_leaf, right_leaf) {
-                    // Long contents that both sides share again and again are compared once.
-                    (Leaf::Text(one), Leaf::Text(other))
-                    | (Leaf::Bytes(one), Leaf::Bytes(other))
-                    | (Leaf::ByteArray(one), Leaf::ByteArray(other))
-                    | (Leaf::Big(one), Leaf::Big(other))
-                        if one.len() > 64 =>
-                    {
-                        one.len() == other.len() && (!self.unite(left, right) || one == other)
-                    }
-                    (one, other) => one == other,
-                };
+    fn compare(&mut self, pair @ [left, right]: [NodeId; 2]) -> bool {
+        let documents @ [left_document, right_document] = self.documents;
+        match (content(left_document, left), content(right_document, right)) {
+            // Long contents that both sides share again and again are compared once.
+            (Content::Bytes(kind, one), Content::Bytes(other_kind, other)) if one.len() > 64 => {
+                return kind == other_kind && one.len() == other.len() && (!self.unite(pair) || one == other);
             }
-            (None, None) => {}
-            _ => return false,
+            (one, other) if one != other || !one.is_holder() => return one == other,
+            _ => {}
         }
-        let (left_shape, right_shape) = (shape(left_document, left), shape(right_document, right));
-        if left_shape != right_shape || !self.are_partners(left, right) {
+        if !self.are_partners(pair) {
             return false;
         }
-        if left != NodeId::EMPTY_TUPLE && right != NodeId::EMPTY_TUPLE && !self.unite(left, right) {
+        if !self.unite(pair) {
             return true;
         }
         if let Some(stride) = stride(left) {
-            return self.unordered(left, right, stride);
+            return self.unordered(documents[0].items(left), documents[1].items(right), stride);
         }
-        let mut place = 0;
-        while let (Some(left), Some(right)) =
-            (walk::child(left_document, left, place), walk::child(right_document, right, place))
-        {
-            self.open.push((left, right));
-            place += 1;
-        }
+        let parts = |document, id| (0..).map_while(move |place| walk::child(document, id, place));
+        let parts = parts(left_document, left).zip(parts(right_document, right));
+        self.open.extend(parts.map(|(left, right)| [left, right]));
         true
     }
 
-    fn unordered(&mut self, left: NodeId, right: NodeId, stride: usize) -> bool {
-        let (left_document, right_document) = (self.left.document, self.right.document);
-        let (left_items, right_items) = (left_document.items(left), right_document.items(right));
-        let aligned = left_items.iter().zip(right_items).step_by(stride).all(|(&left, &right)| {
-            leaf(left_document, left)
-                .is_some_and(|one| leaf(right_document, right).is_some_and(|other| one == other))
+    /// Pairs the keys of two dicts, or the members of two sets, of one size.
+    fn unordered(&mut self, left: &[NodeId], right: &[NodeId], stride: usize) -> bool {
+        let (documents, roots) = (self.documents, self.roots);
+        let aligned = left.iter().zip(right).step_by(stride).all(|(&left, &right)| {
+            let one = content(documents[0], left);
+            !one.is_holder() && one == content(documents[1], right)
         });
         if aligned {
-            if stride == 2 {
-                let values = left_items.iter().copied().zip(right_items.iter().copied());
-                self.open.extend(values.skip(1).step_by(2));
-            }
+            let values = left.iter().zip(right).map(|(&left, &right)| [left, right]).skip(1);
+            self.open.extend(values.step_by(2).filter(|_| stride == 2));
             return true;
         }
-        let (left_root, right_root) = (self.left, self.right);
-        let (left_hashes, right_hashes) = self.hashes.get_or_insert_with(|| {
-            let seed = crate::document::hash::seed();
-            let mut left = Hashes::new(left_root.document, seed);
-            let mut right = Hashes::new(right_root.document, seed);
-            left.run(left_root.id);
-            right.run(right_root.id);
-            refine_both(&mut left, &mut right);
-            (left, right)
+        let [left_hashes, right_hashes] = self.hashes.get_or_insert_with(|| {
+            let seed = seed();
+            let mut hashes = [0, 1].map(|side: usize| Hashes::new(documents[side], roots[side], seed));
+            refine_both(&mut hashes);
+            hashes
         });
-        let left_order = left_hashes.sort(left_items, stride);
-        let right_order = right_hashes.sort(right_items, stride);
-        for (&(left_hash, left_place), &(right_hash, right_place)) in left_order.iter().zip(&right_order) {
+        let (left_order, right_order) = (left_hashes.sort(left, stride), right_hashes.sort(right, stride));
+        for ((left_hash, left_key), (right_hash, right_key)) in left_order.into_iter().zip(right_order) {
             if left_hash != right_hash {
                 return false;
             }
-            for part in 0..stride {
-                if let (Some(&left), Some(&right)) =
-                    (left_items.get(left_place + part), right_items.get(right_place + part))
-                {
-                    self.open.push((left, right));
-                }
-            }
+            self.open.extend(left_key.iter().zip(right_key).map(|(&left, &right)| [left, right]));
         }
         true
     }
 
     /// For `eq_graph`: whether two containers stand only for each other.
-    fn are_partners(&mut self, left: NodeId, right: NodeId) -> bool {
+    fn are_partners(&mut self, pair: [NodeId; 2]) -> bool {
         let Some(partners) = &mut self.partners else { return true };
-        let (Some(left), Some(right)) =
-            (self.left_layout.container(left), self.right_layout.container(right))
-        else {
+        let [lefts, rights] = &self.layouts;
+        let (Some(left), Some(right)) = (lefts.container(pair[0]), rights.container(pair[1])) else {
             // `()` is one object in Python.
             return true;
         };
-        let lefts = self.left_layout.containers();
-        if partners.is_empty() {
-            partners.resize(lefts + self.right_layout.containers(), ALONE);
-        }
-        for (place, other) in [(left, right), (lefts + right, left)] {
-            let other = u32::try_from(other).unwrap_or(ALONE);
-            match partners.get_mut(place) {
-                Some(partner) if *partner == ALONE => *partner = other,
-                Some(partner) if *partner != other => return false,
-                _ => {}
+        partners.resize(lefts.containers() + rights.containers(), ALONE);
+        [(left, right), (lefts.containers() + right, left)].into_iter().all(|(place, other)| {
+            let Some(partner) = partners.get_mut(place) else { return true };
+            if *partner == ALONE {
+                *partner = other as u32;
             }
-        }
-        true
+            *partner == other as u32
+        })
     }
 
     /// Notes two nodes as equal; whether they were not noted so before.
-    fn unite(&mut self, left: NodeId, right: NodeId) -> bool {
+    fn unite(&mut self, pair: [NodeId; 2]) -> bool {
+        let [lefts, rights] = self.layouts;
+        let (Some(left), Some(right)) = (lefts.place(pair[0]), rights.place(pair[1])) else { return true };
         if self.parents.is_empty() {
-            let len = self.left_layout.len() + self.right_layout.len();
-            self.parents.extend((0_u32..).take(len));
+            self.parents.extend((0_u32..).take(lefts.len() + rights.len()));
         }
-        let (Some(left), Some(right)) = (self.left_layout.place(left), self.right_layout.place(right)) else {
-            return true;
-        };
-        let left = self.root_of(left);
-        let right = self.root_of(self.left_layout.len() + right);
-        if left == right {
-            return false;
+        let (left, right) = (self.leader(left), self.leader(lefts.len() + right));
+        if let Some(parent) = self.parents.get_mut(right) {
+            *parent = left as u32;
         }
-        if let (Some(parent), Ok(left)) = (self.parents.get_mut(right), u32::try_from(left)) {
-            *parent = left;
-        }
-        true
+        left != right
     }
 
-    fn root_of(&mut self, mut place: usize) -> usize {
-        loop {
-            let parent = self.parent(place);
-            if parent == place {
-                return place;
-            }
-            let above = self.parent(parent);
-            if let (Some(slot), Ok(above)) = (self.parents.get_mut(place), u32::try_from(above)) {
-                *slot = above;
+    /// The node that stands for all that are noted as equal to this one. The way there becomes half as long.
+    fn leader(&mut self, mut place: usize) -> usize {
+        let parent =
+            |parents: &[u32], place: usize| parents.get(place).map_or(place, |&parent| parent as usize);
+        while parent(&self.parents, place) != place {
+            let above = parent(&self.parents, parent(&self.parents, place));
+            if let Some(slot) = self.parents.get_mut(place) {
+                *slot = above as u32;
             }
             place = above;
         }
-    }
-
-    #[allow(clippy::as_conversions, reason = "u32 fits usize on every supported target")]
-    fn parent(&self, place: usize) -> usize {
-        self.parents.get(place).map_or(place, |&parent| parent as usize)
+        place
     }
 }
 
 /// Gives the nodes that reach cycles as many rounds as it takes to tell all of them apart that differ.
 ///
-/// After r rounds two such nodes have one hash if no walk of r steps finds a difference. Once a further
-/// round tells no more of them apart than the one before, none ever will; and both documents have to have
-/// the same number of rounds. The number is doubled until that is so, or until [`REFINING`] is spent: a
+/// Once a further round tells no more of them apart than the one before, none ever will; and both documents have to
+/// have the same number of rounds. The number is doubled until that is so, or until [`REFINING`] is spent: a
 /// large document of long cycles that differ only far from where they start may then have keys that are
 /// equal and are not found so.
-fn refine_both(left: &mut Hashes<'_, '_>, right: &mut Hashes<'_, '_>) {
-    let cost = left.round_cost().saturating_add(right.round_cost());
+fn refine_both(hashes: &mut [Hashes<'_, '_>; 2]) {
+    let cost = hashes.iter().map(Hashes::round_cost).fold(0, usize::saturating_add);
     let (mut rounds, mut spent) = (ROUNDS, 0_usize);
-    let mut classes = (left.classes(), right.classes());
-    while classes != (0, 0) {
+    let mut classes = hashes.each_ref().map(Hashes::classes);
+    while classes != [0, 0] {
         spent = spent.saturating_add(cost.saturating_mul(rounds));
         if spent > REFINING {
             return;
         }
-        left.refine(rounds);
-        right.refine(rounds);
+        hashes.iter_mut().for_each(|hashes| hashes.refine(rounds));
         rounds *= 2;
-        let finer = (left.classes(), right.classes());
+        let finer = hashes.each_ref().map(Hashes::classes);
         if finer == classes {
             return;
         }
@@ -372,18 +294,10 @@ struct Hashes<'d, 'a> {
     document: &'d Document<'a>,
     layout: Layout,
     seed: u64,
+    /// By place; 0 for what has not been hashed.
     hashes: Vec<u64>,
-    states: Vec<Hashed>,
     /// The nodes that reach a cycle.
     endless: Vec<NodeId>,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Hashed {
-    Unseen,
-    Open,
-    Done,
-    Endless,
 }
 
 const ROUNDS: usize = 3;
@@ -396,77 +310,58 @@ const fn mix(hash: u64, part: u64) -> u64 {
 }
 
 impl<'d, 'a> Hashes<'d, 'a> {
-    fn new(document: &'d Document<'a>, seed: u64) -> Self {
-        Self {
-            document,
-            layout: Layout::of(document),
-            seed,
-            hashes: Vec::new(),
-            states: Vec::new(),
-            endless: Vec::new(),
-        }
-    }
-
-    fn state(&self, id: NodeId) -> Hashed {
-        self.layout.place(id).and_then(|place| self.states.get(place)).map_or(Hashed::Unseen, |state| *state)
-    }
-
-    fn set(&mut self, id: NodeId, state: Hashed, hash: u64) {
-        let Some(place) = self.layout.place(id) else { return };
-        if let (Some(slot), Some(old)) = (self.hashes.get_mut(place), self.states.get_mut(place)) {
-            *slot = hash;
-            *old = state;
-        }
-    }
-
-    fn run(&mut self, root: NodeId) {
-        if !root.is_container() {
-            return;
-        }
-        self.hashes.resize(self.layout.len(), 0);
-        self.states.resize(self.layout.len(), Hashed::Unseen);
-        for met in DepthFirst::new(self.document, root) {
+    fn new(document: &'d Document<'a>, root: NodeId, seed: u64) -> Self {
+        let layout = Layout::of(document);
+        let len = if root.is_container() { layout.len() } else { 0 };
+        let mut made = Self { document, layout, seed, hashes: alloc::vec![0; len], endless: Vec::new() };
+        // Containers that are open, or reach one that is, and with that a cycle.
+        let nothing = Document::default();
+        let mut endless = NodeSet::new(if root.is_container() { document } else { &nothing });
+        for met in DepthFirst::new(document, root) {
             match met {
-                Met::Enter(id) => self.set(id, Hashed::Open, 0),
-                Met::Leave(id) if self.is_endless(id) => {
-                    let shape = shape(self.document, id);
-                    let hash = mix(mix(self.seed, u64::from(shape.kind) | 1 << 32), shape.len as u64);
-                    self.set(id, Hashed::Endless, hash);
-                    self.endless.push(id);
+                Met::Enter(id) => {
+                    endless.insert(id);
                 }
                 Met::Leave(id) => {
-                    let hash = self.combine(id);
-                    self.set(id, Hashed::Done, hash);
+                    let mut parts = (0..).map_while(|place| walk::child(document, id, place));
+                    let hash = if parts.any(|part| endless.contains(part)) {
+                        made.endless.push(id);
+                        mix(made.hash_alone(id), 1)
+                    } else {
+                        endless.remove(id);
+                        made.combine(id)
+                    };
+                    made.set(id, hash);
                 }
                 Met::Again(..) => {}
             }
         }
-        self.refine(ROUNDS);
+        made.refine(ROUNDS);
+        made
+    }
+
+    fn set(&mut self, id: NodeId, hash: u64) {
+        if let Some(slot) = self.layout.place(id).and_then(|place| self.hashes.get_mut(place)) {
+            *slot = hash;
+        }
     }
 
     /// Lets the nodes that reach cycles take in their parts so many times more.
     fn refine(&mut self, rounds: usize) {
         let endless = core::mem::take(&mut self.endless);
-        let mut fresh = Vec::with_capacity(endless.len());
         for _ in 0..rounds {
-            fresh.clear();
-            for &id in &endless {
-                fresh.push(self.combine(id));
-            }
-            for (&id, &hash) in endless.iter().zip(&fresh) {
-                self.set(id, Hashed::Endless, hash);
-            }
+            let fresh: Vec<u64> = endless.iter().map(|&id| self.combine(id)).collect();
+            endless.iter().zip(fresh).for_each(|(&id, hash)| self.set(id, hash));
         }
         self.endless = endless;
     }
 
     /// How many different hashes the nodes have that reach cycles.
-    fn classes(&mut self) -> usize {
-        let endless = core::mem::take(&mut self.endless);
-        let mut hashes: Vec<u64> = endless.iter().map(|&id| self.hash_of(id)).collect();
+    fn classes(&self) -> usize {
+        let hash = |&id: &NodeId| self.layout.place(id).and_then(|place| self.hashes.get(place)).copied();
+        let mut hashes: Vec<_> = self.endless.iter().map(hash).collect();
         hashes.sort_unstable();
         hashes.dedup();
-        self.endless = endless;
         hashes.len()
     }
 
@@ -475,75 +370,49 @@ impl<'d, 'a> Hashes<'d, 'a> {
         if self.endless.is_empty() { 0 } else { self.endless.len() * 6 + self.document.pool.len() }
     }
 
-    /// Whether a part is still open, which closes a cycle, or reaches one.
-    fn is_endless(&self, id: NodeId) -> bool {
-        (0..)
-            .map_while(|place| walk::child(self.document, id, place))
-            .any(|child| matches!(self.state(child), Hashed::Open | Hashed::Endless))
+    /// The hash of what a node is, without the nodes that it holds.
+    fn hash_alone(&self, id: NodeId) -> u64 {
+        let (kind, hash) = match content(self.document, id) {
+            Content::Scalar(kind, value) => (kind, value),
+            Content::Bytes(kind, bytes) => (kind, hash_bytes(bytes, self.seed)),
+            Content::Holder(kind, len) => (kind, len as u64),
+        };
+        mix(fold(self.seed ^ K0, K1 ^ u64::from(kind)), hash)
     }
 
+    /// The hash of a node with those of its parts.
     fn combine(&mut self, id: NodeId) -> u64 {
-        if let Some(leaf) = leaf(self.document, id) {
-            return self.hash_leaf(&leaf);
-        }
-        let shape = shape(self.document, id);
-        let mut hash = mix(mix(self.seed ^ K1, u64::from(shape.kind)), shape.len as u64);
-        let stride = stride(id);
-        let mut place = 0;
-        let mut sum = 0_u64;
-        while let Some(child) = walk::child(self.document, id, place) {
-            let mut part = self.hash_of(child);
-            place += 1;
-            if stride.is_none() {
-                hash = mix(hash, part);
-                continue;
-            }
-            if stride == Some(2)
-                && let Some(value) = walk::child(self.document, id, place)
-            {
-                place += 1;
-                part = mix(part, self.hash_of(value));
-            }
-            sum = sum.wrapping_add(fold(part ^ K1, K0));
-        }
-        mix(hash, sum)
+        let document = self.document;
+        let alone = self.hash_alone(id);
+        let Some(stride) = stride(id) else {
+            let parts = (0..).map_while(|place| walk::child(document, id, place));
+            return parts.fold(alone, |hash, part| mix(hash, self.hash_of(part)));
+        };
+        let members = document.items(id).chunks(stride);
+        // Their order does not matter.
+        let sum = members.fold(0_u64, |sum, member| {
+            let hash = member.iter().fold(K1, |hash, &part| mix(hash, self.hash_of(part)));
+            sum.wrapping_add(fold(hash ^ K1, K0))
+        });
+        mix(alone, sum)
     }
 
     fn hash_of(&mut self, id: NodeId) -> u64 {
-        if matches!(self.state(id), Hashed::Done | Hashed::Endless) {
-            let place = self.layout.place(id).unwrap_or(usize::MAX);
-            return self.hashes.get(place).copied().unwrap_or_default();
+        match self.layout.place(id).and_then(|place| self.hashes.get(place)) {
+            Some(&hash) if hash != 0 => hash,
+            _ => {
+                let hash = self.hash_alone(id);
+                self.set(id, hash);
+                hash
+            }
         }
-        let Some(leaf) = leaf(self.document, id) else {
-            return mix(mix(self.seed ^ K1, 2), 0);
-        };
-        let hash = self.hash_leaf(&leaf);
-        self.set(id, Hashed::Done, hash);
-        hash
     }
 
-    fn hash_leaf(&self, leaf: &Leaf<'_>) -> u64 {
-        let (tag, part) = match *leaf {
-            Leaf::None => (10, 0),
-            Leaf::Bool(value) => (11, u64::from(value)),
-            Leaf::Int(value) => (12, value.cast_unsigned()),
-            Leaf::Float(bits) => (13, bits),
-            Leaf::Big(bytes) => (14, hash_bytes(bytes, self.seed)),
-            Leaf::Text(bytes) => (15, hash_bytes(bytes, self.seed)),
-            Leaf::Bytes(bytes) => (16, hash_bytes(bytes, self.seed)),
-            Leaf::ByteArray(bytes) => (17, hash_bytes(bytes, self.seed)),
-            Leaf::Extension(code) => (18, u64::from(code)),
-            Leaf::Buffer(index, read_only) => (19, u64::from(index) << 1 | u64::from(read_only)),
-            Leaf::Absent => (20, 0),
-        };
-        mix(fold(self.seed ^ K0, K1 ^ tag), part)
-    }
-
-    /// The keys' hashes and places, in an order that depends on the hashes alone.
-    fn sort(&mut self, items: &[NodeId], stride: usize) -> Vec<(u64, usize)> {
-        let mut order: Vec<(u64, usize)> =
-            items.iter().enumerate().step_by(stride).map(|(place, &id)| (self.hash_of(id), place)).collect();
-        order.sort_unstable();
+    /// The keys and their hashes, with their values, in an order that depends on the hashes alone.
+    fn sort<'i>(&mut self, items: &'i [NodeId], stride: usize) -> Vec<(u64, &'i [NodeId])> {
+        let hash = |part: &'i [NodeId]| (part.first().map_or(0, |&key| self.hash_of(key)), part);
+        let mut order: Vec<_> = items.chunks(stride).map(hash).collect();
+        order.sort_by_key(|(hash, _)| *hash);
         order
     }
 }

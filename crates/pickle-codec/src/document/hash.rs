@@ -3,6 +3,9 @@
 //! Keys come from a sender, so a table that they fill needs a seed that he cannot know. The hash is a
 //! multiplication of two words to 128 bits, folded (the scheme of wyhash), which is fast for the short
 //! texts that keys are. It is no promise: it may change with every version.
+//!
+//! A factor of 0 in the multiplication makes the product 0, whatever the other one is, and a sender would choose his
+//! bytes for that; so what he chooses is mixed with the seed before it is a factor.
 
 /// A seed that a sender cannot know, where there is a standard library to ask for one.
 pub(crate) fn seed() -> u64 {

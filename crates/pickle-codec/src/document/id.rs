@@ -1,4 +1,12 @@
 //! Node ids: four bits of kind and 28 bits of index into that kind's table.
+//!
+//! ```text
+//! 31    28 27                          0
+//! [ kind ][ index, or the value itself ]
+//! ```
+//!
+//! Four bytes an item are what lets a document of n bytes of input stay within 32 n bytes. A small integer, the most
+//! frequent item of all, needs no table: its value is in the id, with 2^27 added so that negative ones fit.
 
 use crate::wire::error::ErrorKind;
 
@@ -9,47 +17,24 @@ use crate::wire::error::ErrorKind;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId(u32);
 
-/// Which table an id points into.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Kind {
-    Constant,
-    Small,
-    Int,
-    Big,
-    Float,
-    Str,
-    Text,
-    Bytes,
-    Blob,
-    ByteArray,
-    List,
-    Tuple,
-    Dict,
-    Set,
-    FrozenSet,
-    Object,
+macro_rules! kinds {
+    ($($kind:ident)*) => {
+        /// Which table an id points into.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u8)]
+        pub(crate) enum Kind { $($kind,)* }
+
+        /// All kinds, by their number.
+        pub(crate) const KINDS: [Kind; 16] = [$(Kind::$kind,)*];
+    };
 }
 
-/// All kinds, by their number.
-pub(crate) const KINDS: [Kind; 16] = [
-    Kind::Constant,
-    Kind::Small,
-    Kind::Int,
-    Kind::Big,
-    Kind::Float,
-    Kind::Str,
-    Kind::Text,
-    Kind::Bytes,
-    Kind::Blob,
-    Kind::ByteArray,
-    Kind::List,
-    Kind::Tuple,
-    Kind::Dict,
-    Kind::Set,
-    Kind::FrozenSet,
-    Kind::Object,
-];
+// Scalars, of them first those that live in their ids, then what a memo can hold, then containers.
+kinds! {
+    Constant Small Int Big Float
+    Str Text Bytes Blob ByteArray
+    List Tuple Dict Set FrozenSet Object
+}
 
 impl Kind {
     /// The place of a container's table in [`Document::runs`](crate::Document); for every other kind a place behind
@@ -115,7 +100,7 @@ impl NodeId {
     /// for that: all scalars come before [`Kind::List`], so that one comparison tells.
     #[inline]
     pub(crate) const fn is_container(self) -> bool {
-        self.0 >= (10 << INDEX_BITS)
+        self.0 >= (Kind::List as u32) << INDEX_BITS
     }
 
     #[inline]

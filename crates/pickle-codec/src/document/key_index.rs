@@ -1,4 +1,6 @@
 //! The table in which keys are found again.
+//!
+//! A dict of a decode and a look-up of a text key both use it, with the hash and the equality that fit.
 
 use alloc::vec::Vec;
 

@@ -5,6 +5,9 @@
 //! dict of more than [`FEW`] keys makes an index of it, which stays with the document; a document in which
 //! nobody looks a key up has none and pays for none. Two threads may make the same index at once; one of the
 //! two is kept.
+//!
+//! Only text keys are looked up: they are what `Pairs::get` asks for. The index is behind a `OnceBox`, so that a
+//! document can be read from several threads without a lock.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;

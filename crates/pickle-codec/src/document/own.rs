@@ -1,4 +1,7 @@
 //! Documents that own what they borrowed, so that they can outlive their input.
+//!
+//! Text and bytes that stand in the input are nodes of kinds without a buffer, so that they change their kind, and with
+//! that their id, when they are copied. Everything that holds ids is gone through once.
 
 use super::id::{Kind, NodeId};
 use super::tables::{Borrowed, BytesRepr, Document, ObjectRepr, TextRepr};

@@ -2,6 +2,14 @@
 //!
 //! Text and bytes borrow from the input where they stand in it unchanged. Shared objects are
 //! shared ids; a list that contains itself is a cycle of ids. Nothing here recurses.
+//!
+//! ```text
+//! root ──> List#0        runs[List][0] = start 4, len 2  ──> pool[4..6] = [Small#1, Str#0]
+//!                                                                         a 1      strs[0] = "a", in the input
+//! ```
+//!
+//! A kind is a table of its own, so that a table has items of one size and none of them says what it is. Two kinds for
+//! text and two for bytes keep the frequent case small: what stands in the input is a plain reference.
 
 use alloc::string::String;
 use alloc::vec::Vec;

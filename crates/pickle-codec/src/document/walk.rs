@@ -1,4 +1,8 @@
 //! Walking the graph of a document without recursion: dense places for nodes, children, cycles.
+//!
+//! [`DepthFirst`] sees each node once, with a bit for each container and a stack of its own: depth, cycles and the hashes
+//! of a comparison are found with it. Walks that write something out at each visit (printing, serde,
+//! JSON) have another order and a budget, and are not here.
 
 use alloc::vec::Vec;
 

@@ -3,6 +3,12 @@
 //! A [`Date`] that was read is one that `datetime.date` would take: the month has that day in that year, and the
 //! year is 1 to 9999. Second and microsecond are in range, an offset is less than a day. Nothing is computed
 //! with them here; calendar arithmetic and time zones are for crates that know them.
+//!
+//! ```text
+//! date       yy yy mm dd                                  year big-endian; 07 ea 01 02 is 2026-01-02
+//! datetime   yy yy Fm dd  hh mm ss uu uu uu               microseconds in three bytes, big-endian
+//! time       Fh mm ss uu uu uu                            F: the high bit is the fold
+//! ```
 
 use core::fmt;
 

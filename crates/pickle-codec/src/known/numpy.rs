@@ -4,6 +4,10 @@
 //! its version, the byte order, then what only structures have, the size of an item and its alignment. Types
 //! of times have version 4, and behind it their unit as `({}, (b"ns", 1, 1, 1))`. Source of the forms:
 //! `arraydescr_reduce`, `array_reduce` and `gentype_reduce` in numpy's `_core/src/multiarray`.
+//!
+//! Bytes are read only where Python has something for a scalar: numbers of up to eight bytes, complex ones of two of them,
+//! text in UTF-32 and bytes padded with zeros, and counts of a unit of time. A `longdouble` has a layout of each machine's
+//! own and stays a description.
 
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -1,4 +1,12 @@
 //! The error of this crate: what was wrong, at which opcode, at which byte.
+//!
+//! An error is at most 32 bytes, so that a `Result` stays in registers and saying no costs an attacker more than us. It
+//! has no memory of its own but for a global's name, serde's message and a path, which are in one box and have limits.
+//! Nothing of the payload is in it: whoever logs an error logs no secret and no control character.
+//!
+//! Inside of the crate an error is an [`ErrorKind`] alone as long as nobody knows the place; the loop over the opcodes
+//! adds offset and opcode. Whether it says "more bytes may help" is known only to the reader, which knows where the
+//! input ends, and is kept beside the kind: the same `length` can be one or the other.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -121,6 +129,7 @@ pub struct Error {
     is_cut: bool,
 }
 
+/// What an error says beside its kind and place.
 #[derive(Clone, PartialEq, Eq, Default)]
 struct Detail {
     what: What,
@@ -128,6 +137,7 @@ struct Detail {
     path: String,
 }
 
+/// Whose words the detail is: a name that the policy refused, or a message of serde's.
 #[derive(Clone, PartialEq, Eq, Default)]
 enum What {
     #[default]
@@ -168,12 +178,7 @@ impl Error {
     #[cold]
     #[inline(never)]
     pub(crate) fn message(text: impl fmt::Display) -> Self {
-        let mut error = Self::plain(ErrorKind::Data);
-        error.detail = Some(Box::new(Detail {
-            what: What::Message(alloc::format!("{text}").into_boxed_str()),
-            path: String::new(),
-        }));
-        error
+        Self::plain(ErrorKind::Data).with(What::Message(alloc::format!("{text}").into_boxed_str()))
     }
 
     /// The same error in an input that this one is a part of.
@@ -185,10 +190,12 @@ impl Error {
 
     #[cold]
     #[inline(never)]
-    pub(crate) fn with_global(mut self, name: &str) -> Self {
-        self.detail =
-            Some(Box::new(Detail { what: What::Global(shortened(name).into()), path: String::new() }));
-        self
+    pub(crate) fn with_global(self, name: &str) -> Self {
+        self.with(What::Global(shortened(name).into()))
+    }
+
+    fn with(self, what: What) -> Self {
+        Self { detail: Some(Box::new(Detail { what, path: String::new() })), ..self }
     }
 
     /// The same error with another kind.
@@ -222,9 +229,7 @@ impl Error {
         let path = &mut self.detail.get_or_insert_default().path;
         let is_left_out = path.starts_with("...");
         if path.len() + step.len() >= MAX_ERROR_PATH_LEN {
-            if !is_left_out {
-                path.insert_str(0, "...");
-            }
+            path.insert_str(0, if is_left_out { "" } else { "..." });
         } else if !is_left_out {
             if !path.is_empty() && !path.starts_with('[') {
                 path.insert(0, '.');

@@ -1,13 +1,13 @@
 //! Escapes in the text arguments of protocols 0 and 1: STRING and UNICODE.
 //!
-//! Both are runs of plain bytes with escapes between them, so both readers are one loop: nom's
-//! `take_till` cuts the run off, and a parser of one escape, which is made of nom's combinators, takes
-//! what begins at the backslash. Time is linear, because every parser takes at least one byte.
+//! Both are runs of plain bytes with escapes between them, so both readers are one loop, [`unescaped`]:
+//! it cuts the run off, and a parser of one escape, which is made of nom's combinators, takes what begins at the
+//! backslash. Time is linear, because every parser takes at least one byte.
 
 use alloc::vec::Vec;
 
 use nom::branch::alt;
-use nom::bytes::complete::{tag, take, take_till, take_while_m_n};
+use nom::bytes::complete::{tag, take, take_while_m_n};
 use nom::combinator::{cut, map, map_opt};
 use nom::sequence::preceded;
 use nom::{IResult, Parser};
@@ -24,115 +24,90 @@ pub(crate) fn string_literal(line: &[u8]) -> Result<Vec<u8>, ErrorKind> {
     let ([b'\'', body @ .., b'\''] | [b'"', body @ .., b'"']) = line else {
         return Err(ErrorKind::Literal);
     };
-    let mut out = Vec::with_capacity(body.len());
-    let mut rest = body;
-    while !rest.is_empty() {
-        let (tail, plain) = until_backslash(rest)?;
-        out.extend_from_slice(plain);
-        rest = tail;
-        if !rest.is_empty() {
-            let (tail, escaped) = c_escape(rest).map_err(|_| ErrorKind::Escape)?;
-            match escaped {
-                EscapedUnit::Nothing => {}
-                EscapedUnit::Byte(byte) => out.push(byte),
-                EscapedUnit::Unknown(byte) => out.extend_from_slice(&[b'\\', byte]),
-            }
-            rest = tail;
+    unescaped(body, c_escape, |unit, out| {
+        match unit {
+            Unit::Plain(bytes) => out.extend_from_slice(bytes),
+            Unit::Value(byte) => out.extend(u8::try_from(byte)),
         }
-    }
-    Ok(out)
+        Ok(())
+    })
 }
 
 /// Reads the argument of UNICODE (raw-unicode-escape): `\uXXXX` and `\UXXXXXXXX` after an odd
 /// number of backslashes, every other byte Latin-1. The result is WTF-8.
 pub(crate) fn raw_unicode_escape(line: &[u8]) -> Result<Vec<u8>, ErrorKind> {
-    let mut out = Vec::with_capacity(line.len());
-    let mut rest = line;
+    unescaped(line, unicode_escape, |unit, out| match unit {
+        Unit::Plain(bytes) => bytes.iter().try_for_each(|&byte| push_code_point(u32::from(byte), out)),
+        Unit::Value(point) => push_code_point(point, out),
+    })
+}
+
+/// A piece of a literal.
+#[derive(Clone, Copy)]
+enum Unit<'a> {
+    /// Bytes that stand for themselves.
+    Plain(&'a [u8]),
+    /// What an escape means: a byte of a STRING, a code point of a UNICODE.
+    Value(u32),
+}
+
+/// Reads runs of plain bytes and the escapes between them.
+fn unescaped<'a>(
+    mut rest: &'a [u8],
+    escape: fn(&'a [u8]) -> Parsed<'a, Unit<'a>>,
+    push: impl Fn(Unit<'a>, &mut Vec<u8>) -> Result<(), ErrorKind>,
+) -> Result<Vec<u8>, ErrorKind> {
+    let mut out = Vec::with_capacity(rest.len());
     while !rest.is_empty() {
-        let (tail, plain) = until_backslash(rest)?;
-        for &byte in plain {
-            push_code_point(u32::from(byte), &mut out)?;
-        }
+        let plain = memchr::memchr(b'\\', rest).unwrap_or(rest.len());
+        let (bytes, tail) = rest.split_at(plain);
+        push(Unit::Plain(bytes), &mut out)?;
         rest = tail;
         if !rest.is_empty() {
-            let (tail, escaped) = unicode_escape(rest).map_err(|_| ErrorKind::Escape)?;
-            match escaped {
-                Unicode::Point(point) => push_code_point(point, &mut out)?,
-                Unicode::Kept(backslashes) => out.extend_from_slice(backslashes),
-            }
+            let (tail, unit) = escape(rest).map_err(|_| ErrorKind::Escape)?;
+            push(unit, &mut out)?;
             rest = tail;
         }
     }
     Ok(out)
 }
 
-fn until_backslash(input: &[u8]) -> Result<(&[u8], &[u8]), ErrorKind> {
-    let parsed: Parsed<'_, &[u8]> = take_till(|byte| byte == b'\\')(input);
-    // A complete parser takes all if the byte is not there, so it does not fail.
-    parsed.map_err(|_| ErrorKind::Escape)
-}
-
-/// What an escape of a STRING stands for.
-#[derive(Clone, Copy)]
-enum EscapedUnit {
-    /// A line feed behind a backslash is no part of the text.
-    Nothing,
-    Byte(u8),
-    /// An escape that Python does not know, which is kept with its backslash.
-    Unknown(u8),
-}
-
 /// One escape of a STRING, from its backslash on.
-fn c_escape(input: &[u8]) -> Parsed<'_, EscapedUnit> {
-    preceded(
-        tag("\\"),
-        alt((
-            octal,
-            // What `\x` begins has to be whole; no other reading is tried.
-            preceded(tag("x"), cut(map_opt(|input| hex(2, input), |value| u8::try_from(value).ok())))
-                .map(EscapedUnit::Byte),
-            map(take(1_usize), |byte: &[u8]| match byte {
-                b"\n" => EscapedUnit::Nothing,
-                b"b" => EscapedUnit::Byte(0x08),
-                b"f" => EscapedUnit::Byte(0x0c),
-                b"t" => EscapedUnit::Byte(b'\t'),
-                b"n" => EscapedUnit::Byte(b'\n'),
-                b"r" => EscapedUnit::Byte(b'\r'),
-                b"v" => EscapedUnit::Byte(0x0b),
-                b"a" => EscapedUnit::Byte(0x07),
-                &[quoted @ (b'\\' | b'\'' | b'"')] => EscapedUnit::Byte(quoted),
-                other => other.first().map_or(EscapedUnit::Nothing, |&byte| EscapedUnit::Unknown(byte)),
-            }),
-        )),
-    )
-    .parse(input)
-}
-
-/// One to three octal digits; `\777` wraps to 0xff as in CPython.
-fn octal(input: &[u8]) -> Parsed<'_, EscapedUnit> {
-    map(take_while_m_n(1, 3, |byte| matches!(byte, b'0'..=b'7')), |digits: &[u8]| {
-        let value = digits.iter().fold(0_u16, |value, digit| (value << 3) | u16::from(digit - b'0'));
-        let [low, _] = value.to_le_bytes();
-        EscapedUnit::Byte(low)
-    })
-    .parse(input)
-}
-
-/// What a backslash in a UNICODE begins.
-#[derive(Clone, Copy)]
-enum Unicode<'a> {
-    /// A code point that may be a surrogate.
-    Point(u32),
-    /// One backslash, or two, of which the second never starts an escape.
-    Kept(&'a [u8]),
-}
-
-/// One escape of a UNICODE, or backslashes that are none.
-fn unicode_escape(input: &[u8]) -> Parsed<'_, Unicode<'_>> {
+fn c_escape(input: &[u8]) -> Parsed<'_, Unit<'_>> {
+    let value = |byte: u8| Unit::Value(u32::from(byte));
     alt((
-        preceded(tag("\\u"), cut(|input| hex(4, input))).map(Unicode::Point),
-        preceded(tag("\\U"), cut(|input| hex(8, input))).map(Unicode::Point),
-        alt((tag("\\\\"), tag("\\"))).map(Unicode::Kept),
+        // One to three octal digits; `\777` wraps to 0xff as in CPython.
+        preceded(tag("\\"), take_while_m_n(1, 3, |byte| matches!(byte, b'0'..=b'7'))).map(
+            |digits: &[u8]| {
+                Unit::Value(digits.iter().fold(0, |value, digit| value << 3 | u32::from(digit - b'0')) & 0xff)
+            },
+        ),
+        // What `\x` begins has to be whole; no other reading is tried.
+        preceded(tag("\\x"), cut(|input| hex(2, input))).map(Unit::Value),
+        map(take(2_usize), move |escape: &[u8]| match escape {
+            // A line feed behind a backslash is no part of the text.
+            b"\\\n" => Unit::Plain(b""),
+            b"\\b" => value(0x08),
+            b"\\f" => value(0x0c),
+            b"\\t" => value(b'\t'),
+            b"\\n" => value(b'\n'),
+            b"\\r" => value(b'\r'),
+            b"\\v" => value(0x0b),
+            b"\\a" => value(0x07),
+            [_, quoted @ (b'\\' | b'\'' | b'"')] => value(*quoted),
+            // An escape that Python does not know is kept with its backslash.
+            unknown => Unit::Plain(unknown),
+        }),
+    ))
+    .parse(input)
+}
+
+/// One escape of a UNICODE, or one or two backslashes that are none: the second of two never begins an escape.
+fn unicode_escape(input: &[u8]) -> Parsed<'_, Unit<'_>> {
+    alt((
+        preceded(tag("\\u"), cut(|input| hex(4, input))).map(Unit::Value),
+        preceded(tag("\\U"), cut(|input| hex(8, input))).map(Unit::Value),
+        alt((tag("\\\\"), tag("\\"))).map(Unit::Plain),
     ))
     .parse(input)
 }

@@ -4,6 +4,10 @@
 //! nearest to it (`PyOS_double_to_string` with format `r`). So does `zmij`, but for a tie: a float may lie
 //! exactly halfway between two texts of the shortest length, and then CPython's `dtoa.c` rounds to even.
 //! [`half_even`] finds those few.
+//!
+//! Between 1e-4 and 1e16 there is a point and no exponent, and always one decimal, so that it reads back as a float:
+//! `5.0`, `1e+16`, `0.0001`, `1e-05`. CPython's rule is in
+//! `format_float_short` of `Python/pystrtod.c`.
 
 use core::fmt::{self, Write};
 
@@ -29,34 +33,18 @@ pub(crate) fn write_float(value: f64, out: &mut (impl Write + ?Sized)) -> fmt::R
         let (point, sign) = (if rest.is_empty() { "" } else { "." }, if exponent < 0 { '-' } else { '+' });
         return write!(out, "{first}{point}{rest}e{sign}{:02}", exponent.unsigned_abs());
     }
-    let mut zeros =
-        "0000000000000000".get(..usize::try_from(exponent.abs()).unwrap_or(0)).unwrap_or_default();
-    match usize::try_from(exponent) {
-        Err(_) => {
-            // The first of the zeros stands before the point.
-            out.write_str("0.")?;
-            zeros = zeros.get(1..).unwrap_or_default();
-            out.write_str(zeros)?;
-            out.write_str(digits)
-        }
+    let zeros = "0000000000000000".get(..usize::try_from(exponent.abs()).unwrap_or(0)).unwrap_or_default();
+    let parts = match usize::try_from(exponent) {
+        // The first of the zeros stands before the point.
+        Err(_) => ["0.", zeros.get(1..).unwrap_or_default(), digits],
         // Without an exponent there is at least one decimal.
         Ok(last) => match digits.split_at_checked(last + 1) {
-            Some((whole, "")) => {
-                out.write_str(whole)?;
-                out.write_str(".0")
-            }
-            Some((whole, decimals)) => {
-                out.write_str(whole)?;
-                out.write_str(".")?;
-                out.write_str(decimals)
-            }
-            None => {
-                out.write_str(digits)?;
-                out.write_str(zeros.get(digits.len() - 1..).unwrap_or_default())?;
-                out.write_str(".0")
-            }
+            Some((whole, "")) => [whole, ".0", ""],
+            Some((whole, decimals)) => [whole, ".", decimals],
+            None => [digits, zeros.get(digits.len() - 1..).unwrap_or_default(), ".0"],
         },
-    }
+    };
+    parts.into_iter().try_for_each(|part| out.write_str(part))
 }
 
 /// The fewest digits that read back as the same float, and the exponent of the first.

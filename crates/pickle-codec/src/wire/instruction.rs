@@ -106,7 +106,7 @@ impl<'a> Instructions<'a> {
         self.reader.offset()
     }
 
-    fn read(&mut self) -> Result<Option<Instruction<'a>>> {
+    fn read(&mut self) -> Result<Instruction<'a>> {
         let offset = self.reader.offset();
         let Some(byte) = self.reader.opcode_byte() else {
             return Err(Error::new(ErrorKind::Eof, offset, None).cut(true));
@@ -116,7 +116,7 @@ impl<'a> Instructions<'a> {
         };
         self.done = opcode == Opcode::Stop;
         match self.argument(opcode) {
-            Ok(argument) => Ok(Some(Instruction { offset, opcode, argument })),
+            Ok(argument) => Ok(Instruction { offset, opcode, argument }),
             Err(kind) => {
                 let is_cut = self.reader.is_cut(kind, Limits::default().max_input_len);
                 Err(Error::new(kind, offset, Some(opcode)).cut(is_cut))
@@ -187,7 +187,7 @@ impl<'a> Iterator for Instructions<'a> {
         }
         let item = self.read();
         self.done |= item.is_err();
-        item.transpose()
+        Some(item)
     }
 }
 

@@ -16,7 +16,7 @@
 
 use alloc::vec::Vec;
 
-use num_bigint::{BigInt, Sign};
+use num_bigint::BigInt;
 
 use super::error::ErrorKind;
 
@@ -33,23 +33,27 @@ pub(crate) enum Integer {
     Big(Vec<u8>),
 }
 
-/// The white space that CPython's `int()` skips on either side of a number.
-const fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
+/// A number without the white space that CPython's `int()` skips on either side.
+fn trim(text: &[u8]) -> &[u8] {
+    let is_mark = |byte: &u8| !matches!(byte, b'\t'..=b'\r' | b' ');
+    let end = text.iter().rposition(is_mark).map_or(0, |last| last + 1);
+    let start = text.iter().position(is_mark).unwrap_or(0);
+    text.get(start..end).unwrap_or_default()
 }
 
-fn trim(mut text: &[u8]) -> &[u8] {
-    while let [first, rest @ ..] = text
-        && is_space(*first)
-    {
-        text = rest;
+/// Whether a number is below zero by its sign, and what stands behind the sign.
+fn signed(text: &[u8]) -> (bool, &[u8]) {
+    match text {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] | digits => (false, digits),
     }
-    while let [rest @ .., last] = text
-        && is_space(*last)
-    {
-        text = rest;
-    }
-    text
+}
+
+/// Sign and digits, which are as many as a caller allows, and at least one.
+fn digits_of(text: &[u8], max_digits: usize) -> Result<(bool, &[u8]), ErrorKind> {
+    let (negative, digits) = signed(text);
+    let sound = !digits.is_empty() && digits.len() <= max_digits && digits.iter().all(u8::is_ascii_digit);
+    if sound { Ok((negative, digits)) } else { Err(ErrorKind::Literal) }
 }
 
 /// Reads the argument of INT. `00` and `01` are the bools of protocol 0 and 1.
@@ -58,14 +62,8 @@ pub(crate) fn int_line(line: &[u8], max_digits: usize) -> Result<Integer, ErrorK
         b"00" => Ok(Integer::Bool(false)),
         b"01" => Ok(Integer::Bool(true)),
         // `+0`, `-0` and padded zeros are bools to some versions and integers to others.
-        _ if line.len() == 2
-            && !line[0].is_ascii_digit()
-            && line[1].wrapping_sub(b'0') < 2
-            && line[0] != b'-' =>
-        {
-            Err(ErrorKind::Literal)
-        }
         b"-0" => Err(ErrorKind::Literal),
+        [pad, b'0' | b'1'] if !pad.is_ascii_digit() && *pad != b'-' => Err(ErrorKind::Literal),
         _ => decimal(trim(line), max_digits),
     }
 }
@@ -77,14 +75,7 @@ pub(crate) fn long_line(line: &[u8], max_digits: usize) -> Result<Integer, Error
 
 /// Reads `[+-]digits`, without a leading zero, because base 0 and base 10 read it differently.
 fn decimal(text: &[u8], max_digits: usize) -> Result<Integer, ErrorKind> {
-    let (negative, digits) = match text {
-        [b'-', digits @ ..] => (true, digits),
-        [b'+', digits @ ..] => (false, digits),
-        digits => (false, digits),
-    };
-    if digits.is_empty() || digits.len() > max_digits || !digits.iter().all(u8::is_ascii_digit) {
-        return Err(ErrorKind::Literal);
-    }
+    let (negative, digits) = digits_of(text, max_digits)?;
     if let [b'0', _, ..] = digits {
         return Err(ErrorKind::Literal);
     }
@@ -102,44 +93,30 @@ fn decimal(text: &[u8], max_digits: usize) -> Result<Integer, ErrorKind> {
 
 /// Reads the index of GET or PUT. Leading zeros are read, as by CPython.
 pub(crate) fn index_line(line: &[u8], max_digits: usize) -> Result<u64, ErrorKind> {
-    let (negative, digits) = match trim(line) {
-        [b'-', digits @ ..] => (true, digits),
-        [b'+', digits @ ..] => (false, digits),
-        digits => (false, digits),
-    };
-    if digits.is_empty() || digits.len() > max_digits || !digits.iter().all(u8::is_ascii_digit) {
-        return Err(ErrorKind::Literal);
+    let (negative, digits) = digits_of(trim(line), max_digits)?;
+    match index_of(digits) {
+        Some(index) if index == 0 || !negative => Ok(index),
+        _ => Err(ErrorKind::Memo),
     }
-    let mut index = 0_u64;
-    for digit in digits {
-        index = index
-            .checked_mul(10)
-            .and_then(|index| index.checked_add(u64::from(digit - b'0')))
-            .filter(|&index| i64::try_from(index).is_ok())
-            .ok_or(ErrorKind::Memo)?;
-    }
-    if negative && index != 0 { Err(ErrorKind::Memo) } else { Ok(index) }
+}
+
+/// The index that digits say, of which no memo has more than 2^63 - 1.
+fn index_of(digits: &[u8]) -> Option<u64> {
+    let index = digits.iter().try_fold(0_i64, |index, digit| {
+        index.checked_mul(10)?.checked_add(i64::from(digit.wrapping_sub(b'0')))
+    });
+    index.and_then(|index| u64::try_from(index).ok())
 }
 
 /// Reads the index of GET or PUT as `int()` and CPython's C unpickler may: up to a NUL, with underscores between
 /// digits. `None` where no unpickler reads one, `u64::MAX` for all that are too large for the C unpickler.
 pub(crate) fn index_as_c_reads(line: &[u8]) -> Option<u64> {
     let line = line.split(|byte| *byte == 0).next().unwrap_or_default();
-    let text = trim(line);
-    let digits = text.strip_prefix(b"+").or_else(|| text.strip_prefix(b"-")).unwrap_or(text);
-    let mut index = 0_u64;
-    let mut before = b'_';
-    for &byte in digits {
-        match byte {
-            b'0'..=b'9' => index = index.saturating_mul(10).saturating_add(u64::from(byte - b'0')),
-            b'_' if before != b'_' => {}
-            _ => return None,
-        }
-        before = byte;
-    }
-    let is_negative = text.first() == Some(&b'-') && index != 0;
-    let index = if i64::try_from(index).is_ok() { index } else { u64::MAX };
-    (before != b'_' && !is_negative).then_some(index)
+    let (negative, digits) = signed(trim(line));
+    let digits = without_underscores(digits)?;
+    let index = index_of(&digits).unwrap_or(u64::MAX);
+    let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    (is_number && (index == 0 || !negative)).then_some(index)
 }
 
 /// Reads the argument of FLOAT: what Python's `float()` reads, but no white space and no underscores.
@@ -159,14 +136,9 @@ pub(crate) fn float_line(line: &[u8]) -> Result<f64, ErrorKind> {
 /// It reads more than is decoded: leading zeros, underscores between digits, negative indexes.
 pub(crate) fn shown_int(line: &[u8], max_digits: usize) -> Result<Integer, ErrorKind> {
     let plain = without_underscores(trim(line)).ok_or(ErrorKind::Literal)?;
-    let (sign, digits) = match plain.as_slice() {
-        [sign @ (b'-' | b'+'), digits @ ..] => (Some(*sign), digits),
-        digits => (None, digits),
-    };
-    if digits.is_empty() || digits.len() > max_digits {
-        return Err(ErrorKind::Literal);
-    }
+    let (negative, digits) = digits_of(&plain, max_digits)?;
     let zeros = digits.iter().take_while(|&&digit| digit == b'0').count().min(digits.len() - 1);
+    let sign = negative.then_some(b'-');
     let text: Vec<u8> = sign.into_iter().chain(digits.iter().skip(zeros).copied()).collect();
     decimal(&text, max_digits)
 }
@@ -213,9 +185,6 @@ pub(crate) fn small(bytes: &[u8]) -> Option<i64> {
 
 /// The integer that two's complement bytes mean.
 pub(crate) fn big(bytes: &[u8]) -> BigInt {
-    if bytes.is_empty() {
-        return BigInt::from_bytes_le(Sign::NoSign, &[]);
-    }
     BigInt::from_signed_bytes_le(bytes)
 }
 

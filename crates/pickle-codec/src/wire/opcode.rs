@@ -1,4 +1,8 @@
 //! The opcodes of protocols 0 to 5, with the names and metadata of CPython's `Lib/pickletools.py`.
+//!
+//! One table has everything that there is to say of an opcode; the enum and its methods are made from it. An opcode that
+//! is not in it does not exist. How long an argument is follows from its kind, so that the instructions and the push
+//! decoder, which both have to know, cannot disagree.
 
 use core::fmt;
 
@@ -291,24 +295,14 @@ impl Opcode {
     /// [`Globals::Reject`](crate::Globals::Reject) ends the decode at it.
     #[must_use]
     pub const fn names_or_calls(self) -> bool {
-        matches!(
-            self,
-            Self::Global
-                | Self::StackGlobal
-                | Self::Inst
-                | Self::Obj
-                | Self::Newobj
-                | Self::NewobjEx
-                | Self::Reduce
-                | Self::Build
-                | Self::Ext1
-                | Self::Ext2
-                | Self::Ext4
-                | Self::Persid
-                | Self::Binpersid
-                | Self::NextBuffer
-                | Self::ReadonlyBuffer
-        )
+        use Opcode::{Binpersid, Build, Ext1, Ext2, Ext4, Global, Inst, Newobj, NextBuffer};
+        use Opcode::{NewobjEx, Obj, Persid, ReadonlyBuffer, Reduce, StackGlobal};
+        match self {
+            Global | StackGlobal | Inst | Obj | Newobj | NewobjEx | Reduce | Build | Ext1 | Ext2 | Ext4 => {
+                true
+            }
+            _ => matches!(self, Persid | Binpersid | NextBuffer | ReadonlyBuffer),
+        }
     }
 }
 

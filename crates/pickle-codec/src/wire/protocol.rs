@@ -1,4 +1,7 @@
 //! Pickle protocol versions.
+//!
+//! A decoder reads the opcodes of all of them whatever PROTO says, as CPython does; the number decides only what an
+//! encoder writes, and that PROTO names none above the highest.
 
 use core::fmt;
 
@@ -47,15 +50,7 @@ impl Protocol {
     /// The protocol of a number, if there is one.
     #[must_use]
     pub const fn new(number: u8) -> Option<Self> {
-        match number {
-            0 => Some(Self::V0),
-            1 => Some(Self::V1),
-            2 => Some(Self::V2),
-            3 => Some(Self::V3),
-            4 => Some(Self::V4),
-            5 => Some(Self::V5),
-            _ => None,
-        }
+        if number <= Self::HIGHEST.get() { Some(Self::ALL[number as usize]) } else { None }
     }
 
     /// Its number.

@@ -3,6 +3,21 @@
 //! The window is what the current opcode may read: the rest of the pickle FRAME, or of the input
 //! where no FRAME is open. An argument that crosses the end of the window is refused, as CPython
 //! does since 3.13.15 and 3.14.7.
+//!
+//! ```text
+//! input   | read | window .............. | after ..................... |
+//!                  the rest of the FRAME   what follows the open FRAME
+//! ```
+//!
+//! At the end of the window [`Reader::opcode_byte`] moves on to what is behind the FRAME. An opcode is never cut by it, and
+//! its argument must not be: CPython's C unpickler used to read on, its Python one did not, and a sender could show two
+//! readers two pickles with that.
+//!
+//! # What is missing
+//!
+//! A length that the input does not hold is cut off, or a lie. It may come true if more bytes arrive, unless an open
+//! FRAME says how many there are, or it passes the limit of the whole input; [`Reader::is_cut`] tells these apart, for
+//! [`Error::is_incomplete`](crate::Error::is_incomplete).
 
 use memchr::memchr;
 use nom::IResult;
@@ -22,31 +37,37 @@ fn fixed<const N: usize>(input: &[u8]) -> Parsed<'_, [u8; N]> {
     Ok((rest, *bytes))
 }
 
+/// One byte.
 #[inline]
 pub(crate) fn uint1(input: &[u8]) -> Parsed<'_, u8> {
     fixed(input).map(|(rest, [byte])| (rest, byte))
 }
 
+/// Two bytes, little-endian.
 #[inline]
 pub(crate) fn uint2(input: &[u8]) -> Parsed<'_, u16> {
     fixed(input).map(|(rest, bytes)| (rest, u16::from_le_bytes(bytes)))
 }
 
+/// Four bytes with a sign, little-endian.
 #[inline]
 pub(crate) fn int4(input: &[u8]) -> Parsed<'_, i32> {
     fixed(input).map(|(rest, bytes)| (rest, i32::from_le_bytes(bytes)))
 }
 
+/// Four bytes, little-endian.
 #[inline]
 pub(crate) fn uint4(input: &[u8]) -> Parsed<'_, u32> {
     fixed(input).map(|(rest, bytes)| (rest, u32::from_le_bytes(bytes)))
 }
 
+/// Eight bytes, little-endian.
 #[inline]
 pub(crate) fn uint8(input: &[u8]) -> Parsed<'_, u64> {
     fixed(input).map(|(rest, bytes)| (rest, u64::from_le_bytes(bytes)))
 }
 
+/// Eight bytes of a float, the one number of a pickle that is big-endian.
 #[inline]
 pub(crate) fn float8(input: &[u8]) -> Parsed<'_, f64> {
     fixed(input).map(|(rest, bytes)| (rest, f64::from_be_bytes(bytes)))

@@ -5,6 +5,11 @@
 //! would have for them (`surrogatepass`), `ed a0 80` to `ed bf bf`. A Rust `str` cannot hold those, so that
 //! text is a `str` where it can be and WTF-8 bytes where it cannot. Two surrogates that make a pair are two
 //! code points here, as in Python, and not one character.
+//!
+//! ```text
+//! U+D800   ed a0 80     the first surrogate in three bytes; no UTF-8 has ed a0 to ed bf
+//! U+DFFF   ed bf bf     the last one
+//! ```
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -43,7 +48,20 @@ impl<'a> Str<'a> {
 
     /// The code points, lone surrogates included.
     pub fn code_points(self) -> impl Iterator<Item = u32> + 'a {
-        CodePoints { bytes: self.as_bytes() }
+        let mut bytes = self.as_bytes();
+        core::iter::from_fn(move || {
+            let first = *bytes.first()?;
+            let (len, lead) = match first {
+                0..=0x7f => (1, first),
+                0x80..=0xdf => (2, first & 0x1f),
+                0xe0..=0xef => (3, first & 0x0f),
+                _ => (4, first & 0x07),
+            };
+            let (head, rest) = bytes.split_at_checked(len).unwrap_or((bytes, &[]));
+            bytes = rest;
+            let lead = u32::from(lead);
+            Some(head.iter().skip(1).fold(lead, |point, byte| (point << 6) | u32::from(byte & 0x3f)))
+        })
     }
 
     /// The text with U+FFFD for each lone surrogate.
@@ -68,34 +86,6 @@ impl fmt::Debug for Str<'_> {
 impl<'a> From<&'a str> for Str<'a> {
     fn from(text: &'a str) -> Self {
         Self::Utf8(text)
-    }
-}
-
-/// Walks bytes that are known to be WTF-8.
-struct CodePoints<'a> {
-    bytes: &'a [u8],
-}
-
-impl Iterator for CodePoints<'_> {
-    type Item = u32;
-
-    fn next(&mut self) -> Option<u32> {
-        let (&first, _) = self.bytes.split_first()?;
-        let len = match first {
-            0..=0x7f => 1,
-            0x80..=0xdf => 2,
-            0xe0..=0xef => 3,
-            _ => 4,
-        };
-        let (head, rest) = self.bytes.split_at_checked(len).unwrap_or((self.bytes, &[]));
-        self.bytes = rest;
-        let lead = match len {
-            1 => u32::from(first),
-            2 => u32::from(first & 0x1f),
-            3 => u32::from(first & 0x0f),
-            _ => u32::from(first & 0x07),
-        };
-        Some(head.iter().skip(1).fold(lead, |point, byte| (point << 6) | u32::from(byte & 0x3f)))
     }
 }
 

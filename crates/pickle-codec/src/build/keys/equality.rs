@@ -1,4 +1,7 @@
 //! Equality of keys, which is Python's.
+//!
+//! A key is compared only with one of the same hash, or with a few, so that the question is mostly answered by "yes".
+//! The order of the checks is by cost: the same node, two short texts, everything else with a stack of open pairs.
 
 use alloc::vec::Vec;
 

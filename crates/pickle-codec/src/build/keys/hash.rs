@@ -1,4 +1,8 @@
 //! Hashes of keys, the same for keys that are equal.
+//!
+//! What a hash has to be: the same for `1`, `1.0` and `True`; the same for a frozenset in any order; different under
+//! another seed for all that a sender can choose. The last is why each kind mixes the seed in by itself: a text, a
+//! number and a tuple of one can be equal in bits and must not fall together in one slot for every seed.
 
 use alloc::vec::Vec;
 

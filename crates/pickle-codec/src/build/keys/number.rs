@@ -1,4 +1,8 @@
 //! Numbers as Python's equality sees them.
+//!
+//! `hash(1.0) == hash(1)`, and `2.0 ** 70 == 2 ** 70` exactly. So a float that is an integer is one here, of any size, and
+//! only fractions, infinities and NaN stay floats. They are compared by their bits, which is exact because the one value
+//! with two patterns, zero, is an integer.
 
 use alloc::borrow::Cow;
 

@@ -4,6 +4,9 @@
 //! builder and cannot be borrowed while keys are compared, so that [`Work::open`] takes note of how many entries
 //! there is room for, and [`Work::settle`] pays for those that were made. Without room nothing is remembered:
 //! the work is then done again, and charged again.
+//!
+//! The budget is that of the expansion: 64 MiB or 64 x the input, in bytes looked at, and 16 for each step that looks at
+//! none. A pickle whose keys differ looks at each about once.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
