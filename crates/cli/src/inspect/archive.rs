@@ -31,7 +31,7 @@ const MAX_KEPT: u64 = 256 << 20;
 
 /// What is left of the bounds of one file.
 #[derive(Clone)]
-struct Left {
+struct Bounds {
     members: Rc<Cell<usize>>,
     bytes: Rc<Cell<u64>>,
 }
@@ -39,7 +39,7 @@ struct Left {
 /// A reader that ends with an error where the bound of expanded bytes is passed.
 struct Bounded<R> {
     inner: R,
-    left: Left,
+    left: Bounds,
 }
 
 impl<R: Read> Read for Bounded<R> {
@@ -91,12 +91,13 @@ pub(super) fn behind(
 
 struct Search<'a, 'r> {
     report: &'a mut Report<'r>,
-    left: Left,
+    left: Bounds,
 }
 
 impl<'a, 'r> Search<'a, 'r> {
     fn new(report: &'a mut Report<'r>) -> Self {
-        let left = Left { members: Rc::new(Cell::new(MAX_MEMBERS)), bytes: Rc::new(Cell::new(MAX_EXPANDED)) };
+        let left =
+            Bounds { members: Rc::new(Cell::new(MAX_MEMBERS)), bytes: Rc::new(Cell::new(MAX_EXPANDED)) };
         Self { report, left }
     }
 
@@ -340,7 +341,7 @@ mod tests {
 
     #[test]
     fn a_bomb_ends_where_the_bound_of_expanded_bytes_is_passed() {
-        let left = Left { members: Rc::new(Cell::new(1)), bytes: Rc::new(Cell::new(1000)) };
+        let left = Bounds { members: Rc::new(Cell::new(1)), bytes: Rc::new(Cell::new(1000)) };
         let mut first = Bounded { inner: io::repeat(0).take(900), left: left.clone() };
         assert_eq!(io::copy(&mut first, &mut io::sink()).unwrap(), 900);
         let mut second = Bounded { inner: io::repeat(0), left };

@@ -5,12 +5,20 @@
 //! `numpy_array_alignment_bytes`. An array of objects is a pickle of its own there (`NumpyArrayWrapper.read_array` and
 //! `NumpyUnpickler.load_build` in `joblib/numpy_pickle.py`). So tuples, dicts and numpy's types are followed as far as
 //! that takes, in any pickle that names one of these classes.
+//!
+//! How many bytes to pass over is worked out only from what is known for sure: a type that numpy spells (`f8`, `U5`),
+//! sides that stand in the pickle as numbers. If anything is missing, the bytes are read as opcodes, as every other
+//! unpickler does, and where that ends they are searched for names. A wrong length would be no gap either: both readings
+//! are followed, the one that passes over the bytes and the one that does not.
+//!
+//! A type of several fields says only in its state whether objects are among them. Its BUILD comes when the memo has it
+//! already, so that types have numbers here, and their sizes stand in a table.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use super::finding::to_usize;
-use super::memory::{Memory, Slot};
+use super::memory::{Remembered, Slot};
 
 /// Tuples and dicts that are known at a time; older ones are forgotten.
 const MAX_KNOWN: usize = 1 << 10;
@@ -93,7 +101,7 @@ impl Arrays {
     }
 
     /// What a call or a new object of a class is.
-    pub(super) fn made(&mut self, class: Slot, arguments: Slot, memory: &Memory) -> Slot {
+    pub(super) fn made(&mut self, class: Slot, arguments: Slot, memory: &Remembered) -> Slot {
         match class {
             Slot::WrapperClass => Slot::Wrapper,
             Slot::DtypeClass => {
@@ -110,7 +118,7 @@ impl Arrays {
     }
 
     /// Takes the state of an object, and says whether an array follows.
-    pub(super) fn build(&mut self, object: Slot, state: Slot, memory: &Memory) -> Option<Array> {
+    pub(super) fn build(&mut self, object: Slot, state: Slot, memory: &Remembered) -> Option<Array> {
         match object {
             Slot::Dtype(number) => {
                 let changed = match self.holds_objects(state) {
@@ -153,7 +161,7 @@ impl Arrays {
         None
     }
 
-    fn array(&self, state: Slot, memory: &Memory) -> Option<Array> {
+    fn array(&self, state: Slot, memory: &Remembered) -> Option<Array> {
         let value = |key: &str| {
             let pairs = self.get(state)?.chunks_exact(2);
             let mut found = pairs.filter(|pair| {

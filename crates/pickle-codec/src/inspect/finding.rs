@@ -71,13 +71,13 @@ pub(super) fn shortened(text: &str) -> Cow<'_, str> {
 
 /// The names of one pickle.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(super) struct NameList {
     seen: BTreeSet<String>,
-    /// In the order in which they were found.
+    /// In the order in which they were found. There are at most [`MAX_NAMES`] and one that stands for all further ones.
     pub(super) listed: Vec<Name>,
 }
 
-impl Names {
+impl NameList {
     pub(super) fn add(&mut self, name: &str, offset: u64) {
         let is_known = match name == UNKNOWN_NAME {
             true => self

@@ -1,15 +1,18 @@
-//! Names in bytes that are no pickle.
+//! NameList in bytes that are no pickle.
 //!
 //! joblib writes an array's bytes into the middle of a pickle and goes on behind them; others write tables behind
 //! their pickles. Where reading ends without STOP, or something stands behind it, names are looked for as they are
 //! spelled: GLOBAL and INST with two lines, and STACK_GLOBAL behind two texts, with or without memo opcodes. Both
 //! parts must be what Python names things, of two characters at least and of six together, or any gigabyte of numbers
 //! would have names in it.
+//!
+//! This is no part of the guarantee, which is about what unpicklers read. It is what a reader would do that looks for
+//! the next pickle on its own, and it costs a search for three bytes.
 
 use alloc::format;
 use alloc::string::String;
 
-use super::finding::{MAX_NAME_LEN, Names, to_u64};
+use super::finding::{MAX_NAME_LEN, NameList, to_u64};
 
 /// The least characters of a module and a name: `io.open`.
 const MIN_CHARACTERS: usize = 6;
@@ -42,7 +45,7 @@ impl Hunt {
     }
 
     /// Looks through what has come; what may be the beginning of a name stays for the next time.
-    pub(super) fn run(&mut self, bytes: &[u8], is_last: bool, names: &mut Names) {
+    pub(super) fn run(&mut self, bytes: &[u8], is_last: bool, names: &mut NameList) {
         let end = if is_last || !self.is_on { bytes.len() } else { bytes.len().saturating_sub(MAX_SPELLING) };
         if self.is_on {
             for at in memchr::memchr3_iter(b'c', b'i', b'\x8c', bytes.get(..end).unwrap_or_default()) {

@@ -63,7 +63,7 @@ pub fn meaning(name: &str) -> Meaning {
     Meaning::Unknown
 }
 
-/// Names that make plain data, in the order of their bytes.
+/// NameList that make plain data, in the order of their bytes.
 const HARMLESS: &[&str] = &[
     "UserDict.UserDict",
     "UserList.UserList",

@@ -1,7 +1,17 @@
 //! What the inspector remembers of a pickle: the texts that may become names, the stack and the memo.
 //!
 //! All of it is bounded, however long the pickle is. What no longer fits becomes [`Slot::Unknown`], which is never
-//! taken for harmless: a name made of it is given as unknown.
+//! taken for harmless: a name made of it is given as unknown. Three things keep that true:
+//!
+//! - A slot is never wrong. It may say less than is known ([`Slot::Unknown`]), but a [`Slot::Text`] is the text that the
+//!   unpickler has in that place, and [`Slot::Other`] is no text there.
+//! - A stack that has given up its lower half is endless: whatever is taken from below is unknown, and no opcode fails
+//!   for want of objects or of a MARK.
+//! - A memo that has lost an entry answers for each index that it does not know with an unknown object, never with
+//!   "nothing is there", at which Python would stop and reading here end.
+//!
+//! What is kept first is what makes names: parts of earlier names, then what looks like one. A pickler fetches module
+//! names from its memo again and again, so that even pickles of gigabytes have few unknown names.
 
 use alloc::borrow::Cow;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -19,19 +29,19 @@ const MAX_TEXTS: usize = 1 << 17;
 /// Slots that the stack keeps at most.
 const MAX_STACK: usize = 1 << 17;
 
-/// Memo entries that are kept at most, as long as their indexes come in turn.
+/// SlotMemo entries that are kept at most, as long as their indexes come in turn.
 const MAX_MEMO: usize = 1 << 18;
 
 /// Other memo entries that are kept at most.
 const MAX_SPARSE: usize = 1 << 15;
 
-/// Memo entries with the parts of names that are kept beyond that.
+/// SlotMemo entries with the parts of names that are kept beyond that.
 const MAX_NAMED: usize = 1 << 12;
 
 /// Stands for all memo indexes that are too large for the C unpickler; the one in Python takes any number.
 const TOO_LARGE: u64 = u64::MAX;
 
-/// Memo entries that were not kept and can still turn out to be parts of a name.
+/// SlotMemo entries that were not kept and can still turn out to be parts of a name.
 const RECENT: usize = 4;
 
 /// What another reading of a pickle keeps of the stack and of the memo.
@@ -129,7 +139,11 @@ impl Texts {
     }
 
     /// Forgets all texts but those that stack and memo hold and that could be a name in Python.
-    pub(super) fn collect(&mut self, stack: &mut Stack, memo: &mut Memo) {
+    ///
+    /// Slots hold places of texts, so that all of them are moved with the texts: those that were parts of names first,
+    /// the others as they are met. A text that is dropped leaves unknown objects behind. As half of the room is free
+    /// afterwards, each text is moved a bounded number of times, and time stays in proportion to the input.
+    pub(super) fn collect(&mut self, stack: &mut Stack, memo: &mut SlotMemo) {
         let old = core::mem::take(self);
         let mut moved: Vec<Slot> = alloc::vec![Slot::Other; old.ends.len()];
         for used in &old.used {
@@ -268,7 +282,7 @@ impl Stack {
 
 /// The memo.
 #[derive(Clone, Debug)]
-pub(super) struct Memo {
+pub(super) struct SlotMemo {
     /// The entries from index 0 on.
     dense: Vec<Slot>,
     sparse: BTreeMap<u64, Slot>,
@@ -284,7 +298,7 @@ pub(super) struct Memo {
     oldest: usize,
 }
 
-impl Default for Memo {
+impl Default for SlotMemo {
     fn default() -> Self {
         Self {
             dense: Vec::new(),
@@ -298,8 +312,9 @@ impl Default for Memo {
     }
 }
 
-impl Memo {
-    /// Stores under the next index, which is the number of entries.
+impl SlotMemo {
+    /// Stores under the next index, which is the number of entries (`load_memoize`: `len(self.memo)` in Python,
+    /// `memo_len` in C). Where it is not known how many there are, any entry may be the one that is replaced.
     #[inline]
     pub(super) fn memoize(&mut self, slot: Slot) {
         if self.is_uncounted {
@@ -389,20 +404,20 @@ impl Memo {
 
 /// All that is remembered.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Memory {
+pub(super) struct Remembered {
     pub(super) stack: Stack,
-    pub(super) memo: Memo,
+    pub(super) memo: SlotMemo,
     pub(super) texts: Texts,
 }
 
-impl Memory {
+impl Remembered {
     /// Forgets all, and keeps its room.
     pub(super) fn clear(&mut self) {
         self.stack.slots.clear();
         self.stack.is_endless = false;
         let mut dense = core::mem::take(&mut self.memo.dense);
         dense.clear();
-        self.memo = Memo { dense, ..Memo::default() };
+        self.memo = SlotMemo { dense, ..SlotMemo::default() };
         self.texts.clear();
     }
 
@@ -439,13 +454,13 @@ impl Memory {
             slots: slots.get(top..).unwrap_or_default().to_vec(),
             is_endless: self.stack.is_endless || top > 0,
         };
-        let memo = Memo {
+        let memo = SlotMemo {
             dense: self.memo.dense.iter().take(THIN).copied().collect(),
             sparse: self.memo.sparse.iter().take(THIN).map(|(index, slot)| (*index, *slot)).collect(),
             len: self.memo.len,
             is_uncounted: self.memo.is_uncounted,
             next: u64::MAX,
-            ..Memo::default()
+            ..SlotMemo::default()
         };
         let mut thin = Self { stack, memo, texts: Texts::default() };
         for slot in thin.stack.slots.iter_mut().chain(thin.memo.slots()) {
@@ -465,7 +480,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_and_what_is_lost_is_unknown() {
-        let mut memory = Memory::default();
+        let mut memory = Remembered::default();
         for number in 0..400_000_u32 {
             let slot = memory.text(b"some text of a pickle");
             memory.stack.push(if number % 2 == 0 { slot } else { Slot::Mark });
@@ -487,7 +502,7 @@ mod tests {
 
     #[test]
     fn names_survive_a_collection() {
-        let mut memory = Memory::default();
+        let mut memory = Remembered::default();
         let slot = memory.text(b"os");
         memory.memo.memoize(slot);
         memory.stack.push(slot);
@@ -503,8 +518,8 @@ mod tests {
 
     #[test]
     fn parts_of_names_are_kept_where_others_are_not() {
-        let mut memory = Memory::default();
-        let fill = |memory: &mut Memory, count: u32| {
+        let mut memory = Remembered::default();
+        let fill = |memory: &mut Remembered, count: u32| {
             for number in 0..count {
                 let slot = memory.text(alloc::format!("name_{number}").as_bytes());
                 memory.memo.memoize(slot);
@@ -523,7 +538,7 @@ mod tests {
 
     #[test]
     fn an_index_that_was_stored_elsewhere_counts_for_memoize() {
-        let mut memo = Memo::default();
+        let mut memo = SlotMemo::default();
         memo.put(5, Slot::Other);
         memo.memoize(Slot::Mark);
         assert_eq!(memo.get(1), Some(Slot::Mark));
@@ -532,7 +547,7 @@ mod tests {
 
     #[test]
     fn an_entry_that_may_have_been_overwritten_is_unknown() {
-        let mut memo = Memo::default();
+        let mut memo = SlotMemo::default();
         for index in 0..MAX_SPARSE {
             memo.put(to_u64(index * 2 + 1), Slot::Other);
         }
@@ -549,7 +564,7 @@ mod tests {
 
     #[test]
     fn a_thin_copy_is_small_and_says_less() {
-        let mut memory = Memory::default();
+        let mut memory = Remembered::default();
         for number in 0..5_000_u32 {
             let slot = memory.text(alloc::format!("text {number}").as_bytes());
             memory.memo.memoize(slot);

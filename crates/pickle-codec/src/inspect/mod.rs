@@ -33,10 +33,10 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use finding::{Names, to_u64, to_usize};
+use finding::{NameList, to_u64, to_usize};
 use hunt::Hunt;
 use listing::push_json_text;
-use machine::{Ended, Machine};
+use machine::{Ended, Reading};
 
 pub use finding::{MAX_NAME_LEN, MAX_NAMES, MAX_READINGS, Name, Stop, UNKNOWN_NAME};
 pub use listing::{Lister, MAX_SHOWN, disassemble};
@@ -200,15 +200,15 @@ pub struct Inspector {
     held: Vec<u8>,
     state: State,
     /// Reads as an unpickler reads that has all bytes in memory.
-    machine: Box<Machine>,
+    machine: Box<Reading>,
     /// Other ways of reading what the pickles so far hold.
     forks: Vec<Fork>,
     /// Where such ended, behind the machine's position.
     fork_ends: Vec<u64>,
-    /// Names of the pickle that is read.
-    names: Names,
-    /// Names that stand in it in another way of reading, which has ended.
-    aside: Names,
+    /// NameList of the pickle that is read.
+    names: NameList,
+    /// NameList that stand in it in another way of reading, which has ended.
+    aside: NameList,
     /// Pickles that have been read, and are not taken.
     done: Vec<Inspection>,
     /// How many were taken.
@@ -218,8 +218,8 @@ pub struct Inspector {
 /// Another way of reading a pickle, from a place in it on.
 #[derive(Debug)]
 struct Fork {
-    machine: Machine,
-    names: Names,
+    machine: Reading,
+    names: NameList,
     /// The number of the pickle, or [`LAST`] where that is not known.
     pickle: usize,
 }
@@ -230,7 +230,7 @@ const LAST: usize = usize::MAX;
 impl Fork {
     /// The reading of who finds the next pickle elsewhere, behind a FRAME.
     fn behind(position: u64) -> Self {
-        Self { machine: Machine::new(position, false), names: Names::default(), pickle: LAST }
+        Self { machine: Reading::new(position, false), names: NameList::default(), pickle: LAST }
     }
 }
 
@@ -258,11 +258,11 @@ impl Inspector {
             base: 0,
             held: Vec::new(),
             state: State::Between(0),
-            machine: Box::new(Machine::new(0, true)),
+            machine: Box::new(Reading::new(0, true)),
             forks: Vec::new(),
             fork_ends: Vec::new(),
-            names: Names::default(),
-            aside: Names::default(),
+            names: NameList::default(),
+            aside: NameList::default(),
             done: Vec::new(),
             taken: 0,
         }
@@ -351,7 +351,7 @@ impl Inspector {
                         self.aside.add(UNKNOWN_NAME, offset);
                     }
                     for machine in forks {
-                        self.follow(Fork { machine, names: Names::default(), pickle }, bytes, is_last);
+                        self.follow(Fork { machine, names: NameList::default(), pickle }, bytes, is_last);
                     }
                     match self.machine.ended() {
                         None if goes_on => {}
@@ -383,12 +383,19 @@ impl Inspector {
     }
 
     /// How many more readings may be split off at a place.
+    ///
+    /// Those count that are still going on, and those that ended further on than this place: a hostile input could
+    /// otherwise have the same bytes read once for each opcode before them. So every byte is read by [`MAX_READINGS`]
+    /// readings at most, and time stays in proportion to the input.
     fn may_fork(&self, position: u64) -> usize {
         let ended = self.fork_ends.iter().filter(|end| **end > position).count();
         MAX_READINGS.saturating_sub(self.forks.len() + ended)
     }
 
-    /// Goes on with another reading, and with those that are split off from it.
+    /// Goes on with another reading, and with those that are split off from it, as far as the bytes go.
+    ///
+    /// At STOP it begins the next pickle, because a file of several ones goes on for this reader where it has come to,
+    /// and not where the first reading has.
     fn follow(&mut self, fork: Fork, bytes: &[u8], is_last: bool) {
         let rest_at = rest_of(bytes, self.base);
         let mut waiting = alloc::vec![fork];
@@ -405,7 +412,7 @@ impl Inspector {
                 let goes_on = !forks.is_empty() || unfollowed.is_some();
                 waiting.extend(forks.into_iter().map(|machine| Fork {
                     machine,
-                    names: Names::default(),
+                    names: NameList::default(),
                     pickle,
                 }));
                 if let Some(ended) = fork.machine.ended() {
@@ -487,8 +494,9 @@ impl Inspector {
         self.give(LAST, aside);
     }
 
-    /// Adds names to a pickle that has been read: to that of a number, or to the last one.
-    fn give(&mut self, pickle: usize, found: Names) {
+    /// Adds names to a pickle that has been read: to that of a number, or to the last one. What names something is no
+    /// longer data alone, or no pickle.
+    fn give(&mut self, pickle: usize, found: NameList) {
         if found.is_empty() {
             return;
         }

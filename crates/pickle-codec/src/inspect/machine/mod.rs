@@ -35,8 +35,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::arrays::{Array, Arrays};
-use super::finding::{MAX_NAME_LEN, Names, Stop, shortened, to_u64, to_usize};
-use super::memory::{Memory, Slot};
+use super::finding::{MAX_NAME_LEN, NameList, Stop, shortened, to_u64, to_usize};
+use super::memory::{Remembered, Slot};
 use crate::wire::opcode::{ArgumentKind, Opcode};
 use crate::wire::text::latin1;
 
@@ -89,7 +89,7 @@ enum Next {
 
 /// The argument of an opcode.
 #[derive(Clone, Copy)]
-enum Argument<'a> {
+enum Operand<'a> {
     None,
     Number(u64),
     /// The beginning of what a length has announced.
@@ -102,8 +102,12 @@ enum Argument<'a> {
 }
 
 /// One reading of one pickle.
+///
+/// It stands for all unpicklers that read the same bytes in the same places; where they part, another one is split off.
+/// Of what they do with the bytes the most tolerant one counts: an opcode ends the reading only if every unpickler ends
+/// there, which [`stop_all`](Self::stop_all) says, or if Python 3 and Python 2 have both stopped before.
 #[derive(Debug)]
-pub(super) struct Machine {
+pub(super) struct Reading {
     /// Where the next byte to read stands; it may be beyond what has come.
     position: u64,
     next: Next,
@@ -111,7 +115,7 @@ pub(super) struct Machine {
     offset: u64,
     /// Where the FRAME ends that is read in.
     frame_end: u64,
-    memory: Memory,
+    memory: Remembered,
     /// There may be arrays of joblib's.
     arrays: Option<Box<Arrays>>,
     /// Bytes of arrays are read as opcodes.
@@ -145,14 +149,14 @@ pub(super) struct Machine {
     is_paused: bool,
 }
 
-impl Machine {
+impl Reading {
     pub(super) fn new(position: u64, is_first: bool) -> Self {
         Self {
             position,
             next: Next::Opcode,
             offset: position,
             frame_end: 0,
-            memory: Memory::default(),
+            memory: Remembered::default(),
             arrays: None,
             is_plain: false,
             outer: None,
@@ -200,7 +204,7 @@ impl Machine {
 
     /// Reads what has come from its position on: as far as it goes, or until other readings have been split off, of
     /// which there may be so many.
-    pub(super) fn run(&mut self, mut bytes: &[u8], is_last: bool, names: &mut Names, may_fork: usize) {
+    pub(super) fn run(&mut self, mut bytes: &[u8], is_last: bool, names: &mut NameList, may_fork: usize) {
         self.may_fork = may_fork;
         loop {
             if self.ended == Some(true) && self.outer.is_some() {
@@ -227,7 +231,7 @@ impl Machine {
     }
 
     /// Reads opcodes as long as there is nothing else to do; `false` where not enough has come for the next one.
-    fn opcodes(&mut self, mut bytes: &[u8], is_last: bool, names: &mut Names) -> bool {
+    fn opcodes(&mut self, mut bytes: &[u8], is_last: bool, names: &mut NameList) -> bool {
         // Offsets are taken from what is left, so that no opcode has to wait for the one before it.
         let end = self.position.saturating_add(to_u64(bytes.len()));
         while !self.is_paused {
@@ -253,7 +257,7 @@ impl Machine {
             self.position = end - to_u64(rest.len());
             bytes = rest;
             let argument = if opcode.argument_kind() == ArgumentKind::None {
-                Argument::None
+                Operand::None
             } else if let Some((argument, used)) = self.argument(opcode, rest, is_last) {
                 bytes = rest.get(used..).unwrap_or_default();
                 argument
@@ -268,7 +272,7 @@ impl Machine {
     }
 
     /// Goes on where something else than an opcode is read next.
-    fn resume(&mut self, next: Next, bytes: &[u8], is_last: bool, names: &mut Names) -> bool {
+    fn resume(&mut self, next: Next, bytes: &[u8], is_last: bool, names: &mut NameList) -> bool {
         match next {
             Next::Opcode => true,
             Next::Argument(opcode) => {
@@ -285,7 +289,7 @@ impl Machine {
                     self.next = Next::Payload(opcode, len);
                     return false;
                 };
-                self.act_later(opcode, Argument::Payload(payload), names);
+                self.act_later(opcode, Operand::Payload(payload), names);
                 true
             }
             Next::SecondLine(opcode, module) => {
@@ -296,7 +300,7 @@ impl Machine {
                 };
                 let name = line_text(line);
                 let slot = self.name(&module, &name, names);
-                self.act_later(opcode, Argument::Named(slot), names);
+                self.act_later(opcode, Operand::Named(slot), names);
                 true
             }
             Next::RestOfLine(then) => {
@@ -330,9 +334,9 @@ impl Machine {
         opcode: Opcode,
         bytes: &'a [u8],
         is_last: bool,
-    ) -> Option<(Argument<'a>, usize)> {
+    ) -> Option<(Operand<'a>, usize)> {
         match opcode.argument_kind() {
-            ArgumentKind::None => Some((Argument::None, 0)),
+            ArgumentKind::None => Some((Operand::None, 0)),
             ArgumentKind::Uint1 => self.numbered::<1>(opcode, bytes),
             ArgumentKind::Uint2 => self.numbered::<2>(opcode, bytes),
             ArgumentKind::Int4 | ArgumentKind::Uint4 => self.numbered::<4>(opcode, bytes),
@@ -356,7 +360,7 @@ impl Machine {
                     _ => Next::SecondLine(opcode, module),
                 };
                 self.is_paused = true;
-                Some((Argument::Later, 0))
+                Some((Operand::Later, 0))
             }
             ArgumentKind::DecimalNlShort
             | ArgumentKind::DecimalNlLong
@@ -365,22 +369,18 @@ impl Machine {
             | ArgumentKind::StringNlNoescape
             | ArgumentKind::UnicodeStringNl => {
                 let line = self.line(bytes, is_last, || Next::Argument(opcode))?;
-                Some((Argument::Line(line), line.len() + 1))
+                Some((Operand::Line(line), line.len() + 1))
             }
         }
     }
 
     /// A number of so many bytes; lengths and indexes are little-endian and have no sign here.
     #[inline]
-    fn numbered<'a, const N: usize>(
-        &mut self,
-        opcode: Opcode,
-        bytes: &[u8],
-    ) -> Option<(Argument<'a>, usize)> {
+    fn numbered<'a, const N: usize>(&mut self, opcode: Opcode, bytes: &[u8]) -> Option<(Operand<'a>, usize)> {
         let number = bytes.first_chunk::<N>()?;
         self.cross(to_u64(N), || Next::Argument(opcode));
         self.position += to_u64(N);
-        Some((Argument::Number(little_endian(number)), N))
+        Some((Operand::Number(little_endian(number)), N))
     }
 
     /// A length of so many bytes, and what it announces.
@@ -390,7 +390,7 @@ impl Machine {
         opcode: Opcode,
         bytes: &'a [u8],
         is_last: bool,
-    ) -> Option<(Argument<'a>, usize)> {
+    ) -> Option<(Operand<'a>, usize)> {
         let (number, rest) = bytes.split_first_chunk::<N>()?;
         let len = little_endian(number);
         if rest.len() < looked_at(len) && !is_last {
@@ -399,7 +399,7 @@ impl Machine {
         self.cross(to_u64(N), || Next::Argument(opcode));
         self.position += to_u64(N);
         let payload = self.payload(opcode, len, rest, is_last)?;
-        Some((Argument::Payload(payload), to_usize(len).saturating_add(N)))
+        Some((Operand::Payload(payload), to_usize(len).saturating_add(N)))
     }
 
     /// What a length has announced: only the beginning is looked at.
@@ -440,6 +440,9 @@ impl Machine {
     }
 
     /// Splits off the reading of who takes these bytes from behind the FRAME, if they cross its end.
+    ///
+    /// Every read of an argument comes through here: numbers, lengths, what a length has announced, and lines. An
+    /// opcode itself is one byte and cannot cross.
     #[inline]
     fn cross(&mut self, len: u64, next: impl Fn() -> Next) {
         if self.position < self.frame_end && self.frame_end < self.position.saturating_add(len) {
@@ -461,7 +464,8 @@ impl Machine {
         self.forks.push(fork);
     }
 
-    /// Another reading with what is remembered now, or a part of it.
+    /// Another reading with what is remembered now, or a part of it: a thousand objects, so that some thirty readings
+    /// cost less than the first one. The rest of it is unknown to that reading, and so are names made of it.
     fn thin(&self) -> Self {
         Self {
             offset: self.offset,
@@ -481,7 +485,8 @@ impl Machine {
         }
     }
 
-    /// Follows an array of joblib's.
+    /// Follows an array of joblib's. The first one of a pickle splits off the reading that does not: for who takes one
+    /// array for opcodes, all others are opcodes as well.
     fn follow(&mut self, array: Array) {
         // joblib writes no FRAME about an array. In one, the array's bytes would stand behind its end.
         if self.is_plain || self.position < self.frame_end {
@@ -530,7 +535,7 @@ impl Machine {
         self.three = false;
         self.stop.get_or_insert(Stop { offset: self.offset, reason });
         self.at_most = self.memory.stack.len();
-        self.memory = Memory::default();
+        self.memory = Remembered::default();
         self.arrays = None;
         self.two &= opcode.protocol() <= 2;
         self.check();
