@@ -209,6 +209,9 @@ pub struct Inspector {
     names: NameList,
     /// NameList that stand in it in another way of reading, which has ended.
     aside: NameList,
+    /// Names that stand behind a pickle in another way of reading. They are given with the last pickle, because where
+    /// that reading finds pickles, the first one may find none.
+    beside: NameList,
     /// Pickles that have been read, and are not taken.
     done: Vec<Inspection>,
     /// How many were taken.
@@ -220,7 +223,7 @@ pub struct Inspector {
 struct Fork {
     machine: Reading,
     names: NameList,
-    /// The number of the pickle, or [`LAST`] where that is not known.
+    /// The number of the pickle, or [`LAST`] behind it.
     pickle: usize,
 }
 
@@ -263,6 +266,7 @@ impl Inspector {
             fork_ends: Vec::new(),
             names: NameList::default(),
             aside: NameList::default(),
+            beside: NameList::default(),
             done: Vec::new(),
             taken: 0,
         }
@@ -308,7 +312,7 @@ impl Inspector {
             let stop = Some(Stop { offset: 0, reason: machine::EOF });
             self.close(0, Verdict::NotAPickle, end, stop);
         }
-        for found in [core::mem::take(&mut self.names), core::mem::take(&mut self.aside)] {
+        for found in [core::mem::take(&mut self.names), core::mem::take(&mut self.beside)] {
             self.give(LAST, found);
         }
         self.done
@@ -363,7 +367,7 @@ impl Inspector {
                                 Some(behind) if self.may_fork(position) > 0 => {
                                     self.follow(Fork::behind(behind), bytes, is_last);
                                 }
-                                Some(behind) => self.aside.add(UNKNOWN_NAME, behind),
+                                Some(behind) => self.beside.add(UNKNOWN_NAME, behind),
                                 None => {}
                             }
                         }
@@ -427,7 +431,9 @@ impl Inspector {
                         }
                     }
                     // Its names are given to its pickle, when that has been read in the first way.
-                    if pickle < self.taken + self.done.len() {
+                    if pickle == LAST {
+                        self.beside.add_all(names);
+                    } else if pickle < self.taken + self.done.len() {
                         self.give(pickle, names);
                     } else {
                         self.aside.add_all(names);
@@ -579,6 +585,14 @@ mod tests {
             (
                 b"\x80\x04\x95\x05\0\0\0\0\0\0\0N.\xff\xff\xffVos\nVsystem\n\x93.",
                 &["names or calls: os.system at 28; the bytes from 13 on are no pickle"],
+            ),
+            (
+                b"\x95\x05\0\0\0\0\0\0\0K\x01QPid\n.\x8c\x03x y\x8c\x01z\x93.N.",
+                &[
+                    "names or calls: BINPERSID at 11, PERSID at 12",
+                    "names or calls: x y.z at 25",
+                    "names or calls: x y.z at 25",
+                ],
             ),
             // An index that only the unpickler in Python takes.
             (
