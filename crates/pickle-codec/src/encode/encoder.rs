@@ -88,12 +88,8 @@ impl<B: BufMut> Encoder<'static, B> {
     /// An encoder that appends to a buffer.
     #[must_use]
     pub fn new(buffer: B, protocol: Protocol) -> Self {
-        Self { writer: writer(buffer, protocol, EncodeScratch::new()), home: None, number: next_number() }
+        Self::of(buffer, protocol, EncodeScratch::new(), None)
     }
-}
-
-fn writer<B: BufMut>(buffer: B, protocol: Protocol, scratch: EncodeScratch) -> Writer<'static, Copying<B>> {
-    Writer::new(Copying(buffer), protocol, usize::MAX, scratch)
 }
 
 /// An integer without sign as one with a sign.
@@ -165,11 +161,17 @@ impl<'s, B: BufMut> Encoder<'s, B> {
     /// back; an encoder that is dropped before takes it along.
     #[must_use]
     pub fn with_scratch(buffer: B, protocol: Protocol, scratch: &'s mut EncodeScratch) -> Self {
-        Self {
-            writer: writer(buffer, protocol, core::mem::take(scratch)),
-            home: Some(scratch),
-            number: next_number(),
-        }
+        Self::of(buffer, protocol, core::mem::take(scratch), Some(scratch))
+    }
+
+    fn of(
+        buffer: B,
+        protocol: Protocol,
+        scratch: EncodeScratch,
+        home: Option<&'s mut EncodeScratch>,
+    ) -> Self {
+        let writer = Writer::new(Copying(buffer), protocol, usize::MAX, scratch);
+        Self { writer, home, number: next_number() }
     }
 
     /// Leaves the memo opcodes out. Python reads the shorter pickle as well; [`get`](Self::get)

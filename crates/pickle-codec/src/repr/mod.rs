@@ -48,6 +48,15 @@ impl NodeRef<'_, '_> {
     /// hexadecimal. An object of a class that has no reading is written as a
     /// call of the class with what the pickle gives it, such as `Status(2)` or `Point(x=1, y=2)`.
     ///
+    /// ```
+    /// // x = [1.0, "it's"]; x.append(x)
+    /// let document = pickle_codec::decode(b"]q\0(G\x3f\xf0\0\0\0\0\0\0X\x04\0\0\0it'sh\0e.")?;
+    /// let mut text = String::new();
+    /// document.root().py_repr(&mut text, 100)?;
+    /// assert_eq!(text, r#"[1.0, "it's", [...]]"#);
+    /// # Ok::<(), pickle_codec::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `budget` if it is longer than `max_len` bytes, which have then been written; `data` if
     /// the writer fails.
@@ -59,6 +68,18 @@ impl NodeRef<'_, '_> {
     /// surrogate; everything else is as in [`py_repr`](Self::py_repr), but for the few types
     /// that have a `str` of their own.
     ///
+    /// ```
+    /// use pickle_codec::{DecodeOptions, Decoder, Globals};
+    /// // pickle.dumps(FileNotFoundError(2, "No such file"), 1), by the name that Python 2 has for it
+    /// let pickle = b"cexceptions\nOSError\n(K\x02X\x0c\0\0\0No such filetR.";
+    /// let mut decoder = Decoder::with_options(DecodeOptions::new().globals(Globals::Known));
+    /// let document = decoder.decode(pickle)?;
+    /// let mut text = String::new();
+    /// document.root().py_str(&mut text, 100)?;
+    /// assert_eq!(text, "[Errno 2] No such file");
+    /// # Ok::<(), pickle_codec::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`py_repr`](Self::py_repr).
     pub fn py_str(&self, out: &mut (impl fmt::Write + ?Sized), max_len: usize) -> Result<()> {
@@ -66,6 +87,14 @@ impl NodeRef<'_, '_> {
     }
 
     /// Writes Python's `ascii`: what `%a` gives, the `repr` with all other characters escaped.
+    ///
+    /// ```
+    /// let document = pickle_codec::decode("X\x03\0\0\0a\u{e9}.".as_bytes())?;
+    /// let mut text = String::new();
+    /// document.root().py_ascii(&mut text, 100)?;
+    /// assert_eq!(text, r"'a\xe9'");
+    /// # Ok::<(), pickle_codec::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`py_repr`](Self::py_repr).

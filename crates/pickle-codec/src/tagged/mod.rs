@@ -144,6 +144,16 @@ pub fn write_node_within(
 
 /// Writes a value as tagged JSON and takes its bytes from a budget.
 ///
+/// ```
+/// use pickle_codec::tagged::{self, TaggedOptions};
+/// use pickle_codec::{Budget, Value};
+/// let value = Value::dict([("when", Value::tuple([2026, 1, 2])), ("raw", Value::from(b"\xff"))]);
+/// let (mut budget, mut out) = (Budget::new(1 << 20), Vec::new());
+/// tagged::write_value_within(&value, &TaggedOptions::new(), &mut budget, &mut out)?;
+/// assert_eq!(out, br#"{"when":{"$tuple":[2026,1,2]},"raw":{"$bytes":"/w=="}}"#);
+/// # Ok::<(), pickle_codec::Error>(())
+/// ```
+///
 /// # Errors
 /// As [`write_node_within`], and as [`Value::to_document`].
 pub fn write_value_within(
@@ -177,6 +187,15 @@ pub fn to_string(document: &Document<'_>, options: &TaggedOptions) -> Result<Str
 
 /// Writes a finite float as JSON: the shortest digits that read back as the same float, always
 /// with a point or an exponent. What is not finite becomes `{"$float":"nan"}` and so on.
+///
+/// ```
+/// let mut out = Vec::new();
+/// for value in [1.0, 1e-5, f64::INFINITY] {
+///     pickle_codec::tagged::write_float(value, &mut out);
+///     out.push(b' ');
+/// }
+/// assert_eq!(out, br#"1.0 1e-05 {"$float":"inf"} "#);
+/// ```
 pub fn write_float(value: f64, out: &mut Vec<u8>) {
     json::float(value, out);
 }
