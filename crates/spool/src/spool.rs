@@ -78,6 +78,8 @@ pub enum Start {
     /// With the next record; but with the oldest if the spool has been opened without any cursor, because then
     /// nobody has seen what it holds.
     Newest,
+    /// With the next record, whoever has seen the others: for a name that comes later than the rest.
+    Next,
 }
 
 /// What can be seen of a spool from outside.
@@ -221,7 +223,11 @@ impl Spool {
         let known = lock(&self.cursors).get(name).copied();
         let (generation, state) = known.unwrap_or_else(|| {
             let status = self.status();
-            let newest = start == Start::Newest && self.had_cursors;
+            let newest = match start {
+                Start::Oldest => false,
+                Start::Newest => self.had_cursors,
+                Start::Next => true,
+            };
             let done = if newest { status.durable } else { status.oldest - 1 };
             (0, CursorState { done, ..CursorState::default() })
         });

@@ -268,6 +268,8 @@ fn where_a_new_cursor_begins() {
     // Nobody has seen it yet, so that all that ask at first see it.
     assert_eq!(spool.cursor("a", Start::Newest).unwrap().state().done, 0);
     assert_eq!(spool.cursor("b", Start::Newest).unwrap().state().done, 0);
+    // One that comes later has no part in it.
+    assert_eq!(spool.cursor("later", Start::Next).unwrap().state().done, 1);
     drop(spool);
     let spool = Spool::open_on(disk.disk(), Config::new()).unwrap();
     put(&spool, b"2");

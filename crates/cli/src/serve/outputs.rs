@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use logrecord_pipeline::outputs::OnWritten;
 use logrecord_pipeline::{Driver, Route, Routes, Settings, WhenBehind};
+use logrecord_spool::Start;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::hub::Hub;
@@ -83,8 +84,9 @@ fn resolved(config: &Config) -> Vec<Output> {
     outputs
 }
 
-fn settings(told: &Output) -> Settings {
+fn settings(told: &Output, start: Start) -> Settings {
     let mut settings = Settings::new(told.name.clone());
+    settings.start = start;
     if let (Some(config::WhenBehind::DropOldest), Some(max_lag)) = (told.when_behind, told.max_lag) {
         settings.when_behind = WhenBehind::DropOldest { max_lag };
     }
@@ -103,7 +105,7 @@ impl Ready {
     }
 
     /// Begins to drive it.
-    fn start(self, hub: &Hub) -> anyhow::Result<Running> {
+    fn start(self, hub: &Hub, start: Start) -> anyhow::Result<Running> {
         // What is to be said of a record is said once, by the first output.
         let on_written: OnWritten = {
             let (notes, ledger) = (Arc::clone(&hub.notes), Arc::clone(hub.shared.ledger()));
@@ -116,7 +118,7 @@ impl Ready {
         };
         let driver = self
             .sink
-            .start(hub, settings(&self.told), on_written)
+            .start(hub, settings(&self.told, start), on_written)
             .with_context(|| format!("the cursor of output {}", self.told.name))
             .context(Failure::unavailable("cannot start the output"))?;
         Ok(Running { told: self.told, driver })
@@ -127,7 +129,7 @@ impl Outputs {
     /// Drives outputs.
     pub(crate) fn start(&mut self, ready: Vec<Ready>, hub: &Hub) -> anyhow::Result<()> {
         for ready in ready {
-            self.running.push(ready.start(hub)?);
+            self.running.push(ready.start(hub, Start::Newest)?);
         }
         Ok(())
     }
@@ -174,7 +176,8 @@ impl Outputs {
 
     /// Drives an output, or says why not. The next reload tries again.
     fn begin(&mut self, ready: Ready, hub: &Hub) {
-        match ready.start(hub) {
+        // Of the records that are there it has no part, unless it takes the place of one that had.
+        match ready.start(hub, Start::Next) {
             Ok(running) => self.running.push(running),
             Err(error) => hub.report.line(format_args!("logrecord: {error:#}")),
         }

@@ -289,8 +289,9 @@ mod nats {
         let (seconds, rate) = (told("LOGRECORD_LONG_SECONDS", 120), told("LOGRECORD_LONG_RATE", 5_000));
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().to_owned();
-        let free: Vec<TcpListener> = (0..6).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-        let free: Vec<u16> = free.iter().map(|socket| socket.local_addr().unwrap().port()).collect();
+        let taken: Vec<TcpListener> = (0..6).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let free: Vec<u16> = taken.iter().map(|socket| socket.local_addr().unwrap().port()).collect();
+        drop(taken);
         let routes: Vec<String> = free[3..].iter().map(|route| format!("nats://127.0.0.1:{route}")).collect();
         let node = |place: usize| Node {
             port: free[place],

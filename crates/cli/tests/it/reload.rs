@@ -417,3 +417,38 @@ fn what_happens_when_an_output_is_behind_follows_from_the_others() {
     until(|| (common::received(&mut server) == 1_000).then_some(()));
     server.stop("KILL");
 }
+
+#[test]
+fn an_output_that_comes_later_begins_with_the_next_record_of_a_spool() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_owned();
+    let alone = format!("{LISTEN}[spool]\npath = \"DIR/spool\"\n{OUT}");
+    let both =
+        format!("{alone}[output.later]\ntype = \"file\"\npath = \"DIR/later\"\nformat = \"%(message)s\"\n");
+    write_config(&dir, &alone);
+    let mut server = Server::start_with_config(folder, "DIR/c.toml", 1);
+    let mut later = Vec::new();
+    for (number, text) in [&alone, &both, &alone, &both].into_iter().enumerate() {
+        write_config(&dir, text);
+        assert!(reload(&mut server), "{:#?}", server.seen());
+        if number == 2 {
+            server.wait_for(|seen| seen.iter().any(|line| line.contains("output later has ended")));
+        }
+        send(&server, &record(&number.to_string()));
+        server.wait_for_output(number + 1);
+        if *text == both {
+            later.push(number.to_string());
+            until(|| (read_lines(&dir.join("later")).len() >= later.len()).then_some(()));
+        }
+    }
+    let (code, seen, _folder) = server.stop("TERM");
+    assert_eq!(code, Some(0), "{seen:#?}");
+    assert_eq!(read_lines(&dir.join("later")), later);
+    assert_eq!(
+        seen[seen.len() - 2..],
+        [
+            "output all: logged=4 written=4 filtered=0 buffered=0",
+            "output later: logged=2 written=2 filtered=0 buffered=0",
+        ]
+    );
+}
