@@ -8,6 +8,8 @@ use logrecord_transport::{
     sender::{FullPolicy, SenderConfig},
 };
 
+#[cfg(feature = "spool")]
+use crate::stored::Place;
 use crate::{
     error::{Error, ErrorKind},
     handler::{Core, Plan},
@@ -27,6 +29,8 @@ pub struct HandlerBuilder<H> {
     reports: Option<Duration>,
     process_name: Option<String>,
     ack_window: Option<u64>,
+    #[cfg(feature = "spool")]
+    spool: Option<Place>,
     handler: PhantomData<fn() -> H>,
 }
 
@@ -56,6 +60,8 @@ impl<H> HandlerBuilder<H> {
             reports: Some(Duration::from_secs(1)),
             process_name: None,
             ack_window: None,
+            #[cfg(feature = "spool")]
+            spool: None,
             handler: PhantomData,
         }
     }
@@ -137,6 +143,24 @@ impl<H> HandlerBuilder<H> {
         self
     }
 
+    /// Keeps every record in a folder until it has its answer, so that it outlives this process: [`handle`] returns when
+    /// the record is stored, and the next handler that is built with this folder sends again what is in it, the same
+    /// bytes. It needs [`acks`](Self::acks).
+    ///
+    /// A folder belongs to one handler at a time, to one key and to one audience; change these only once all is
+    /// acknowledged. [`queue`](Self::queue) bounds what waits, as without a folder, and the configuration what the
+    /// folder takes. By default each record waits for the disk, a few milliseconds, and records of many threads share
+    /// one sync; with [`SyncRule::Never`](crate::spool::SyncRule::Never) they are safe from the end of the process and
+    /// not from the end of the machine. There is none for async handlers, which must not wait for a disk, and none in a
+    /// child process after a fork.
+    ///
+    /// [`handle`]: crate::SocketHandler::handle
+    #[cfg(feature = "spool")]
+    pub fn spool(mut self, directory: impl Into<std::path::PathBuf>, config: crate::spool::Config) -> Self {
+        self.spool = Some(Place { directory: directory.into(), config });
+        self
+    }
+
     /// Puts a tag in front of every record, as Python's documentation suggests: no key id and no protection
     /// against replay.
     #[cfg(feature = "hmac")]
@@ -171,6 +195,10 @@ impl<H> HandlerBuilder<H> {
         };
         #[cfg(not(feature = "hmac"))]
         let signing = self.signing;
+        #[cfg(feature = "spool")]
+        if self.spool.is_some() && self.ack_window.is_none() {
+            return Err(Error::new(ErrorKind::Acks));
+        }
         Ok(Plan {
             endpoint,
             config: self.config.cpython_compat(self.compat),
@@ -178,6 +206,8 @@ impl<H> HandlerBuilder<H> {
             origin: Origin::new(self.process_name),
             reports: self.reports.filter(|_| !self.compat),
             ack_window: self.ack_window.unwrap_or(1),
+            #[cfg(feature = "spool")]
+            spool: self.spool,
         })
     }
 
@@ -191,6 +221,10 @@ impl<H> HandlerBuilder<H> {
         if self.compat {
             // Its behaviour is to block.
             return Err(Error::new(ErrorKind::Transport));
+        }
+        #[cfg(feature = "spool")]
+        if self.spool.is_some() {
+            return Err(Error::new(ErrorKind::Spool));
         }
         self.map_config(|config| config.detached(true)).core()
     }

@@ -15,6 +15,9 @@ pub enum ErrorKind {
     Envelope,
     /// Acknowledgements are wanted where there are none: they need a v1 key and a stream transport.
     Acks,
+    /// The folder for records that wait could not be opened, belongs to another handler or key, or did not take a
+    /// record.
+    Spool,
     /// The system gave no random bytes for a stream id.
     Random,
     /// A thread or a runtime could not be started.
@@ -33,6 +36,7 @@ impl ErrorKind {
             Self::Transport => "record not sent or socket not bound",
             Self::Envelope => "envelope not made",
             Self::Acks => "acknowledgements need a key and a stream",
+            Self::Spool => "folder of records not usable",
             Self::Random => "no random bytes",
             Self::Runtime => "no thread or runtime",
             Self::Installed => "another logger is installed",

@@ -13,9 +13,11 @@ use logrecord_model::LogRecord;
 use logrecord_transport::sender::AsyncSender;
 use logrecord_transport::{
     Endpoint,
-    sender::{Acks, Message, Sender, SenderConfig, SenderStats},
+    sender::{AckReader, Acks, Message, Sender, SenderConfig, SenderStats},
 };
 
+#[cfg(feature = "spool")]
+use crate::stored::{Place, Stored};
 use crate::{
     error::{Error, ErrorKind},
     origin::Origin,
@@ -103,7 +105,7 @@ impl fmt::Debug for Guard {
 
 /// What became of a handler's records in this process.
 ///
-/// At every moment `handled + reports = refused + sender.accepted`, and the sender's own
+/// At every moment `handled + reports + resumed = refused + sender.accepted`, and the sender's own
 /// `accepted = written + dropped + queued`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -116,6 +118,8 @@ pub struct HandlerStats {
     /// Loss reports that tell of refused records. Those that tell of the sender's losses are in
     /// [`SenderStats::reports`].
     pub reports: u64,
+    /// Records of an earlier process that were found in the handler's folder.
+    pub resumed: u64,
     /// What became of the others.
     pub sender: SenderStats,
 }
@@ -138,13 +142,15 @@ pub(crate) struct Plan {
     pub(crate) reports: Option<Duration>,
     /// How many messages may be written and not acknowledged.
     pub(crate) ack_window: u64,
+    #[cfg(feature = "spool")]
+    pub(crate) spool: Option<Place>,
 }
 
 impl Plan {
-    /// How the sender is to behave whose messages this signer makes.
-    fn sender_config(&self, signer: &Signer) -> Result<SenderConfig, Error> {
+    /// How the sender is to behave whose acknowledgements are read so.
+    fn sender_config(&self, reader: Option<Arc<dyn AckReader>>) -> Result<SenderConfig, Error> {
         let mut config = self.config.clone();
-        if let Some(reader) = signer.ack_reader(&self.signing)? {
+        if let Some(reader) = reader {
             config = config.acks(Acks::new(reader).window(self.ack_window));
         }
         Ok(match self.reports {
@@ -160,6 +166,11 @@ impl Plan {
 struct Outlet {
     process: u32,
     sender: Sender,
+    /// The folder of its records; it goes behind the sender.
+    #[cfg(feature = "spool")]
+    stored: Option<Stored>,
+    /// Records that the run before has left in it.
+    resumed: u64,
     /// How much longer a payload is than its pickle.
     overhead: usize,
     /// Locked inside of the sender's own lock, and nowhere else.
@@ -171,10 +182,30 @@ struct Outlet {
 
 impl Outlet {
     fn new(plan: &Plan) -> Result<Self, Error> {
-        let signer = plan.signing.signer()?;
+        #[cfg_attr(not(feature = "spool"), expect(unused_mut, reason = "nothing was signed before"))]
+        let mut signer = plan.signing.signer()?;
+        #[cfg(feature = "spool")]
+        let mut stored = match (&plan.spool, &mut signer, plan.signing.verifier()?) {
+            (Some(place), Signer::Sealed(sealer), Some(verifier)) => {
+                Some(Stored::open(place, sealer, &verifier)?)
+            }
+            _ => None,
+        };
+        let reader = signer.ack_reader(&plan.signing)?;
+        #[cfg(feature = "spool")]
+        let reader =
+            reader.map(|reader| stored.as_ref().map_or(reader.clone(), |stored| stored.reader(reader)));
+        let sender = Sender::new(plan.endpoint.clone(), plan.sender_config(reader)?)?;
+        #[cfg(feature = "spool")]
+        let resumed = stored.as_mut().map_or(0, |stored| stored.resume(&sender));
+        #[cfg(not(feature = "spool"))]
+        let resumed = 0;
         Ok(Self {
             process: process::id(),
-            sender: Sender::new(plan.endpoint.clone(), plan.sender_config(&signer)?)?,
+            sender,
+            #[cfg(feature = "spool")]
+            stored,
+            resumed,
             overhead: signer.payload_len(0),
             signer: Mutex::new(signer),
             tally: Tally::default(),
@@ -189,12 +220,28 @@ impl Outlet {
     }
 
     fn send(&self, pickle: Vec<u8>) -> Result<(), Error> {
+        #[cfg(feature = "spool")]
+        if let Some(stored) = &self.stored {
+            return stored.send(&self.sender, self.overhead + pickle.len(), || self.message(pickle));
+        }
         self.sender.send_with(self.overhead + pickle.len(), || self.message(pickle))
     }
 
     /// The same without waiting for room.
     fn try_send(&self, pickle: Vec<u8>) -> Result<(), Error> {
+        #[cfg(feature = "spool")]
+        if self.stored.is_some() {
+            return self.send(pickle);
+        }
         self.sender.try_send_with(self.overhead + pickle.len(), || self.message(pickle))
+    }
+
+    /// Has the folder of records forget what has its answer.
+    fn note_settled(&self) {
+        #[cfg(feature = "spool")]
+        if let Some(stored) = &self.stored {
+            stored.note();
+        }
     }
 
     #[cfg(feature = "tokio")]
@@ -261,13 +308,16 @@ impl Core {
     pub(crate) fn flush(&self, limit: Duration) -> Result<(), Error> {
         let outlet = self.outlet()?;
         self.report_now(outlet);
-        Ok(outlet.sender.flush(limit)?)
+        let flushed = outlet.sender.flush(limit);
+        outlet.note_settled();
+        Ok(flushed?)
     }
 
     pub(crate) fn close(&self, limit: Duration) -> HandlerStats {
         if let Ok(outlet) = self.outlet() {
             self.report_now(outlet);
             outlet.sender.close(limit);
+            outlet.note_settled();
         }
         self.stats()
     }
@@ -279,6 +329,7 @@ impl Core {
                 handled: outlet.tally.handled(),
                 refused: outlet.tally.refused(),
                 reports: outlet.tally.reports(),
+                resumed: outlet.resumed,
                 sender: outlet.sender.stats(),
             },
         )
@@ -353,6 +404,8 @@ mod tests {
             origin: Origin::new(None),
             reports: Some(Duration::from_secs(1)),
             ack_window: 1024,
+            #[cfg(feature = "spool")]
+            spool: None,
         }
     }
 
@@ -364,6 +417,9 @@ mod tests {
         let outlet = Outlet {
             process,
             sender: outlet.sender.clone(),
+            #[cfg(feature = "spool")]
+            stored: None,
+            resumed: 0,
             overhead: outlet.overhead,
             signer: Mutex::new(plan.signing.signer().unwrap()),
             tally: Tally::default(),

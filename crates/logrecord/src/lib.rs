@@ -47,6 +47,7 @@
 //! | `tokio` | `Receiver`, `AsyncReceiver`, `AsyncSocketHandler`, `AsyncDatagramHandler` (listeners need a runtime; `Receiver` brings its own) |
 //! | `tls` | TLS by rustls |
 //! | `hmac` | signed records |
+//! | `spool` | records that wait for an acknowledgement in a folder, over a restart of the sender |
 //! | `log` | the module `log` |
 //! | `tracing` | the module `tracing` |
 //! | `json` | `pickle::tagged`, a lossless JSON spelling of Python values |
@@ -70,6 +71,8 @@
 
 pub use logrecord_frame as frame;
 pub use logrecord_model as model;
+#[cfg(feature = "spool")]
+pub use logrecord_spool as spool;
 pub use logrecord_transport as transport;
 pub use pickle_codec as pickle;
 
@@ -93,6 +96,8 @@ mod receiver;
 mod report;
 mod sign;
 mod socket;
+#[cfg(feature = "spool")]
+mod stored;
 #[cfg(feature = "tracing")]
 pub mod tracing;
 

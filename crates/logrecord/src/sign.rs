@@ -46,6 +46,15 @@ impl Signing {
         }
     }
 
+    /// What knows again what is signed and to be acknowledged, if it is.
+    #[cfg(feature = "hmac")]
+    pub(crate) fn verifier(&self) -> Result<Option<Verifier>, Error> {
+        let Self::Sealed { key, audience, acks: true } = self else { return Ok(None) };
+        let mut ring = KeyRing::new();
+        ring.accept((**key).clone()).map_err(envelope)?;
+        Verifier::new(&ring, audience).map(Some).map_err(envelope)
+    }
+
     /// The same for messages that nobody is to acknowledge.
     pub(crate) fn without_acks(&self) -> Self {
         match self {
@@ -112,12 +121,7 @@ impl Signer {
     /// What reads the acknowledgements of this signer's messages, if they ask for any.
     #[cfg(feature = "hmac")]
     pub(crate) fn ack_reader(&self, signing: &Signing) -> Result<Option<Arc<dyn AckReader>>, Error> {
-        let (Self::Sealed(sealer), Signing::Sealed { key, audience, acks: true }) = (self, signing) else {
-            return Ok(None);
-        };
-        let mut ring = KeyRing::new();
-        ring.accept((**key).clone()).map_err(envelope)?;
-        let verifier = Verifier::new(&ring, audience).map_err(envelope)?;
+        let (Self::Sealed(sealer), Some(verifier)) = (self, signing.verifier()?) else { return Ok(None) };
         Ok(Some(Arc::new(StreamAcks { verifier, stream_id: sealer.stream_id() })))
     }
 

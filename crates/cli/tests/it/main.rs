@@ -19,6 +19,7 @@ mod manners;
 mod pythons;
 mod reload;
 mod send;
+mod sender_spool;
 mod serve;
 mod spool;
 mod tail;

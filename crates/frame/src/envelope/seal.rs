@@ -79,8 +79,14 @@ impl Sealer {
     /// Begins a new stream, whose numbers begin with 0 again: in the child after a fork, or when the numbers are
     /// used up.
     pub fn renew(&mut self, stream_id: impl Into<StreamId>) {
+        self.resume(stream_id, 0);
+    }
+
+    /// Goes on with a stream of which another sealer has sealed messages, by the number of the next one. No message with
+    /// this number or a higher one may ever have been sent.
+    pub fn resume(&mut self, stream_id: impl Into<StreamId>, number: u64) {
         self.stream_id = stream_id.into();
-        self.next_seq = Some(0);
+        self.next_seq = Some(number);
         self.begin();
     }
 

@@ -30,6 +30,10 @@ pub trait AckReader: Send + Sync {
     /// What a frame says, or nothing if it is no genuine acknowledgement: then the connection is closed.
     /// `payload` is a frame without its prefix, and anybody may have written it.
     fn read(&self, payload: &[u8]) -> Option<Ack>;
+
+    /// Hears that no message with a number below this one waits any more: each is acknowledged, refused or dropped. It is
+    /// called behind acknowledgements, while the sender's queue is locked.
+    fn settled(&self, _below: u64) {}
 }
 
 /// How a sender works with acknowledgements.

@@ -20,6 +20,16 @@ impl Message {
         Self { payload: payload.into(), number: Some(number) }
     }
 
+    /// The payload.
+    pub const fn payload(&self) -> &Bytes {
+        &self.payload
+    }
+
+    /// The number by which an acknowledgement will name it, if it has one.
+    pub const fn number(&self) -> Option<u64> {
+        self.number
+    }
+
     /// The payload alone.
     pub fn into_payload(self) -> Bytes {
         self.payload

@@ -316,8 +316,17 @@ impl SenderState {
         if heard {
             self.prove();
             self.settle();
+            self.tell_settled();
         }
         if is_trusted { Ok(()) } else { Err(Error::new(ErrorKind::BadAck)) }
+    }
+
+    fn tell_settled(&self) {
+        let Some(acks) = &self.acks else { return };
+        let oldest = self.queue.iter().find_map(|item| item.number);
+        if let Some(below) = oldest.or_else(|| acks.highest_written.map(|last| last.saturating_add(1))) {
+            acks.config.reader.settled(below);
+        }
     }
 
     /// Lets go what is acknowledged or refused, but for what is being written again at this moment.
