@@ -14,6 +14,7 @@ mod engines;
 mod fd_store;
 mod hub;
 mod inspect;
+mod kill_points;
 mod kills;
 mod manners;
 mod pythons;

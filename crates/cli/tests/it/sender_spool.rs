@@ -15,12 +15,12 @@ use logrecord::frame::envelope::{Key, KeyId};
 use logrecord::model::LogRecord;
 use logrecord::spool::{Config, SyncRule};
 use logrecord::transport::Backoff;
-use logrecord::{AsyncSocketHandler, ErrorKind, HandlerBuilder, SocketHandler};
+use logrecord::{ErrorKind, HandlerBuilder, SocketHandler};
 use serde_json::Value;
 
 use common::{PATIENCE, Server};
 
-fn builder<H>(builder: HandlerBuilder<H>, secret: u8) -> HandlerBuilder<H> {
+fn builder(builder: HandlerBuilder<SocketHandler>, secret: u8) -> HandlerBuilder<SocketHandler> {
     let key = Key::new(KeyId::new(b"app").unwrap(), &[secret; 32]).unwrap();
     let backoff = Backoff::new().retry_start(Duration::from_millis(5)).retry_max(Duration::from_millis(50));
     builder.hmac(key, "").backoff(backoff)
@@ -51,11 +51,6 @@ fn port(server: &Server) -> u16 {
     server.address("tcp").rsplit_once(':').unwrap().1.parse().unwrap()
 }
 
-/// A port at which nobody listens.
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 /// The messages of an output; a record that stands there twice fails the test.
 fn messages(lines: &[String]) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
@@ -69,7 +64,10 @@ fn messages(lines: &[String]) -> BTreeSet<String> {
 #[test]
 fn the_next_handler_sends_what_is_left() {
     let place = tempfile::tempdir().unwrap();
-    let port = free_port();
+    // What was sealed before a receiver's first start, it refuses; from then on it may be away.
+    let server = serve(folder(), 0);
+    let port = port(&server);
+    let (_, _, folder) = server.stop("TERM");
     let records = place.path().join("records");
     let first = sender(port, &records, Config::new());
     for number in 0..50 {
@@ -92,7 +90,7 @@ fn the_next_handler_sends_what_is_left() {
 
     let second = sender(port, &records, Config::new().sync(SyncRule::Never));
     log(&second, "second".to_owned());
-    let server = serve(folder(), port);
+    let server = serve(folder, port);
     second.flush(PATIENCE).unwrap();
     let stats = second.close(PATIENCE);
     let sent =
@@ -119,9 +117,8 @@ fn what_cannot_have_a_folder_says_so() {
     let records = place.path().join("records");
     let without = builder(SocketHandler::builder("127.0.0.1", 9), 7).spool(&records, Config::new());
     assert_eq!(without.build().unwrap_err().kind(), ErrorKind::Acks);
-    let waits =
-        builder(AsyncSocketHandler::builder("127.0.0.1", 9), 7).acks(1024).spool(&records, Config::new());
-    assert_eq!(waits.build().unwrap_err().kind(), ErrorKind::Spool);
+    let waits = builder(SocketHandler::builder("127.0.0.1", 9), 7).acks(1024).spool(&records, Config::new());
+    assert_eq!(waits.build_async().unwrap_err().kind(), ErrorKind::Spool);
     fs::write(&records, "no folder").unwrap();
     let file = builder(SocketHandler::builder("127.0.0.1", 9), 7).acks(1024).spool(&records, Config::new());
     assert_eq!(file.build().unwrap_err().kind(), ErrorKind::Spool);
@@ -206,7 +203,7 @@ fn what_was_stored_arrives_once_though_both_are_killed() {
         (stats.sender.acked, 0, 0),
         "{stats:?}"
     );
-    assert!(stored.len() >= 500, "{}", stored.len());
+    assert!(stored.len() >= 400, "{}", stored.len());
     let found = messages(&server.wait_for_output(stored.len()));
     assert_eq!(stored.difference(&found).next(), None);
     let (code, seen, _) = server.stop("TERM");
