@@ -33,20 +33,21 @@ use common::{PATIENCE, Server, read_lines, until};
 
 const RECORDS: u64 = 8;
 
-/// Calls, and the files they are for; none for sockets. In this order a record goes through the program.
-const STEPS: [(&str, &[&str]); 12] = [
-    ("openat", &["spool/00000000000000000001.seg"]),
-    ("write", &["spool/00000000000000000001.seg"]),
-    ("fsync", &["spool/00000000000000000001.seg", "spool"]),
-    ("fdatasync", &["spool/00000000000000000001.seg"]),
-    ("sendto", &[]),
-    ("write", &["out"]),
-    ("fdatasync", &["out"]),
-    ("write", &["spool/cursors/output", "spool/cursors/output.new"]),
-    ("fdatasync", &["spool/cursors/output"]),
-    ("/^rename", &["spool/cursors/output", "spool/cursors/output.new"]),
-    ("write", &["spool/checkpoint.new"]),
-    ("/^rename", &["spool/checkpoint.new"]),
+/// Calls, one of them in the middle of a run, and the files that they are for; none for sockets. In this order a record goes
+/// through the program.
+const STEPS: [(&str, u64, &[&str]); 12] = [
+    ("openat", 1, &["spool/00000000000000000001.seg"]),
+    ("write", 3, &["spool/00000000000000000001.seg"]),
+    ("fsync", 1, &["spool/00000000000000000001.seg", "spool"]),
+    ("fdatasync", 3, &["spool/00000000000000000001.seg"]),
+    ("sendto", 3, &[]),
+    ("write", 3, &["out"]),
+    ("fdatasync", 1, &["out"]),
+    ("write", 1, &["spool/cursors/output", "spool/cursors/output.new"]),
+    ("fdatasync", 1, &["spool/cursors/output"]),
+    ("/^rename", 1, &["spool/cursors/output", "spool/cursors/output.new"]),
+    ("write", 1, &["spool/checkpoint.new"]),
+    ("/^rename", 1, &["spool/checkpoint.new"]),
 ];
 
 fn serve(folder: &Path, port: u16, strace: Option<&[String]>) -> Command {
@@ -131,11 +132,9 @@ fn what_is_acknowledged_is_there_once_wherever_it_is_killed() {
         }
     }
     let (mut killed, mut places) = (0, BTreeSet::new());
-    for (step, (call, files)) in STEPS.iter().enumerate() {
-        // One point alone is in the middle of a run, where there is a middle.
+    for (step, (call, middle, files)) in STEPS.iter().enumerate() {
         for point in 0..points {
-            let when =
-                if points == 1 && RECORDS > 2 && *call != "/^rename" && step > 2 { 3 } else { point + 1 };
+            let when = if points == 1 { *middle } else { point + 1 };
             let folder = tempfile::tempdir().unwrap();
             let mut options = ["-e", &format!("trace={call}")].map(str::to_owned).to_vec();
             options.extend(["-e".to_owned(), format!("inject={call}:signal=SIGKILL:when={when}")]);
