@@ -193,8 +193,10 @@ impl Outlet {
         };
         let reader = signer.ack_reader(&plan.signing)?;
         #[cfg(feature = "spool")]
-        let reader =
-            reader.map(|reader| stored.as_ref().map_or(reader.clone(), |stored| stored.reader(reader)));
+        let reader = match (&stored, reader) {
+            (Some(stored), Some(reader)) => Some(stored.reader(reader)),
+            (_, reader) => reader,
+        };
         let sender = Sender::new(plan.endpoint.clone(), plan.sender_config(reader)?)?;
         #[cfg(feature = "spool")]
         let resumed = stored.as_mut().map_or(0, |stored| stored.resume(&sender));
