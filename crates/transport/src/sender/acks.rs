@@ -138,9 +138,9 @@ impl AckState {
         }
     }
 
-    /// Whether connection after connection ended without an acknowledgement; true once in a row of them.
+    /// Whether connection after connection has ended without an acknowledgement.
     pub(super) const fn is_unheard(&self) -> bool {
-        self.silent_connections == SILENT_CONNECTIONS
+        self.silent_connections >= SILENT_CONNECTIONS
     }
 
     /// Takes bytes that came back.

@@ -575,7 +575,7 @@ impl SenderState {
         }
     }
 
-    /// Whether five connections in a row have now ended without an acknowledgement: the receiver gives none, or
+    /// Whether five connections in a row, or more, have ended without an acknowledgement: the receiver gives none, or
     /// refuses what asks for them.
     pub fn is_unheard(&self) -> bool {
         self.acks.as_ref().is_some_and(|acks| acks.is_unheard())
