@@ -482,13 +482,19 @@ impl<E: Events> Compound<'_, E> {
     #[inline]
     fn close(self) -> Done {
         if let Some(tape) = self.tape {
-            let len = if self.shape == Container::Dict { tape.items / 2 } else { tape.items };
-            self.events.begin(self.shape, len)?;
-            tape.replay(self.events)?;
+            play(*tape, self.shape, self.events)?;
         }
         self.events.end()?;
         if self.variant { self.events.end() } else { Ok(()) }
     }
+}
+
+/// Begins a container, now that its length is known, and gives it its items.
+#[inline(never)]
+fn play<E: Events>(tape: Tape, shape: Container, events: &mut E) -> Done {
+    let len = if shape == Container::Dict { tape.items / 2 } else { tape.items };
+    events.begin(shape, len)?;
+    tape.replay(events)
 }
 
 /// Containers of items: serde has a trait for each of four kinds, and they differ in nothing else.

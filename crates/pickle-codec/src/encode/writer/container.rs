@@ -43,33 +43,47 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
         Ok(open)
     }
 
-    /// The beginning of a list or dict of one batch with a mark, where it is an item in the middle of a batch, in
-    /// protocols 4 and 5, in a frame that is not full. Tells whether it was that; else nothing has happened.
+    /// The beginning of a container in its most common place, as [`short_item`](Self::short_item) has it, in
+    /// protocols 4 and 5. Tells whether it was that; else nothing has happened.
     #[inline]
-    fn begin_short(&mut self, shape: Holder, codes: [u8; 3], end: u8, len: usize) -> bool {
-        let index = self.memo;
-        let Some(run) = u32::try_from(len).ok().filter(|len| (2..BATCH).contains(len)) else { return false };
-        if self.style != Spelling::Framed
-            || !self.memoize
-            || self.top.run == 0
-            || index >= NO_MEMO - 1
-            || self.pos >= self.full
-            || self.is_hashed()
-        {
+    fn begin_short(&mut self, open: Open, head: [u8; 4], len: usize) -> bool {
+        // The stack of containers grows elsewhere.
+        if self.open.len() == self.open.capacity() || self.style != Spelling::Framed {
             return false;
         }
-        self.top.run -= 1;
-        self.emit(codes);
-        self.last = index;
-        self.memo = index + 1;
-        let unit = if matches!(shape, Holder::Dict) { 2 } else { 1 };
-        self.push(Open { run: run * unit, end, begun: true, ..Open::new(shape, 0, index) });
+        let hashed = self.is_hashed();
+        let last = open.memo;
+        if matches!(open.shape, Holder::List | Holder::Dict) && hashed || !self.short_item(head, len, last) {
+            return false;
+        }
+        self.open.push(core::mem::replace(&mut self.top, Open { hashed, ..open }));
         true
+    }
+
+    /// As [`begin_short`](Self::begin_short), for a list or dict of less than a batch: none, one item without a
+    /// mark, or some with a mark.
+    #[inline]
+    fn begin_batch(&mut self, shape: Holder, codes: [u8; 3], len: usize, unit: u32) -> bool {
+        let index = self.memo;
+        let run = match u32::try_from(len) {
+            Ok(len) if len < BATCH && self.memoize && index < NO_MEMO - 1 => len * unit,
+            _ => return false,
+        };
+        let [empty, one, many] = codes;
+        let (end, size) = match len {
+            0 => (0, 2),
+            1 => (one, 2),
+            _ => (many, 3),
+        };
+        let open = Open { run, end, begun: len > 0, ..Open::new(shape, 0, index) };
+        let is_short = self.begin_short(open, [empty, 0x94, b'(', 0], size);
+        self.memo += u32::from(is_short);
+        is_short
     }
 
     #[inline]
     pub(crate) fn begin_list(&mut self, len: usize) -> Result<()> {
-        if self.begin_short(Holder::List, [b']', 0x94, b'('], b'e', len) {
+        if self.begin_batch(Holder::List, *b"]ae", len, 1) {
             return Ok(());
         }
         self.begin_long(Holder::List, len)
@@ -77,14 +91,14 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
 
     #[inline]
     pub(crate) fn begin_dict(&mut self, len: usize) -> Result<()> {
-        if self.begin_short(Holder::Dict, [b'}', 0x94, b'('], b'u', len) {
+        if self.begin_batch(Holder::Dict, *b"}su", len, 2) {
             return Ok(());
         }
         self.begin_long(Holder::Dict, len)
     }
 
     /// The beginning of any other list or dict.
-    #[inline]
+    #[inline(never)]
     fn begin_long(&mut self, shape: Holder, len: usize) -> Result<()> {
         let mut open = self.begin(shape, len)?;
         self.empty(shape);
@@ -112,8 +126,20 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
     /// A tuple, which has its opcode behind its items and therefore no memo entry before.
     #[inline]
     pub(crate) fn begin_tuple(&mut self, len: usize) -> Result<()> {
+        let arity = u8::try_from(len).unwrap_or(4).min(4);
+        if let 1..=3 = arity {
+            let open = Open { run: arity.into(), arity, ..Open::new(Holder::Tuple, 0, NO_MEMO) };
+            if self.begin_short(open, [0; 4], 0) {
+                return Ok(());
+            }
+        }
+        self.begin_tuple_anywhere(len, arity)
+    }
+
+    #[inline(never)]
+    fn begin_tuple_anywhere(&mut self, len: usize, arity: u8) -> Result<()> {
         let mut open = self.begin(Holder::Tuple, len)?;
-        open.arity = u8::try_from(len).unwrap_or(4).min(4);
+        open.arity = arity;
         match open.arity {
             0 => self.empty_tuple_opcode(),
             1..=3 if self.protocol >= Protocol::V2 => {}
@@ -180,13 +206,38 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
     /// The end of the innermost container.
     #[inline]
     pub(crate) fn end(&mut self) -> Result<()> {
-        let Open { left, run, shape, full, .. } = self.top;
-        if left == 0 && run == 0 && !full && matches!(shape, Holder::List | Holder::Dict) {
-            self.close_batch();
-            self.last = self.pop().memo;
-            return Ok(());
+        if self.end_short() { Ok(()) } else { self.end_as(None) }
+    }
+
+    /// The end of a list, a dict or a short tuple of protocols 4 and 5, with room on the stage. Tells whether it
+    /// was that; else nothing has happened.
+    #[inline]
+    fn end_short(&mut self) -> bool {
+        let Open { left, run, shape, full, end, arity, memo, .. } = self.top;
+        let index = self.memo;
+        let (bytes, len, last, entries) = match shape {
+            // Where no batch is open, there is no opcode that ends one.
+            Holder::List | Holder::Dict => ([end, 0], usize::from(end != 0), memo, 0),
+            Holder::Tuple
+                if matches!(arity, 1..=3)
+                    && self.style == Spelling::Framed
+                    && self.memoize
+                    && index < NO_MEMO - 1 =>
+            {
+                ([0x84 + arity, 0x94], 2, index, 1)
+            }
+            _ => return false,
+        };
+        if left != 0 || run != 0 || full {
+            return false;
         }
-        self.end_as(None)
+        let Some(place) = self.stage.get_mut(self.pos..self.pos + 2) else { return false };
+        place.copy_from_slice(&bytes);
+        self.pos += len;
+        self.last = last;
+        self.memo = index + entries;
+        self.pop();
+        true
     }
 
     /// The end of a container which may have got into the memo while its items were written: then

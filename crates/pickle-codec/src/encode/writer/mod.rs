@@ -247,18 +247,42 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
     /// What happens before every value: the container's batch turns over, a full frame is closed.
     #[inline]
     pub(crate) fn item(&mut self) -> Result<()> {
+        if self.top.run == 0 || self.pos >= self.full {
+            return self.item_at_a_turn();
+        }
+        self.top.run -= 1;
+        Ok(())
+    }
+
+    /// An item of a few bytes that gets no memo entry, in its most common place: in the middle of a batch, in a
+    /// frame that is not full, with room on the stage for all N bytes, of which it is the first `len`. `last` is
+    /// what [`Writer::last`] becomes. Tells whether it was that; else nothing has happened.
+    ///
+    /// Bytes, counts and position are then one store each, in a function short enough to be a part of its caller.
+    #[inline]
+    fn short_item<const N: usize>(&mut self, bytes: [u8; N], len: usize, last: u32) -> bool {
+        if self.top.run == 0 || self.pos >= self.full {
+            return false;
+        }
+        let Some(place) = self.stage.get_mut(self.pos..self.pos + N) else { return false };
+        place.copy_from_slice(&bytes);
+        self.top.run -= 1;
+        self.pos += len;
+        self.last = last;
+        true
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn item_at_a_turn(&mut self) -> Result<()> {
         if self.top.run == 0 {
             self.turn()?;
         }
         self.top.run -= 1;
-        if self.pos >= self.full {
-            self.flush()?;
-        }
-        Ok(())
+        if self.pos >= self.full { self.flush() } else { Ok(()) }
     }
 
     /// The batch at hand is full: the next one, or an error if no items are left.
-    #[inline(never)]
     fn turn(&mut self) -> Result<()> {
         if self.top.left == 0 {
             return Err(if self.top.shape == Holder::Root {

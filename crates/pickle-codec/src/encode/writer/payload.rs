@@ -39,23 +39,24 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
     #[cfg(feature = "serde")]
     #[inline]
     pub(crate) fn identifier(&mut self, name: &'static str) -> Result<()> {
-        let Some(index) = self.names.get(name) else { return self.new_identifier(name) };
-        self.item()?;
-        match u8::try_from(index) {
-            Ok(low) if self.style != Spelling::Text => {
-                self.emit([b'h', low]);
-                self.last = index;
+        if self.style != Spelling::Text
+            && let Some(index) = self.names.get(name)
+        {
+            let (code, len) = if index < 256 { (b'h', 2) } else { (b'j', 5) };
+            let bytes = u64::from(index) << 8 | u64::from(code);
+            if self.short_item(bytes.to_le_bytes(), len, index) {
+                return Ok(());
             }
-            _ => self.get_opcode(index),
         }
-        Ok(())
+        self.identifier_anywhere(name)
     }
 
     /// A name that has not been written, or stands at another address.
     #[cfg(feature = "serde")]
+    #[cold]
     #[inline(never)]
-    fn new_identifier(&mut self, name: &'static str) -> Result<()> {
-        if let Some(index) = self.names.adopt(name) {
+    fn identifier_anywhere(&mut self, name: &'static str) -> Result<()> {
+        if let Some(index) = self.names.get(name).or_else(|| self.names.adopt(name)) {
             return self.get(index);
         }
         self.text(name.as_bytes())?;

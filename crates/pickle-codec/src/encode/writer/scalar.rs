@@ -28,6 +28,11 @@ use crate::wire::protocol::Protocol;
 impl<'v, S: Sink<'v>> Writer<'v, S> {
     #[inline]
     pub(crate) fn none(&mut self) -> Result<()> {
+        if self.short_item([b'N'], 1, NO_MEMO) { Ok(()) } else { self.none_anywhere() }
+    }
+
+    #[cold]
+    fn none_anywhere(&mut self) -> Result<()> {
         self.item()?;
         self.emit(*b"N");
         self.last = NO_MEMO;
@@ -36,6 +41,15 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
 
     #[inline]
     pub(crate) fn bool(&mut self, value: bool) -> Result<()> {
+        let code = if value { 0x88 } else { 0x89 };
+        if self.protocol >= Protocol::V2 && self.short_item([code], 1, NO_MEMO) {
+            return Ok(());
+        }
+        self.bool_anywhere(value)
+    }
+
+    #[cold]
+    fn bool_anywhere(&mut self, value: bool) -> Result<()> {
         self.item()?;
         self.last = NO_MEMO;
         match (self.protocol, value) {
@@ -49,6 +63,24 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
 
     #[inline]
     pub(crate) fn int(&mut self, value: i64) -> Result<()> {
+        if self.style != Spelling::Text
+            && let Ok(value) = i32::try_from(value)
+        {
+            let (code, len) = match value {
+                0..=0xff => (b'K', 2),
+                0x100..=0xffff => (b'M', 3),
+                _ => (b'J', 5),
+            };
+            let bytes = u64::from(value.cast_unsigned()) << 8 | u64::from(code);
+            if self.short_item(bytes.to_le_bytes(), len, NO_MEMO) {
+                return Ok(());
+            }
+        }
+        self.int_anywhere(value)
+    }
+
+    #[inline(never)]
+    fn int_anywhere(&mut self, value: i64) -> Result<()> {
         self.item()?;
         self.last = NO_MEMO;
         match i32::try_from(value) {
@@ -123,6 +155,16 @@ impl<'v, S: Sink<'v>> Writer<'v, S> {
 
     #[inline]
     pub(crate) fn float(&mut self, value: f64) -> Result<()> {
+        let mut bytes = [b'G'; 9];
+        bytes[1..].copy_from_slice(&value.to_be_bytes());
+        if self.style != Spelling::Text && self.short_item(bytes, 9, NO_MEMO) {
+            return Ok(());
+        }
+        self.float_anywhere(value)
+    }
+
+    #[cold]
+    fn float_anywhere(&mut self, value: f64) -> Result<()> {
         self.item()?;
         self.last = NO_MEMO;
         if self.style == Spelling::Text {
