@@ -213,7 +213,7 @@ At the end a line of counts is printed: received = written + filtered + rejected
 With --spool, what was found at the start is resumed, and what stays there at the end is buffered.
 
 Exit codes: 0 well, also when the reader of standard output has seen enough; 2 usage; 69 an address
-or output cannot be opened; 78 configuration or key file.";
+or output cannot be opened, or the only output has failed for good; 78 configuration or key file.";
 
 /// Receive records from Python programs and write one line for each.
 ///
@@ -311,7 +311,7 @@ pub(crate) struct ServeArgs {
     /// Most connections of one peer address [default: no limit]
     #[arg(long, value_name = "N", value_parser = at_least_one(), help_heading = "Limits")]
     pub(crate) max_connections_per_peer: Option<usize>,
-    /// Close a connection that is silent for this long. A stock SocketHandler loses a record each time
+    /// Close a connection that is silent for this long. A stock SocketHandler loses two records each time
     #[arg(long, value_name = "DUR", value_parser = units::limit, default_value = "off", help_heading = "Limits")]
     pub(crate) idle_timeout: Limit,
     /// Close a connection that does not complete a frame in this time

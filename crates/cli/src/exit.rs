@@ -1,6 +1,7 @@
 //! Exit codes, and the errors that carry them.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 /// Some input was rejected.
@@ -47,11 +48,21 @@ pub(crate) fn code_of(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(code)
 }
 
+/// What the operating system said, if it is the cause.
+fn io_kinds(error: &anyhow::Error) -> impl Iterator<Item = ErrorKind> {
+    error.chain().filter_map(|cause| Some(cause.downcast_ref::<std::io::Error>()?.kind()))
+}
+
 /// Whether the reader of our output went away.
 pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause
-            .downcast_ref::<std::io::Error>()
-            .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
-    })
+    io_kinds(error).any(|kind| kind == ErrorKind::BrokenPipe)
+}
+
+/// What helps, where the cause alone does not say it.
+pub(crate) fn way_out(error: &anyhow::Error) -> &'static str {
+    if io_kinds(error).any(|kind| kind == ErrorKind::AddrInUse) {
+        "; another program listens there, perhaps another `logrecord serve`"
+    } else {
+        ""
+    }
 }

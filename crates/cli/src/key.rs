@@ -13,6 +13,8 @@ use crate::args::KeyNewArgs;
 use crate::exit::Failure;
 use crate::stderr::note;
 
+const UNUSABLE: Failure = Failure::config("unusable key file (`logrecord key new FILE` makes one)");
+
 /// Makes a new key file.
 pub(crate) fn new(args: &KeyNewArgs) -> anyhow::Result<ExitCode> {
     let mut secret = [0_u8; 32];
@@ -44,7 +46,7 @@ pub(crate) fn split(argument: &str) -> anyhow::Result<(KeyId, &Path)> {
     let (id, file) = argument
         .split_once('=')
         .filter(|(id, file)| !id.is_empty() && !file.is_empty())
-        .ok_or_else(|| anyhow!("--hmac-key {argument}: expected ID=FILE"))
+        .ok_or_else(|| anyhow!("--hmac-key {argument}: expected ID=FILE, such as web=web.key"))
         .context(Failure::usage("malformed key argument"))?;
     let id = KeyId::new(id.as_bytes())
         .map_err(|error| anyhow!("--hmac-key {argument}: {error}"))
@@ -60,10 +62,10 @@ pub(crate) fn read(argument: &str) -> anyhow::Result<Key> {
 
 /// Reads a key file.
 pub(crate) fn read_file(id: KeyId, file: &Path) -> anyhow::Result<Key> {
-    Key::from_file(id, file).context(Failure::config("unusable key file"))
+    Key::from_file(id, file).context(UNUSABLE)
 }
 
 /// Reads the key of `--hmac-plain-key`.
 pub(crate) fn read_plain(file: &Path) -> anyhow::Result<PlainKey> {
-    PlainKey::from_file(file).context(Failure::config("unusable key file"))
+    PlainKey::from_file(file).context(UNUSABLE)
 }

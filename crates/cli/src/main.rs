@@ -48,7 +48,7 @@ fn main() -> ExitCode {
             if exit::is_broken_pipe(&error) {
                 return ExitCode::SUCCESS;
             }
-            stderr::say(format_args!("{error:#}"));
+            stderr::say(format_args!("{error:#}{}", exit::way_out(&error)));
             exit::code_of(&error)
         }
     }

@@ -57,6 +57,7 @@ enum Place {
 /// Reads `HOST:PORT`, the link that `serve` prints, or the path of a Unix socket; with the token, if it is there.
 fn parse(address: &str) -> (Place, Option<String>) {
     let (link, query) = address.split_once('?').map_or((address, None), |(link, query)| (link, Some(query)));
+    let link = link.strip_suffix('/').unwrap_or(link);
     let token = query.and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("token=")));
     let place = match link.strip_prefix("http://") {
         Some(host) => Place::Tcp(host.split('/').next().unwrap_or_default().to_owned()),
@@ -90,6 +91,10 @@ fn percent_encode(text: &str) -> String {
 
 /// Follows until the reader of standard output goes away.
 pub(crate) fn run(args: &TailArgs) -> anyhow::Result<ExitCode> {
+    if args.address.starts_with("https://") {
+        return Err(anyhow!("{}: use the browser, or curl with the token", args.address)
+            .context(Failure::usage("tail speaks no TLS")));
+    }
     let (place, token) = parse(&args.address);
     let token = match &args.token_file {
         Some(path) => {
@@ -311,6 +316,7 @@ mod tests {
             ("127.0.0.1:9022", tcp("127.0.0.1:9022"), None),
             ("http://127.0.0.1:9022/?token=abc", tcp("127.0.0.1:9022"), Some("abc")),
             ("http://localhost:9022", tcp("localhost:9022"), None),
+            ("localhost:9022/?token=abc", tcp("localhost:9022"), Some("abc")),
             ("/run/admin", Place::Unix("/run/admin".into()), None),
             ("unix:///run/admin?token=abc", Place::Unix("/run/admin".into()), Some("abc")),
         ];

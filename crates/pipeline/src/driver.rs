@@ -44,7 +44,7 @@ enum Control {
 pub struct Driver {
     name: String,
     control: mpsc::UnboundedSender<Control>,
-    closed: watch::Receiver<bool>,
+    closed: watch::Receiver<Option<End>>,
     task: JoinHandle<()>,
 }
 
@@ -75,7 +75,7 @@ impl Driver {
         let book = shared.ledger.open(&settings.name, behind);
         drop(agreement);
         let (control, commands) = mpsc::unbounded_channel();
-        let (closing, closed) = watch::channel(false);
+        let (closing, closed) = watch::channel(None);
         let name = settings.name.clone();
         let task = Task {
             reader: shared.log.reader(done),
@@ -126,12 +126,15 @@ impl Driver {
         wait.await.ok();
     }
 
-    /// Completes when the output can never take anything again, such as a pipe without a reader.
-    pub async fn closed(&self) {
+    /// Completes when the output can never take anything again, and gives why.
+    pub async fn closed(&self) -> End {
         let mut closed = self.closed.clone();
-        if closed.wait_for(|closed| *closed).await.is_err() {
-            std::future::pending::<()>().await;
+        if let Ok(closed) = closed.wait_for(Option::is_some).await
+            && let Some(why) = *closed
+        {
+            return why;
         }
+        std::future::pending().await
     }
 
     /// Delivers what is in the log until a time, then ends and settles the rest.
@@ -175,7 +178,16 @@ struct Task<E> {
     reopen: bool,
     deadline: Option<Instant>,
     stop: bool,
-    closing: watch::Sender<bool>,
+    closing: watch::Sender<Option<End>>,
+}
+
+/// Why an output takes nothing any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Its reader has seen enough.
+    Closed,
+    /// It has failed for good.
+    Failed,
 }
 
 /// What a wait has ended with.
@@ -526,10 +538,16 @@ impl<E: Encoder> Task<E> {
                         return false;
                     }
                 }
-                Delivery::Closed(why) => {
-                    self.say("cannot write", &format!("{why}; giving up"));
+                Delivery::Closed => {
+                    self.say("closed", "its reader has seen enough");
                     self.give_up(run, &batch, from, from, "closed");
-                    self.closing.send(true).ok();
+                    self.closing.send(Some(End::Closed)).ok();
+                    return false;
+                }
+                Delivery::Failed(why) => {
+                    self.say("cannot write", &format!("{why}; giving up"));
+                    self.give_up(run, &batch, from, from, "failed");
+                    self.closing.send(Some(End::Failed)).ok();
                     return false;
                 }
             }

@@ -28,7 +28,7 @@ mod route;
 mod settings;
 
 pub use crate::{
-    driver::Driver,
+    driver::{Driver, End},
     intake::Intake,
     ledger::{IntakeCounts, Ledger, OutputCounts, OutputLedger, Reasons, Receipt, Run},
     log::{Log, LogCursor, LogReader},

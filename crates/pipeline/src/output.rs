@@ -92,8 +92,10 @@ pub enum Delivery {
     },
     /// The other side refuses the rest of this batch for good.
     Refused(String),
-    /// Nothing will ever be taken again.
-    Closed(String),
+    /// Nothing will ever be taken again: the reader has seen enough.
+    Closed,
+    /// Nothing will ever be taken again, because of a fault.
+    Failed(String),
 }
 
 /// Where the next record will stand in a file.

@@ -13,12 +13,13 @@ mod common;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::{Pipeline, WAIT, eventually, json, later, memory, numbers_in, payload, soon, spooled};
 use logrecord::model::Level;
 use logrecord_pipeline::outputs::{FileOutput, Rotation};
-use logrecord_pipeline::{Driver, Routes, Settings, WhenBehind};
+use logrecord_pipeline::{Batch, Delivery, Driver, End, Output, Routes, Settings, WhenBehind};
 
 fn file(pipeline: &Pipeline, path: &std::path::Path, rotation: Rotation) -> Driver {
     let output = FileOutput::open(path, rotation).unwrap();
@@ -48,7 +49,7 @@ async fn replacing_an_output_while_records_come_counts_each_once() {
     let path = folder.path().join("out");
     let pipeline = memory(64 << 20);
     let mut driver = file(&pipeline, &path, Rotation::default());
-    let intake = (pipeline.intake.clone(), std::sync::Arc::clone(pipeline.shared.ledger()));
+    let intake = (pipeline.intake.clone(), Arc::clone(pipeline.shared.ledger()));
     let coming = tokio::spawn(async move {
         let payload = payload("app", 20, "one");
         let entries = [logrecord_spool::Entry { payload: &payload, ..Default::default() }; 5];
@@ -305,7 +306,8 @@ async fn a_pipe_without_a_reader_ends_the_output_and_everything_is_counted() {
     driver.flush().await;
     drop(reader);
     pipeline.numbers(1, 4).await;
-    tokio::time::timeout(WAIT, driver.closed()).await.expect("it says so");
+    let why = tokio::time::timeout(WAIT, driver.closed()).await.expect("it says so");
+    assert_eq!(why, End::Closed);
     driver.close(later()).await;
     let line = pipeline.lines().remove(0);
     assert!(line.starts_with("received=5 written=1 dropped{closed}="), "{line}");
@@ -314,6 +316,35 @@ async fn a_pipe_without_a_reader_ends_the_output_and_everything_is_counted() {
 }
 
 /// Memory stays bounded and the newest is given up, counted, when the only output stalls.
+/// An output whose thread has died.
+struct Dead;
+
+impl Output for Dead {
+    async fn deliver(&mut self, _: &Arc<Batch>, _: usize) -> Delivery {
+        Delivery::Failed("the output's thread is gone".to_owned())
+    }
+
+    async fn abandon(&mut self, _: &Arc<Batch>, from: usize) -> usize {
+        from
+    }
+}
+
+#[tokio::test]
+async fn an_output_that_fails_for_good_says_so_and_a_spool_keeps_what_it_has_not_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    for (pipeline, line) in [
+        (memory(1 << 20), "received=1 written=0 dropped{failed}=1"),
+        (spooled(&folder.path().join("spool")), "received=1 written=0 buffered=1"),
+    ] {
+        let driver = Driver::start(&pipeline.shared, Settings::new("output"), json(), Dead).unwrap();
+        pipeline.numbers(0, 1).await;
+        assert_eq!(tokio::time::timeout(WAIT, driver.closed()).await.expect("it says so"), End::Failed);
+        driver.close(later()).await;
+        assert_eq!(pipeline.said.count("cannot write output: the output's thread is gone; giving up"), 1);
+        assert_eq!(pipeline.lines().remove(0), line);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_is_full_drops_the_newest_and_nothing_twice() {
     let (reader, writer) = pipe();

@@ -30,7 +30,7 @@ use logrecord::frame::envelope::Snapshot;
 use logrecord::intake::{Engine, Rejection};
 use logrecord::model::LogRecord;
 use logrecord::pickle::{DecodeOptions, Globals};
-use logrecord_pipeline::{Intake, Log, Logged, OnReject, Say, Shared};
+use logrecord_pipeline::{End, Intake, Log, Logged, OnReject, Say, Shared};
 use logrecord_spool::{Spool, SyncRule};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
@@ -50,7 +50,7 @@ use self::report::Report;
 use self::takeover::{Old, Successor};
 use crate::args::ServeArgs;
 use crate::config::{Config, ConfigFile, Records, Sync, WhenBehind};
-use crate::exit::{CONFIG, Failure};
+use crate::exit::{CONFIG, Failure, UNAVAILABLE};
 use crate::stderr;
 use crate::terminal;
 
@@ -147,6 +147,7 @@ async fn serve(config: Config, hash: Option<String>, args: &ServeArgs) -> anyhow
     let mut tick = tokio::time::interval(TICK);
     let mut storing: Option<JoinHandle<()>> = None;
     let mut handed_over = false;
+    let mut code = ExitCode::SUCCESS;
     loop {
         tokio::select! {
             () = signals.stop() => break,
@@ -157,8 +158,13 @@ async fn serve(config: Config, hash: Option<String>, args: &ServeArgs) -> anyhow
             address = listeners.ended() => report.line(format_args!("logrecord: {address} has ended")),
             event = outputs.event() => match event {
                 Event::Ended(name) => outputs.succeed(&name, &hub),
-                // As in any pipe, the reader has seen enough; the counts say what it has not seen.
-                Event::Closed => break,
+                // As in any pipe, the reader has seen enough; the counts say what it has not seen. Else it is a fault.
+                Event::Closed(why) => {
+                    if why == End::Failed {
+                        code = ExitCode::from(UNAVAILABLE);
+                    }
+                    break;
+                }
             },
             line = successor.next() => match line {
                 Ok(line) => {
@@ -239,7 +245,7 @@ async fn serve(config: Config, hash: Option<String>, args: &ServeArgs) -> anyhow
     }
     hub.say_counts();
     report.finish(STDERR_GRACE);
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
 }
 
 /// Records that wait: in memory, or on the disk.

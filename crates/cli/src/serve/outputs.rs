@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use logrecord_pipeline::outputs::OnWritten;
-use logrecord_pipeline::{Driver, Route, Routes, Settings, WhenBehind};
+use logrecord_pipeline::{Driver, End, Route, Routes, Settings, WhenBehind};
 use logrecord_spool::Start;
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -43,8 +43,8 @@ pub(crate) struct Outputs {
 
 /// What has happened to an output.
 pub(crate) enum Event {
-    /// The only one can never take anything again.
-    Closed,
+    /// The only one can never take anything again, for this reason.
+    Closed(End),
     /// One that was removed or replaced has ended.
     Ended(String),
 }
@@ -200,7 +200,7 @@ impl Outputs {
             }
         };
         tokio::select! {
-            () = closed => Event::Closed,
+            why = closed => Event::Closed(why),
             name = ended => Event::Ended(name),
         }
     }

@@ -411,6 +411,15 @@ async function copy(text) {
   }
   toast("copied");
 }
+// What is shown, as `serve --format json` writes it.
+function save() {
+  const held = shown.filter(row => row.raw), link = make("a");
+  link.href = URL.createObjectURL(new Blob(held.map(row => json(row) + "\n"), { type: "application/x-ndjson" }));
+  link.download = `logrecord-${new Date().toISOString().slice(0, 19).replaceAll(":", "")}Z.jsonl`;
+  link.click();
+  setTimeout(URL.revokeObjectURL, 60000, link.href);
+  toast(`${number.format(held.length)} records saved`);
+}
 let toasting;
 function toast(text) {
   $("toast").textContent = text;

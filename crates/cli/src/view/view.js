@@ -264,7 +264,11 @@ function table(heads, lines) {
   element.append(head);
   for (const cells of lines) {
     const line = make("tr");
-    cells.forEach((cell, at) => line.append(make("td", heads[at].startsWith("#") ? "number" : "", typeof cell === "number" ? number.format(cell) : visible(cell))));
+    cells.forEach((cell, at) => {
+      const box = make("td", heads[at].startsWith("#") ? "number" : "");
+      box.append(cell instanceof Node ? cell : typeof cell === "number" ? number.format(cell) : visible(cell));
+      line.append(box);
+    });
     element.append(line);
   }
   return element;
@@ -276,7 +280,11 @@ function drawServer() {
   const sorted = [...senders.entries()].sort((one, other) => other[1].rate - one[1].rate || other[1].count - one[1].count).slice(0, 200);
   add("Senders", table(["sender", "key", "#records", "#a second", "last"], sorted.map(([key, { count, rate, last }]) => {
     const [transport, peer, id] = JSON.parse(key);
-    return [`${transport} ${peer}`, id || "unsigned", count, rate, clock(last)];
+    const sender = make("button", "", visible(`${transport} ${peer}`));
+    sender.title = "Only what it sends";
+    sender.disabled = !peer || peer === "other";
+    sender.onclick = () => { $("server").close(); edit(found => only(found, "peer", peer)); };
+    return [sender, id || "unsigned", count, rate, clock(last)];
   })));
   const lost = [];
   for (const [word, reasons] of [["rejected", rejected], ["dropped", dropped], ["not shown here", notShown]]) {
@@ -370,7 +378,8 @@ async function connect() {
       buffer = buffer.slice(from);
     }
   } catch (error) {
-    if (!(error instanceof DOMException || error instanceof TypeError && /fetch|network/i.test(error.message))) console.error(error);
+    const expected = error === "silent" || error instanceof DOMException || error instanceof TypeError && /fetch|network/i.test(error.message);
+    if (!expected) console.error(error);
     if (mine !== controller || error.name === "AbortError" && mine.signal.reason !== "silent") return;
   }
   again();
@@ -523,6 +532,7 @@ const keys = {
   e: () => move(1, row => row.number >= 40), E: () => move(-1, row => row.number >= 40),
   Enter: () => { if (!selected) move(1); if (selected) select(selected, true); },
   c: inContext, y: tools.json, t: tools.text,
+  d: save,
   x: () => selected?.logger && hideLogger(selected.logger), o: () => selected?.logger && onlyLogger(selected.logger),
   m: () => { marks = [...new Set([...marks, ...filter.words])].slice(0, 8); edit(found => found.filter(term => term.name !== null || term.not)); },
   w: () => setWrapped(!wrapped), s: () => showServer(0), "?": () => open($("help")), Escape: escape,
@@ -552,6 +562,7 @@ $("newer").onclick = () => { select(null); goOn(); };
 $("wrap").onclick = keys.w;
 $("loggers-button").onclick = toggleLoggers;
 $("help-button").onclick = keys["?"];
+$("save").onclick = save;
 $("senders").onclick = () => showServer(0);
 $("lost").onclick = () => showServer(1);
 addEventListener("hashchange", recall);

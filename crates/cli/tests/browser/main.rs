@@ -215,8 +215,20 @@ fn a_record_can_be_copied_and_a_part_of_the_plot_be_chosen() {
     assert_eq!(read["extra"]["user"], 9_007_199_254_740_993_i64);
     assert!(read["index"].is_null() && read["received"].is_null(), "{line}");
     assert!(text.ends_with("ERROR shop order 7 failed\nTraceback\nValueError: no"), "{text}");
+    // All that is shown can be saved.
+    browser.run(
+        "HTMLAnchorElement.prototype.click = () => {}; URL.createObjectURL = blob => { window.saved = blob; return '#'; }",
+    );
+    browser.keys("d");
+    assert_eq!(browser.run("return saved.text()").as_str().unwrap(), format!("{line}\n"));
     browser.keys(ESCAPE);
     browser.keys(ESCAPE);
+    // A click on who sends shows what it sends.
+    browser.keys("s");
+    browser.run("document.querySelector('#server td button').click()");
+    browser.wait("/^peer:127.0.0.1:\\d+$/.test(query.value) && shown.length === 1 && !document.getElementById('server').open");
+    browser.run("setQuery('', true)");
+    browser.wait("asked === '' && state === 'live'");
 
     browser.run(
         "const plot = document.getElementById('plot'), box = plot.getBoundingClientRect();

@@ -5,7 +5,7 @@
 use crate::common;
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, ChildStderr, Command, Stdio};
 
 use common::{Server, frame, record, run};
@@ -183,7 +183,21 @@ fn readers_that_have_seen_enough_are_no_fault() {
     assert!(common::wait(&mut child).success());
     let mut said = String::new();
     stderr.read_to_string(&mut said).unwrap();
-    assert!(said.ends_with("received=1 written=0 dropped{closed}=1\n"), "{said}");
+    let rest =
+        "logrecord: closed output: its reader has seen enough\nreceived=1 written=0 dropped{closed}=1\n";
+    assert!(said.ends_with(rest) && !said.contains("Broken pipe"), "{said}");
+}
+
+#[test]
+fn an_address_that_is_taken_is_named_with_who_may_have_it() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for args in [&["--tcp", &address][..], &["--tcp", "127.0.0.1:0", "--admin", &address]] {
+        let output = logrecord().arg("serve").args(args).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(69), "{said}");
+        assert!(said.contains(&address) && said.contains("another `logrecord serve`"), "{said}");
+    }
 }
 
 #[test]

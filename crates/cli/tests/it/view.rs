@@ -61,6 +61,8 @@ impl Viewer {
                 Some(("id", id)) => event.id = Some(id.to_owned()),
                 Some(("data", data)) => event.data.push(serde_json::from_str(data).unwrap()),
                 Some(_) => {}
+                // A comment, which says that the server goes on reading.
+                None if event.name.is_empty() => {}
                 None => return event,
             }
         }

@@ -37,7 +37,7 @@ impl Key {
     /// use std::os::unix::fs::PermissionsExt as _;
     ///
     /// let error = Key::from_file(KeyId::new(b"app")?, &path).unwrap_err();
-    /// assert!(error.to_string().ends_with("app.key: mode 0644 is more than 0600; use chmod 600"), "{error}");
+    /// assert!(error.to_string().ends_with("app.key: mode 0644 is more than 0600, or 0640 of root's; use chmod 600"), "{error}");
     /// std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
     /// # }
     /// let key = Key::from_file(KeyId::new(b"app")?, &path)?;
@@ -122,7 +122,9 @@ impl fmt::Display for KeyFileFault {
         match self {
             Self::Io(error) => error.fmt(f),
             Self::NotRegular => f.write_str("not a regular file"),
-            Self::Mode(mode) => write!(f, "mode {mode:04o} is more than 0600; use chmod 600"),
+            Self::Mode(mode) => {
+                write!(f, "mode {mode:04o} is more than 0600, or 0640 of root's; use chmod 600")
+            }
             Self::Owner(uid) => write!(f, "belongs to user {uid}, neither to this one nor to root"),
             Self::TooLong => write!(f, "more than {MAX_KEY_FILE_LEN} bytes"),
             Self::Content(error) => {

@@ -130,12 +130,12 @@ impl Output for FileOutput {
         self.shared.written.store(0, Ordering::Relaxed);
         let (done, answer) = oneshot::channel();
         if self.work.send(Work::Write(Arc::clone(batch), from, done)).is_err() {
-            return Delivery::Closed(Self::gone().to_string());
+            return Delivery::Failed(Self::gone().to_string());
         }
         // If this future is dropped, the answer is still to be had.
         let answer = self.pending.insert(answer);
         let Ok(Written { bytes, size, error }) = answer.await else {
-            return Delivery::Closed(Self::gone().to_string());
+            return Delivery::Failed(Self::gone().to_string());
         };
         self.pending = None;
         self.size = size;
@@ -143,9 +143,7 @@ impl Output for FileOutput {
         match error {
             None => Delivery::Done { rejected: 0 },
             Some(_) if done > from => Delivery::Partly { done },
-            Some(error) if error.kind() == io::ErrorKind::BrokenPipe && !self.has_path => {
-                Delivery::Closed(error.to_string())
-            }
+            Some(error) if error.kind() == io::ErrorKind::BrokenPipe && !self.has_path => Delivery::Closed,
             Some(error) => Delivery::Retry { after: None, why: error.to_string() },
         }
     }

@@ -251,7 +251,8 @@ impl Stream {
         self.outlet.send_patiently(out)
     }
 
-    /// Goes through the records up to one.
+    /// Goes through the records up to one. While that lasts, an empty comment every second says that it goes on: a viewer
+    /// takes silence for the end.
     fn each(
         &mut self,
         reader: &mut LogReader,
@@ -261,11 +262,18 @@ impl Stream {
         let hub = Arc::clone(&self.hub);
         let engine = hub.shared.engine();
         let mut decoder = engine.decoder();
+        let mut told = Instant::now();
         while reader.done() < end {
             let Ok(Some(logged)) = reader.read() else { break };
             self.see(&logged);
-            if logged.index.is_multiple_of(STEP) && self.outlet.sender.is_closed() {
-                return Err(Ended);
+            if logged.index.is_multiple_of(STEP) {
+                if told.elapsed() >= STATUS {
+                    told = Instant::now();
+                    self.outlet.send_patiently(b":\n\n".to_vec())?;
+                }
+                if self.outlet.sender.is_closed() {
+                    return Err(Ended);
+                }
             }
             if let Ok(record) = decoder.decode(logged.entry.payload) {
                 look(self, &record, &logged)?;
