@@ -183,6 +183,7 @@ struct Task<E> {
 
 /// Why an output takes nothing any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum End {
     /// Its reader has seen enough.
     Closed,

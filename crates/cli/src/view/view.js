@@ -346,9 +346,10 @@ async function connect() {
   clearTimeout(retry);
   const mine = controller = new AbortController();
   asked = wantedText;
-  // What one stream has not brought, the next one may.
-  const fromStart = complete === null || (asked && shortOf > 0) || rows.some(row => row.why && row.index + 1 >= oldestKept);
-  const keep = fromStart ? 0 : firstBehind(completeOrder);
+  // What one stream has not brought, the next one may: it begins where the first of that is missing.
+  const fromStart = complete === null || (asked && shortOf > 0), gap = rows.find(row => row.why && row.index + 1 >= oldestKept);
+  const after = fromStart ? 0 : Math.min(complete, gap?.index ?? complete);
+  const keep = fromStart ? 0 : firstBehind(Math.min(completeOrder, gap ? gap.order - 1 : completeOrder));
   kept = [...rows.slice(keep), ...kept.slice(keptAt)];
   keptAt = 0;
   rows = rows.slice(0, keep);
@@ -358,7 +359,7 @@ async function connect() {
   if (asked) parts.set("q", asked);
   if (lastId) {
     parts.set("seen", lastId);
-    parts.set("after", fromStart ? 0 : complete);
+    parts.set("after", after);
     parts.set("counted", counted ?? 0);
   }
   heard = Date.now();

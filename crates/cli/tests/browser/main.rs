@@ -225,6 +225,7 @@ fn a_record_can_be_copied_and_a_part_of_the_plot_be_chosen() {
     browser.keys(ESCAPE);
     // A click on who sends shows what it sends.
     browser.keys("s");
+    browser.wait("document.querySelector('#server td button')");
     browser.run("document.querySelector('#server td button').click()");
     browser.wait("/^peer:127.0.0.1:\\d+$/.test(query.value) && shown.length === 1 && !document.getElementById('server').open");
     browser.run("setQuery('', true)");
