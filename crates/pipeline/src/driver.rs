@@ -191,6 +191,16 @@ pub enum End {
     Failed,
 }
 
+impl End {
+    /// The word by which what is left is counted.
+    const fn reason(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// What a wait has ended with.
 enum Ended {
     /// What was waited for is there.
@@ -541,15 +551,11 @@ impl<E: Encoder> Task<E> {
                 }
                 Delivery::Closed => {
                     self.say("closed", "its reader has seen enough");
-                    self.give_up(run, &batch, from, from, "closed");
-                    self.closing.send(Some(End::Closed)).ok();
-                    return false;
+                    return self.end(End::Closed, run, &batch, from);
                 }
                 Delivery::Failed(why) => {
                     self.say("cannot write", &format!("{why}; giving up"));
-                    self.give_up(run, &batch, from, from, "failed");
-                    self.closing.send(Some(End::Failed)).ok();
-                    return false;
+                    return self.end(End::Failed, run, &batch, from);
                 }
             }
         }
@@ -679,6 +685,13 @@ impl<E: Encoder> Task<E> {
         }
     }
 
+    /// Nothing is taken any more; false, because nothing goes on.
+    fn end(&mut self, end: End, run: Run, batch: &Batch, from: usize) -> bool {
+        self.give_up(run, batch, from, from, end.reason());
+        self.closing.send(Some(end)).ok();
+        false
+    }
+
     /// Settles what is left of a batch.
     fn give_up(&mut self, mut run: Run, batch: &Batch, from: usize, whole: usize, reason: &str) {
         run.written(whole.saturating_sub(from) as u64);
@@ -779,7 +792,7 @@ impl<E: Encoder> Task<E> {
     async fn finish<O: Output>(mut self, mut output: O) {
         self.store(&mut output, true).await;
         if !self.is_durable() && !self.stop {
-            let reason = if *self.closing.borrow() { "closed" } else { "shutdown" };
+            let reason = self.closing.borrow().map_or("shutdown", End::reason);
             if let Some(next) = self.next.take() {
                 // What was found out about its records stays true.
                 self.pending = next;
