@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::ledger::{OutputLedger, Run};
 use crate::log::{LogCursor, LogReader};
-use crate::output::{Batch, Delivery, Encoder, Output};
+use crate::output::{Batch, Delivery, Encoder, End, Output};
 use crate::pending::{Fate, Pending, note};
 use crate::settings::{Settings, Shared, WhenBehind};
 
@@ -179,26 +179,6 @@ struct Task<E> {
     deadline: Option<Instant>,
     stop: bool,
     closing: watch::Sender<Option<End>>,
-}
-
-/// Why an output takes nothing any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum End {
-    /// Its reader has seen enough.
-    Closed,
-    /// It has failed for good.
-    Failed,
-}
-
-impl End {
-    /// The word by which what is left is counted.
-    const fn reason(self) -> &'static str {
-        match self {
-            Self::Closed => "closed",
-            Self::Failed => "failed",
-        }
-    }
 }
 
 /// What a wait has ended with.

@@ -28,12 +28,12 @@ mod route;
 mod settings;
 
 pub use crate::{
-    driver::{Driver, End},
+    driver::Driver,
     intake::Intake,
     ledger::{IntakeCounts, Ledger, OutputCounts, OutputLedger, Reasons, Receipt, Run},
     log::{Log, LogCursor, LogReader},
     offers::Offers,
-    output::{Batch, Delivery, Encoder, Logged, Output, Place},
+    output::{Batch, Delivery, Encoder, End, Logged, Output, Place},
     route::{Route, Routes},
     settings::{OnReject, Say, Settings, Shared, WhenBehind},
 };

@@ -98,6 +98,26 @@ pub enum Delivery {
     Failed(String),
 }
 
+/// Why an output takes nothing any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum End {
+    /// Its reader has seen enough.
+    Closed,
+    /// It has failed for good.
+    Failed,
+}
+
+impl End {
+    /// The word by which what is left is counted.
+    pub(crate) const fn reason(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// Where the next record will stand in a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "a cursor holds these two")]
