@@ -64,6 +64,7 @@ pub(crate) fn call(
 }
 
 /// The node that a call spells, or nothing if the instance stands.
+#[inline(never)]
 fn read(
     builder: &mut Builder<'_>,
     class: KnownClass,

@@ -304,6 +304,7 @@ impl<'a> Builder<'a> {
         Ok(id)
     }
 
+    #[inline(always)]
     pub(crate) fn empty_list(&mut self) -> Result<NodeId, ErrorKind> {
         self.open(Kind::List)
     }
@@ -312,6 +313,7 @@ impl<'a> Builder<'a> {
         self.open(Kind::Dict)
     }
 
+    #[inline(always)]
     pub(crate) fn empty_set(&mut self) -> Result<NodeId, ErrorKind> {
         self.open(Kind::Set)
     }
@@ -570,7 +572,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Puts the keys of pairs into the empty index, up to the first that comes again. Tells how many.
-    #[inline]
+    #[inline(never)]
     fn index_pairs(&mut self, pairs: &[[NodeId; 2]]) -> Result<usize, ErrorKind> {
         let (document, work, keys) = (&self.document, &mut self.work, &mut self.keys);
         let seed = keys.seed;

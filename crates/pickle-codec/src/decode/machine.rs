@@ -312,7 +312,7 @@ impl<'a> StackMachine<'_, 'a> {
     }
 
     /// PUT and its kin: stores the top of the stack, and leaves it there.
-    #[inline]
+    #[inline(always)]
     fn put(&mut self, index: u64) -> Step<Option<NodeId>> {
         let id = self.top()?;
         self.memo.put(index, id, &mut self.builder.meter)?;
@@ -374,7 +374,7 @@ impl<'a> StackMachine<'_, 'a> {
     }
 
     /// Makes one node of everything above the last mark.
-    #[inline]
+    #[inline(always)]
     pub(super) fn above_mark(
         &mut self,
         make: impl FnOnce(&mut Builder<'a>, &[NodeId]) -> Step<NodeId>,
