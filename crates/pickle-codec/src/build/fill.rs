@@ -30,7 +30,7 @@
 
 use alloc::collections::BTreeMap;
 
-use super::keys::{self, Work};
+use super::keys::{self, KeyWork};
 use super::meter::Meter;
 use crate::document::walk::{self, DepthFirst, Layout, Met};
 use crate::document::{BytesRepr, Document, Instance, KeyIndex, Kind, NodeId, ObjectRepr, Seq, TextRepr};
@@ -49,7 +49,7 @@ const KEPT_ENTRY: usize = 96;
 pub(crate) struct Builder<'a> {
     pub(crate) document: Document<'a>,
     pub(crate) meter: Meter,
-    pub(crate) work: Work,
+    pub(crate) work: KeyWork,
     /// `Limits::max_depth`, as far as `Seq::meta` can count.
     max_depth: u32,
     /// A container that others already hold has grown deeper, so that their depths are not exact.
@@ -150,7 +150,7 @@ fn scan(
     key: NodeId,
     slots: &[NodeId],
     stride: usize,
-    work: &mut Work,
+    work: &mut KeyWork,
 ) -> Result<Option<usize>, ErrorKind> {
     // Only what is quick to compare comes here, and all of that is hashable.
     for (place, other) in slots.iter().step_by(stride).enumerate() {
@@ -167,7 +167,7 @@ impl<'a> Builder<'a> {
         let mut builder = Self {
             document,
             meter: Meter::new(limits.memory(input_len), input_len),
-            work: Work::new(limits.expansion(input_len)),
+            work: KeyWork::new(limits.expansion(input_len)),
             max_depth: u32::try_from(limits.max_depth).unwrap_or(u32::MAX).min(Seq::DEPTH - 1),
             late: false,
             keys,

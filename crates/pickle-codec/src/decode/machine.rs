@@ -37,7 +37,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cell::Cell;
 
-use super::memo::Memo;
+use super::memo::DecodeMemo;
 use crate::build::fill::{Builder, Part};
 use crate::document::{Document, Instance, Kind, NodeId};
 use crate::known;
@@ -52,7 +52,7 @@ const HIGHEST_PROTOCOL: u8 = 5;
 
 /// What an opcode's handler gives. An error is a kind alone, so that it fits a register; the name that
 /// was refused waits in the machine.
-pub(super) type Step<T = ()> = core::result::Result<T, ErrorKind>;
+pub(super) type Stepped<T = ()> = core::result::Result<T, ErrorKind>;
 
 pub(super) struct StackMachine<'m, 'a> {
     /// What the caller allows.
@@ -63,7 +63,7 @@ pub(super) struct StackMachine<'m, 'a> {
     pub(super) stack: &'m mut Vec<NodeId>,
     /// The height of the stack at each MARK, the last one on top.
     pub(super) marks: &'m mut Vec<u32>,
-    pub(super) memo: &'m mut Memo,
+    pub(super) memo: &'m mut DecodeMemo,
     /// Height of the stack at the last mark: nothing below it may be taken.
     pub(super) fence: usize,
     /// Out-of-band buffers met so far.
@@ -148,7 +148,7 @@ impl<'a> StackMachine<'_, 'a> {
 
     /// Carries out one opcode; gives the root at STOP.
     #[inline]
-    pub(super) fn step(&mut self, opcode: Opcode) -> Step<Option<NodeId>> {
+    pub(super) fn step(&mut self, opcode: Opcode) -> Stepped<Option<NodeId>> {
         let (reader, builder) = (&mut self.reader, &mut self.builder);
         let id = match opcode {
             Opcode::Binunicode => {
@@ -269,7 +269,7 @@ impl<'a> StackMachine<'_, 'a> {
     /// The opcodes that no hot path meets: text of protocol 0, Python 2's strings, stack
     /// shuffling, and everything that names or calls. Gives what is to be pushed.
     #[inline(never)]
-    pub(super) fn rare_step(&mut self, opcode: Opcode) -> Step<Option<NodeId>> {
+    pub(super) fn rare_step(&mut self, opcode: Opcode) -> Stepped<Option<NodeId>> {
         let max_digits = self.options.limits.max_int_digits;
         let line = match opcode {
             Opcode::Binstring => {
@@ -313,7 +313,7 @@ impl<'a> StackMachine<'_, 'a> {
 
     /// PUT and its kin: stores the top of the stack, and leaves it there.
     #[inline(always)]
-    fn put(&mut self, index: u64) -> Step<Option<NodeId>> {
+    fn put(&mut self, index: u64) -> Stepped<Option<NodeId>> {
         let id = self.top()?;
         self.memo.put(index, id, &mut self.builder.meter)?;
         Ok(None)
@@ -321,14 +321,14 @@ impl<'a> StackMachine<'_, 'a> {
 
     /// Text of a protocol from 1 on.
     #[inline(always)]
-    fn text(&mut self, len: u64) -> Step<Option<NodeId>> {
+    fn text(&mut self, len: u64) -> Stepped<Option<NodeId>> {
         let id = self.utf8(len)?;
         self.push_text(id)
     }
 
     /// The node of a text in the input.
     #[inline(always)]
-    fn utf8(&mut self, len: u64) -> Step<NodeId> {
+    fn utf8(&mut self, len: u64) -> Stepped<NodeId> {
         match self.reader.text(len)? {
             Ok(text) => self.builder.str(text),
             Err(bytes) => self.surrogates(bytes),
@@ -338,7 +338,7 @@ impl<'a> StackMachine<'_, 'a> {
     /// Pushes a text and carries out the PUT that picklers write behind every one, where it is a plain one;
     /// whatever could fail is left to the opcode itself.
     #[inline(always)]
-    fn push_text(&mut self, id: NodeId) -> Step<Option<NodeId>> {
+    fn push_text(&mut self, id: NodeId) -> Stepped<Option<NodeId>> {
         self.builder.meter.push(self.stack, id)?;
         match *self.reader.window() {
             [b'q', index, ..] if self.memo.put_next(usize::from(index), id) => self.reader.skip(2),
@@ -350,7 +350,7 @@ impl<'a> StackMachine<'_, 'a> {
 
     /// The top of the stack, if it is above the last mark.
     #[inline]
-    pub(super) fn top(&self) -> Step<NodeId> {
+    pub(super) fn top(&self) -> Stepped<NodeId> {
         match self.stack.last() {
             Some(&id) if self.stack.len() > self.fence => Ok(id),
             _ => Err(ErrorKind::Stack),
@@ -359,7 +359,7 @@ impl<'a> StackMachine<'_, 'a> {
 
     /// Takes the top of the stack.
     #[inline]
-    pub(super) fn pop(&mut self) -> Step<NodeId> {
+    pub(super) fn pop(&mut self) -> Stepped<NodeId> {
         let id = self.top()?;
         self.stack.pop();
         Ok(id)
@@ -367,7 +367,7 @@ impl<'a> StackMachine<'_, 'a> {
 
     /// Takes the last mark and gives the height of the stack at it.
     #[inline]
-    pub(super) fn pop_mark(&mut self) -> Step<usize> {
+    pub(super) fn pop_mark(&mut self) -> Stepped<usize> {
         let mark = self.marks.pop().ok_or(ErrorKind::Mark)?;
         self.fence = self.marks.last().map_or(0, |&mark| mark as usize);
         Ok(mark as usize)
@@ -377,8 +377,8 @@ impl<'a> StackMachine<'_, 'a> {
     #[inline(always)]
     pub(super) fn above_mark(
         &mut self,
-        make: impl FnOnce(&mut Builder<'a>, &[NodeId]) -> Step<NodeId>,
-    ) -> Step<NodeId> {
+        make: impl FnOnce(&mut Builder<'a>, &[NodeId]) -> Stepped<NodeId>,
+    ) -> Stepped<NodeId> {
         let mark = self.pop_mark()?;
         let id = make(&mut self.builder, self.stack.get(mark..).unwrap_or_default())?;
         self.stack.truncate(mark);
@@ -387,7 +387,7 @@ impl<'a> StackMachine<'_, 'a> {
 
     /// TUPLE1, TUPLE2 and TUPLE3: so many objects as one tuple. None of them may be below the last mark.
     #[inline]
-    fn tuple(&mut self, len: usize) -> Step<NodeId> {
+    fn tuple(&mut self, len: usize) -> Stepped<NodeId> {
         let start =
             self.stack.len().checked_sub(len).filter(|&start| start >= self.fence).ok_or(ErrorKind::Stack)?;
         let id = self.builder.tuple(self.stack.get(start..).unwrap_or_default())?;
@@ -397,7 +397,7 @@ impl<'a> StackMachine<'_, 'a> {
 
     /// The container below `start`, where `start` is not below the fence.
     #[inline]
-    fn target(&self, start: usize) -> Step<NodeId> {
+    fn target(&self, start: usize) -> Stepped<NodeId> {
         match start.checked_sub(1).and_then(|place| self.stack.get(place)) {
             Some(&id) if start > self.fence => Ok(id),
             _ => Err(ErrorKind::Stack),
@@ -407,7 +407,7 @@ impl<'a> StackMachine<'_, 'a> {
     /// APPEND and APPENDS: what is above `start` goes to the list below it. An object gets a list of its own for it,
     /// as `list.extend` of its class would have.
     #[inline]
-    fn append(&mut self, start: usize) -> Step<Option<NodeId>> {
+    fn append(&mut self, start: usize) -> Stepped<Option<NodeId>> {
         let target = self.target(start)?;
         if target.kind() == Kind::List {
             self.builder.extend(target, self.stack.get(start..).unwrap_or_default())?;
@@ -419,7 +419,7 @@ impl<'a> StackMachine<'_, 'a> {
 
     /// SETITEM and SETITEMS, in the same way: keys and values in turn.
     #[inline]
-    fn set_items(&mut self, start: usize) -> Step<Option<NodeId>> {
+    fn set_items(&mut self, start: usize) -> Stepped<Option<NodeId>> {
         let target = self.target(start)?;
         let pairs = self.stack.get(start..).unwrap_or_default();
         if !pairs.len().is_multiple_of(2) {
@@ -441,7 +441,7 @@ impl<'a> StackMachine<'_, 'a> {
     }
 
     /// ADDITEMS. What is no set may be an object of a class that has `add`, whose items are kept in order.
-    fn add_items(&mut self, start: usize) -> Step<Option<NodeId>> {
+    fn add_items(&mut self, start: usize) -> Stepped<Option<NodeId>> {
         let target = self.target(start)?;
         if target.kind() != Kind::Set {
             return self.append_to_object(target, start);
@@ -452,7 +452,7 @@ impl<'a> StackMachine<'_, 'a> {
     }
 
     /// Gives an object the items above `start`, in a list of its own.
-    fn append_to_object(&mut self, target: NodeId, start: usize) -> Step<Option<NodeId>> {
+    fn append_to_object(&mut self, target: NodeId, start: usize) -> Stepped<Option<NodeId>> {
         let list = self.object_part(target, Part::Items, known::takes_items)?;
         self.builder.extend(list, self.stack.get(start..).unwrap_or_default())?;
         self.builder.deepen(target, list)?;
@@ -466,7 +466,7 @@ impl<'a> StackMachine<'_, 'a> {
         target: NodeId,
         part: Part,
         takes: fn(&Document<'a>, &Instance) -> bool,
-    ) -> Step<NodeId> {
+    ) -> Stepped<NodeId> {
         let document = &self.builder.document;
         let takes = document.instance(target).is_some_and(|instance| takes(document, instance));
         if takes { self.builder.part(target, part) } else { Err(ErrorKind::Type) }

@@ -25,13 +25,13 @@ const ALWAYS_DENSE: usize = 256;
 const SPARSE_ENTRY: usize = 48;
 
 #[derive(Debug, Default)]
-pub(crate) struct Memo {
+pub(crate) struct DecodeMemo {
     dense: Vec<NodeId>,
     sparse: BTreeMap<u64, NodeId>,
     entries: usize,
 }
 
-impl Memo {
+impl DecodeMemo {
     /// Empties the memo but keeps its memory.
     pub(crate) fn clear(&mut self) {
         self.dense.clear();
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn an_index_is_a_key_and_not_a_size() {
         let mut meter = Meter::new(64 << 10, 0);
-        let mut memo = Memo::default();
+        let mut memo = DecodeMemo::default();
         for index in [1, 0, 40, u64::from(u32::MAX), 300, 3, 40] {
             memo.put(index, NodeId::TRUE, &mut meter).unwrap();
         }

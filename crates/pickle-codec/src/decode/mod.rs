@@ -32,7 +32,7 @@ use alloc::vec::Vec;
 use core::cell::Cell;
 
 use self::machine::StackMachine;
-use self::memo::Memo;
+use self::memo::DecodeMemo;
 use crate::build::fill::{Builder, Keys};
 use crate::build::recycle::recycle;
 use crate::document::hash::seed;
@@ -66,7 +66,7 @@ struct DecodeScratch {
     document: Document<'static>,
     stack: Vec<NodeId>,
     marks: Vec<u32>,
-    memo: Memo,
+    memo: DecodeMemo,
     keys: Keys,
     /// The length of the longest input lately: an eighth of it is forgotten with each decode.
     recent: usize,
@@ -81,7 +81,7 @@ impl DecodeScratch {
             self.document = Document::default();
             self.stack = Vec::new();
             self.marks = Vec::new();
-            self.memo = Memo::default();
+            self.memo = DecodeMemo::default();
             self.keys.shrink();
         }
     }

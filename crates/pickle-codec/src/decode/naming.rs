@@ -12,7 +12,7 @@
 //! A name is refused where it stands, before any later byte is looked at, because a name that is not called may
 //! be all that an attacker needs somebody else to see. What is refused is named in the error.
 
-use super::machine::{StackMachine, Step};
+use super::machine::{StackMachine, Stepped};
 use crate::build::construct::{self, Constructed};
 use crate::build::fill::Builder;
 use crate::document::{Construct, Instance, KnownClass, ObjectRepr};
@@ -29,7 +29,7 @@ const MAX_ATTRIBUTE: usize = 1_000;
 
 impl<'a> StackMachine<'_, 'a> {
     /// The opcodes that name or call things, under the policy.
-    pub(super) fn naming_step(&mut self, opcode: Opcode) -> Step<Option<NodeId>> {
+    pub(super) fn naming_step(&mut self, opcode: Opcode) -> Stepped<Option<NodeId>> {
         let policy = self.options.globals;
         match opcode {
             Opcode::Global => self.global_lines(),
@@ -118,7 +118,7 @@ impl<'a> StackMachine<'_, 'a> {
     }
 
     /// The global that the two lines behind GLOBAL and INST name.
-    fn global_lines(&mut self) -> Step<NodeId> {
+    fn global_lines(&mut self) -> Stepped<NodeId> {
         let (module, name) = (self.reader.line()?, self.reader.line()?);
         // A name that is no text names nothing that could be allowed.
         let text = |line| core::str::from_utf8(line).map_err(|_| ErrorKind::Global);
@@ -133,25 +133,25 @@ impl<'a> StackMachine<'_, 'a> {
         module: &'a str,
         name: &'a str,
         known: Option<KnownClass>,
-    ) -> Step<NodeId> {
+    ) -> Stepped<NodeId> {
         let module = self.builder.str(module)?;
         let name = self.builder.str(name)?;
         self.builder.object(ObjectRepr::Global { module, name, known })
     }
 
     /// The global that two texts on the stack name.
-    fn global(&mut self, module: NodeId, name: NodeId) -> Step<NodeId> {
+    fn global(&mut self, module: NodeId, name: NodeId) -> Stepped<NodeId> {
         let known = self.judge(self.plain_text(module)?, self.plain_text(name)?)?;
         self.builder.object(ObjectRepr::Global { module, name, known })
     }
 
     /// Text that can be part of a name: what has surrogates names nothing that could be allowed.
-    fn plain_text(&self, id: NodeId) -> Step<&str> {
+    fn plain_text(&self, id: NodeId) -> Stepped<&str> {
         self.builder.document.text(id).and_then(Str::as_str).ok_or(ErrorKind::Global)
     }
 
     /// Whether the policy lets a global stand, and how it is read.
-    fn judge(&self, module: &str, name: &str) -> Step<Option<KnownClass>> {
+    fn judge(&self, module: &str, name: &str) -> Stepped<Option<KnownClass>> {
         let policy = self.options.globals;
         let is_named = policy != Globals::Reject && !module.is_empty() && !name.is_empty();
         match is_named.then(|| self.class_of(module, name)) {
@@ -181,7 +181,7 @@ impl<'a> StackMachine<'_, 'a> {
     /// `getattr(class, "name")`, by which protocols 0 to 3 name an inner class and CPython 3.11 an enum's
     /// member, and every protocol `ZoneInfo._unpickle`: the name, judged as if it were spelled out. `None`
     /// if it is another call of `getattr`.
-    fn attribute(&mut self, args: NodeId) -> Step<Option<NodeId>> {
+    fn attribute(&mut self, args: NodeId) -> Stepped<Option<NodeId>> {
         let document = &self.builder.document;
         let &[parent, attribute] = document.items(args) else { return Ok(None) };
         let Some(([module, name], _)) = document.global(parent) else { return Ok(None) };
@@ -211,7 +211,7 @@ impl<'a> StackMachine<'_, 'a> {
         class: NodeId,
         args: NodeId,
         kwargs: NodeId,
-    ) -> Step<NodeId> {
+    ) -> Stepped<NodeId> {
         if class.kind() != Kind::Object || (args.kind() != Kind::Tuple && args != NodeId::EMPTY_TUPLE) {
             return Err(ErrorKind::Call);
         }
@@ -255,7 +255,7 @@ impl<'a> StackMachine<'_, 'a> {
     /// POP of what a call gave: pickles call a state setter with an object and its state, and drop what
     /// it gives (the sixth item of `__reduce__`). The state is the object's, so that it is not lost,
     /// wherever the object lies by then. What is known makes an object of its arguments and sets none.
-    pub(super) fn keep_popped_state(&mut self) -> Step {
+    pub(super) fn keep_popped_state(&mut self) -> Stepped {
         let Some(&call) = self.stack.last() else { return Ok(()) };
         if self.options.globals == Globals::Reject {
             return Ok(());
@@ -272,7 +272,7 @@ impl<'a> StackMachine<'_, 'a> {
         }
     }
 
-    fn build_into(&mut self, target: NodeId, state: NodeId) -> Step {
+    fn build_into(&mut self, target: NodeId, state: NodeId) -> Stepped {
         let strict = self.options.globals == Globals::Known;
         let Some(instance) = self.builder.document.instance(target).copied() else {
             return Err(ErrorKind::Call);
@@ -295,7 +295,7 @@ impl<'a> StackMachine<'_, 'a> {
         self.builder.deepen(target, state)
     }
 
-    fn readonly_buffer(&mut self) -> Step {
+    fn readonly_buffer(&mut self) -> Stepped {
         let top = self.top()?;
         match self.options.globals {
             // Bytes are read-only as they are.

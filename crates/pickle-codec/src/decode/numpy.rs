@@ -10,15 +10,15 @@
 
 use alloc::vec::Vec;
 
-use super::machine::{StackMachine, Step};
-use crate::build::keys::Work;
+use super::machine::{StackMachine, Stepped};
+use crate::build::keys::KeyWork;
 use crate::document::{Construct, Document, Instance, KnownClass, NodeId, ObjectRepr};
 use crate::known::{Dtype, NumpyScalar, global_name};
 use crate::wire::text::Str;
 
 impl<'a> StackMachine<'_, 'a> {
     /// A call of a function of numpy's, where it makes a scalar or an array that can be said.
-    pub(super) fn numpy_call(&mut self, class: NodeId, args: NodeId) -> Step<Option<NodeId>> {
+    pub(super) fn numpy_call(&mut self, class: NodeId, args: NodeId) -> Stepped<Option<NodeId>> {
         let document = &self.builder.document;
         match (self.numpy_function(class), document.items(args)) {
             (Some("scalar"), &[dtype, bytes]) => self.numpy_scalar(dtype, bytes),
@@ -49,7 +49,12 @@ impl<'a> StackMachine<'_, 'a> {
 
     /// The state of an array that `_reconstruct` began: version, shape, type, whether it is in Fortran's
     /// order, and its bytes. Tells whether the object has become the call that says them.
-    pub(super) fn numpy_state(&mut self, target: NodeId, instance: &Instance, state: NodeId) -> Step<bool> {
+    pub(super) fn numpy_state(
+        &mut self,
+        target: NodeId,
+        instance: &Instance,
+        state: NodeId,
+    ) -> Stepped<bool> {
         let document = &self.builder.document;
         let (&[class, ..], &[version, shape, dtype, fortran, buffer]) =
             (document.items(instance.args), document.items(state))
@@ -84,7 +89,7 @@ impl<'a> StackMachine<'_, 'a> {
         dtype: NodeId,
         buffer: NodeId,
         order: &'static str,
-    ) -> Step<Option<NodeId>> {
+    ) -> Stepped<Option<NodeId>> {
         let document = &self.builder.document;
         let Some(dtype) = Dtype::read(document, dtype) else { return Ok(None) };
         let Some(len) = dtype.array_len(document, shape) else { return Ok(None) };
@@ -114,7 +119,7 @@ impl<'a> StackMachine<'_, 'a> {
     }
 
     /// `scalar(dtype, bytes)`: the number or the text that it is.
-    fn numpy_scalar(&mut self, dtype: NodeId, bytes: NodeId) -> Step<Option<NodeId>> {
+    fn numpy_scalar(&mut self, dtype: NodeId, bytes: NodeId) -> Stepped<Option<NodeId>> {
         let document = &self.builder.document;
         let Some(dtype) = Dtype::read(document, dtype) else { return Ok(None) };
         let bytes = raw_bytes(document, &mut self.builder.work, bytes, dtype.size())?;
@@ -155,7 +160,12 @@ impl<'a> StackMachine<'_, 'a> {
 
 /// A copy of bytes, if they are so many. Python 2's `str` may have been read as text, by UTF-8 or by Latin-1:
 /// the length tells which.
-fn raw_bytes(document: &Document<'_>, work: &mut Work, id: NodeId, len: usize) -> Step<Option<Vec<u8>>> {
+fn raw_bytes(
+    document: &Document<'_>,
+    work: &mut KeyWork,
+    id: NodeId,
+    len: usize,
+) -> Stepped<Option<Vec<u8>>> {
     let text = document.text(id);
     let Some(bytes) = text.map(Str::as_bytes).or_else(|| document.byte_string(id)) else { return Ok(None) };
     if bytes.len() == len {

@@ -8,9 +8,9 @@ use super::tables::{Borrowed, BytesRepr, Document, ObjectRepr, TextRepr};
 use crate::wire::error::{Error, ErrorKind, Result};
 
 /// Where text and bytes begin and how long they are, in one of the document's buffers.
-type Run = (u32, u32);
+type OwnedRun = (u32, u32);
 
-fn run(start: usize, len: usize) -> Result<Run, ErrorKind> {
+fn run(start: usize, len: usize) -> Result<OwnedRun, ErrorKind> {
     let narrow = |value: usize| u32::try_from(value).map_err(|_| ErrorKind::Budget);
     narrow(start.saturating_add(len))?;
     Ok((narrow(start)?, narrow(len)?))

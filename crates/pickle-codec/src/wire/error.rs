@@ -122,7 +122,7 @@ pub enum Category {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Error {
     offset: u64,
-    detail: Option<Box<Detail>>,
+    detail: Option<Box<ErrorDetail>>,
     kind: ErrorKind,
     opcode: Option<Opcode>,
     /// The input ended before the pickle did.
@@ -131,7 +131,7 @@ pub struct Error {
 
 /// What an error says beside its kind and place.
 #[derive(Clone, PartialEq, Eq, Default)]
-struct Detail {
+struct ErrorDetail {
     what: What,
     /// Where in the value, outermost first.
     path: String,
@@ -195,7 +195,7 @@ impl Error {
     }
 
     fn with(self, what: What) -> Self {
-        Self { detail: Some(Box::new(Detail { what, path: String::new() })), ..self }
+        Self { detail: Some(Box::new(ErrorDetail { what, path: String::new() })), ..self }
     }
 
     /// The same error with another kind.
@@ -262,7 +262,7 @@ impl Error {
     #[must_use]
     pub fn global(&self) -> Option<&str> {
         match self.detail.as_deref() {
-            Some(Detail { what: What::Global(name), .. }) => Some(name),
+            Some(ErrorDetail { what: What::Global(name), .. }) => Some(name),
             _ => None,
         }
     }

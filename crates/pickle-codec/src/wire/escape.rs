@@ -6,16 +6,15 @@
 
 use alloc::vec::Vec;
 
+use nom::Parser;
 use nom::branch::alt;
 use nom::bytes::complete::{tag, take, take_while_m_n};
 use nom::combinator::{cut, map, map_opt};
 use nom::sequence::preceded;
-use nom::{IResult, Parser};
 
 use super::error::ErrorKind;
+use super::reader::Parsed;
 use super::text::push_code_point;
-
-type Parsed<'a, T> = IResult<&'a [u8], T, ()>;
 
 /// Reads the argument of STRING: a quoted literal with C-like escapes; unknown escapes are kept.
 /// `_PyBytes_DecodeEscape` in `Objects/bytesobject.c`.

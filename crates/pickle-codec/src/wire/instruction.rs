@@ -9,7 +9,7 @@ use alloc::string::String;
 
 use super::error::{Error, ErrorKind, Result};
 use super::escape::{raw_unicode_escape, string_literal};
-use super::number::{self, Integer};
+use super::number::{self, TextInteger};
 use super::opcode::{ArgumentKind, ArgumentSpan, Opcode};
 use super::reader::{Reader, float8, int4, uint1, uint2, uint4, uint8};
 use super::text::is_wtf8;
@@ -191,11 +191,11 @@ impl<'a> Iterator for Instructions<'a> {
     }
 }
 
-fn integer<'a>(integer: Integer) -> Argument<'a> {
+fn integer<'a>(integer: TextInteger) -> Argument<'a> {
     match integer {
-        Integer::Bool(value) => Argument::Bool(value),
-        Integer::Small(value) => Argument::Int(value),
-        Integer::Big(bytes) => Argument::BigInt(Cow::Owned(bytes)),
+        TextInteger::Bool(value) => Argument::Bool(value),
+        TextInteger::Small(value) => Argument::Int(value),
+        TextInteger::Big(bytes) => Argument::BigInt(Cow::Owned(bytes)),
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) const MAX_DECIMAL_BITS: u64 = 14_285;
 
 /// What an INT argument can be.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Integer {
+pub(crate) enum TextInteger {
     Bool(bool),
     Small(i64),
     /// Two's complement, little-endian, minimal.
@@ -57,10 +57,10 @@ fn digits_of(text: &[u8], max_digits: usize) -> Result<(bool, &[u8]), ErrorKind>
 }
 
 /// Reads the argument of INT. `00` and `01` are the bools of protocol 0 and 1.
-pub(crate) fn int_line(line: &[u8], max_digits: usize) -> Result<Integer, ErrorKind> {
+pub(crate) fn int_line(line: &[u8], max_digits: usize) -> Result<TextInteger, ErrorKind> {
     match line {
-        b"00" => Ok(Integer::Bool(false)),
-        b"01" => Ok(Integer::Bool(true)),
+        b"00" => Ok(TextInteger::Bool(false)),
+        b"01" => Ok(TextInteger::Bool(true)),
         // `+0`, `-0` and padded zeros are bools to some versions and integers to others.
         b"-0" => Err(ErrorKind::Literal),
         [pad, b'0' | b'1'] if !pad.is_ascii_digit() && *pad != b'-' => Err(ErrorKind::Literal),
@@ -69,25 +69,25 @@ pub(crate) fn int_line(line: &[u8], max_digits: usize) -> Result<Integer, ErrorK
 }
 
 /// Reads the argument of LONG, whose `L` may be missing.
-pub(crate) fn long_line(line: &[u8], max_digits: usize) -> Result<Integer, ErrorKind> {
+pub(crate) fn long_line(line: &[u8], max_digits: usize) -> Result<TextInteger, ErrorKind> {
     decimal(trim(line.strip_suffix(b"L").unwrap_or(line)), max_digits)
 }
 
 /// Reads `[+-]digits`, without a leading zero, because base 0 and base 10 read it differently.
-fn decimal(text: &[u8], max_digits: usize) -> Result<Integer, ErrorKind> {
+fn decimal(text: &[u8], max_digits: usize) -> Result<TextInteger, ErrorKind> {
     let (negative, digits) = digits_of(text, max_digits)?;
     if let [b'0', _, ..] = digits {
         return Err(ErrorKind::Literal);
     }
     if digits.len() <= 18 {
         let magnitude = digits.iter().fold(0_i64, |sum, digit| sum * 10 + i64::from(digit - b'0'));
-        return Ok(Integer::Small(if negative { -magnitude } else { magnitude }));
+        return Ok(TextInteger::Small(if negative { -magnitude } else { magnitude }));
     }
     let big = BigInt::parse_bytes(digits, 10).ok_or(ErrorKind::Literal)?;
     let big = if negative { -big } else { big };
     Ok(match i64::try_from(&big) {
-        Ok(small) => Integer::Small(small),
-        Err(_) => Integer::Big(big.to_signed_bytes_le()),
+        Ok(small) => TextInteger::Small(small),
+        Err(_) => TextInteger::Big(big.to_signed_bytes_le()),
     })
 }
 
@@ -134,7 +134,7 @@ pub(crate) fn float_line(line: &[u8]) -> Result<f64, ErrorKind> {
 /// What `pickletools` makes of the line behind INT, LONG, GET or PUT: `int()` of it, in base 10.
 ///
 /// It reads more than is decoded: leading zeros, underscores between digits, negative indexes.
-pub(crate) fn shown_int(line: &[u8], max_digits: usize) -> Result<Integer, ErrorKind> {
+pub(crate) fn shown_int(line: &[u8], max_digits: usize) -> Result<TextInteger, ErrorKind> {
     let plain = without_underscores(trim(line)).ok_or(ErrorKind::Literal)?;
     let (negative, digits) = digits_of(&plain, max_digits)?;
     let zeros = digits.iter().take_while(|&&digit| digit == b'0').count().min(digits.len() - 1);
@@ -194,13 +194,13 @@ mod tests {
 
     #[test]
     fn int_rows() {
-        let rows: &[(&[u8], Result<Integer, ErrorKind>)] = &[
-            (b"5", Ok(Integer::Small(5))),
-            (b"-7", Ok(Integer::Small(-7))),
-            (b"+7", Ok(Integer::Small(7))),
-            (b"0", Ok(Integer::Small(0))),
-            (b"00", Ok(Integer::Bool(false))),
-            (b"01", Ok(Integer::Bool(true))),
+        let rows: &[(&[u8], Result<TextInteger, ErrorKind>)] = &[
+            (b"5", Ok(TextInteger::Small(5))),
+            (b"-7", Ok(TextInteger::Small(-7))),
+            (b"+7", Ok(TextInteger::Small(7))),
+            (b"0", Ok(TextInteger::Small(0))),
+            (b"00", Ok(TextInteger::Bool(false))),
+            (b"01", Ok(TextInteger::Bool(true))),
             (b"+0", Err(ErrorKind::Literal)),
             (b"-0", Err(ErrorKind::Literal)),
             (b"+1", Err(ErrorKind::Literal)),
@@ -212,10 +212,10 @@ mod tests {
             (b"1\0", Err(ErrorKind::Literal)),
             (b"", Err(ErrorKind::Literal)),
             (b"-", Err(ErrorKind::Literal)),
-            (b"12\r", Ok(Integer::Small(12))),
-            (b"9223372036854775807", Ok(Integer::Small(i64::MAX))),
-            (b"-9223372036854775808", Ok(Integer::Small(i64::MIN))),
-            (b"9223372036854775808", Ok(Integer::Big(alloc::vec![0, 0, 0, 0, 0, 0, 0, 0x80, 0]))),
+            (b"12\r", Ok(TextInteger::Small(12))),
+            (b"9223372036854775807", Ok(TextInteger::Small(i64::MAX))),
+            (b"-9223372036854775808", Ok(TextInteger::Small(i64::MIN))),
+            (b"9223372036854775808", Ok(TextInteger::Big(alloc::vec![0, 0, 0, 0, 0, 0, 0, 0x80, 0]))),
         ];
         for (line, expected) in rows {
             assert_eq!(&int_line(line, 4300), expected, "{:?}", line.escape_ascii());
@@ -285,7 +285,7 @@ mod tests {
         ];
         for (line, int, float) in rows {
             let shown = shown_int(line, 4300).ok();
-            assert_eq!(shown, int.map(Integer::Small), "{}", line.escape_ascii());
+            assert_eq!(shown, int.map(TextInteger::Small), "{}", line.escape_ascii());
             assert_eq!(shown_float(line).ok(), *float, "{}", line.escape_ascii());
         }
         assert_eq!(shown_int(&[b'0'; 4301], 4300), Err(ErrorKind::Literal));

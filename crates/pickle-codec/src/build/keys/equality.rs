@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use super::hash::hash;
 use super::number::{Number, number};
-use super::work::Work;
+use super::work::KeyWork;
 use super::{HEAVY, MAX_FROZENSET_DEPTH, bytes_of};
 use crate::document::Document;
 use crate::document::ObjectRepr;
@@ -22,7 +22,7 @@ pub(crate) fn equal(
     left: NodeId,
     right: NodeId,
     seed: u64,
-    work: &mut Work,
+    work: &mut KeyWork,
 ) -> Result<bool, ErrorKind> {
     if left == right {
         return Ok(true);
@@ -51,12 +51,12 @@ pub(crate) fn equal(
 /// already joined is not opened again, and a pair is joined at the latest after [`HEAVY`] units of work since
 /// the last one; so the work is at most that of the pairs of nodes, times a constant. To join before the
 /// comparison is done is sound as in any bisimulation: if the whole turns out equal, all that was assumed on
-/// the way holds; if not, [`Work::part`] forgets all of it.
+/// the way holds; if not, [`KeyWork::part`] forgets all of it.
 fn equal_parts(
     document: &Document<'_>,
     pair: (NodeId, NodeId),
     seed: u64,
-    work: &mut Work,
+    work: &mut KeyWork,
     sets: u32,
 ) -> Result<bool, ErrorKind> {
     let mut open = alloc::vec![pair];
@@ -97,7 +97,7 @@ fn compare(
     document: &Document<'_>,
     left: NodeId,
     right: NodeId,
-    work: &mut Work,
+    work: &mut KeyWork,
     open: &mut Vec<(NodeId, NodeId)>,
 ) -> Result<bool, ErrorKind> {
     work.charge(16)?;
@@ -181,7 +181,7 @@ fn pair_members(
     left: NodeId,
     right: NodeId,
     seed: u64,
-    work: &mut Work,
+    work: &mut KeyWork,
     sets: u32,
     open: &mut Vec<(NodeId, NodeId)>,
 ) -> Result<bool, ErrorKind> {

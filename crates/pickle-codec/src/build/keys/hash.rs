@@ -7,7 +7,7 @@
 use alloc::vec::Vec;
 
 use super::number::{Number, number};
-use super::work::Work;
+use super::work::KeyWork;
 use super::{HEAVY, MAX_FROZENSET_DEPTH, bytes_of};
 use crate::document::Document;
 use crate::document::ObjectRepr;
@@ -22,7 +22,7 @@ pub(crate) fn hash(
     document: &Document<'_>,
     id: NodeId,
     seed: u64,
-    work: &mut Work,
+    work: &mut KeyWork,
 ) -> Result<u64, ErrorKind> {
     match id.kind() {
         Kind::Str => {
@@ -53,7 +53,7 @@ struct OpenKey {
 /// The cost of a part is what it took of the work. A part that cost [`HEAVY`] or more is remembered, and its
 /// parent counts only what it cost beside that, so that one entry is made for every so many bytes of work and
 /// not one for each level of nesting.
-fn hash_slow(document: &Document<'_>, id: NodeId, seed: u64, work: &mut Work) -> Result<u64, ErrorKind> {
+fn hash_slow(document: &Document<'_>, id: NodeId, seed: u64, work: &mut KeyWork) -> Result<u64, ErrorKind> {
     let mut open: Vec<OpenKey> = Vec::new();
     let mut sets = 0;
     let mut next = id;
@@ -119,7 +119,7 @@ fn hash_or_open(
     document: &Document<'_>,
     id: NodeId,
     seed: u64,
-    work: &mut Work,
+    work: &mut KeyWork,
     open: &mut Vec<OpenKey>,
 ) -> Result<Option<u64>, ErrorKind> {
     let left = work.left;

@@ -15,7 +15,7 @@
 //! | keys whose hashes collide | the hash is seeded, and a table whose probes pass 256 gives up with `budget` |
 //! | one long key a thousand times (`h\0` costs two bytes) | what costs [`HEAVY`] to look at has its hash remembered |
 //! | two long equal keys compared a thousand times | nodes found equal are joined in a union-find, and never compared again |
-//! | whatever else repeats work | every byte looked at is charged to [`Work`], 64 MiB or 64 x the input |
+//! | whatever else repeats work | every byte looked at is charged to [`KeyWork`], 64 MiB or 64 x the input |
 //!
 //! # Hash
 //!
@@ -42,7 +42,7 @@ use crate::document::{Kind, NodeId};
 pub(crate) use equality::equal;
 pub(crate) use hash::hash;
 pub(crate) use number::{Number, float_number};
-pub(crate) use work::Work;
+pub(crate) use work::KeyWork;
 
 /// What costs this much to look at is remembered, so that it may be a key again and again.
 const HEAVY: usize = 512;

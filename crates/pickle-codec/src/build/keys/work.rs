@@ -1,8 +1,8 @@
 //! The budget of work on keys, and what is remembered of that work.
 //!
 //! What is remembered takes memory, which is charged to the [`Meter`] of the decode. The meter belongs to the
-//! builder and cannot be borrowed while keys are compared, so that [`Work::open`] takes note of how many entries
-//! there is room for, and [`Work::settle`] pays for those that were made. Without room nothing is remembered:
+//! builder and cannot be borrowed while keys are compared, so that [`KeyWork::open`] takes note of how many entries
+//! there is room for, and [`KeyWork::settle`] pays for those that were made. Without room nothing is remembered:
 //! the work is then done again, and charged again.
 //!
 //! The budget is that of the expansion: 64 MiB or 64 x the input, in bytes looked at, and 16 for each step that looks at
@@ -18,17 +18,17 @@ use crate::wire::error::ErrorKind;
 /// What is left of the work that one decode may spend on keys, in bytes looked at, and what is
 /// remembered of it.
 #[derive(Debug)]
-pub(crate) struct Work {
+pub(crate) struct KeyWork {
     pub(super) left: usize,
     /// How many more entries may be remembered.
     room: usize,
     /// Most inputs have no key that is worth it.
-    memory: Option<Box<Memory>>,
+    memory: Option<Box<Remembered>>,
 }
 
 /// The hash of whatever took long to hash, and which nodes were found equal.
 #[derive(Debug, Default)]
-struct Memory {
+struct Remembered {
     hashes: BTreeMap<NodeId, u64>,
     /// Leads from a node to an equal one, and from that on, if at all.
     same: BTreeMap<NodeId, NodeId>,
@@ -39,7 +39,7 @@ struct Memory {
 /// A bookkeeping allowance for one entry of the maps.
 const ENTRY: usize = 48;
 
-impl Work {
+impl KeyWork {
     pub(crate) const fn new(limit: usize) -> Self {
         Self { left: limit, room: 0, memory: None }
     }
@@ -75,7 +75,7 @@ impl Work {
     }
 
     /// The memory, if there is room for one more entry, which counts as taken.
-    fn take_room(&mut self) -> Option<&mut Memory> {
+    fn take_room(&mut self) -> Option<&mut Remembered> {
         self.room = self.room.checked_sub(1)?;
         let memory = self.memory.get_or_insert_default();
         memory.unpaid += 1;
@@ -122,7 +122,7 @@ impl Work {
     }
 }
 
-impl Memory {
+impl Remembered {
     /// The node that stands for all that were found equal to this one.
     fn leader(&mut self, id: NodeId) -> NodeId {
         let mut leader = id;
