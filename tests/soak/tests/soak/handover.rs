@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 use testkit::python;
 
 use super::server::{self, Server};
-use super::{Outcome, Trial, client, until};
+use super::{Lines, Outcome, Trial, client, until};
 
 /// Records a second of all clients together.
 const RATE: u64 = 2_400;
@@ -55,10 +55,11 @@ pub(super) fn handover(trial: &Trial) -> Result<Outcome> {
         clients.push((child, input, answer));
     }
     let frame = client::frame("cut");
+    let mut written = Lines::of(&out);
     let (mut pauses, mut expected) = (Vec::new(), 0);
     for round in 0..trial.rounds {
-        let from = super::lines(&out);
-        until("records flow", Duration::from_secs(30), || Ok(super::lines(&out) >= from + 240))?;
+        let from = written.count();
+        until("records flow", Duration::from_secs(30), || Ok(written.count() >= from + 240))?;
         for (index, connection) in cut.iter_mut().enumerate() {
             connection.write_all(frame.get(..cut_at(index, round, frame.len())).context("inside")?)?;
         }
@@ -89,7 +90,7 @@ pub(super) fn handover(trial: &Trial) -> Result<Outcome> {
         worst = worst.max(numbers.next().context("the worst call")??);
     }
     expected += sent;
-    until("all of it is written", Duration::from_secs(30), || Ok(super::lines(&out) >= expected))?;
+    until("all of it is written", Duration::from_secs(30), || Ok(written.count() >= expected))?;
     drop(idle);
     server::kill(&server.child);
     let messages = super::messages(&out)?;

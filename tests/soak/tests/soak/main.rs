@@ -24,6 +24,8 @@ mod output;
 mod restart;
 mod server;
 
+use std::fs::File;
+use std::io::{BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -229,6 +231,30 @@ fn messages(path: &Path) -> Result<Vec<String>> {
 /// How many lines a file has; none when it is not there yet.
 fn lines(path: &Path) -> usize {
     std::fs::read(path).map_or(0, |bytes| bytes.iter().filter(|byte| **byte == b'\n').count())
+}
+
+/// Counts the lines of a file that grows, and reads each of them once.
+struct Lines {
+    path: PathBuf,
+    read: u64,
+    count: usize,
+}
+
+impl Lines {
+    fn of(path: &Path) -> Self {
+        Self { path: path.to_owned(), read: 0, count: 0 }
+    }
+
+    /// How many there are by now.
+    fn count(&mut self) -> usize {
+        let Ok(file) = File::open(&self.path) else { return 0 };
+        let (mut file, mut more) = (BufReader::new(file), Vec::new());
+        if file.seek(SeekFrom::Start(self.read)).and_then(|_| file.read_to_end(&mut more)).is_ok() {
+            self.read += more.len() as u64;
+            self.count += more.iter().filter(|byte| **byte == b'\n').count();
+        }
+        self.count
+    }
 }
 
 /// Kibibytes as mebibytes, for people.
