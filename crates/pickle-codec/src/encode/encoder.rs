@@ -12,6 +12,7 @@ use num_bigint::BigInt;
 use super::graph;
 use super::open::NO_MEMO;
 use super::sink::{Copying, EncodeScratch};
+use super::value;
 use super::writer::Writer;
 use crate::document::Document;
 use crate::value::Value;
@@ -242,7 +243,9 @@ impl<'s, B: BufMut> Encoder<'s, B> {
     /// # Errors
     /// As [`none`](Self::none), and as [`Value::to_vec`].
     pub fn value(&mut self, value: &Value<'_>) -> Result<()> {
-        self.document(&value.to_document()?)
+        // Tried first, so that nothing is written in part.
+        value::write(&mut self.writer.trial(), value, 0)?;
+        value::write(&mut self.writer, value, 0)
     }
 
     /// A whole document, with its sharing.

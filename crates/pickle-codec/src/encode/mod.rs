@@ -3,11 +3,9 @@
 //! ```text
 //! Encoder events    Value    Document     serde
 //!       |             |         |           |
-//!       |             +-> Document          |
-//!       |                       |           |
-//!       |                     graph         |       which node is written when, and what is one object
-//!       |                       |           |
-//!       +--------> writer <-----+-----------+       opcodes, memo, batches, frames
+//!       |             |       graph         |       which node is written when, and what is one object
+//!       |             |         |           |
+//!       +----------> writer <---+-----------+       opcodes, memo, batches, frames
 //!                     |
 //!                   sink                            a BufMut, an io::Write, or segments
 //! ```
@@ -25,4 +23,5 @@ pub(crate) mod options;
 pub(crate) mod segments;
 pub(crate) mod singles;
 pub(crate) mod sink;
+mod value;
 pub(crate) mod writer;

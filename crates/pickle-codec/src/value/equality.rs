@@ -47,7 +47,7 @@ impl Value<'_> {
     /// ```
     #[must_use]
     pub fn py_eq(&self, other: &Value<'_>) -> bool {
-        match (NodeMaker::plain().document(self), NodeMaker::plain().document(other)) {
+        match (NodeMaker::plain().document(self, 0), NodeMaker::plain().document(other, 0)) {
             (Ok(left), Ok(right)) => left == right,
             _ => false,
         }

@@ -21,7 +21,7 @@ use crate::wire::error::{Error, ErrorKind, Result};
 /// Deepest nesting of a value; the code here recurses, as that which drops a value does.
 const MAX_DEPTH: u32 = 1_024;
 
-fn deeper(depth: u32) -> Result<u32> {
+pub(crate) fn deeper(depth: u32) -> Result<u32> {
     if depth < MAX_DEPTH { Ok(depth + 1) } else { Err(Error::plain(ErrorKind::Depth)) }
 }
 
@@ -32,7 +32,12 @@ impl Value<'_> {
     /// `depth` beyond 1,024 levels; `utf8` if a [`Wtf8`](Self::Wtf8) is none; `budget` if it has
     /// more parts than a document can number.
     pub fn to_document(&self) -> Result<Document<'_>> {
-        NodeMaker::lent().document(self)
+        self.to_document_within(0)
+    }
+
+    /// The document of a value that so many levels hold.
+    pub(crate) fn to_document_within(&self, depth: u32) -> Result<Document<'_>> {
+        NodeMaker::lent().document(self, depth)
     }
 }
 
@@ -43,7 +48,7 @@ impl<'a> Value<'a> {
     /// # Errors
     /// As [`to_document`](Self::to_document).
     pub fn into_document(self) -> Result<Document<'a>> {
-        NodeMaker::kept().document(&self)
+        NodeMaker::kept().document(&self, 0)
     }
 }
 
@@ -112,8 +117,8 @@ pub(super) struct NodeMaker<'v, 'a, 'x> {
 }
 
 impl<'v, 'a, 'x> NodeMaker<'v, 'a, 'x> {
-    pub(super) fn document(mut self, value: &'v Value<'a>) -> Result<Document<'x>> {
-        let root = build(&mut self, value, 0)?;
+    pub(super) fn document(mut self, value: &'v Value<'a>, depth: u32) -> Result<Document<'x>> {
+        let root = build(&mut self, value, depth)?;
         Ok(self.builder.finish(root))
     }
 }

@@ -73,7 +73,6 @@ use crate::document::KnownClass;
 use crate::document::walk::Layout;
 use crate::document::{Construct, Document, Instance, Kind, NodeId, ObjectRepr};
 use crate::known::{owns_module_text, role};
-use crate::value::Value;
 use crate::wire::error::{Error, ErrorKind, Result};
 use crate::wire::protocol::Protocol;
 use crate::wire::text::Str;
@@ -134,33 +133,6 @@ impl Document<'_> {
             let writer = Writer::new(Calling(sink), options.protocol, usize::MAX, EncodeScratch::new());
             encode(self, writer, options).map(|_| ())
         })
-    }
-}
-
-impl Value<'_> {
-    /// The pickle of this value: what CPython's C pickler writes when no two places hold the same
-    /// object, but for those that it has only once (`''`, one-character Latin-1 text, `b''`,
-    /// single bytes, classes).
-    ///
-    /// # Errors
-    /// As [`Document::to_vec`] and [`Value::to_document`].
-    ///
-    /// ```
-    /// use pickle_codec::{Protocol, Value};
-    /// let value = Value::List(vec![Value::from("spam"), Value::Int(1)]);
-    /// assert_eq!(value.to_vec(Protocol::V1)?, b"]q\x00(X\x04\x00\x00\x00spamq\x01K\x01e.");
-    /// # Ok::<(), pickle_codec::Error>(())
-    /// ```
-    pub fn to_vec(&self, protocol: Protocol) -> Result<Vec<u8>> {
-        self.to_document()?.to_vec(protocol)
-    }
-
-    /// Appends the pickle to a buffer and gives the buffer back.
-    ///
-    /// # Errors
-    /// As [`to_vec`](Self::to_vec); `budget` if the buffer has no room left.
-    pub fn encode_into<B: BufMut>(&self, buffer: B, options: EncodeOptions) -> Result<B> {
-        self.to_document()?.encode_into(buffer, options)
     }
 }
 
