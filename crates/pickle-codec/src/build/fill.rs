@@ -572,14 +572,15 @@ impl<'a> Builder<'a> {
     }
 
     /// Puts the keys of pairs into the empty index, up to the first that comes again. Tells how many.
-    #[inline(never)]
+    #[inline]
     fn index_pairs(&mut self, pairs: &[[NodeId; 2]]) -> Result<usize, ErrorKind> {
         let (document, work, keys) = (&self.document, &mut self.work, &mut self.keys);
         let seed = keys.seed;
         let mut unique = 0;
-        while unique < pairs.len() {
+        while let Some(rest @ [_, ..]) = pairs.get(unique..) {
             keys.make_room(&mut self.meter)?;
-            for &[key, _] in pairs.iter().skip(unique).take(keys.index.room()) {
+            let (now, _) = rest.split_at(rest.len().min(keys.index.room()));
+            for &[key, _] in now {
                 let hash = keys::hash(document, key, seed, work)?;
                 let known = keys.index.find_or_insert(hash, narrow(unique)?, |other| {
                     match pairs.get(other as usize) {

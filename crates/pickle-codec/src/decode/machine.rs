@@ -153,25 +153,33 @@ impl<'a> StackMachine<'_, 'a> {
         let id = match opcode {
             Opcode::Binunicode => {
                 let len = reader.argument(uint4)?;
-                return self.text(u64::from(len));
+                self.text(u64::from(len))?;
+                return Ok(None);
             }
             Opcode::Binput => {
                 let index = reader.argument(uint1)?;
-                return self.put(u64::from(index));
+                self.put(u64::from(index))?;
+                return Ok(None);
             }
             Opcode::LongBinput => {
                 let index = reader.argument(uint4)?;
-                return self.put(u64::from(index));
+                self.put(u64::from(index))?;
+                return Ok(None);
             }
-            Opcode::Memoize => return self.put(self.memo.entries() as u64),
+            Opcode::Memoize => {
+                self.put(self.memo.entries() as u64)?;
+                return Ok(None);
+            }
             Opcode::ShortBinunicode => {
                 let len = reader.argument(uint1)?;
-                return self.text(u64::from(len));
+                self.text(u64::from(len))?;
+                return Ok(None);
             }
             Opcode::ShortBinstring => {
                 let len = reader.argument(uint1)?;
                 let id = self.short_py2_str(len)?;
-                return self.push_text(id);
+                self.push_text(id)?;
+                return Ok(None);
             }
             Opcode::Binunicode8 => {
                 let len = reader.argument(uint8)?;
@@ -198,19 +206,26 @@ impl<'a> StackMachine<'_, 'a> {
             Opcode::EmptySet => builder.empty_set()?,
             Opcode::Setitems => {
                 let mark = self.pop_mark()?;
-                return self.set_items(mark);
+                self.set_items(mark)?;
+                return Ok(None);
             }
             Opcode::Appends => {
                 let mark = self.pop_mark()?;
-                return self.append(mark);
+                self.append(mark)?;
+                return Ok(None);
             }
             Opcode::Setitem => {
-                return self.set_items(self.stack.len().checked_sub(2).ok_or(ErrorKind::Stack)?);
+                self.set_items(self.stack.len().checked_sub(2).ok_or(ErrorKind::Stack)?)?;
+                return Ok(None);
             }
-            Opcode::Append => return self.append(self.stack.len().checked_sub(1).ok_or(ErrorKind::Stack)?),
+            Opcode::Append => {
+                self.append(self.stack.len().checked_sub(1).ok_or(ErrorKind::Stack)?)?;
+                return Ok(None);
+            }
             Opcode::Additems => {
                 let mark = self.pop_mark()?;
-                return self.add_items(mark);
+                self.add_items(mark)?;
+                return Ok(None);
             }
             Opcode::Tuple1 => self.tuple(1)?,
             Opcode::Tuple2 => self.tuple(2)?,
@@ -306,22 +321,22 @@ impl<'a> StackMachine<'_, 'a> {
             Opcode::Unicode => self.unicode_line(line),
             Opcode::String => self.string_line(line),
             Opcode::Get => self.memo.get(number::index_line(line, max_digits)?).ok_or(ErrorKind::Memo),
-            _ => return self.put(number::index_line(line, max_digits)?),
+            _ => return self.put(number::index_line(line, max_digits)?).map(|()| None),
         }
         .map(Some)
     }
 
     /// PUT and its kin: stores the top of the stack, and leaves it there.
     #[inline(always)]
-    fn put(&mut self, index: u64) -> Stepped<Option<NodeId>> {
+    fn put(&mut self, index: u64) -> Stepped {
         let id = self.top()?;
         self.memo.put(index, id, &mut self.builder.meter)?;
-        Ok(None)
+        Ok(())
     }
 
     /// Text of a protocol from 1 on.
     #[inline(always)]
-    fn text(&mut self, len: u64) -> Stepped<Option<NodeId>> {
+    fn text(&mut self, len: u64) -> Stepped {
         let id = self.utf8(len)?;
         self.push_text(id)
     }
@@ -338,14 +353,14 @@ impl<'a> StackMachine<'_, 'a> {
     /// Pushes a text and carries out the PUT that picklers write behind every one, where it is a plain one;
     /// whatever could fail is left to the opcode itself.
     #[inline(always)]
-    fn push_text(&mut self, id: NodeId) -> Stepped<Option<NodeId>> {
+    fn push_text(&mut self, id: NodeId) -> Stepped {
         self.builder.meter.push(self.stack, id)?;
         match *self.reader.window() {
             [b'q', index, ..] if self.memo.put_next(usize::from(index), id) => self.reader.skip(2),
             [b'\x94', ..] if self.memo.put_next(self.memo.entries(), id) => self.reader.skip(1),
             _ => {}
         }
-        Ok(None)
+        Ok(())
     }
 
     /// The top of the stack, if it is above the last mark.
@@ -407,19 +422,19 @@ impl<'a> StackMachine<'_, 'a> {
     /// APPEND and APPENDS: what is above `start` goes to the list below it. An object gets a list of its own for it,
     /// as `list.extend` of its class would have.
     #[inline]
-    fn append(&mut self, start: usize) -> Stepped<Option<NodeId>> {
+    fn append(&mut self, start: usize) -> Stepped {
         let target = self.target(start)?;
         if target.kind() == Kind::List {
             self.builder.extend(target, self.stack.get(start..).unwrap_or_default())?;
             self.stack.truncate(start);
-            return Ok(None);
+            return Ok(());
         }
         self.append_to_object(target, start)
     }
 
     /// SETITEM and SETITEMS, in the same way: keys and values in turn.
     #[inline]
-    fn set_items(&mut self, start: usize) -> Stepped<Option<NodeId>> {
+    fn set_items(&mut self, start: usize) -> Stepped {
         let target = self.target(start)?;
         let pairs = self.stack.get(start..).unwrap_or_default();
         if !pairs.len().is_multiple_of(2) {
@@ -427,7 +442,7 @@ impl<'a> StackMachine<'_, 'a> {
         }
         if pairs.is_empty() {
             // No unpickler looks at what would get no items.
-            return Ok(None);
+            return Ok(());
         }
         if target.kind() == Kind::Dict {
             self.builder.set_items(target, pairs)?;
@@ -437,27 +452,27 @@ impl<'a> StackMachine<'_, 'a> {
             self.builder.deepen(target, dict)?;
         }
         self.stack.truncate(start);
-        Ok(None)
+        Ok(())
     }
 
     /// ADDITEMS. What is no set may be an object of a class that has `add`, whose items are kept in order.
-    fn add_items(&mut self, start: usize) -> Stepped<Option<NodeId>> {
+    fn add_items(&mut self, start: usize) -> Stepped {
         let target = self.target(start)?;
         if target.kind() != Kind::Set {
             return self.append_to_object(target, start);
         }
         self.builder.add(target, self.stack.get(start..).unwrap_or_default())?;
         self.stack.truncate(start);
-        Ok(None)
+        Ok(())
     }
 
     /// Gives an object the items above `start`, in a list of its own.
-    fn append_to_object(&mut self, target: NodeId, start: usize) -> Stepped<Option<NodeId>> {
+    fn append_to_object(&mut self, target: NodeId, start: usize) -> Stepped {
         let list = self.object_part(target, Part::Items, known::takes_items)?;
         self.builder.extend(list, self.stack.get(start..).unwrap_or_default())?;
         self.builder.deepen(target, list)?;
         self.stack.truncate(start);
-        Ok(None)
+        Ok(())
     }
 
     /// The container in which an object keeps what it is given, if its class takes any.

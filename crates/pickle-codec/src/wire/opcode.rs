@@ -161,7 +161,7 @@ macro_rules! opcodes {
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
             /// The opcode that a byte stands for.
-            #[inline]
+            #[inline(always)]
             #[must_use]
             pub const fn from_byte(byte: u8) -> Option<Self> {
                 match byte {
