@@ -414,9 +414,12 @@ fn keys_that_are_the_same_as_text_stand_apart() {
 #[test]
 fn attributes_do_not_take_the_decoders_note() {
     let _turn = turn();
-    // A file name that is a list which contains itself.
-    let payload = [&b"}("[..], &text(b"filename"), b"]q\0h\0a", &text(b"msg"), &text(b"m"), b"u."].concat();
-    let record = LogRecord::from_pickle(&payload).unwrap();
-    assert_eq!(record.filename(), None);
-    assert_eq!(record.to_json(), r#"{"message":"m","extra":{"filename":"<not kept: contains itself>"}}"#);
+    // A file name that is a list which contains itself, and one that is nested deeper than values may be.
+    let deep = [&b"]".repeat(600)[..], &b"a".repeat(599)].concat();
+    for (name, kept) in [(&b"]q\0h\0a"[..], r#"["[...]"]"#), (&deep, r#""<not kept: nested too deep>""#)] {
+        let payload = [&b"}("[..], &text(b"filename"), name, &text(b"msg"), &text(b"m"), b"u."].concat();
+        let record = LogRecord::from_pickle(&payload).unwrap();
+        assert_eq!(record.filename(), None);
+        assert_eq!(record.to_json(), format!(r#"{{"message":"m","extra":{{"filename":{kept}}}}}"#));
+    }
 }
