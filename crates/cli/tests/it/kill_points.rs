@@ -86,8 +86,12 @@ fn killed_at(strace: &[String], folder: &Path) -> ExitStatus {
     key.write_all("07".repeat(32).as_bytes()).unwrap();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut child = serve(folder, port, Some(strace)).stderr(Stdio::null()).spawn().unwrap();
-    // What was sealed before the first start, it would refuse.
-    until(|| TcpStream::connect(("127.0.0.1", port)).ok());
+    // What was sealed before the first start, it would refuse. On a busy machine the first checkpoint, and its kill, may
+    // come before this has connected.
+    until(|| {
+        let is_there = TcpStream::connect(("127.0.0.1", port)).is_ok();
+        (is_there || child.try_wait().unwrap().is_some()).then_some(())
+    });
     let handler = sender(port);
     for number in 0..RECORDS {
         handler.handle(&LogRecord::builder("app", 20, format!("{number}")).now().build()).unwrap();
