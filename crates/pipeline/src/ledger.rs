@@ -170,6 +170,9 @@ impl Ledger {
     }
 
     fn end(&self, name: &str, reason: &str, state: State) {
+        // A record of the log that the output has settled, and that is not counted as logged yet, would be given up
+        // once more.
+        let _agreement = self.agree();
         if let Some(book) = self.books().outputs.iter_mut().find(|book| book.name == name) {
             let left = book.counts.buffered();
             book.counts.dropped.add(reason, left);
@@ -521,6 +524,25 @@ mod tests {
                 "output b: logged=11 written=0 filtered=0 dropped{closed}=11 buffered=0",
             ]
         );
+    }
+
+    #[test]
+    fn an_output_that_ends_while_a_record_goes_into_the_log_counts_it_once() {
+        let ledger = Arc::new(Ledger::default());
+        let output = ledger.open("output", 0);
+        let ending = ledger.receive(1).log(|| {
+            // The output has read the record before it is counted, and ends because of it.
+            output.take(1).dropped("closed", 1);
+            let (ledger, (begun, wait)) = (Arc::clone(&ledger), std::sync::mpsc::channel());
+            let ending = std::thread::spawn(move || {
+                begun.send(()).unwrap();
+                ledger.give_up("output", "closed");
+            });
+            wait.recv().unwrap();
+            (1, ending)
+        });
+        ending.join().unwrap();
+        assert_eq!(ledger.lines(), ["received=1 written=0 dropped{closed}=1"]);
     }
 
     #[test]
