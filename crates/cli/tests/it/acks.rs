@@ -4,7 +4,6 @@
 
 use crate::common;
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
@@ -19,7 +18,7 @@ use logrecord::model::LogRecord;
 use logrecord::transport::{Backoff, sender::SenderStats};
 use serde_json::Value;
 
-use common::{PATIENCE, Server, frame, pythons, record, until};
+use common::{PATIENCE, Server, distinct_messages, frame, pythons, record, until};
 
 fn key(name: &str) -> Key {
     let secret = [u8::try_from(name.len()).unwrap(); 32];
@@ -70,24 +69,16 @@ fn log(handler: &SocketHandler, numbers: std::ops::Range<u64>) {
     }
 }
 
-/// The messages of an output; a record that stands there twice fails the test.
-fn messages(lines: &[String]) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    for line in lines {
-        let value: Value = serde_json::from_str(line).unwrap();
-        let message = value["message"].as_str().unwrap().to_owned();
-        assert!(found.insert(message), "twice: {line}");
-    }
-    found
-}
-
 fn settled(stats: &SenderStats) -> u64 {
     stats.acked + stats.refused + stats.dropped
 }
 
 /// Waits for the whole of the output, and stops the receiver.
 fn check(server: Server, count: u64) {
-    assert_eq!(messages(&server.wait_for_output(usize::try_from(count).unwrap())).len() as u64, count);
+    assert_eq!(
+        distinct_messages(&server.wait_for_output(usize::try_from(count).unwrap())).len() as u64,
+        count
+    );
     let (code, seen, _folder) = server.stop("TERM");
     assert_eq!(code, Some(0), "{seen:#?}");
 }
@@ -167,7 +158,7 @@ fn every_python_loses_nothing_while_the_receiver_is_killed() {
         acked += said["acked"].as_u64().unwrap();
     }
     assert!(acked > 0);
-    let lines = messages(&server.wait_for_output(usize::try_from(acked).unwrap()));
+    let lines = distinct_messages(&server.wait_for_output(usize::try_from(acked).unwrap()));
     // What is there and was not acknowledged would be a record that its sender has given up.
     assert_eq!(lines.len() as u64, acked);
 }
@@ -406,7 +397,7 @@ fn a_duplicate_is_acknowledged_and_written_once() {
     third.send(&[&a, &b, &c]);
     third.acks_until(2);
     third.nothing();
-    assert_eq!(messages(&server.wait_for_output(3)).len(), 3);
+    assert_eq!(distinct_messages(&server.wait_for_output(3)).len(), 3);
     let (code, seen, _folder) = server.stop("TERM");
     assert_eq!(code, Some(0));
     assert!(seen.iter().any(|line| line.contains("rejected{duplicate}=3")), "{seen:#?}");
@@ -427,7 +418,7 @@ fn refusals_are_told_before_what_covers_them() {
     assert_eq!(by_hand.ack(), (AckStatus::Skew, 1));
     assert_eq!(by_hand.ack(), (AckStatus::Durable, 2));
     by_hand.nothing();
-    assert_eq!(messages(&server.wait_for_output(1)).len(), 1);
+    assert_eq!(distinct_messages(&server.wait_for_output(1)).len(), 1);
 }
 
 #[test]
@@ -511,7 +502,7 @@ fn nothing_behind_a_forged_message_is_acknowledged() {
     let mut again = ByHand::connect(&server, "app");
     again.send(&[&genuine, &c]);
     again.acks_until(2);
-    assert_eq!(messages(&server.wait_for_output(3)).len(), 3);
+    assert_eq!(distinct_messages(&server.wait_for_output(3)).len(), 3);
 }
 
 #[test]
@@ -529,7 +520,7 @@ fn a_holder_of_another_key_changes_nothing() {
     by_hand.send(&[&ours.seal("ours 0")]);
     by_hand.acks_until(0);
     by_hand.nothing();
-    assert_eq!(messages(&server.wait_for_output(3)).len(), 3);
+    assert_eq!(distinct_messages(&server.wait_for_output(3)).len(), 3);
 }
 
 #[test]
@@ -549,7 +540,7 @@ fn without_a_spool_the_wish_is_refused_and_the_sender_is_told() {
         by_hand.send(&[&asks.seal("a"), &silent.seal("b"), &asks.seal("c")]);
         assert_eq!(by_hand.ack(), (AckStatus::Flags, 0));
         assert_eq!(by_hand.ack(), (AckStatus::Flags, 1));
-        assert_eq!(messages(&server.wait_for_output(1)).len(), 1);
+        assert_eq!(distinct_messages(&server.wait_for_output(1)).len(), 1);
         by_hand.nothing();
         let handler = sender(&server.address("tcp"), "app");
         log(&handler, 0..10);

@@ -22,9 +22,8 @@ use logrecord::model::LogRecord;
 use logrecord::spool::{Config, SyncRule};
 use logrecord::transport::Backoff;
 use logrecord::{ErrorKind, HandlerBuilder, SocketHandler};
-use serde_json::Value;
 
-use common::{PATIENCE, Server};
+use common::{PATIENCE, Server, distinct_messages};
 
 fn builder(builder: HandlerBuilder<SocketHandler>, secret: u8) -> HandlerBuilder<SocketHandler> {
     let key = Key::new(KeyId::new(b"app").unwrap(), &[secret; 32]).unwrap();
@@ -55,16 +54,6 @@ fn serve(folder: tempfile::TempDir, port: u16) -> Server {
 
 fn port(server: &Server) -> u16 {
     server.address("tcp").rsplit_once(':').unwrap().1.parse().unwrap()
-}
-
-/// The messages of an output; a record that stands there twice fails the test.
-fn messages(lines: &[String]) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    for line in lines {
-        let value: Value = serde_json::from_str(line).unwrap();
-        assert!(found.insert(value["message"].as_str().unwrap().to_owned()), "twice: {line}");
-    }
-    found
 }
 
 #[test]
@@ -103,7 +92,7 @@ fn the_next_handler_sends_what_is_left() {
         (stats.handled, stats.resumed, stats.sender.accepted, stats.sender.acked, stats.sender.refused);
     assert_eq!(sent, (1, 50, 51, 51, 0), "{stats:?}");
     drop(second);
-    assert_eq!(messages(&server.wait_for_output(51)).len(), 51);
+    assert_eq!(distinct_messages(&server.wait_for_output(51)).len(), 51);
 
     // Nothing is left, and the folder serves again.
     let third = sender(port, &records, Config::new());
@@ -111,7 +100,7 @@ fn the_next_handler_sends_what_is_left() {
     log(&third, "third".to_owned());
     third.flush(PATIENCE).unwrap();
     assert_eq!(third.close(PATIENCE).sender.acked, 1);
-    assert_eq!(messages(&server.wait_for_output(52)).len(), 52);
+    assert_eq!(distinct_messages(&server.wait_for_output(52)).len(), 52);
     let (code, seen, _) = server.stop("TERM");
     assert_eq!(code, Some(0), "{seen:#?}");
     assert!(!seen.iter().any(|line| line.contains("missing")), "{seen:#?}");
@@ -209,7 +198,7 @@ fn what_was_stored_arrives_once_though_both_are_killed() {
         "{stats:?}"
     );
     assert!(stored.len() >= 400, "{}", stored.len());
-    let found = messages(&server.wait_for_output(stored.len()));
+    let found = distinct_messages(&server.wait_for_output(stored.len()));
     assert_eq!(stored.difference(&found).next(), None);
     let (code, seen, _) = server.stop("TERM");
     assert_eq!(code, Some(0), "{seen:#?}");

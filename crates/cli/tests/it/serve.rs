@@ -9,17 +9,10 @@ use std::net::TcpStream;
 use base64::Engine as _;
 use serde_json::Value;
 
-use common::{Server, counts, frame, read_lines, record, run};
+use common::{Server, counts, frame, messages, read_lines, record, run};
 
 fn connect(server: &Server) -> TcpStream {
     TcpStream::connect(server.address("tcp")).unwrap()
-}
-
-fn messages(lines: &[String]) -> Vec<String> {
-    lines
-        .iter()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap()["message"].as_str().unwrap().to_owned())
-        .collect()
 }
 
 #[test]

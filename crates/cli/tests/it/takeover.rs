@@ -4,7 +4,6 @@
 
 use crate::common;
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::net::{TcpStream, UdpSocket};
@@ -18,9 +17,8 @@ use logrecord::SocketHandler;
 use logrecord::frame::envelope::{Key, KeyId};
 use logrecord::model::LogRecord;
 use logrecord::transport::takeover::{Line, Message};
-use serde_json::Value;
 
-use common::{PATIENCE, Server, frame, pythons, read_lines, record, run, until};
+use common::{PATIENCE, Server, distinct_messages, frame, pythons, read_lines, record, run, until};
 
 /// What all programs of a test share.
 struct Place {
@@ -52,16 +50,6 @@ impl Place {
     fn output(&self, count: usize) -> Vec<String> {
         until(|| Some(read_lines(&self.path().join("out"))).filter(|lines| lines.len() >= count))
     }
-}
-
-/// The messages; a record that stands there twice fails the test.
-fn messages(lines: &[String]) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    for line in lines {
-        let value: Value = serde_json::from_str(line).unwrap();
-        assert!(found.insert(value["message"].as_str().unwrap().to_owned()), "twice: {line}");
-    }
-    found
 }
 
 const SPOOLED: [&str; 4] = ["--tcp", "127.0.0.1:0", "--spool", "DIR/spool"];
@@ -130,7 +118,7 @@ fn datagrams_and_unix_sockets_go_on_without_a_spool() {
         let (code, seen) = server.ended();
         assert_eq!(code, Some(0), "{seen:#?}");
         server = next;
-        assert_eq!(messages(&place.output(count)).len(), count);
+        assert_eq!(distinct_messages(&place.output(count)).len(), count);
     }
     let (code, seen, _) = server.stop("TERM");
     assert_eq!(code, Some(0), "{seen:#?}");
@@ -194,7 +182,7 @@ fn stock_handlers_of_every_python_lose_nothing() {
         // A stock handler gives a record up after a second.
         assert!(worst < 1_000, "{worst} ms");
     }
-    assert_eq!(messages(&place.output(all)).len(), all);
+    assert_eq!(distinct_messages(&place.output(all)).len(), all);
 }
 
 #[test]
@@ -222,7 +210,7 @@ fn acknowledgements_go_on() {
     let stats = handler.close(PATIENCE).sender;
     // The one connection has gone through all of them.
     assert_eq!((stats.acked, stats.connections, stats.refused, stats.dropped), (2_000, 1, 0, 0), "{stats:?}");
-    assert_eq!(messages(&place.output(2_000)).len(), 2_000);
+    assert_eq!(distinct_messages(&place.output(2_000)).len(), 2_000);
 }
 
 #[test]

@@ -9,6 +9,7 @@
     reason = "test code may fail loudly, and not every test uses every function"
 )]
 
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
@@ -53,6 +54,24 @@ pub(crate) fn run(args: &[&str], input: &[u8]) -> Output {
 /// Standard output of a run, as lines.
 pub(crate) fn lines(output: &Output) -> Vec<String> {
     String::from_utf8(output.stdout.clone()).unwrap().lines().map(str::to_owned).collect()
+}
+
+/// The messages of an output.
+pub(crate) fn messages(lines: &[String]) -> Vec<String> {
+    let message = |line: &String| {
+        let record: serde_json::Value = serde_json::from_str(line).unwrap();
+        record["message"].as_str().unwrap().to_owned()
+    };
+    lines.iter().map(message).collect()
+}
+
+/// The messages of an output; a record that stands there twice fails the test.
+pub(crate) fn distinct_messages(lines: &[String]) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for message in messages(lines) {
+        assert!(found.insert(message.clone()), "twice: {message}");
+    }
+    found
 }
 
 /// A running `logrecord serve`.
