@@ -273,7 +273,7 @@ fn is_pickle(head: &[u8]) -> bool {
 }
 
 const HTTP_STARTS: [&[u8]; 11] =
-    [b"GET ", b"POST", b"PUT ", b"HEAD", b"OPTI", b"DELE", b"PATC", b"CONNECT ", b"TRAC", b"PRI ", b"HTTP"];
+    [b"GET ", b"POST", b"PUT ", b"HEAD", b"OPTI", b"DELE", b"PATC", b"CONN", b"TRAC", b"PRI ", b"HTTP"];
 
 /// A length that a real prefix may well say.
 const MAX_PLAUSIBLE_LEN: u32 = 1 << 24;
@@ -285,7 +285,7 @@ mod tests {
 
     #[test]
     fn known_beginnings_have_names() {
-        let rows: [(&[u8], Option<Stranger>); 58] = [
+        let rows: [(&[u8], Option<Stranger>); 59] = [
             (b"{\"version\":\"1.1\",\"host\":\"h\",\"short_message\":\"x\"}\0", Some(Stranger::Gelf)),
             (b"{\"version\": \"1.0\", \"host\": \"a-very-long-name.example.org", Some(Stranger::Gelf)),
             (b"{\"short_message\": \"x\", \"level\": 3}", Some(Stranger::Gelf)),
@@ -304,6 +304,7 @@ mod tests {
             (b"*1\r\n$4\r\nPING\r\n", Some(Stranger::Text)),
             (b"CONNECT {\"verbose\":false}\r\n", Some(Stranger::Text)),
             (b"CONNECT example.org:443 HTTP/1.1\r\n", Some(Stranger::Http)),
+            (b"CONN", Some(Stranger::Http)),
             (b"abc", None),
             (b"abcd\0", None),
             (b"\x93\xa3tag\xce\x5f\0\0\0\x81", Some(Stranger::MessagePack)),
