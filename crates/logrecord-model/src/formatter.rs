@@ -381,15 +381,11 @@ impl Formatter {
             self.write_below(&below, &mut output);
             cut |= output.is_full();
         }
-        for name in ["exc_text", "stack_info"] {
-            let value = record.field(name).filter(|value| is_true(value)).or_else(|| match name {
-                // Other libraries than logging put the text of a traceback there.
-                "exc_text" => record
-                    .field("exc_info")
-                    .filter(|value| matches!(&**value, Value::Str(text) if !text.is_empty())),
-                _ => None,
-            });
-            let Some(value) = value else { continue };
+        let field = |name: &str| record.field(name).filter(|value| is_true(value));
+        // Other libraries than logging put the text of a traceback into `exc_info`.
+        let traceback =
+            field("exc_text").or_else(|| field("exc_info").filter(|info| matches!(&**info, Value::Str(_))));
+        for value in [traceback, field("stack_info")].into_iter().flatten() {
             let used = out.len().saturating_sub(start);
             if used >= limit {
                 break;
