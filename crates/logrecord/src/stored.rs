@@ -38,7 +38,7 @@ pub(crate) struct Stored {
     /// Nothing once it is dropped.
     spool: Option<Spool>,
     process: u32,
-    settled: Arc<Settled>,
+    settled: Arc<Mutex<Settled>>,
     /// Stored, or about to be, and not queued yet: the last index, and the message.
     waiting: Mutex<VecDeque<(u64, Message)>>,
     /// Of the run before.
@@ -80,7 +80,7 @@ impl Stored {
             sealer.resume(stream, number.saturating_add(cut));
         }
         let done = cursor.state().done;
-        let settled = Arc::new(Settled { state: Mutex::new(State { cursor, numbers, done, unstored: 0 }) });
+        let settled = Arc::new(Mutex::new(Settled { cursor, numbers, done, unstored: 0 }));
         let process = process::id();
         Ok(Self { spool: Some(spool), process, settled, waiting: Mutex::default(), resumed })
     }
@@ -122,7 +122,7 @@ impl Stored {
             let room = room.map_err(|full| failed(std::io::Error::other(full)))?;
             let message = make()?;
             let index = room.append(&Entry { payload: message.payload(), ..entry });
-            lock(&self.settled.state).numbers.push_back((message.number().unwrap_or_default(), index));
+            lock(&self.settled).numbers.push_back((message.number().unwrap_or_default(), index));
             waiting.push_back((index, message));
             index
         };
@@ -145,7 +145,7 @@ impl Stored {
 
     /// Stores what is settled.
     pub(crate) fn note(&self) {
-        lock(&self.settled.state).store();
+        lock(&self.settled).store();
     }
 }
 
@@ -162,10 +162,6 @@ impl Drop for Stored {
 
 /// What of the folder is settled.
 struct Settled {
-    state: Mutex<State>,
-}
-
-struct State {
     cursor: Cursor,
     /// Of what is not settled, the number and the index.
     numbers: VecDeque<(u64, u64)>,
@@ -175,7 +171,7 @@ struct State {
     unstored: usize,
 }
 
-impl State {
+impl Settled {
     fn store(&mut self) {
         // If it fails, some records are sent once more after a restart.
         if self.unstored > 0
@@ -188,7 +184,7 @@ impl State {
 
 struct Noting {
     reader: Arc<dyn AckReader>,
-    settled: Arc<Settled>,
+    settled: Arc<Mutex<Settled>>,
 }
 
 impl AckReader for Noting {
@@ -197,7 +193,7 @@ impl AckReader for Noting {
     }
 
     fn settled(&self, below: u64) {
-        let mut state = lock(&self.settled.state);
+        let mut state = lock(&self.settled);
         while let Some((_, index)) = pop_if(&mut state.numbers, |(number, _)| *number < below) {
             state.done = index;
             state.unstored += 1;
