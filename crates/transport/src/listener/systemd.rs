@@ -1,5 +1,13 @@
 //! What a service manager handed over.
-use std::{fs::File, os::fd::OwnedFd};
+use std::{
+    fs::File,
+    io,
+    net::{TcpListener, UdpSocket},
+    os::{
+        fd::OwnedFd,
+        unix::net::{UnixDatagram, UnixListener},
+    },
+};
 
 use super::{Listener, ListenerConfig};
 use crate::error::{Error, ErrorKind};
@@ -35,6 +43,25 @@ pub struct Handed {
     descriptors: listenfd::ListenFd,
     /// What was not taken, with its name.
     names: Vec<(usize, String)>,
+}
+
+/// A socket of each kind that is taken.
+enum Socket {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+    Udp(UdpSocket),
+    UnixDatagram(UnixDatagram),
+}
+
+impl From<Socket> for OwnedFd {
+    fn from(socket: Socket) -> Self {
+        match socket {
+            Socket::Tcp(socket) => socket.into(),
+            Socket::Unix(socket) => socket.into(),
+            Socket::Udp(socket) => socket.into(),
+            Socket::UnixDatagram(socket) => socket.into(),
+        }
+    }
 }
 
 impl std::fmt::Debug for Handed {
@@ -74,27 +101,19 @@ impl Handed {
         &mut self,
         mut config: impl FnMut(&str) -> Option<ListenerConfig>,
     ) -> Result<Vec<(String, Listener)>, Error> {
-        let failed = |error| Error::io(ErrorKind::Systemd, error);
-        let handed = &mut self.descriptors;
         let mut listeners = Vec::new();
         for (index, name) in std::mem::take(&mut self.names) {
             let Some(config) = config(&name) else {
                 self.names.push((index, name));
                 continue;
             };
-            // A descriptor of another kind is refused by its check and stays where it is.
-            let listener = if let Ok(Some(socket)) = handed.take_tcp_listener(index) {
-                Listener::from_tcp(socket, config)
-            } else if let Ok(Some(socket)) = handed.take_unix_listener(index) {
-                Listener::from_unix(socket, config)
-            } else if let Ok(Some(socket)) = handed.take_udp_socket(index) {
-                Listener::from_udp(socket, config)
-            } else {
-                match handed.take_unix_datagram(index) {
-                    Ok(Some(socket)) => Listener::from_unix_datagram(socket, config),
-                    Ok(None) => Err(Error::new(ErrorKind::Systemd)),
-                    Err(error) => Err(failed(error)),
-                }
+            let listener = match self.socket(index) {
+                Ok(Some(Socket::Tcp(socket))) => Listener::from_tcp(socket, config),
+                Ok(Some(Socket::Unix(socket))) => Listener::from_unix(socket, config),
+                Ok(Some(Socket::Udp(socket))) => Listener::from_udp(socket, config),
+                Ok(Some(Socket::UnixDatagram(socket))) => Listener::from_unix_datagram(socket, config),
+                Ok(None) => Err(Error::new(ErrorKind::Systemd)),
+                Err(error) => Err(Error::io(ErrorKind::Systemd, error)),
             };
             // What the kind of a socket does not show, its check as a listener does.
             let listener = listener.map_err(|error| Error::caused_by(ErrorKind::Systemd, error))?;
@@ -105,25 +124,30 @@ impl Handed {
 
     /// What was kept under a name: sockets of all kinds, and files, opened anew.
     pub fn kept(&mut self, name: &str) -> (Vec<OwnedFd>, Vec<File>) {
-        let handed = &mut self.descriptors;
         let (mut sockets, mut files) = (Vec::new(), Vec::new());
-        for (index, _) in self.names.extract_if(.., |(_, own)| own == name) {
-            let socket = if let Ok(Some(socket)) = handed.take_tcp_listener(index) {
-                Some(OwnedFd::from(socket))
-            } else if let Ok(Some(socket)) = handed.take_unix_listener(index) {
-                Some(socket.into())
-            } else if let Ok(Some(socket)) = handed.take_udp_socket(index) {
-                Some(socket.into())
-            } else {
-                handed.take_unix_datagram(index).ok().flatten().map(OwnedFd::from)
-            };
-            if let Some(socket) = socket {
-                sockets.push(socket);
-            } else if let Ok(Some(number)) = handed.take_raw_fd(index) {
+        let kept: Vec<(usize, String)> = self.names.extract_if(.., |(_, own)| own == name).collect();
+        for (index, _) in kept {
+            if let Ok(Some(socket)) = self.socket(index) {
+                sockets.push(socket.into());
+            } else if let Ok(Some(number)) = self.descriptors.take_raw_fd(index) {
                 let file = File::options().read(true).write(true).open(format!("/proc/self/fd/{number}"));
                 files.extend(file);
             }
         }
         (sockets, files)
+    }
+
+    /// Takes the socket at a place. A descriptor of another kind is refused by its check and stays where it is.
+    fn socket(&mut self, index: usize) -> io::Result<Option<Socket>> {
+        let handed = &mut self.descriptors;
+        if let Ok(Some(socket)) = handed.take_tcp_listener(index) {
+            Ok(Some(Socket::Tcp(socket)))
+        } else if let Ok(Some(socket)) = handed.take_unix_listener(index) {
+            Ok(Some(Socket::Unix(socket)))
+        } else if let Ok(Some(socket)) = handed.take_udp_socket(index) {
+            Ok(Some(Socket::Udp(socket)))
+        } else {
+            Ok(handed.take_unix_datagram(index)?.map(Socket::UnixDatagram))
+        }
     }
 }
