@@ -3,13 +3,12 @@
 //! No argument prints nothing, one prints its `str`, several print as a tuple (`BaseException_str`). A
 //! `KeyError` prints the `repr` of its key, an `OSError` its number and text, the Unicode errors what they could
 //! not convert and where, a `SyntaxError` its place, and an exception group the number of its exceptions
-//! (`Objects/exceptions.c`). Some of the library's exceptions have a `__str__` of their own, which is followed here
-//! because they are what a log shows most: `URLError`, `HTTPError`, `CalledProcessError`, `TimeoutExpired`,
-//! `JSONDecodeError`.
+//! (`Objects/exceptions.c`). Some of the library's exceptions have a text of their own, which is followed here
+//! because they are what a log shows most.
 //!
 //! An exception whose arguments are not of the shape that its class makes (a subclass may pass anything on) prints
-//! as `BaseException` does: each function here gives `None` then. What an argument prints may be an exception again, so that parts are given back
-//! to the walk instead of being printed here.
+//! as `BaseException` does: each function here gives `None` then. What an argument prints may be an exception again,
+//! so that parts are given back to the walk instead of being printed here.
 
 use alloc::format;
 use alloc::string::String;
@@ -41,50 +40,81 @@ pub(super) fn exception_str(object: KnownParts<'_, '_>) -> Vec<PrintTask> {
     })
 }
 
-/// Exceptions whose text is made of their arguments: the class, how many arguments it takes, and the text, in
-/// which `{0}` is the first argument's `str`, `{0!r}` its `repr` and `{0:len}` its length.
+/// A piece of an exception's text: what stands there always, or an argument by its place.
+enum Piece {
+    Word(&'static str),
+    Str(usize),
+    Repr(usize),
+    Len(usize),
+}
+
+/// Exceptions whose text is made of their arguments: the class, the least and the greatest number of arguments, and
+/// the pieces.
 ///
 /// Sources: `KeyError_str` in `Objects/exceptions.c`, and `Lib/asyncio/exceptions.py`, `Lib/subprocess.py`,
 /// `Lib/urllib/error.py`, `Lib/importlib/metadata/__init__.py`, `Lib/calendar.py`, `Lib/zoneinfo/_common.py`.
-const TEMPLATES: &[(&str, usize, &str)] = &[
-    ("KeyError", 1, "{0!r}"),
-    ("ZoneInfoNotFoundError", 1, "{0!r}"),
-    ("URLError", 1, "<urlopen error {0}>"),
-    ("TimeoutExpired", 2, "Command '{0}' timed out after {1} seconds"),
-    ("IncompleteReadError", 2, "{0:len} bytes read on a total of {1!r} expected bytes"),
-    ("LimitOverrunError", 2, "{0}"),
-    ("PackageNotFoundError", 1, "No package metadata was found for {0}"),
-    ("IllegalMonthError", 1, "bad month number {0!r}; must be 1-12"),
-    ("IllegalWeekdayError", 1, "bad weekday number {0!r}; must be 0 (Monday) to 6 (Sunday)"),
+const TEMPLATES: &[(&str, [usize; 2], &[Piece])] = &[
+    ("KeyError", [1, 1], &[Piece::Repr(0)]),
+    ("ZoneInfoNotFoundError", [1, 1], &[Piece::Repr(0)]),
+    ("URLError", [1, 1], &[Piece::Word("<urlopen error "), Piece::Str(0), Piece::Word(">")]),
+    (
+        "TimeoutExpired",
+        [2, usize::MAX],
+        &[
+            Piece::Word("Command '"),
+            Piece::Str(0),
+            Piece::Word("' timed out after "),
+            Piece::Str(1),
+            Piece::Word(" seconds"),
+        ],
+    ),
+    (
+        "IncompleteReadError",
+        [2, 2],
+        &[
+            Piece::Len(0),
+            Piece::Word(" bytes read on a total of "),
+            Piece::Repr(1),
+            Piece::Word(" expected bytes"),
+        ],
+    ),
+    ("LimitOverrunError", [2, 2], &[Piece::Str(0)]),
+    ("PackageNotFoundError", [1, 1], &[Piece::Word("No package metadata was found for "), Piece::Str(0)]),
+    (
+        "IllegalMonthError",
+        [1, 1],
+        &[Piece::Word("bad month number "), Piece::Repr(0), Piece::Word("; must be 1-12")],
+    ),
+    (
+        "IllegalWeekdayError",
+        [1, 1],
+        &[
+            Piece::Word("bad weekday number "),
+            Piece::Repr(0),
+            Piece::Word("; must be 0 (Monday) to 6 (Sunday)"),
+        ],
+    ),
 ];
 
 /// The text of [`TEMPLATES`] with the arguments in it.
 fn template_str(object: KnownParts<'_, '_>, name: &str) -> Option<Vec<PrintTask>> {
-    let (_, _, template) = TEMPLATES.iter().find(|(class, args, _)| {
-        *class == name && (object.args_len() == *args || name == "TimeoutExpired")
-    })?;
-    let mut parts = Vec::new();
-    let mut rest = *template;
-    while let Some((before, (field, behind))) =
-        rest.split_once('{').and_then(|(before, after)| Some((before, after.split_once('}')?)))
-    {
-        let place = usize::from(field.starts_with('1'));
-        parts.extend([
-            PrintTask::Text(before),
-            match field.get(1..)? {
-                "!r" => PrintTask::Repr(object.arg(place)?),
-                ":len" => PrintTask::text(match object.view(place)? {
-                    Node::Bytes(bytes) | Node::ByteArray(bytes) => format!("{}", bytes.len()),
-                    Node::Str(text) => format!("{}", text.code_points().count()),
-                    _ => return None,
-                }),
-                _ => PrintTask::Str(object.arg(place)?),
-            },
-        ]);
-        rest = behind;
-    }
-    parts.push(PrintTask::Text(rest));
-    Some(parts)
+    let fits = |(class, [least, most], _): &&(&str, [usize; 2], &[Piece])| {
+        *class == name && (*least..=*most).contains(&object.args_len())
+    };
+    let (_, _, pieces) = TEMPLATES.iter().find(fits)?;
+    let task = |piece: &Piece| {
+        Some(match *piece {
+            Piece::Word(word) => PrintTask::Text(word),
+            Piece::Str(place) => PrintTask::Str(object.arg(place)?),
+            Piece::Repr(place) => PrintTask::Repr(object.arg(place)?),
+            Piece::Len(place) => PrintTask::text(match object.view(place)? {
+                Node::Bytes(bytes) | Node::ByteArray(bytes) => format!("{}", bytes.len()),
+                Node::Str(text) => format!("{}", text.code_points().count()),
+                _ => return None,
+            }),
+        })
+    };
+    pieces.iter().map(task).collect()
 }
 
 /// `configparser` and `getopt` keep the text of an exception as an attribute.
