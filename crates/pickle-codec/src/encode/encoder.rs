@@ -243,8 +243,7 @@ impl<'s, B: BufMut> Encoder<'s, B> {
     /// # Errors
     /// As [`none`](Self::none), and as [`Value::to_vec`].
     pub fn value(&mut self, value: &Value<'_>) -> Result<()> {
-        // Tried first, so that nothing is written in part.
-        value::write(&mut self.writer.trial(), value, 0)?;
+        value::check(value, &self.writer)?;
         value::write(&mut self.writer, value, 0)
     }
 

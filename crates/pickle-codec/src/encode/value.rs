@@ -47,6 +47,33 @@ impl Value<'_> {
     }
 }
 
+/// Whether [`write`] would come to an end, so that no value is written in part.
+pub(super) fn check<'x, S: Sink<'x>>(value: &Value<'_>, writer: &Writer<'x, S>) -> Result<()> {
+    if fits(value, writer.protocol(), 0)? { Ok(()) } else { write(&mut writer.trial(), value, 0) }
+}
+
+/// Whether a value is sure to be written whole, which is quick to see of most; whatever may have no form is to be
+/// tried.
+fn fits(value: &Value<'_>, protocol: Protocol, depth: u32) -> Result<bool> {
+    const SHORT: usize = 1 << 30;
+    Ok(match value {
+        Value::None | Value::Bool(_) | Value::Int(_) | Value::Float(_) => true,
+        Value::BigInt(value) => protocol >= Protocol::V2 || value.bits() < 64 * 128,
+        Value::Str(text) => text.len() < SHORT,
+        Value::Bytes(bytes) | Value::ByteArray(bytes) => bytes.len() < SHORT,
+        Value::List(items) | Value::Tuple(items) | Value::Set(items) | Value::FrozenSet(items) => {
+            let depth = deeper(depth)?;
+            items.iter().try_fold(true, |all, item| fits(item, protocol, depth).map(|fits| fits && all))?
+        }
+        Value::Dict(pairs) => {
+            let depth = deeper(depth)?;
+            let mut items = pairs.iter().flat_map(|(key, value)| [key, value]);
+            items.try_fold(true, |all, item| fits(item, protocol, depth).map(|fits| fits && all))?
+        }
+        _ => false,
+    })
+}
+
 /// Writes a value as one item. Recurses as deep as the value: what is not about its items stands in functions of its own,
 /// so that a level takes little of the stack.
 pub(super) fn write<'x, S: Sink<'x>>(
